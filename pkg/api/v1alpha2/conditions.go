@@ -1,0 +1,123 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha2
+
+// Condition types. Completed, Degraded, Resyncing, Replicating and Validated have the meaning
+// that kubernetes-csi-addons gives them and carry the time at which the backend said so.
+const (
+	// ConditionReady is True when the desired state is reached and the backend confirms it.
+	// A secondary is ready once it is demoted; whether it is in sync is said by Degraded.
+	ConditionReady = "Ready"
+	// ConditionCompleted is True when the last promotion, demotion or resync has taken effect.
+	ConditionCompleted = "Completed"
+	// ConditionDegraded is True when the backend reports an error, or a secondary that is not
+	// proven to be in sync. A healthy Ceph secondary stays Degraded while its peer is primary.
+	ConditionDegraded = "Degraded"
+	// ConditionResyncing is True while a secondary receives data it lacks.
+	ConditionResyncing = "Resyncing"
+	// ConditionReplicating says whether a primary reaches its peer. It is absent on a secondary.
+	ConditionReplicating = "Replicating"
+	// ConditionValidated is False when the backend refused to enable replication. Backends
+	// never take a False back after a later success.
+	ConditionValidated = "Validated"
+	// ConditionGroupConsistent is True when the backend gives one point in time for all volumes.
+	ConditionGroupConsistent = "GroupConsistent"
+)
+
+// Reasons of ConditionReady.
+const (
+	// ReasonPromoted: the group is primary.
+	ReasonPromoted = "Promoted"
+	// ReasonDemoted: the group is secondary.
+	ReasonDemoted = "Demoted"
+	// ReasonResynced: the resync has ended and the group is in sync.
+	ReasonResynced = "Resynced"
+	// ReasonProgressing: the backend has been asked and has not answered yet.
+	ReasonProgressing = "Progressing"
+	// ReasonResyncing: a resync runs.
+	ReasonResyncing = "Resyncing"
+	// ReasonFailedToPromote: the backend could not promote; it keeps trying.
+	ReasonFailedToPromote = "FailedToPromote"
+	// ReasonFailedToDemote: the backend could not demote; it keeps trying.
+	ReasonFailedToDemote = "FailedToDemote"
+	// ReasonFailedToResync: the backend could not resync; it keeps trying. Right after a
+	// demotion this is normal for up to 15 seconds.
+	ReasonFailedToResync = "FailedToResync"
+	// ReasonBackendError: the backend reports an error that is none of the above.
+	ReasonBackendError = "BackendError"
+	// ReasonBackendNotInstalled: the API of the backend is not served by this cluster.
+	ReasonBackendNotInstalled = "BackendNotInstalled"
+	// ReasonBackendUnknown: no backend serves the provisioner of the class.
+	ReasonBackendUnknown = "BackendUnknown"
+	// ReasonClassNotFound: the class does not exist.
+	ReasonClassNotFound = "ClassNotFound"
+	// ReasonInvalidParameters: a parameter of the class is unknown or cannot be honoured.
+	ReasonInvalidParameters = "InvalidParameters"
+	// ReasonInvalidSelector: the selector cannot be used.
+	ReasonInvalidSelector = "InvalidSelector"
+	// ReasonNoVolumes: the selector matches no PVC.
+	ReasonNoVolumes = "NoVolumes"
+	// ReasonTooManyVolumes: the selector matches more PVCs than the backend can group.
+	ReasonTooManyVolumes = "TooManyVolumes"
+	// ReasonVolumeNotFound: the PVC of a VolumeReplication does not exist.
+	ReasonVolumeNotFound = "VolumeNotFound"
+	// ReasonVolumeNotBound: a PVC is not bound to a volume.
+	ReasonVolumeNotBound = "VolumeNotBound"
+	// ReasonVolumeTerminating: a PVC is being deleted.
+	ReasonVolumeTerminating = "VolumeTerminating"
+	// ReasonForeignDriver: a PVC belongs to another CSI driver than the class.
+	ReasonForeignDriver = "ForeignDriver"
+	// ReasonVolumeConflict: a PVC is claimed by another group or replication as well.
+	ReasonVolumeConflict = "VolumeConflict"
+	// ReasonSourceInvalid: spec.source cannot be adopted.
+	ReasonSourceInvalid = "SourceInvalid"
+	// ReasonObjectConflict: a backend object of the name we need belongs to somebody else.
+	ReasonObjectConflict = "ObjectConflict"
+	// ReasonDeleting: the group is being removed from the backend.
+	ReasonDeleting = "Deleting"
+	// ReasonDeletionBlocked: the backend does not let the group go; the message says why.
+	ReasonDeletionBlocked = "DeletionBlocked"
+)
+
+// Reasons of ConditionGroupConsistent.
+const (
+	// ReasonNativeGroup: the backend replicates the volumes as one group.
+	ReasonNativeGroup = "NativeGroup"
+	// ReasonSingleVolume: one volume is always consistent with itself.
+	ReasonSingleVolume = "SingleVolume"
+	// ReasonPerVolume: the volumes are replicated one by one.
+	ReasonPerVolume = "PerVolume"
+	// ReasonNotConfirmed: the backend has not confirmed the group yet.
+	ReasonNotConfirmed = "NotConfirmed"
+)
+
+// Finalizer keeps a VolumeGroupReplication or VolumeReplication until its backend objects are gone.
+const Finalizer = "replication.unified.io/backend-cleanup"
+
+// Labels and annotations.
+const (
+	// LabelManagedBy marks what the controller or the plugin created.
+	LabelManagedBy = "app.kubernetes.io/managed-by"
+	// ManagedByController is the value of LabelManagedBy for objects of the controller.
+	ManagedByController = "vgr-controller"
+	// ManagedByPlugin is the value of LabelManagedBy for objects that the plugin prepared on a peer.
+	ManagedByPlugin = "kubectl-vgr"
+	// LabelGroup names the VolumeGroupReplication that a backend object serves.
+	LabelGroup = "replication.unified.io/group"
+	// AnnotationPeerClusterUID is the UID of the peer cluster's kube-system namespace.
+	AnnotationPeerClusterUID = "replication.unified.io/peer-cluster-uid"
+	// AnnotationPeerContext is the name the peer's kubeconfig context had when it was prepared: a hint only.
+	AnnotationPeerContext = "replication.unified.io/peer-context"
+	// AnnotationDeletionPolicy on a group says what its deletion does to the backend's
+	// replication: DeletionPolicyDelete or DeletionPolicyRetain.
+	AnnotationDeletionPolicy = "replication.unified.io/deletion-policy"
+)
+
+// Values of AnnotationDeletionPolicy.
+const (
+	// DeletionPolicyDelete ends replication on the array. Data on the array is never deleted.
+	DeletionPolicyDelete = "delete"
+	// DeletionPolicyRetain leaves the backend objects in place, without an owner.
+	DeletionPolicyRetain = "retain"
+)

@@ -1,0 +1,103 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha2
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// ReplicationState is the state that a user asks for.
+// +kubebuilder:validation:Enum=primary;secondary;resync
+type ReplicationState string
+
+// Desired states.
+const (
+	// Primary asks for writable volumes that are replicated to the peer.
+	Primary ReplicationState = "primary"
+	// Secondary asks for volumes that only receive from the peer.
+	Secondary ReplicationState = "secondary"
+	// Resync asks for a secondary whose own unreplicated writes are discarded for the peer's data.
+	Resync ReplicationState = "resync"
+)
+
+// State is the state that a backend reports.
+// +kubebuilder:validation:Enum=Primary;Secondary;Unknown
+type State string
+
+// Observed states; empty before the first observation.
+const (
+	StatePrimary   State = "Primary"
+	StateSecondary State = "Secondary"
+	StateUnknown   State = "Unknown"
+)
+
+// Health is what a backend reports about one volume.
+// +kubebuilder:validation:Enum=Healthy;Resyncing;Degraded;Error;Unknown
+type Health string
+
+// Health values.
+const (
+	HealthHealthy   Health = "Healthy"
+	HealthResyncing Health = "Resyncing"
+	HealthDegraded  Health = "Degraded"
+	HealthError     Health = "Error"
+	HealthUnknown   Health = "Unknown"
+)
+
+// BackendReference names the backend object that was observed, in the namespace of the
+// referring object or cluster-wide.
+type BackendReference struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Name       string `json:"name"`
+}
+
+// ReplicationStatus is what the backend last said. Nothing in it is copied from a spec.
+type ReplicationStatus struct {
+	// conditions of the replication; see the Condition constants.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +patchMergeKey=type
+	// +patchStrategy=merge
+	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type"`
+
+	// state is the observed state: Primary, Secondary or Unknown; empty before the first observation.
+	// +optional
+	State State `json:"state,omitempty"`
+
+	// message says in one line what the backend said last, and which object it came from.
+	// +optional
+	Message string `json:"message,omitempty"`
+
+	// backend is the name of the backend that serves this object, such as "csi-addons".
+	// +optional
+	Backend string `json:"backend,omitempty"`
+
+	// backendRef is the backend object that represents the whole, if there is one.
+	// +optional
+	BackendRef *BackendReference `json:"backendRef,omitempty"`
+
+	// lastSyncTime is the end of the last completed synchronisation, by the backend's clock.
+	// It is absent when the backend does not know it; a secondary usually does not.
+	// +optional
+	LastSyncTime *metav1.Time `json:"lastSyncTime,omitempty"`
+
+	// lastSyncDuration is how long the last completed synchronisation took.
+	// +optional
+	LastSyncDuration *metav1.Duration `json:"lastSyncDuration,omitempty"`
+
+	// lastSyncBytes is how many bytes the last completed synchronisation moved.
+	// +optional
+	LastSyncBytes *int64 `json:"lastSyncBytes,omitempty"`
+
+	// lastCompletionTime is when the backend last finished a pass over this object without an
+	// error. It moves on a primary and stands still on a settled secondary.
+	// +optional
+	LastCompletionTime *metav1.Time `json:"lastCompletionTime,omitempty"`
+
+	// observedGeneration is the generation of the spec that the backend's answer refers to.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+}

@@ -1,0 +1,202 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package backend says what a storage backend is: the domain types that reconcilers and
+// adapters share, and the small interfaces between them. Each backend is a package below this
+// one; nothing here knows a vendor's API, and adding a backend changes nothing here.
+package backend
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+)
+
+// Owner is the VolumeGroupReplication or VolumeReplication that backend objects serve.
+type Owner struct {
+	Kind schema.GroupVersionKind
+	types.NamespacedName
+	UID types.UID
+}
+
+// Reference is the controller reference that the owner's backend objects carry.
+func (o Owner) Reference() metav1.OwnerReference {
+	yes := true
+	return metav1.OwnerReference{
+		APIVersion: o.Kind.GroupVersion().String(), Kind: o.Kind.Kind,
+		Name: o.Name, UID: o.UID, Controller: &yes, BlockOwnerDeletion: &yes,
+	}
+}
+
+// IsOwnedBy says whether obj belongs to the owner.
+func (o Owner) IsOwnedBy(obj client.Object) bool {
+	ref := metav1.GetControllerOf(obj)
+	return ref != nil && ref.UID == o.UID
+}
+
+// Class is a VolumeGroupReplicationClass or VolumeReplicationClass.
+type Class struct {
+	Name        string
+	Provisioner string
+	Parameters  map[string]string
+}
+
+// Member is one bound volume of a group.
+type Member struct {
+	PVC    string
+	PV     string
+	Handle string
+}
+
+// Group is what a user asks for, with everything resolved that a backend needs. A
+// VolumeReplication is a group of one without a selector.
+type Group struct {
+	Owner      Owner
+	Class      Class
+	State      vgrv1.ReplicationState
+	AutoResync bool
+	// Selector is nil for a single volume.
+	Selector *metav1.LabelSelector
+	// Source is an existing backend object to adopt, or nil.
+	Source *corev1.TypedLocalObjectReference
+	// Members are the volumes to replicate, sorted by PVC name.
+	Members []Member
+}
+
+// Single says whether the group is a VolumeReplication.
+func (g Group) Single() bool { return g.Selector == nil }
+
+// Observation is what the backend's objects said when they were last read. Zero values mean
+// "not said".
+type Observation struct {
+	// Exists is false while the backend has no object for the owner.
+	Exists bool
+	// Current is true when the answer refers to the desired state, auto-resync and members of
+	// the Group that was passed to Observe, and not to an older wish.
+	Current bool
+	State   vgrv1.State
+	Message string
+	// Conditions are Completed, Degraded, Resyncing, Replicating and Validated with the
+	// transition times of the backend, and GroupConsistent.
+	Conditions []metav1.Condition
+	// Problem explains why the backend does not get on, where its conditions do not say so.
+	Problem *Problem
+
+	Ref         *vgrv1.BackendReference
+	GroupHandle string
+	Volumes     []vgrv1.VolumeStatus
+	// Members are the PVCs that the backend has in the group.
+	Members []string
+
+	LastSyncTime       *metav1.Time
+	LastSyncDuration   *metav1.Duration
+	LastSyncBytes      *int64
+	LastCompletionTime *metav1.Time
+}
+
+// Problem is a reason (see the Reason constants of the API) and a sentence that names what is
+// wrong and what to do.
+type Problem struct {
+	Reason  string
+	Message string
+}
+
+// Error makes a Problem an error, so that an adapter can refuse to act.
+func (p *Problem) Error() string { return p.Message }
+
+// Removal says how far the removal of a group has come.
+type Removal struct {
+	// Done is true when nothing of the group is left that must go.
+	Done bool
+	// Waiting names what is still there and why, when Done is false.
+	Waiting string
+}
+
+// Adapter drives one backend in one cluster.
+type Adapter interface {
+	// Observe reads from the cache what the backend says about the group. It writes nothing.
+	Observe(ctx context.Context, g Group) (Observation, error)
+	// Apply makes the backend's objects ask for what the group asks for. It is idempotent,
+	// writes only differences, and returns before the backend has acted. A *Problem as error
+	// says that it refused and nothing was changed.
+	Apply(ctx context.Context, g Group) error
+	// Remove ends the replication of the owner in the order that the backend needs. It needs
+	// no class and no member, since they may be gone. With retain it only lets go.
+	Remove(ctx context.Context, o Owner, retain bool) (Removal, error)
+}
+
+// Parameter is one class parameter that a backend knows.
+type Parameter struct {
+	Name        string
+	Values      string // what is allowed, in words
+	Description string
+}
+
+// Traits are the properties that a failover must know of a backend.
+type Traits struct {
+	// Fences is true when the backend makes a secondary read-only by itself.
+	Fences bool
+	// MaxVolumes is how many volumes a group can have; 0 means no limit.
+	MaxVolumes int
+}
+
+// PeerRequest is what a peer site needs to be prepared for a group.
+type PeerRequest struct {
+	Group       *vgrv1.VolumeGroupReplication
+	Class       *vgrv1.VolumeGroupReplicationClass
+	GroupHandle string
+	Volumes     []PeerVolume
+}
+
+// PeerVolume is a bound volume of the group on the site that has it.
+type PeerVolume struct {
+	PVC corev1.PersistentVolumeClaim
+	PV  corev1.PersistentVolume
+}
+
+// Profile is what can be known of a backend without a cluster: pure data and functions, shared
+// by the controller and the command line.
+type Profile struct {
+	// Name is what users read in the BACKEND column.
+	Name string
+	// Provisioners are the CSI drivers that the backend serves; exact names only.
+	Provisioners []string
+	Traits       Traits
+	// Parameters are the class parameters that the backend knows.
+	Parameters []Parameter
+	// CheckParameters reports every parameter that is unknown, malformed or cannot be honoured.
+	CheckParameters func(Class) []Problem
+	// PeerObjects are the objects to create on the peer, in this order, so that the group can
+	// exist there as secondary: volumes, claims, the group's handle, the group itself.
+	PeerObjects func(PeerRequest) ([]client.Object, error)
+}
+
+// Profiles are the backends of a program, in the order in which they are asked.
+type Profiles []Profile
+
+// ForProvisioner finds the backend that serves a CSI driver.
+func (ps Profiles) ForProvisioner(driver string) (Profile, bool) {
+	for _, p := range ps {
+		for _, name := range p.Provisioners {
+			if name == driver {
+				return p, true
+			}
+		}
+	}
+	return Profile{}, false
+}
+
+// Provisioners lists every CSI driver that some backend serves.
+func (ps Profiles) Provisioners() []string {
+	var all []string
+	for _, p := range ps {
+		all = append(all, p.Provisioners...)
+	}
+	return all
+}

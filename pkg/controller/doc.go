@@ -1,0 +1,21 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package controller reconciles VolumeGroupReplications and VolumeReplications of one cluster:
+// it resolves a group's class and volumes, lets the backend's adapter apply them, and writes
+// what the backend answers into the status. It knows no vendor's API and no other cluster.
+package controller
+
+// Everything the controller may do in a cluster; the shipped ClusterRole is generated from it.
+// +kubebuilder:rbac:groups=replication.unified.io,resources=volumegroupreplications;volumereplications,verbs=get;list;watch;update;patch
+// +kubebuilder:rbac:groups=replication.unified.io,resources=volumegroupreplications/status;volumereplications/status,verbs=get;update;patch
+// +kubebuilder:rbac:groups=replication.unified.io,resources=volumegroupreplications/finalizers;volumereplications/finalizers,verbs=update
+// +kubebuilder:rbac:groups=replication.unified.io,resources=volumegroupreplicationclasses;volumereplicationclasses,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=persistentvolumeclaims;persistentvolumes,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+// +kubebuilder:rbac:groups="",resources=events,verbs=create;patch
+// +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=get;list;watch
+// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=vgr-system,resources=leases,verbs=get;list;watch;create;update;patch;delete
+// +kubebuilder:rbac:groups=replication.storage.openshift.io,resources=volumegroupreplications;volumereplications,verbs=get;list;watch;create;update;patch;delete
+// +kubebuilder:rbac:groups=replication.storage.openshift.io,resources=volumegroupreplicationcontents,verbs=get;list;watch;update;patch
+// +kubebuilder:rbac:groups=replication.storage.openshift.io,resources=volumegroupreplicationclasses;volumereplicationclasses,verbs=get;list;watch;create;delete
