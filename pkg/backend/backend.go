@@ -8,36 +8,62 @@ package backend
 
 import (
 	"context"
+	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 )
 
+// OwnerKind is one of our two kinds that have backend objects.
+type OwnerKind string
+
+// Owner kinds.
+const (
+	VolumeGroupReplicationKind OwnerKind = "VolumeGroupReplication"
+	VolumeReplicationKind      OwnerKind = "VolumeReplication"
+)
+
 // Owner is the VolumeGroupReplication or VolumeReplication that backend objects serve.
 type Owner struct {
-	Kind schema.GroupVersionKind
+	Kind OwnerKind
 	types.NamespacedName
-	UID types.UID
 }
 
-// Reference is the controller reference that the owner's backend objects carry.
-func (o Owner) Reference() metav1.OwnerReference {
-	yes := true
-	return metav1.OwnerReference{
-		APIVersion: o.Kind.GroupVersion().String(), Kind: o.Kind.Kind,
-		Name: o.Name, UID: o.UID, Controller: &yes, BlockOwnerDeletion: &yes,
+// Labels are what the owner's backend objects carry.
+func (o Owner) Labels() map[string]string {
+	return map[string]string{vgrv1.LabelManagedBy: vgrv1.ManagedByController, o.label(): o.Name}
+}
+
+// Owns says whether obj is a backend object of the owner. The name is enough: it is unique in
+// the namespace, and an object that outlived its owner is taken over by the next of that name.
+func (o Owner) Owns(obj client.Object) bool {
+	l := obj.GetLabels()
+	return obj.GetNamespace() == o.Namespace && l[vgrv1.LabelManagedBy] == vgrv1.ManagedByController && l[o.label()] == o.Name
+}
+
+func (o Owner) label() string {
+	if o.Kind == VolumeReplicationKind {
+		return vgrv1.LabelVolumeReplication
 	}
+	return vgrv1.LabelGroup
 }
 
-// IsOwnedBy says whether obj belongs to the owner.
-func (o Owner) IsOwnedBy(obj client.Object) bool {
-	ref := metav1.GetControllerOf(obj)
-	return ref != nil && ref.UID == o.UID
+// OwnerOf finds the owner of a backend object by its labels.
+func OwnerOf(obj client.Object) (Owner, bool) {
+	l := obj.GetLabels()
+	if l[vgrv1.LabelManagedBy] != vgrv1.ManagedByController {
+		return Owner{}, false
+	}
+	for label, kind := range map[string]OwnerKind{vgrv1.LabelGroup: VolumeGroupReplicationKind, vgrv1.LabelVolumeReplication: VolumeReplicationKind} {
+		if name := l[label]; name != "" {
+			return Owner{Kind: kind, NamespacedName: types.NamespacedName{Namespace: obj.GetNamespace(), Name: name}}, true
+		}
+	}
+	return Owner{}, false
 }
 
 // Class is a VolumeGroupReplicationClass or VolumeReplicationClass.
@@ -67,10 +93,13 @@ type Group struct {
 	Source *corev1.TypedLocalObjectReference
 	// Members are the volumes to replicate, sorted by PVC name.
 	Members []Member
+	// Hold explains why nothing new may be created for the group; backend objects that exist
+	// still follow State. Nil when nothing is wrong.
+	Hold *Problem
 }
 
 // Single says whether the group is a VolumeReplication.
-func (g Group) Single() bool { return g.Selector == nil }
+func (g Group) Single() bool { return g.Owner.Kind == VolumeReplicationKind }
 
 // Observation is what the backend's objects said when they were last read. Zero values mean
 // "not said".
@@ -110,6 +139,11 @@ type Problem struct {
 // Error makes a Problem an error, so that an adapter can refuse to act.
 func (p *Problem) Error() string { return p.Message }
 
+// Problemf makes a Problem.
+func Problemf(reason, format string, args ...any) *Problem {
+	return &Problem{Reason: reason, Message: fmt.Sprintf(format, args...)}
+}
+
 // Removal says how far the removal of a group has come.
 type Removal struct {
 	// Done is true when nothing of the group is left that must go.
@@ -118,8 +152,19 @@ type Removal struct {
 	Waiting string
 }
 
+// Watch is a kind of backend object whose changes concern groups.
+type Watch struct {
+	Object client.Object
+	// Owners are the groups that a change of obj concerns; nil takes OwnerOf.
+	Owners func(ctx context.Context, obj client.Object) []Owner
+}
+
 // Adapter drives one backend in one cluster.
 type Adapter interface {
+	// CRDs are the names of the CustomResourceDefinitions without which the backend is not installed.
+	CRDs() []string
+	// Watches are the kinds whose changes make a group worth another look.
+	Watches() []Watch
 	// Observe reads from the cache what the backend says about the group. It writes nothing.
 	Observe(ctx context.Context, g Group) (Observation, error)
 	// Apply makes the backend's objects ask for what the group asks for. It is idempotent,

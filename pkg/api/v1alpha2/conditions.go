@@ -103,21 +103,31 @@ const (
 	ManagedByController = "vgr-controller"
 	// ManagedByPlugin is the value of LabelManagedBy for objects that the plugin prepared on a peer.
 	ManagedByPlugin = "kubectl-vgr"
-	// LabelGroup names the VolumeGroupReplication that a backend object serves.
+	// LabelGroup names the VolumeGroupReplication that a backend object serves. Ownership is
+	// said by labels, not by owner references: the garbage collector must never end a
+	// replication on its own.
 	LabelGroup = "replication.unified.io/group"
+	// LabelVolumeReplication names the VolumeReplication that a backend object serves.
+	LabelVolumeReplication = "replication.unified.io/volume-replication"
+	// LabelClass names the class that a backend's class was derived from, shortened to fit.
+	LabelClass = "replication.unified.io/class"
+	// LabelVersion on the controller's Lease is the version of the controller that leads.
+	LabelVersion = "replication.unified.io/version"
 	// AnnotationPeerClusterUID is the UID of the peer cluster's kube-system namespace.
 	AnnotationPeerClusterUID = "replication.unified.io/peer-cluster-uid"
 	// AnnotationPeerContext is the name the peer's kubeconfig context had when it was prepared: a hint only.
 	AnnotationPeerContext = "replication.unified.io/peer-context"
 	// AnnotationDeletionPolicy on a group says what its deletion does to the backend's
-	// replication: DeletionPolicyDelete or DeletionPolicyRetain.
+	// replication: DeletionPolicyDelete, or DeletionPolicyRetain, which is the default
+	// because ending the replication of a primary can delete the peer's copy of the data.
 	AnnotationDeletionPolicy = "replication.unified.io/deletion-policy"
 )
 
 // Values of AnnotationDeletionPolicy.
 const (
-	// DeletionPolicyDelete ends replication on the array. Data on the array is never deleted.
+	// DeletionPolicyDelete ends the replication on the array; the volumes themselves stay.
 	DeletionPolicyDelete = "delete"
-	// DeletionPolicyRetain leaves the backend objects in place, without an owner.
+	// DeletionPolicyRetain leaves the backend objects in place and replication running. A
+	// group of the same name that is created later takes them over again.
 	DeletionPolicyRetain = "retain"
 )
