@@ -1,0 +1,177 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package csiaddons drives Ceph RBD mirroring through kubernetes-csi-addons
+// (replication.storage.openshift.io): one VolumeGroupReplication per group, or one
+// VolumeReplication per volume. It reads what the csi-addons manager reports and never talks
+// to a storage system itself.
+//
+// Two facts about csi-addons shape it. Its VolumeGroupReplication carries the status of a child
+// VolumeReplication under its own generation, so only the child says which wish an answer
+// belongs to. And it looks at PVC labels only when something else wakes it, so a changed
+// membership is handed over through the VolumeGroupReplicationContent.
+package csiaddons
+
+import (
+	"context"
+	"slices"
+
+	csiaddonsv1 "github.com/csi-addons/kubernetes-csi-addons/api/csiaddons/v1alpha1"
+	replicationv1 "github.com/csi-addons/kubernetes-csi-addons/api/replication.storage/v1alpha1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+)
+
+// Name is what users read in the BACKEND column.
+const Name = "csi-addons"
+
+// maxVolumes is the csi-addons manager's default and upper limit for --max-group-pvc.
+const maxVolumes = 100
+
+// Adapter is the csi-addons backend of one cluster.
+type Adapter struct {
+	client client.Client
+}
+
+// New makes the adapter. The client must read from a cache: observations list objects.
+func New(c client.Client) *Adapter { return &Adapter{client: c} }
+
+// AddToScheme registers the csi-addons kinds that the adapter uses.
+func AddToScheme(s *runtime.Scheme) error {
+	if err := replicationv1.AddToScheme(s); err != nil {
+		return err
+	}
+	return csiaddonsv1.AddToScheme(s)
+}
+
+// Profile describes the backend without a cluster.
+func Profile() backend.Profile {
+	return backend.Profile{
+		Name: Name,
+		// Rook prefixes the driver with the operator's namespace; these are its defaults.
+		Provisioners:    []string{"rbd.csi.ceph.com", "rook-ceph.rbd.csi.ceph.com", "openshift-storage.rbd.csi.ceph.com"},
+		Traits:          backend.Traits{Fences: true, MaxVolumes: maxVolumes},
+		Parameters:      parameters(),
+		CheckParameters: checkParameters,
+		PeerObjects:     peerObjects,
+	}
+}
+
+// CRDs implements backend.Adapter.
+func (a *Adapter) CRDs() []string {
+	return []string{
+		"csiaddonsnodes.csiaddons.openshift.io",
+		"volumegroupreplicationclasses.replication.storage.openshift.io",
+		"volumegroupreplicationcontents.replication.storage.openshift.io",
+		"volumegroupreplications.replication.storage.openshift.io",
+		"volumereplicationclasses.replication.storage.openshift.io",
+		"volumereplications.replication.storage.openshift.io",
+	}
+}
+
+// Watches implements backend.Adapter.
+func (a *Adapter) Watches() []backend.Watch {
+	return []backend.Watch{
+		{Object: &replicationv1.VolumeGroupReplication{}},
+		{Object: &replicationv1.VolumeReplication{}, Owners: a.ownersOfReplication},
+		{Object: &replicationv1.VolumeGroupReplicationContent{}, Owners: a.ownersOfContent},
+		{Object: &replicationv1.VolumeGroupReplicationClass{}, Owners: a.ownersOfClass},
+		{Object: &replicationv1.VolumeReplicationClass{}, Owners: a.ownersOfClass},
+		{Object: &csiaddonsv1.CSIAddonsNode{}, Owners: a.ownersOfNode},
+	}
+}
+
+// ownersOfReplication finds the group of a VolumeReplication: ours by label, or csi-addons' own
+// child of a VolumeGroupReplication by its data source.
+func (a *Adapter) ownersOfReplication(_ context.Context, obj client.Object) []backend.Owner {
+	if o, ok := backend.OwnerOf(obj); ok {
+		return []backend.Owner{o}
+	}
+	vr, ok := obj.(*replicationv1.VolumeReplication)
+	if !ok || vr.Spec.DataSource.Kind != "VolumeGroupReplication" {
+		return nil
+	}
+	return []backend.Owner{groupOwner(vr.Namespace, vr.Spec.DataSource.Name)}
+}
+
+// ownersOfContent finds the groups that a content serves or that wait for it.
+func (a *Adapter) ownersOfContent(ctx context.Context, obj client.Object) []backend.Owner {
+	content, ok := obj.(*replicationv1.VolumeGroupReplicationContent)
+	if !ok {
+		return nil
+	}
+	if ref := content.Spec.VolumeGroupReplicationRef; ref != nil {
+		return []backend.Owner{groupOwner(ref.Namespace, ref.Name)}
+	}
+	var groups vgrv1.VolumeGroupReplicationList
+	if err := a.client.List(ctx, &groups); err != nil {
+		return nil // the cache is stopping
+	}
+	var owners []backend.Owner
+	for _, g := range groups.Items {
+		if g.Spec.Source != nil && g.Spec.Source.Name == content.Name {
+			owners = append(owners, groupOwner(g.Namespace, g.Name))
+		}
+	}
+	return owners
+}
+
+// ownersOfClass finds the groups that use a derived class, so that one that was deleted comes back.
+func (a *Adapter) ownersOfClass(ctx context.Context, obj client.Object) []backend.Owner {
+	if obj.GetLabels()[vgrv1.LabelManagedBy] != vgrv1.ManagedByController {
+		return nil
+	}
+	var groups replicationv1.VolumeGroupReplicationList
+	var volumes replicationv1.VolumeReplicationList
+	if a.client.List(ctx, &groups) != nil || a.client.List(ctx, &volumes) != nil {
+		return nil // the cache is stopping
+	}
+	var owners []backend.Owner
+	for i := range groups.Items {
+		spec := groups.Items[i].Spec
+		if o, ok := backend.OwnerOf(&groups.Items[i]); ok && (spec.VolumeGroupReplicationClassName == obj.GetName() || spec.VolumeReplicationClassName == obj.GetName()) {
+			owners = append(owners, o)
+		}
+	}
+	for i := range volumes.Items {
+		if o, ok := backend.OwnerOf(&volumes.Items[i]); ok && volumes.Items[i].Spec.VolumeReplicationClass == obj.GetName() {
+			owners = append(owners, o)
+		}
+	}
+	return unique(owners)
+}
+
+// ownersOfNode finds every group: a driver that comes or goes concerns all that wait for it, and
+// it rarely does.
+func (a *Adapter) ownersOfNode(ctx context.Context, _ client.Object) []backend.Owner {
+	var groups vgrv1.VolumeGroupReplicationList
+	var volumes vgrv1.VolumeReplicationList
+	if a.client.List(ctx, &groups) != nil || a.client.List(ctx, &volumes) != nil {
+		return nil // the cache is stopping
+	}
+	var owners []backend.Owner
+	for _, g := range groups.Items {
+		owners = append(owners, groupOwner(g.Namespace, g.Name))
+	}
+	for _, v := range volumes.Items {
+		owners = append(owners, backend.Owner{Kind: backend.VolumeReplicationKind, NamespacedName: client.ObjectKeyFromObject(&v)})
+	}
+	return owners
+}
+
+func groupOwner(namespace, name string) backend.Owner {
+	return backend.Owner{Kind: backend.VolumeGroupReplicationKind, NamespacedName: client.ObjectKey{Namespace: namespace, Name: name}}
+}
+
+func unique(owners []backend.Owner) []backend.Owner {
+	var out []backend.Owner
+	for _, o := range owners {
+		if !slices.Contains(out, o) {
+			out = append(out, o)
+		}
+	}
+	return out
+}

@@ -1,0 +1,307 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package csiaddons
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	replicationv1 "github.com/csi-addons/kubernetes-csi-addons/api/replication.storage/v1alpha1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+)
+
+// found is what exists in the cluster for an owner: a backend group, or one replication per volume.
+type found struct {
+	group   *replicationv1.VolumeGroupReplication
+	volumes []replicationv1.VolumeReplication
+}
+
+func (a *Adapter) find(ctx context.Context, o backend.Owner) (found, error) {
+	var f found
+	if o.Kind == backend.VolumeGroupReplicationKind {
+		var group replicationv1.VolumeGroupReplication
+		err := a.client.Get(ctx, o.NamespacedName, &group)
+		if err == nil && o.Owns(&group) {
+			f.group = &group
+		}
+		if client.IgnoreNotFound(err) != nil {
+			return f, err
+		}
+	}
+	var volumes replicationv1.VolumeReplicationList
+	if err := a.client.List(ctx, &volumes, client.InNamespace(o.Namespace), client.MatchingLabels(o.Labels())); err != nil {
+		return f, err
+	}
+	f.volumes = volumes.Items
+	return f, nil
+}
+
+// grouped says whether the owner is, or will be, served by a backend group. What exists wins
+// over the class, which may have been deleted or made anew.
+func (f found) grouped(g backend.Group) bool {
+	if g.Single() || len(f.volumes) > 0 {
+		return false
+	}
+	return f.group != nil || !perVolume(g.Class.Parameters)
+}
+
+// Apply implements backend.Adapter.
+func (a *Adapter) Apply(ctx context.Context, g backend.Group) error {
+	f, err := a.find(ctx, g.Owner)
+	if err != nil {
+		return err
+	}
+	if g.Class.Name != "" && (g.Hold == nil || f.group != nil || len(f.volumes) > 0) {
+		if err := a.ensureClasses(ctx, g.Class, f.grouped(g)); err != nil {
+			return err
+		}
+	}
+	if f.grouped(g) {
+		return a.applyGroup(ctx, g, f.group)
+	}
+	return a.applyVolumes(ctx, g, f.volumes)
+}
+
+func (a *Adapter) applyGroup(ctx context.Context, g backend.Group, group *replicationv1.VolumeGroupReplication) error {
+	switch {
+	case group == nil && g.Hold != nil:
+		return nil
+	case group == nil:
+		return a.createGroup(ctx, g)
+	case !group.DeletionTimestamp.IsZero():
+		return nil // Observe says so
+	case !equality.Semantic.DeepEqual(group.Spec.Source.Selector, g.Selector):
+		return backend.Problemf(vgrv1.ReasonObjectConflict,
+			"the csi-addons VolumeGroupReplication %q left by an earlier group selects other PVCs (%s); give the group that selector, or delete that object",
+			group.Name, metav1.FormatLabelSelector(group.Spec.Source.Selector))
+	}
+	if state := replicationv1.ReplicationState(g.State); group.Spec.ReplicationState != state || group.Spec.AutoResync != g.AutoResync {
+		before := group.DeepCopy()
+		group.Spec.ReplicationState, group.Spec.AutoResync = state, g.AutoResync
+		if err := a.client.Patch(ctx, group, optimistic(before)); err != nil {
+			return err
+		}
+	}
+	if g.Hold != nil {
+		return nil
+	}
+	return a.updateMembers(ctx, g, group)
+}
+
+func optimistic(before client.Object) client.Patch {
+	return client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+}
+
+func (a *Adapter) createGroup(ctx context.Context, g backend.Group) error {
+	if err := a.checkClaims(ctx, g, g.Members, func(string) claim { return claim{group: g.Owner.Name} }); err != nil {
+		return err
+	}
+	group := &replicationv1.VolumeGroupReplication{
+		ObjectMeta: metav1.ObjectMeta{Namespace: g.Owner.Namespace, Name: g.Owner.Name, Labels: g.Owner.Labels()},
+		Spec: replicationv1.VolumeGroupReplicationSpec{
+			VolumeGroupReplicationClassName: derivedClassName(g.Class),
+			VolumeReplicationClassName:      derivedClassName(g.Class),
+			Source:                          replicationv1.VolumeGroupReplicationSource{Selector: g.Selector},
+			ReplicationState:                replicationv1.ReplicationState(g.State),
+			AutoResync:                      g.AutoResync,
+		},
+	}
+	if g.Source != nil {
+		content, err := a.adoptable(ctx, g)
+		if err != nil {
+			return err
+		}
+		group.Spec.VolumeGroupReplicationContentName = content
+	}
+	err := a.client.Create(ctx, group)
+	if !apierrors.IsAlreadyExists(err) {
+		return err
+	}
+	var there replicationv1.VolumeGroupReplication
+	if err := a.client.Get(ctx, g.Owner.NamespacedName, &there); err != nil || g.Owner.Owns(&there) {
+		return client.IgnoreNotFound(err) // ours, and not in the cache when we looked
+	}
+	return backend.Problemf(vgrv1.ReasonObjectConflict,
+		"a csi-addons VolumeGroupReplication %q that is not ours exists in the namespace; delete it, or give the group another name", g.Owner.Name)
+}
+
+// adoptable checks that spec.source names a content that this group may take.
+func (a *Adapter) adoptable(ctx context.Context, g backend.Group) (string, error) {
+	if g.Source.Kind != "VolumeGroupReplicationContent" {
+		return "", backend.Problemf(vgrv1.ReasonSourceInvalid, "source.kind is %s; %s adopts a VolumeGroupReplicationContent", g.Source.Kind, Name)
+	}
+	var content replicationv1.VolumeGroupReplicationContent
+	err := a.client.Get(ctx, client.ObjectKey{Name: g.Source.Name}, &content)
+	if apierrors.IsNotFound(err) {
+		return "", backend.Problemf(vgrv1.ReasonSourceInvalid, "source VolumeGroupReplicationContent %q does not exist; create it first", g.Source.Name)
+	}
+	if err != nil {
+		return "", err
+	}
+	ref := content.Spec.VolumeGroupReplicationRef
+	switch {
+	case content.Spec.Provisioner != g.Class.Provisioner:
+		return "", backend.Problemf(vgrv1.ReasonSourceInvalid, "source VolumeGroupReplicationContent %q belongs to driver %s, the class to %s",
+			content.Name, content.Spec.Provisioner, g.Class.Provisioner)
+	case ref != nil && (ref.Namespace != g.Owner.Namespace || ref.Name != g.Owner.Name):
+		return "", backend.Problemf(vgrv1.ReasonSourceInvalid, "source VolumeGroupReplicationContent %q is bound to %s/%s already",
+			content.Name, ref.Namespace, ref.Name)
+	case !content.DeletionTimestamp.IsZero():
+		return "", backend.Problemf(vgrv1.ReasonSourceInvalid, "source VolumeGroupReplicationContent %q is being deleted", content.Name)
+	}
+	return content.Name, nil
+}
+
+// updateMembers hands a changed membership to csi-addons. It does not watch PVC labels; a
+// changed content wakes its group controller, which then finds the same members by itself.
+func (a *Adapter) updateMembers(ctx context.Context, g backend.Group, group *replicationv1.VolumeGroupReplication) error {
+	content, err := a.contentOf(ctx, group)
+	if err != nil || content == nil || content.Spec.VolumeGroupReplicationHandle == "" || !content.DeletionTimestamp.IsZero() {
+		return err
+	}
+	handles := handlesOf(g.Members)
+	if content.Spec.VolumeGroupReplicationRef == nil || slices.Equal(handles, sorted(content.Spec.Source.VolumeHandles)) {
+		return nil
+	}
+	joining := slices.DeleteFunc(slices.Clone(g.Members), func(m backend.Member) bool {
+		return slices.Contains(content.Spec.Source.VolumeHandles, m.Handle)
+	})
+	if err := a.checkClaims(ctx, g, joining, func(string) claim { return claim{group: group.Name} }); err != nil {
+		return err
+	}
+	before := content.DeepCopy()
+	content.Spec.Source.VolumeHandles = handles
+	return a.client.Patch(ctx, content, optimistic(before))
+}
+
+func (a *Adapter) contentOf(ctx context.Context, group *replicationv1.VolumeGroupReplication) (*replicationv1.VolumeGroupReplicationContent, error) {
+	if group.Spec.VolumeGroupReplicationContentName == "" {
+		return nil, nil
+	}
+	var content replicationv1.VolumeGroupReplicationContent
+	err := a.client.Get(ctx, client.ObjectKey{Name: group.Spec.VolumeGroupReplicationContentName}, &content)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	return &content, err
+}
+
+// claim is which csi-addons objects a PVC's annotations may name.
+type claim struct{ volume, group string }
+
+// checkClaims refuses PVCs that csi-addons replicates already for somebody else. csi-addons
+// itself lets a group take a PVC from a single replication, and from then on that one fails
+// without a word.
+func (a *Adapter) checkClaims(ctx context.Context, g backend.Group, members []backend.Member, allowed func(pvc string) claim) error {
+	var taken []string
+	for _, m := range members {
+		var pvc corev1.PersistentVolumeClaim
+		if err := a.client.Get(ctx, client.ObjectKey{Namespace: g.Owner.Namespace, Name: m.PVC}, &pvc); err != nil {
+			return err
+		}
+		may := allowed(m.PVC)
+		if by := pvc.Annotations[replicationv1.VolumeReplicationNameAnnotation]; by != "" && by != may.volume {
+			taken = append(taken, fmt.Sprintf("%s by VolumeReplication %s", m.PVC, by))
+		}
+		if by := pvc.Annotations[replicationv1.VolumeGroupReplicationNameAnnotation]; by != "" && by != may.group {
+			taken = append(taken, fmt.Sprintf("%s by VolumeGroupReplication %s", m.PVC, by))
+		}
+	}
+	if len(taken) == 0 {
+		return nil
+	}
+	return backend.Problemf(vgrv1.ReasonVolumeConflict, "csi-addons replicates already: %s; delete those replications or change the labels", strings.Join(taken, ", "))
+}
+
+func (a *Adapter) applyVolumes(ctx context.Context, g backend.Group, existing []replicationv1.VolumeReplication) error {
+	var errs []error
+	wanted := map[string]backend.Member{}
+	for _, m := range g.Members {
+		wanted[volumeName(g.Owner, m.PVC)] = m
+	}
+	state := replicationv1.ReplicationState(g.State)
+	for i := range existing {
+		vr := &existing[i]
+		_, stays := wanted[vr.Name]
+		delete(wanted, vr.Name)
+		switch {
+		case !vr.DeletionTimestamp.IsZero():
+		case !stays && g.Hold == nil:
+			errs = append(errs, client.IgnoreNotFound(a.client.Delete(ctx, vr, uidOf(vr))))
+		case vr.Spec.ReplicationState != state || vr.Spec.AutoResync != g.AutoResync:
+			before := vr.DeepCopy()
+			vr.Spec.ReplicationState, vr.Spec.AutoResync = state, g.AutoResync
+			errs = append(errs, a.client.Patch(ctx, vr, optimistic(before)))
+		}
+	}
+	if g.Hold != nil {
+		return errors.Join(errs...)
+	}
+	for _, m := range g.Members {
+		name := volumeName(g.Owner, m.PVC)
+		if _, missing := wanted[name]; missing {
+			errs = append(errs, a.createVolume(ctx, g, m, name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (a *Adapter) createVolume(ctx context.Context, g backend.Group, m backend.Member, name string) error {
+	if err := a.checkClaims(ctx, g, []backend.Member{m}, func(string) claim { return claim{volume: name} }); err != nil {
+		return err
+	}
+	vr := &replicationv1.VolumeReplication{
+		ObjectMeta: metav1.ObjectMeta{Namespace: g.Owner.Namespace, Name: name, Labels: g.Owner.Labels()},
+		Spec: replicationv1.VolumeReplicationSpec{
+			VolumeReplicationClass: derivedClassName(g.Class),
+			ReplicationState:       replicationv1.ReplicationState(g.State),
+			AutoResync:             g.AutoResync,
+			DataSource:             corev1.TypedLocalObjectReference{Kind: "PersistentVolumeClaim", Name: m.PVC},
+		},
+	}
+	err := a.client.Create(ctx, vr)
+	if !apierrors.IsAlreadyExists(err) {
+		return err
+	}
+	var there replicationv1.VolumeReplication
+	if err := a.client.Get(ctx, client.ObjectKeyFromObject(vr), &there); err != nil || g.Owner.Owns(&there) {
+		return client.IgnoreNotFound(err)
+	}
+	return backend.Problemf(vgrv1.ReasonObjectConflict, "a csi-addons VolumeReplication %q that is not ours exists in the namespace; delete it, or rename the group", name)
+}
+
+// volumeName is the name of the csi-addons VolumeReplication of one PVC.
+func volumeName(o backend.Owner, pvc string) string {
+	if o.Kind == backend.VolumeReplicationKind {
+		return o.Name
+	}
+	if name := o.Name + "-" + pvc; len(name) <= 253 {
+		return name
+	}
+	return shorten(o.Name+"-"+pvc, 240) + "-" + digest(pvc)
+}
+
+func handlesOf(members []backend.Member) []string {
+	handles := make([]string, 0, len(members))
+	for _, m := range members {
+		handles = append(handles, m.Handle)
+	}
+	return sorted(handles)
+}
+
+func sorted(s []string) []string {
+	s = slices.Clone(s)
+	slices.Sort(s)
+	return s
+}

@@ -1,0 +1,137 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package csiaddons
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+
+	replicationv1 "github.com/csi-addons/kubernetes-csi-addons/api/replication.storage/v1alpha1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+)
+
+// derivedClassName is the name of both csi-addons classes made from one of ours. It changes
+// with the content, because the backend's classes are immutable, and it is the same in every
+// cluster, so that a peer can be prepared before its controller has seen the class.
+func derivedClassName(c backend.Class) string {
+	content, err := json.Marshal([]any{c.Provisioner, driverParameters(c.Parameters)})
+	if err != nil {
+		panic(err) // strings always marshal
+	}
+	return "vgr-" + shorten(c.Name, 200) + "-" + digest(string(content))
+}
+
+func digest(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:4])
+}
+
+// shorten cuts a DNS name so that it fits and still is one.
+func shorten(name string, limit int) string {
+	if len(name) <= limit {
+		return name
+	}
+	name = name[:limit]
+	for name[len(name)-1] == '.' || name[len(name)-1] == '-' {
+		name = name[:len(name)-1]
+	}
+	return name
+}
+
+func classMeta(c backend.Class) metav1.ObjectMeta {
+	return metav1.ObjectMeta{
+		Name: derivedClassName(c),
+		Labels: map[string]string{
+			vgrv1.LabelManagedBy: vgrv1.ManagedByController,
+			vgrv1.LabelClass:     shorten(c.Name, 63),
+		},
+	}
+}
+
+// ensureClasses creates what is missing of the derived classes. Groups of one class share them.
+func (a *Adapter) ensureClasses(ctx context.Context, c backend.Class, group bool) error {
+	params := driverParameters(c.Parameters)
+	wanted := []client.Object{&replicationv1.VolumeReplicationClass{
+		ObjectMeta: classMeta(c),
+		Spec:       replicationv1.VolumeReplicationClassSpec{Provisioner: c.Provisioner, Parameters: params},
+	}}
+	if group {
+		wanted = append(wanted, &replicationv1.VolumeGroupReplicationClass{
+			ObjectMeta: classMeta(c),
+			Spec:       replicationv1.VolumeGroupReplicationClassSpec{Provisioner: c.Provisioner, Parameters: params},
+		})
+	}
+	for _, obj := range wanted {
+		found := obj.DeepCopyObject().(client.Object)
+		err := a.client.Get(ctx, client.ObjectKeyFromObject(obj), found)
+		if apierrors.IsNotFound(err) {
+			err = client.IgnoreAlreadyExists(a.client.Create(ctx, obj))
+		} else if err == nil && found.GetLabels()[vgrv1.LabelManagedBy] != vgrv1.ManagedByController {
+			return backend.Problemf(vgrv1.ReasonObjectConflict, "%T %q exists and is not ours; rename or delete it", obj, obj.GetName())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// collectClasses deletes the derived classes that nothing refers to any more. A group that takes
+// one up again at the same moment gets it back: the deletion wakes its reconciler.
+func (a *Adapter) collectClasses(ctx context.Context) error {
+	var (
+		volumeClasses replicationv1.VolumeReplicationClassList
+		groupClasses  replicationv1.VolumeGroupReplicationClassList
+		volumes       replicationv1.VolumeReplicationList
+		groups        replicationv1.VolumeGroupReplicationList
+		contents      replicationv1.VolumeGroupReplicationContentList
+	)
+	ours := client.MatchingLabels{vgrv1.LabelManagedBy: vgrv1.ManagedByController}
+	for list, opts := range map[client.ObjectList][]client.ListOption{
+		&volumeClasses: {ours}, &groupClasses: {ours}, &volumes: nil, &groups: nil, &contents: nil,
+	} {
+		if err := a.client.List(ctx, list, opts...); err != nil {
+			return err
+		}
+	}
+	used := map[string]bool{}
+	for _, v := range volumes.Items {
+		used[v.Spec.VolumeReplicationClass] = true
+	}
+	for _, g := range groups.Items {
+		used[g.Spec.VolumeReplicationClassName], used[g.Spec.VolumeGroupReplicationClassName] = true, true
+	}
+	for _, c := range contents.Items {
+		used[c.Spec.VolumeGroupReplicationClassName] = true
+	}
+	var unused []client.Object
+	for i := range volumeClasses.Items {
+		unused = append(unused, &volumeClasses.Items[i])
+	}
+	for i := range groupClasses.Items {
+		unused = append(unused, &groupClasses.Items[i])
+	}
+	for _, obj := range unused {
+		if used[obj.GetName()] {
+			continue
+		}
+		if err := client.IgnoreNotFound(a.client.Delete(ctx, obj, uidOf(obj))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// uidOf lets a deletion hit only the very object that was read.
+func uidOf(obj client.Object) client.DeleteOption {
+	uid := obj.GetUID()
+	return client.Preconditions{UID: &uid}
+}

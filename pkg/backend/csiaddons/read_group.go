@@ -1,0 +1,233 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package csiaddons
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	replicationv1 "github.com/csi-addons/kubernetes-csi-addons/api/replication.storage/v1alpha1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+)
+
+// reading is everything that was read for one group. The functions below turn it into an
+// observation; they are pure.
+type reading struct {
+	group         backend.Group
+	driverTrouble string
+
+	// of a group
+	backendGroup *replicationv1.VolumeGroupReplication
+	child        *replicationv1.VolumeReplication
+	content      *replicationv1.VolumeGroupReplicationContent
+
+	// one by one
+	volumes []replicationv1.VolumeReplication
+}
+
+func readGroup(in reading) backend.Observation {
+	obs := backend.Observation{
+		Exists: true,
+		Ref:    reference(in.backendGroup.APIVersion, "VolumeGroupReplication", in.backendGroup.Name),
+	}
+	if in.content != nil {
+		obs.GroupHandle = in.content.Spec.VolumeGroupReplicationHandle
+	}
+	for _, ref := range in.backendGroup.Status.PersistentVolumeClaimsRefList {
+		obs.Members = append(obs.Members, ref.Name)
+	}
+	slices.Sort(obs.Members)
+	confirmed := confirmedMembers(in)
+	complete := len(confirmed) == len(in.group.Members) && len(obs.Members) == len(in.group.Members)
+	if in.child != nil {
+		readReplication(&obs, in.child)
+		obs.Current = complete && asks(in.backendGroup.Spec.ReplicationState, in.backendGroup.Spec.AutoResync, in.group) && answers(in.child, in.group)
+	} else if in.backendGroup.Status.State != "" {
+		obs.State = vgrv1.StateUnknown
+	}
+	obs.Problem = groupProblem(in, obs.Current)
+	if obs.Problem == nil && in.driverTrouble != "" {
+		obs.Message = strings.Join([]string{obs.Message, in.driverTrouble, "what is shown was said before"}, "; ")
+	}
+	obs.Conditions = append(obs.Conditions, groupConsistent(obs.GroupHandle != "" && complete))
+	obs.Volumes = groupVolumes(in, obs, confirmed)
+	return obs
+}
+
+// confirmedMembers are the PVCs whose volumes csi-addons reports to be in the storage group. The
+// content's status is written only after the driver has accepted the membership.
+func confirmedMembers(in reading) map[string]bool {
+	confirmed := map[string]bool{}
+	if in.content == nil {
+		return confirmed
+	}
+	for _, m := range in.group.Members {
+		inStatus := slices.ContainsFunc(in.content.Status.PersistentVolumeRefList, func(r localReference) bool { return r.Name == m.PV })
+		if inStatus && slices.Contains(in.content.Spec.Source.VolumeHandles, m.Handle) {
+			confirmed[m.PVC] = true
+		}
+	}
+	return confirmed
+}
+
+// asks says whether a backend object's spec asks for what the group asks for.
+func asks(state replicationv1.ReplicationState, autoResync bool, g backend.Group) bool {
+	return string(state) == string(g.State) && autoResync == g.AutoResync
+}
+
+// answers says whether a VolumeReplication's status is the answer to what the group asks for.
+// Its observedGeneration moves only with an outcome, unlike that of a VolumeGroupReplication.
+func answers(vr *replicationv1.VolumeReplication, g backend.Group) bool {
+	return asks(vr.Spec.ReplicationState, vr.Spec.AutoResync, g) && vr.Status.ObservedGeneration == vr.Generation && vr.Status.State != ""
+}
+
+// readReplication takes over what one VolumeReplication says.
+func readReplication(obs *backend.Observation, vr *replicationv1.VolumeReplication) {
+	obs.State = vgrv1.State(vr.Status.State)
+	if vr.Status.Message != "" {
+		obs.Message = fmt.Sprintf("VolumeReplication %s: %s", vr.Name, vr.Status.Message)
+	}
+	for _, c := range vr.Status.Conditions {
+		// Left over from the primary era for some seconds after a demotion, or for as long as a
+		// resync fails.
+		if c.Type == vgrv1.ConditionReplicating && obs.State != vgrv1.StatePrimary {
+			continue
+		}
+		obs.Conditions = append(obs.Conditions, c)
+	}
+	obs.LastCompletionTime = vr.Status.LastCompletionTime
+	if obs.State == vgrv1.StatePrimary {
+		obs.LastSyncTime = vr.Status.LastSyncTime
+		obs.LastSyncDuration = vr.Status.LastSyncDuration
+		obs.LastSyncBytes = vr.Status.LastSyncBytes
+	}
+}
+
+// groupProblem finds what keeps csi-addons from getting on and is not in the conditions.
+func groupProblem(in reading, current bool) *backend.Problem {
+	g := in.backendGroup
+	switch {
+	case !g.DeletionTimestamp.IsZero():
+		return backend.Problemf(vgrv1.ReasonProgressing, "the csi-addons VolumeGroupReplication %q was deleted by somebody; it is made again once it is gone", g.Name)
+	case groupFailed(in):
+		return backend.Problemf(vgrv1.ReasonBackendError, "VolumeGroupReplication %s: %s", g.Name, g.Status.Message)
+	case current:
+		return nil
+	case in.driverTrouble != "":
+		return backend.Problemf(vgrv1.ReasonBackendError, "%s", in.driverTrouble)
+	case g.Spec.VolumeGroupReplicationContentName == "":
+		return backend.Problemf(vgrv1.ReasonProgressing, "waiting for the csi-addons manager to take up VolumeGroupReplication %s", g.Name)
+	case in.content == nil:
+		return backend.Problemf(vgrv1.ReasonBackendError, "VolumeGroupReplicationContent %s does not exist", g.Spec.VolumeGroupReplicationContentName)
+	case in.content.Spec.VolumeGroupReplicationHandle == "":
+		return backend.Problemf(vgrv1.ReasonProgressing,
+			"the driver has not created the volume group for VolumeGroupReplicationContent %s yet; csi-addons writes the cause of a failure to its manager's log only", in.content.Name)
+	}
+	if waiting := unconfirmed(in); len(waiting) > 0 {
+		return backend.Problemf(vgrv1.ReasonProgressing,
+			"the driver has not confirmed the membership of %s yet (VolumeGroupReplicationContent %s); csi-addons writes the cause of a failure to its manager's log only",
+			strings.Join(waiting, ", "), in.content.Name)
+	}
+	return nil
+}
+
+func unconfirmed(in reading) []string {
+	confirmed := confirmedMembers(in)
+	var names []string
+	for _, m := range in.group.Members {
+		if !confirmed[m.PVC] {
+			names = append(names, m.PVC)
+		}
+	}
+	for _, ref := range in.backendGroup.Status.PersistentVolumeClaimsRefList {
+		if !slices.ContainsFunc(in.group.Members, func(m backend.Member) bool { return m.PVC == ref.Name }) {
+			names = append(names, ref.Name+" (leaving)")
+		}
+	}
+	return names
+}
+
+// groupFailed says whether the group's own pass failed. Such a failure changes only state and
+// message of the VolumeGroupReplication and leaves the conditions of its child in place.
+func groupFailed(in reading) bool {
+	message := in.backendGroup.Status.Message
+	if message == "" || in.backendGroup.Status.ObservedGeneration != in.backendGroup.Generation {
+		return false
+	}
+	if strings.HasPrefix(message, "Operation cannot be fulfilled") { // a conflict; tried again at once
+		return false
+	}
+	if in.child == nil {
+		return true
+	}
+	return message != in.child.Status.Message && !strings.HasPrefix(message, "volume is ")
+}
+
+func groupConsistent(yes bool) metav1.Condition {
+	if yes {
+		return metav1.Condition{
+			Type: vgrv1.ConditionGroupConsistent, Status: metav1.ConditionTrue, Reason: vgrv1.ReasonNativeGroup,
+			Message: "the volumes are replicated as one group, to one point in time",
+		}
+	}
+	return metav1.Condition{
+		Type: vgrv1.ConditionGroupConsistent, Status: metav1.ConditionUnknown, Reason: vgrv1.ReasonNotConfirmed,
+		Message: "the storage has not confirmed the group with all its volumes yet",
+	}
+}
+
+func groupVolumes(in reading, obs backend.Observation, confirmed map[string]bool) []vgrv1.VolumeStatus {
+	health, message := healthOf(obs.Conditions)
+	var out []vgrv1.VolumeStatus
+	for _, m := range in.group.Members {
+		v := vgrv1.VolumeStatus{Name: m.PVC, VolumeName: m.PV, VolumeHandle: m.Handle, BackendRef: obs.Ref}
+		if confirmed[m.PVC] {
+			v.State, v.Health, v.Message = obs.State, health, message
+			v.LastSyncTime, v.LastSyncDuration, v.LastSyncBytes = obs.LastSyncTime, obs.LastSyncDuration, obs.LastSyncBytes
+		} else {
+			v.State, v.Health, v.Message = vgrv1.StateUnknown, vgrv1.HealthUnknown, "not confirmed to be in the storage group"
+		}
+		out = append(out, v)
+	}
+	for _, name := range obs.Members {
+		if !slices.ContainsFunc(in.group.Members, func(m backend.Member) bool { return m.PVC == name }) {
+			out = append(out, vgrv1.VolumeStatus{Name: name, State: vgrv1.StateUnknown, Health: vgrv1.HealthUnknown, BackendRef: obs.Ref, Message: "leaving the group"})
+		}
+	}
+	return out
+}
+
+// healthOf reads the health of a volume from its conditions; the message explains anything but
+// Healthy.
+func healthOf(conditions []metav1.Condition) (vgrv1.Health, string) {
+	degraded := meta.FindStatusCondition(conditions, vgrv1.ConditionDegraded)
+	replicating := meta.FindStatusCondition(conditions, vgrv1.ConditionReplicating)
+	switch {
+	case degraded == nil:
+		return vgrv1.HealthUnknown, ""
+	case degraded.Status == metav1.ConditionTrue && degraded.Reason == replicationv1.Error:
+		return vgrv1.HealthError, degraded.Message
+	case meta.IsStatusConditionTrue(conditions, vgrv1.ConditionResyncing):
+		return vgrv1.HealthResyncing, meta.FindStatusCondition(conditions, vgrv1.ConditionResyncing).Message
+	case degraded.Status == metav1.ConditionTrue:
+		return vgrv1.HealthDegraded, degraded.Message
+	case replicating != nil && replicating.Status == metav1.ConditionFalse:
+		return vgrv1.HealthDegraded, replicating.Message
+	case replicating != nil && replicating.Status == metav1.ConditionUnknown:
+		return vgrv1.HealthUnknown, replicating.Message
+	}
+	return vgrv1.HealthHealthy, ""
+}
+
+func reference(apiVersion, kind, name string) *vgrv1.BackendReference {
+	if apiVersion == "" { // typed clients drop it
+		apiVersion = replicationv1.GroupVersion.String()
+	}
+	return &vgrv1.BackendReference{APIVersion: apiVersion, Kind: kind, Name: name}
+}
