@@ -1,0 +1,126 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Command vgr-controller reconciles VolumeGroupReplications and VolumeReplications of one
+// cluster. It names the backends; everything else is in pkg/controller.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"regexp"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend/csiaddons"
+	"github.com/unified-replication/kubectl-vgr/pkg/controller"
+	"github.com/unified-replication/kubectl-vgr/pkg/version"
+)
+
+type options struct {
+	metrics, probes string
+	leaderElect     bool
+	leaderNamespace string
+}
+
+func main() {
+	klog.InitFlags(flag.CommandLine)
+	log.SetLogger(klog.NewKlogr())
+	var o options
+	flag.StringVar(&o.metrics, "metrics-bind-address", ":8080", "address that serves metrics; 0 turns it off")
+	flag.StringVar(&o.probes, "health-probe-bind-address", ":8081", "address that serves /healthz and /readyz; 0 turns it off")
+	flag.BoolVar(&o.leaderElect, "leader-elect", true, "act only while holding the Lease, so that several replicas can run")
+	flag.StringVar(&o.leaderNamespace, "leader-elect-namespace", "", "namespace of the Lease; inside a cluster the Pod's own by default")
+	showVersion := flag.Bool("version", false, "print the version and exit")
+	flag.Parse()
+	if *showVersion {
+		fmt.Println(version.Get().Version)
+		return
+	}
+	if err := run(o); err != nil {
+		klog.ErrorS(err, "vgr-controller ends")
+		klog.Flush()
+		os.Exit(1)
+	}
+}
+
+func run(o options) error {
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		return fmt.Errorf("no cluster configured: %w", err)
+	}
+	config.UserAgent = "vgr-controller/" + version.Get().Version
+	config.QPS, config.Burst = 100, 200 // the server's own priority and fairness is the real limit
+	mgr, err := ctrl.NewManager(config, managerOptions(o))
+	if err != nil {
+		return fmt.Errorf("start: %w", err)
+	}
+	backends := controller.NewBackends(mgr.GetCache(),
+		controller.Backend{Profile: csiaddons.Profile(), Adapter: csiaddons.New(mgr.GetClient())},
+	)
+	base := controller.Reconciler{
+		Client: mgr.GetClient(), Backends: backends, Clock: clock.RealClock{},
+		Events: mgr.GetEventRecorder("vgr-controller"),
+	}
+	for _, r := range []*controller.Reconciler{base.ForGroups(), base.ForVolumes()} {
+		if err := r.SetupWithManager(mgr); err != nil {
+			return err
+		}
+	}
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return err
+	}
+	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
+		return err
+	}
+	klog.InfoS("vgr-controller starts", "version", version.Get().Version)
+	return mgr.Start(ctrl.SetupSignalHandler())
+}
+
+func managerOptions(o options) ctrl.Options {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, apiextensionsv1.AddToScheme, vgrv1.AddToScheme, csiaddons.AddToScheme} {
+		utilruntime.Must(add(scheme))
+	}
+	grace := 10 * time.Second
+	return ctrl.Options{
+		Scheme:                        scheme,
+		Metrics:                       server.Options{BindAddress: o.metrics},
+		HealthProbeBindAddress:        o.probes,
+		LeaderElection:                o.leaderElect,
+		LeaderElectionID:              "vgr-controller",
+		LeaderElectionNamespace:       o.leaderNamespace,
+		LeaderElectionReleaseOnCancel: true, // run returns right after, so nothing acts without the Lease
+		LeaderElectionLabels:          map[string]string{vgrv1.LabelVersion: labelValue(version.Get().Version)},
+		GracefulShutdownTimeout:       &grace,
+		Cache: cache.Options{
+			DefaultTransform: cache.TransformStripManagedFields(),
+			ByObject: map[client.Object]cache.ByObject{
+				&corev1.PersistentVolume{}:                  {Transform: controller.TrimVolume},
+				&corev1.PersistentVolumeClaim{}:             {Transform: controller.TrimClaim},
+				&apiextensionsv1.CustomResourceDefinition{}: {Transform: controller.TrimCRD},
+			},
+		},
+	}
+}
+
+// labelValue makes a version fit a label: build metadata starts with a plus sign.
+func labelValue(v string) string {
+	v = regexp.MustCompile(`[^A-Za-z0-9_.-]`).ReplaceAllString(v, "_")
+	return v[:min(len(v), 63)]
+}

@@ -1,0 +1,270 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+)
+
+// resolution is a subject with its class, backend and volumes looked up, and the first thing
+// that is wrong with them.
+type resolution struct {
+	backend *Backend // nil when none can be found
+	group   backend.Group
+	// refused are the volumes that were asked for and cannot be replicated, with the reason.
+	refused []vgrv1.VolumeStatus
+	problem *backend.Problem
+}
+
+// note keeps the first problem: it is the one to solve first.
+func (r *resolution) note(p *backend.Problem) {
+	if r.problem == nil {
+		r.problem = p
+	}
+}
+
+func (r *Reconciler) resolve(ctx context.Context, s subject) (resolution, error) {
+	res := resolution{group: backend.Group{
+		Owner: s.owner, State: s.state, AutoResync: s.autoResync, Selector: s.selector, Source: s.source,
+	}}
+	class, err := s.class(ctx, r.Client)
+	switch {
+	case apierrors.IsNotFound(err):
+		res.note(backend.Problemf(vgrv1.ReasonClassNotFound, "class %q does not exist; create it: kubectl vgr class create %s", s.className, s.className))
+	case err != nil:
+		return res, err
+	default:
+		res.group.Class = class
+	}
+	if b, ok := r.Backends.find(class.Provisioner, s.status.Backend); ok {
+		res.backend = &b
+		if err := r.checkBackend(ctx, &res); err != nil {
+			return res, err
+		}
+	} else if class.Provisioner != "" {
+		res.note(backend.Problemf(vgrv1.ReasonBackendUnknown, "no backend serves provisioner %q; known are %s",
+			class.Provisioner, strings.Join(r.Backends.provisioners(), ", ")))
+	}
+	if err := r.resolveMembers(ctx, s, &res); err != nil {
+		return res, err
+	}
+	res.group.Hold = res.problem
+	return res, nil
+}
+
+// checkBackend notes a backend that is not installed, and parameters that it cannot honour.
+func (r *Reconciler) checkBackend(ctx context.Context, res *resolution) error {
+	missing, err := r.Backends.missing(ctx, *res.backend)
+	if err != nil {
+		return err
+	}
+	if missing != "" {
+		res.note(backend.Problemf(vgrv1.ReasonBackendNotInstalled, "%s is not installed in this cluster: CustomResourceDefinition %s is missing", res.backend.Name, missing))
+		res.backend = nil
+		return nil
+	}
+	if problems := res.backend.CheckParameters(res.group.Class); res.group.Class.Name != "" && len(problems) > 0 {
+		var all []string
+		for _, p := range problems {
+			all = append(all, p.Message)
+		}
+		res.note(backend.Problemf(vgrv1.ReasonInvalidParameters, "class %q: %s", res.group.Class.Name, strings.Join(all, "; ")))
+	}
+	return r.Backends.watch(ctx, *res.backend)
+}
+
+// resolveMembers finds the PVCs of the subject and sorts them into members and refused ones.
+func (r *Reconciler) resolveMembers(ctx context.Context, s subject, res *resolution) error {
+	pvcs, err := s.pvcs(ctx, r.Client)
+	if err != nil {
+		return err
+	}
+	if s.problem != nil {
+		res.note(s.problem)
+	}
+	if len(pvcs) == 0 {
+		res.note(s.noVolumes())
+		return nil
+	}
+	claimed, err := r.claims(ctx, s, pvcs)
+	if err != nil {
+		return err
+	}
+	sorter := memberSorter{driver: res.group.Class.Provisioner, claimed: claimed, inGroup: s.inGroup}
+	for i := range pvcs {
+		if err := sorter.add(ctx, r.Client, &pvcs[i]); err != nil {
+			return err
+		}
+	}
+	res.group.Members, res.refused = sorter.members, sorter.refused
+	res.note(sorter.problem())
+	if res.backend != nil {
+		if limit := res.backend.Traits.MaxVolumes; limit > 0 && s.selector != nil && len(pvcs) > limit {
+			res.note(backend.Problemf(vgrv1.ReasonTooManyVolumes, "the selector matches %d PVCs; %s groups at most %d", len(pvcs), res.backend.Name, limit))
+		}
+	}
+	return nil
+}
+
+// memberSorter separates PVCs that can be replicated from those that cannot.
+type memberSorter struct {
+	driver  string
+	claimed map[string]string
+	inGroup func(pvc string) bool
+
+	members []backend.Member
+	refused []vgrv1.VolumeStatus
+	reasons map[string][]string
+}
+
+func (m *memberSorter) add(ctx context.Context, c client.Reader, pvc *corev1.PersistentVolumeClaim) error {
+	if by := m.claimed[pvc.Name]; by != "" {
+		m.refuse(pvc, vgrv1.ReasonVolumeConflict, "claimed by "+by)
+		return nil
+	}
+	if !pvc.DeletionTimestamp.IsZero() && !m.inGroup(pvc.Name) {
+		m.refuse(pvc, vgrv1.ReasonVolumeTerminating, "being deleted")
+		return nil
+	}
+	if pvc.Spec.VolumeName == "" || pvc.Status.Phase != corev1.ClaimBound {
+		m.refuse(pvc, vgrv1.ReasonVolumeNotBound, "not bound to a volume")
+		return nil
+	}
+	var pv corev1.PersistentVolume
+	err := c.Get(ctx, client.ObjectKey{Name: pvc.Spec.VolumeName}, &pv)
+	switch {
+	case apierrors.IsNotFound(err):
+		m.refuse(pvc, vgrv1.ReasonVolumeNotBound, fmt.Sprintf("its PersistentVolume %s does not exist", pvc.Spec.VolumeName))
+	case err != nil:
+		return err
+	case pv.Spec.CSI == nil:
+		m.refuse(pvc, vgrv1.ReasonForeignDriver, "not a CSI volume")
+	case m.driver != "" && pv.Spec.CSI.Driver != m.driver:
+		m.refuse(pvc, vgrv1.ReasonForeignDriver, fmt.Sprintf("of driver %s, not %s", pv.Spec.CSI.Driver, m.driver))
+	default:
+		m.members = append(m.members, backend.Member{PVC: pvc.Name, PV: pv.Name, Handle: pv.Spec.CSI.VolumeHandle})
+	}
+	return nil
+}
+
+func (m *memberSorter) refuse(pvc *corev1.PersistentVolumeClaim, reason, why string) {
+	if m.reasons == nil {
+		m.reasons = map[string][]string{}
+	}
+	m.reasons[reason] = append(m.reasons[reason], fmt.Sprintf("%s (%s)", pvc.Name, why))
+	m.refused = append(m.refused, vgrv1.VolumeStatus{
+		Name: pvc.Name, VolumeName: pvc.Spec.VolumeName, State: vgrv1.StateUnknown, Health: vgrv1.HealthUnknown, Message: "not replicated: " + why,
+	})
+}
+
+// problem names every refused PVC; its reason is the gravest.
+func (m *memberSorter) problem() *backend.Problem {
+	order := []string{vgrv1.ReasonVolumeConflict, vgrv1.ReasonForeignDriver, vgrv1.ReasonVolumeNotBound, vgrv1.ReasonVolumeTerminating}
+	var reason string
+	var all []string
+	for _, o := range order {
+		if len(m.reasons[o]) == 0 {
+			continue
+		}
+		if reason == "" {
+			reason = o
+		}
+		all = append(all, m.reasons[o]...)
+	}
+	if reason == "" {
+		return nil
+	}
+	return backend.Problemf(reason, "cannot replicate PVC %s; mend that, or take the group's labels off", strings.Join(all, ", "))
+}
+
+// claimant is something that wants a PVC.
+type claimant struct {
+	name    string
+	holds   bool // the backend has the PVC under this name
+	created time.Time
+}
+
+// before says whether a claimant's claim is the stronger one: who holds the volume keeps it,
+// then who came first.
+func (c claimant) before(o claimant) bool {
+	if c.holds != o.holds {
+		return c.holds
+	}
+	if !c.created.Equal(o.created) {
+		return c.created.Before(o.created)
+	}
+	return c.name < o.name
+}
+
+// claims finds the PVCs that a stronger claimant wants too, and names it.
+func (r *Reconciler) claims(ctx context.Context, s subject, pvcs []corev1.PersistentVolumeClaim) (map[string]string, error) {
+	var groups vgrv1.VolumeGroupReplicationList
+	var volumes vgrv1.VolumeReplicationList
+	if err := r.Client.List(ctx, &groups, client.InNamespace(s.owner.Namespace)); err != nil {
+		return nil, err
+	}
+	if err := r.Client.List(ctx, &volumes, client.InNamespace(s.owner.Namespace)); err != nil {
+		return nil, err
+	}
+	self := func(pvc string) claimant {
+		return claimant{name: string(s.owner.Kind) + " " + s.owner.Name, holds: s.inGroup(pvc), created: s.obj.GetCreationTimestamp().Time}
+	}
+	claimed := map[string]string{}
+	contest := func(pvc string, other claimant) {
+		if me := self(pvc); other.name != me.name && other.before(me) {
+			claimed[pvc] = other.name
+		}
+	}
+	for i := range groups.Items {
+		g := groupSubject(&groups.Items[i])
+		selector, err := metav1.LabelSelectorAsSelector(g.selector)
+		if err != nil {
+			continue // that group says so itself
+		}
+		for _, pvc := range pvcs {
+			if selector.Matches(labels.Set(pvc.Labels)) {
+				contest(pvc.Name, claimant{name: "VolumeGroupReplication " + g.owner.Name, holds: g.inGroup(pvc.Name), created: g.obj.GetCreationTimestamp().Time})
+			}
+		}
+	}
+	wanted := map[string]bool{}
+	for _, pvc := range pvcs {
+		wanted[pvc.Name] = true
+	}
+	for i := range volumes.Items {
+		v := volumeSubject(&volumes.Items[i])
+		if wanted[v.pvcName] {
+			contest(v.pvcName, claimant{name: "VolumeReplication " + v.owner.Name, holds: v.inGroup(v.pvcName), created: v.obj.GetCreationTimestamp().Time})
+		}
+	}
+	return claimed, nil
+}
+
+func sortedVolumes(lists ...[]vgrv1.VolumeStatus) []vgrv1.VolumeStatus {
+	byName := map[string]vgrv1.VolumeStatus{}
+	for _, list := range lists { // later ones know better
+		for _, v := range list {
+			byName[v.Name] = v
+		}
+	}
+	var out []vgrv1.VolumeStatus
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		out = append(out, byName[name])
+	}
+	return out
+}

@@ -1,0 +1,178 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlcontroller "sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+)
+
+// concurrency is how many groups are reconciled at once: a pass waits for API writes only.
+const concurrency = 16
+
+// SetupWithManager registers the reconciler and what wakes it: the subject itself, its class,
+// its PVCs and their volumes, rivals for its PVCs, CRDs that come and go, and backend objects.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	if r.Client == nil || r.Backends == nil || r.Events == nil || r.Clock == nil || r.fetch == nil {
+		return errors.New("client, backends, events, clock and kind must be set")
+	}
+	obj, _ := r.objects()
+	class := client.Object(&vgrv1.VolumeGroupReplicationClass{})
+	if r.kind == backend.VolumeReplicationKind {
+		class = &vgrv1.VolumeReplicationClass{}
+	}
+	c, err := ctrl.NewControllerManagedBy(mgr).
+		For(obj, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, finalizersChanged()))).
+		Watches(class, r.enqueue(func(s subject, o client.Object) bool { return s.className == o.GetName() })).
+		Watches(&corev1.PersistentVolumeClaim{}, r.enqueue(wants), builder.WithPredicates(claimChanged())).
+		Watches(&corev1.PersistentVolume{}, handler.EnqueueRequestsFromMapFunc(r.ofVolume), builder.WithPredicates(createdOrDeleted())).
+		Watches(&vgrv1.VolumeGroupReplication{}, r.enqueue(contested), builder.WithPredicates(rivalChanged())).
+		Watches(&vgrv1.VolumeReplication{}, r.enqueue(contested), builder.WithPredicates(rivalChanged())).
+		Watches(&apiextensionsv1.CustomResourceDefinition{}, r.enqueue(func(subject, client.Object) bool { return true }), builder.WithPredicates(r.backendCRD())).
+		WithOptions(ctrlcontroller.Options{MaxConcurrentReconciles: concurrency}).
+		Build(r)
+	if err != nil {
+		return err
+	}
+	r.Backends.serve(r.kind, c)
+	return nil
+}
+
+// enqueue maps an object to the subjects that it concerns. Namespaced objects concern their own
+// namespace only.
+func (r *Reconciler) enqueue(concerns func(s subject, obj client.Object) bool) handler.EventHandler {
+	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, obj client.Object) []reconcile.Request {
+		return r.requests(ctx, obj.GetNamespace(), func(s subject) bool { return concerns(s, obj) })
+	})
+}
+
+func (r *Reconciler) requests(ctx context.Context, namespace string, concerns func(s subject) bool) []reconcile.Request {
+	_, list := r.objects()
+	// The cache's own objects are only read here.
+	if err := r.Client.List(ctx, list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return nil // the cache is stopping
+	}
+	var out []reconcile.Request
+	_ = meta.EachListItem(list, func(o runtime.Object) error {
+		s := asSubject(o)
+		if concerns(s) {
+			out = append(out, reconcile.Request{NamespacedName: s.owner.NamespacedName})
+		}
+		return nil
+	})
+	return out
+}
+
+func asSubject(obj runtime.Object) subject {
+	switch o := obj.(type) {
+	case *vgrv1.VolumeGroupReplication:
+		return groupSubject(o)
+	case *vgrv1.VolumeReplication:
+		return volumeSubject(o)
+	default:
+		panic("a list of other objects than it was made for")
+	}
+}
+
+// wants says whether a PVC belongs to a subject, or did when it was last observed.
+func wants(s subject, pvc client.Object) bool {
+	if s.owner.Kind == backend.VolumeReplicationKind {
+		return s.pvcName == pvc.GetName()
+	}
+	selector, err := metav1.LabelSelectorAsSelector(s.selector)
+	return err == nil && selector.Matches(labels.Set(pvc.GetLabels())) || s.inGroup(pvc.GetName())
+}
+
+// ofVolume finds the subjects of a volume's claim, for a volume that arrives after its claim.
+func (r *Reconciler) ofVolume(ctx context.Context, obj client.Object) []reconcile.Request {
+	pv, ok := obj.(*corev1.PersistentVolume)
+	if !ok || pv.Spec.ClaimRef == nil {
+		return nil
+	}
+	var pvc corev1.PersistentVolumeClaim
+	if err := r.Client.Get(ctx, client.ObjectKey{Namespace: pv.Spec.ClaimRef.Namespace, Name: pv.Spec.ClaimRef.Name}, &pvc); err != nil {
+		return nil // the claim's own event will follow
+	}
+	return r.requests(ctx, pvc.Namespace, func(s subject) bool { return wants(s, &pvc) })
+}
+
+// contested says whether a subject waits for a PVC that another one has.
+func contested(s subject, rival client.Object) bool {
+	ready := meta.FindStatusCondition(s.status.Conditions, vgrv1.ConditionReady)
+	return s.obj.GetUID() != rival.GetUID() && ready != nil && ready.Reason == vgrv1.ReasonVolumeConflict
+}
+
+func createdOrDeleted() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(event.UpdateEvent) bool { return false }}
+}
+
+// rivalChanged passes what can settle a contest: a rival that goes, or that loses a PVC.
+func rivalChanged() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return false },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			before, ok := e.ObjectOld.(*vgrv1.VolumeGroupReplication)
+			after, ok2 := e.ObjectNew.(*vgrv1.VolumeGroupReplication)
+			return ok && ok2 && !slices.Equal(before.Status.PersistentVolumeClaimsRefList, after.Status.PersistentVolumeClaimsRefList)
+		},
+	}
+}
+
+// claimChanged passes the changes of a PVC that matter for membership.
+func claimChanged() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		before, ok := e.ObjectOld.(*corev1.PersistentVolumeClaim)
+		after, ok2 := e.ObjectNew.(*corev1.PersistentVolumeClaim)
+		if !ok || !ok2 {
+			return true
+		}
+		return !reflect.DeepEqual(before.Labels, after.Labels) ||
+			!reflect.DeepEqual(before.Annotations, after.Annotations) ||
+			before.Spec.VolumeName != after.Spec.VolumeName ||
+			before.Status.Phase != after.Status.Phase ||
+			before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero()
+	}}
+}
+
+func finalizersChanged() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		return !slices.Equal(e.ObjectOld.GetFinalizers(), e.ObjectNew.GetFinalizers())
+	}}
+}
+
+// backendCRD passes the CRDs that some backend needs.
+func (r *Reconciler) backendCRD() predicate.Predicate {
+	var names []string
+	for _, b := range r.Backends.all {
+		names = append(names, b.CRDs()...)
+	}
+	return predicate.And(
+		predicate.NewPredicateFuncs(func(o client.Object) bool { return slices.Contains(names, o.GetName()) }),
+		predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+			before, ok := e.ObjectOld.(*apiextensionsv1.CustomResourceDefinition)
+			after, ok2 := e.ObjectNew.(*apiextensionsv1.CustomResourceDefinition)
+			return !ok || !ok2 || established(before) != established(after)
+		}},
+	)
+}

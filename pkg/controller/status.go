@@ -1,0 +1,119 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+)
+
+// backendConditions are taken over from the backend with the times it gave them.
+func backendConditions() []string {
+	return []string{
+		vgrv1.ConditionCompleted, vgrv1.ConditionDegraded, vgrv1.ConditionResyncing,
+		vgrv1.ConditionReplicating, vgrv1.ConditionValidated,
+	}
+}
+
+// describe puts what was observed into the subject's status.
+func (r *Reconciler) describe(s subject, res resolution, obs backend.Observation) {
+	st := s.status
+	generation := s.obj.GetGeneration()
+	if res.backend != nil {
+		st.Backend = res.backend.Name
+		r.takeOver(s, res, obs)
+		s.setVolumes(obs, sortedVolumes(res.refused, obs.Volumes))
+	} else if st.State != "" {
+		st.State = vgrv1.StateUnknown // nobody can be asked any more
+	}
+	ready := verdict(s.state, res.problem, obs)
+	ready.ObservedGeneration = generation
+	r.setCondition(st, ready)
+	if ready.Status == metav1.ConditionFalse && (obs.Message == "" || res.problem != nil || obs.Problem != nil) {
+		st.Message = ready.Message
+	}
+}
+
+func (r *Reconciler) takeOver(s subject, res resolution, obs backend.Observation) {
+	st := s.status
+	known := st.State != ""
+	if obs.Current {
+		st.ObservedGeneration = s.obj.GetGeneration()
+	}
+	if st.State = obs.State; obs.State == "" && known {
+		st.State = vgrv1.StateUnknown
+	}
+	st.Message, st.BackendRef = obs.Message, obs.Ref
+	st.LastSyncTime, st.LastSyncDuration, st.LastSyncBytes = obs.LastSyncTime, obs.LastSyncDuration, obs.LastSyncBytes
+	st.LastCompletionTime = obs.LastCompletionTime
+	for _, kind := range backendConditions() {
+		said := meta.FindStatusCondition(obs.Conditions, kind)
+		if said == nil {
+			meta.RemoveStatusCondition(&st.Conditions, kind)
+			continue
+		}
+		c := *said
+		c.ObservedGeneration = st.ObservedGeneration
+		replaceCondition(&st.Conditions, c)
+	}
+	if c := meta.FindStatusCondition(obs.Conditions, vgrv1.ConditionGroupConsistent); c != nil {
+		c.ObservedGeneration = s.obj.GetGeneration()
+		r.setCondition(st, *c)
+	} else if !obs.Exists {
+		meta.RemoveStatusCondition(&st.Conditions, vgrv1.ConditionGroupConsistent)
+	}
+}
+
+// replaceCondition keeps the backend's own transition time, which tells before and after an
+// operation apart.
+func replaceCondition(conditions *[]metav1.Condition, c metav1.Condition) {
+	i := slices.IndexFunc(*conditions, func(x metav1.Condition) bool { return x.Type == c.Type })
+	if i < 0 {
+		*conditions = append(*conditions, c)
+		return
+	}
+	(*conditions)[i] = c
+}
+
+// setCondition sets a condition of our own, with the time at which its status changed.
+func (r *Reconciler) setCondition(st *vgrv1.ReplicationStatus, c metav1.Condition) {
+	c.LastTransitionTime = metav1.NewTime(r.Clock.Now().Truncate(time.Second))
+	meta.SetStatusCondition(&st.Conditions, c)
+}
+
+// describeRemoval says what a deletion waits for, and returns when to look again.
+func (r *Reconciler) describeRemoval(s subject, removal backend.Removal) time.Duration {
+	c := metav1.Condition{
+		Type: vgrv1.ConditionReady, Status: metav1.ConditionFalse, Reason: vgrv1.ReasonDeleting,
+		Message: removal.Waiting, ObservedGeneration: s.obj.GetGeneration(),
+	}
+	again := blockedAfter - r.Clock.Since(s.obj.GetDeletionTimestamp().Time)
+	if again <= 0 {
+		c.Reason, again = vgrv1.ReasonDeletionBlocked, 0 // from here on only a change wakes us
+	}
+	r.setCondition(s.status, c)
+	s.status.Message = removal.Waiting
+	return again
+}
+
+// announce tells a change of the verdict as an event.
+func (r *Reconciler) announce(s subject, old *vgrv1.ReplicationStatus) {
+	was := meta.FindStatusCondition(old.Conditions, vgrv1.ConditionReady)
+	is := meta.FindStatusCondition(s.status.Conditions, vgrv1.ConditionReady)
+	if is == nil || was != nil && was.Status == is.Status && was.Reason == is.Reason {
+		return
+	}
+	kind := corev1.EventTypeWarning
+	if is.Status == metav1.ConditionTrue || slices.Contains([]string{vgrv1.ReasonProgressing, vgrv1.ReasonResyncing, vgrv1.ReasonDeleting}, is.Reason) {
+		kind = corev1.EventTypeNormal
+	}
+	r.Events.Eventf(s.obj, nil, kind, is.Reason, "Reconcile", "%s", is.Message)
+}

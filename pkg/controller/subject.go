@@ -1,0 +1,131 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+)
+
+// subject is a VolumeGroupReplication or a VolumeReplication, reduced to what both are: a wish
+// for some volumes. A VolumeReplication is a group of one.
+type subject struct {
+	obj        client.Object
+	owner      backend.Owner
+	className  string
+	state      vgrv1.ReplicationState
+	autoResync bool
+	selector   *metav1.LabelSelector // of a group
+	pvcName    string                // of a single volume
+	source     *corev1.TypedLocalObjectReference
+	status     *vgrv1.ReplicationStatus
+	// problem is what is wrong with the wish itself.
+	problem *backend.Problem
+	// inGroup says whether the backend has a PVC for this subject, as last observed.
+	inGroup func(pvc string) bool
+	// setVolumes puts what is kind-specific into the status.
+	setVolumes func(obs backend.Observation, volumes []vgrv1.VolumeStatus)
+}
+
+func groupSubject(g *vgrv1.VolumeGroupReplication) subject {
+	s := subject{
+		obj:        g,
+		owner:      backend.Owner{Kind: backend.VolumeGroupReplicationKind, NamespacedName: client.ObjectKeyFromObject(g)},
+		className:  g.Spec.VolumeGroupReplicationClass,
+		state:      g.Spec.ReplicationState,
+		autoResync: g.Spec.AutoResync != nil && *g.Spec.AutoResync,
+		selector:   g.Spec.Selector,
+		source:     g.Spec.Source,
+		status:     &g.Status.ReplicationStatus,
+		inGroup: func(pvc string) bool {
+			return slices.ContainsFunc(g.Status.PersistentVolumeClaimsRefList, func(r corev1.LocalObjectReference) bool { return r.Name == pvc })
+		},
+		setVolumes: func(obs backend.Observation, volumes []vgrv1.VolumeStatus) {
+			g.Status.GroupHandle = obs.GroupHandle
+			g.Status.Volumes = volumes
+			g.Status.VolumeCount = int32(len(obs.Members)) //nolint:gosec // at most some hundreds
+			g.Status.PersistentVolumeClaimsRefList = nil
+			for _, name := range obs.Members {
+				g.Status.PersistentVolumeClaimsRefList = append(g.Status.PersistentVolumeClaimsRefList, corev1.LocalObjectReference{Name: name})
+			}
+		},
+	}
+	if _, err := metav1.LabelSelectorAsSelector(g.Spec.Selector); err != nil {
+		s.problem = backend.Problemf(vgrv1.ReasonInvalidSelector, "selector: %v; it is immutable, create a new group", err)
+	}
+	return s
+}
+
+func volumeSubject(v *vgrv1.VolumeReplication) subject {
+	return subject{
+		obj:        v,
+		owner:      backend.Owner{Kind: backend.VolumeReplicationKind, NamespacedName: client.ObjectKeyFromObject(v)},
+		className:  v.Spec.VolumeReplicationClass,
+		state:      v.Spec.ReplicationState,
+		autoResync: v.Spec.AutoResync != nil && *v.Spec.AutoResync,
+		pvcName:    v.Spec.PVCName,
+		status:     &v.Status.ReplicationStatus,
+		inGroup:    func(pvc string) bool { return pvc == v.Spec.PVCName && v.Status.VolumeHandle != "" },
+		setVolumes: func(obs backend.Observation, volumes []vgrv1.VolumeStatus) {
+			v.Status.VolumeHandle = ""
+			if len(volumes) == 1 && obs.Exists {
+				v.Status.VolumeHandle = volumes[0].VolumeHandle
+			}
+		},
+	}
+}
+
+// class reads the subject's class.
+func (s subject) class(ctx context.Context, c client.Reader) (backend.Class, error) {
+	key := client.ObjectKey{Name: s.className}
+	if s.owner.Kind == backend.VolumeReplicationKind {
+		var class vgrv1.VolumeReplicationClass
+		if err := c.Get(ctx, key, &class); err != nil {
+			return backend.Class{}, err
+		}
+		return backend.Class{Name: class.Name, Provisioner: class.Spec.Provisioner, Parameters: class.Spec.Parameters}, nil
+	}
+	var class vgrv1.VolumeGroupReplicationClass
+	if err := c.Get(ctx, key, &class); err != nil {
+		return backend.Class{}, err
+	}
+	return backend.Class{Name: class.Name, Provisioner: class.Spec.Provisioner, Parameters: class.Spec.Parameters}, nil
+}
+
+// pvcs reads the PVCs that the subject names, sorted by name.
+func (s subject) pvcs(ctx context.Context, c client.Reader) ([]corev1.PersistentVolumeClaim, error) {
+	if s.owner.Kind == backend.VolumeReplicationKind {
+		var pvc corev1.PersistentVolumeClaim
+		if err := c.Get(ctx, client.ObjectKey{Namespace: s.owner.Namespace, Name: s.pvcName}, &pvc); err != nil {
+			return nil, client.IgnoreNotFound(err)
+		}
+		return []corev1.PersistentVolumeClaim{pvc}, nil
+	}
+	selector, err := metav1.LabelSelectorAsSelector(s.selector)
+	if err != nil {
+		return nil, nil // s.problem says so
+	}
+	var list corev1.PersistentVolumeClaimList
+	if err := c.List(ctx, &list, client.InNamespace(s.owner.Namespace), client.MatchingLabelsSelector{Selector: selector}); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(list.Items, func(a, b corev1.PersistentVolumeClaim) int { return strings.Compare(a.Name, b.Name) })
+	return list.Items, nil
+}
+
+// noVolumes is the problem of a subject without any PVC.
+func (s subject) noVolumes() *backend.Problem {
+	if s.owner.Kind == backend.VolumeReplicationKind {
+		return backend.Problemf(vgrv1.ReasonVolumeNotFound, "PVC %q does not exist", s.pvcName)
+	}
+	return backend.Problemf(vgrv1.ReasonNoVolumes, "the selector %s matches no PVC; label the PVCs of the group", metav1.FormatLabelSelector(s.selector))
+}

@@ -1,0 +1,45 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package version says which build this is.
+package version
+
+import (
+	"cmp"
+	"runtime"
+	"runtime/debug"
+)
+
+// Set by the linker: -X github.com/unified-replication/kubectl-vgr/pkg/version.version=…
+var (
+	version string
+	commit  string
+	date    string
+)
+
+// Info describes a build.
+type Info struct {
+	Version  string `json:"version"`
+	Commit   string `json:"commit,omitempty"`
+	Date     string `json:"date,omitempty"`
+	Go       string `json:"goVersion"`
+	Platform string `json:"platform"`
+}
+
+// Get returns what the linker was told, or else what the Go toolchain recorded.
+func Get() Info {
+	info := Info{Version: version, Commit: commit, Date: date, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	if build, ok := debug.ReadBuildInfo(); ok && info.Version == "" {
+		info.Version = build.Main.Version
+		for _, s := range build.Settings {
+			switch s.Key {
+			case "vcs.revision":
+				info.Commit = cmp.Or(info.Commit, s.Value)
+			case "vcs.time":
+				info.Date = cmp.Or(info.Date, s.Value)
+			}
+		}
+	}
+	info.Version = cmp.Or(info.Version, "(devel)")
+	return info
+}
