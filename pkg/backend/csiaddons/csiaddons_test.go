@@ -1,0 +1,370 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package csiaddons
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	replicationv1 "github.com/csi-addons/kubernetes-csi-addons/api/replication.storage/v1alpha1"
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+)
+
+func at(seconds int) metav1.Time {
+	return metav1.NewTime(time.Date(2026, 1, 1, 0, 0, seconds, 0, time.UTC))
+}
+
+func condition(kind string, status metav1.ConditionStatus, reason, message string) metav1.Condition {
+	return metav1.Condition{Type: kind, Status: status, Reason: reason, Message: message, LastTransitionTime: at(1)}
+}
+
+// promoted and demoted are the conditions that the csi-addons manager v0.14.0 writes.
+func promoted() []metav1.Condition {
+	return []metav1.Condition{
+		condition("Completed", metav1.ConditionTrue, "Promoted", "volume group is promoted to primary and replicating to secondary"),
+		condition("Degraded", metav1.ConditionFalse, "Healthy", "volume group is healthy"),
+		condition("Resyncing", metav1.ConditionFalse, "NotResyncing", "volume group is not resyncing"),
+		condition("Replicating", metav1.ConditionTrue, "Replicating", "volume group is replicating: "),
+	}
+}
+
+func demoted() []metav1.Condition {
+	return []metav1.Condition{
+		condition("Completed", metav1.ConditionTrue, "Demoted", "volume group is demoted to secondary"),
+		condition("Degraded", metav1.ConditionTrue, "VolumeDegraded", "volume group is degraded"),
+		condition("Resyncing", metav1.ConditionFalse, "NotResyncing", "volume group is not resyncing"),
+	}
+}
+
+// primaryReading is a healthy primary of two volumes.
+func primaryReading() reading {
+	sync := at(30)
+	bytes := int64(4096)
+	vr := &replicationv1.VolumeReplication{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "prod", Name: "vr-1", Generation: 2},
+		Spec:       replicationv1.VolumeReplicationSpec{ReplicationState: "primary"},
+		Status: replicationv1.VolumeReplicationStatus{
+			State: "Primary", Message: "volume is marked primary", ObservedGeneration: 2, Conditions: promoted(),
+			LastSyncTime: &sync, LastSyncBytes: &bytes,
+		},
+	}
+	return reading{
+		group: backend.Group{
+			Owner: groupOwner("prod", "db"), State: vgrv1.Primary, Selector: &metav1.LabelSelector{},
+			Members: []backend.Member{{PVC: "data", PV: "pv-data", Handle: "h-data"}, {PVC: "logs", PV: "pv-logs", Handle: "h-logs"}},
+		},
+		backendGroup: &replicationv1.VolumeGroupReplication{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "prod", Name: "db", Generation: 3},
+			Spec:       replicationv1.VolumeGroupReplicationSpec{ReplicationState: "primary", VolumeGroupReplicationContentName: "content", VolumeReplicationName: "vr-1"},
+			Status: replicationv1.VolumeGroupReplicationStatus{
+				VolumeReplicationStatus:       replicationv1.VolumeReplicationStatus{State: "Primary", Message: "volume is marked primary", ObservedGeneration: 3, Conditions: promoted()},
+				PersistentVolumeClaimsRefList: []corev1.LocalObjectReference{{Name: "logs"}, {Name: "data"}},
+			},
+		},
+		child: vr,
+		content: &replicationv1.VolumeGroupReplicationContent{
+			ObjectMeta: metav1.ObjectMeta{Name: "content"},
+			Spec: replicationv1.VolumeGroupReplicationContentSpec{
+				VolumeGroupReplicationHandle: "group-1",
+				Source:                       replicationv1.VolumeGroupReplicationContentSource{VolumeHandles: []string{"h-data", "h-logs"}},
+			},
+			Status: replicationv1.VolumeGroupReplicationContentStatus{PersistentVolumeRefList: []corev1.LocalObjectReference{{Name: "pv-logs"}, {Name: "pv-data"}}},
+		},
+	}
+}
+
+func TestReadGroup(t *testing.T) {
+	type want struct {
+		Current    bool
+		State      vgrv1.State
+		Problem    string // a part of the message
+		Reason     string
+		Consistent metav1.ConditionStatus
+		Health     vgrv1.Health // of the first volume
+		Synced     bool
+	}
+	cases := map[string]struct {
+		change func(*reading)
+		want   want
+	}{
+		"healthy primary": {
+			change: func(*reading) {},
+			want:   want{Current: true, State: "Primary", Consistent: "True", Health: "Healthy", Synced: true},
+		},
+		"old status under a new generation is not an answer": {
+			// The group already has the wish, with its old status stamped with the new
+			// generation; the child has not been asked yet.
+			change: func(in *reading) {
+				in.group.State = vgrv1.Secondary
+				in.backendGroup.Spec.ReplicationState = "secondary"
+				in.backendGroup.Generation, in.backendGroup.Status.ObservedGeneration = 4, 4
+			},
+			want: want{State: "Primary", Consistent: "True", Health: "Healthy", Synced: true},
+		},
+		"the child was asked and has not answered": {
+			change: func(in *reading) {
+				in.group.State = vgrv1.Secondary
+				in.backendGroup.Spec.ReplicationState = "secondary"
+				in.child.Spec.ReplicationState, in.child.Generation = "secondary", 3
+			},
+			want: want{State: "Primary", Consistent: "True", Health: "Healthy", Synced: true},
+		},
+		"a demoted group drops what is left of the primary era": {
+			change: func(in *reading) {
+				in.group.State = vgrv1.Secondary
+				in.backendGroup.Spec.ReplicationState, in.child.Spec.ReplicationState = "secondary", "secondary"
+				in.child.Status.State, in.child.Status.Message = "Secondary", "volume is marked secondary and is degraded"
+				in.child.Status.Conditions = append(demoted(), condition("Replicating", metav1.ConditionTrue, "Replicating", "old"))
+				in.backendGroup.Status.State, in.backendGroup.Status.Message = "Secondary", in.child.Status.Message
+			},
+			want: want{Current: true, State: "Secondary", Consistent: "True", Health: "Degraded"},
+		},
+		"a failure of the group's own pass hides in its message": {
+			change: func(in *reading) { in.backendGroup.Status.Message = `persistentvolumes "" not found` },
+			want:   want{Current: true, State: "Primary", Consistent: "True", Health: "Healthy", Synced: true, Reason: "BackendError", Problem: `persistentvolumes "" not found`},
+		},
+		"an update conflict is no failure": {
+			change: func(in *reading) {
+				in.backendGroup.Status.Message = "Operation cannot be fulfilled on volumegroupreplicationcontents: the object has been modified"
+			},
+			want: want{Current: true, State: "Primary", Consistent: "True", Health: "Healthy", Synced: true},
+		},
+		"no volume group yet": {
+			change: func(in *reading) {
+				in.child, in.backendGroup.Status.VolumeReplicationStatus = nil, replicationv1.VolumeReplicationStatus{}
+				in.content.Spec.VolumeGroupReplicationHandle, in.content.Status.PersistentVolumeRefList = "", nil
+			},
+			want: want{Consistent: "Unknown", Health: "Unknown", Reason: "Progressing", Problem: "csi-addons writes the cause of a failure to its manager's log only"},
+		},
+		"a volume that joined is not confirmed by the driver": {
+			change: func(in *reading) {
+				in.group.Members = append(in.group.Members, backend.Member{PVC: "wal", PV: "pv-wal", Handle: "h-wal"})
+				in.content.Spec.Source.VolumeHandles = append(in.content.Spec.Source.VolumeHandles, "h-wal")
+			},
+			want: want{State: "Primary", Consistent: "Unknown", Health: "Healthy", Synced: true, Reason: "Progressing", Problem: "membership of wal"},
+		},
+		"a volume that left is still there": {
+			change: func(in *reading) { in.group.Members = in.group.Members[:1] },
+			want:   want{State: "Primary", Consistent: "Unknown", Health: "Healthy", Synced: true, Reason: "Progressing", Problem: "logs (leaving)"},
+		},
+		"no driver explains silence": {
+			change: func(in *reading) {
+				in.driverTrouble = "no CSIAddonsNode for driver x"
+				in.group.State = vgrv1.Secondary
+			},
+			want: want{State: "Primary", Consistent: "True", Health: "Healthy", Synced: true, Reason: "BackendError", Problem: "no CSIAddonsNode"},
+		},
+		"not replicating is not healthy": {
+			change: func(in *reading) {
+				meta.SetStatusCondition(&in.child.Status.Conditions, condition("Replicating", metav1.ConditionFalse, "NotReplicating", "link down"))
+			},
+			want: want{Current: true, State: "Primary", Consistent: "True", Health: "Degraded", Synced: true},
+		},
+		"validated false lingers on a healthy primary": {
+			change: func(in *reading) {
+				in.child.Status.Conditions = append(in.child.Status.Conditions, condition("Validated", metav1.ConditionFalse, "PrerequisiteNotMet", "old"))
+			},
+			want: want{Current: true, State: "Primary", Consistent: "True", Health: "Healthy", Synced: true},
+		},
+		"the backend group was deleted by somebody": {
+			change: func(in *reading) { now := at(9); in.backendGroup.DeletionTimestamp = &now },
+			want:   want{Current: true, State: "Primary", Consistent: "True", Health: "Healthy", Synced: true, Reason: "Progressing", Problem: "deleted by somebody"},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			in := primaryReading()
+			tc.change(&in)
+			obs := readGroup(in)
+			got := want{Current: obs.Current, State: obs.State, Health: obs.Volumes[0].Health, Synced: obs.LastSyncTime != nil}
+			if obs.Problem != nil {
+				got.Reason = obs.Problem.Reason
+				if strings.Contains(obs.Problem.Message, tc.want.Problem) {
+					got.Problem = tc.want.Problem
+				} else {
+					got.Problem = obs.Problem.Message
+				}
+			}
+			if c := meta.FindStatusCondition(obs.Conditions, vgrv1.ConditionGroupConsistent); c != nil {
+				got.Consistent = c.Status
+			}
+			if d := cmp.Diff(tc.want, got); d != "" {
+				t.Errorf("(-want +got)\n%s", d)
+			}
+			if obs.State != vgrv1.StatePrimary && meta.FindStatusCondition(obs.Conditions, vgrv1.ConditionReplicating) != nil {
+				t.Error("Replicating survives on a secondary")
+			}
+		})
+	}
+}
+
+func TestReadVolumes(t *testing.T) {
+	volume := func(pvc, state string, conditions []metav1.Condition, sync metav1.Time) replicationv1.VolumeReplication {
+		return replicationv1.VolumeReplication{
+			ObjectMeta: metav1.ObjectMeta{Name: "db-" + pvc, Generation: 1},
+			Spec:       replicationv1.VolumeReplicationSpec{ReplicationState: "primary", DataSource: corev1.TypedLocalObjectReference{Kind: "PersistentVolumeClaim", Name: pvc}},
+			Status:     replicationv1.VolumeReplicationStatus{State: replicationv1.State(state), ObservedGeneration: 1, Conditions: conditions, LastSyncTime: &sync},
+		}
+	}
+	failed := []metav1.Condition{
+		condition("Completed", metav1.ConditionFalse, "FailedToPromote", "failed to promote volume"),
+		condition("Degraded", metav1.ConditionTrue, "Error", "volume failed to promote: boom"),
+	}
+	in := reading{group: backend.Group{
+		Owner: groupOwner("prod", "db"), State: vgrv1.Primary, Selector: &metav1.LabelSelector{},
+		Members: []backend.Member{{PVC: "data"}, {PVC: "logs"}},
+	}}
+
+	in.volumes = []replicationv1.VolumeReplication{volume("data", "Primary", promoted(), at(20)), volume("logs", "Primary", promoted(), at(10))}
+	obs := readVolumes(in)
+	if !obs.Current || obs.State != vgrv1.StatePrimary || !obs.LastSyncTime.Equal(new(at(10))) {
+		t.Errorf("all primary: current %v, state %v, oldest sync %v", obs.Current, obs.State, obs.LastSyncTime)
+	}
+	if c := meta.FindStatusCondition(obs.Conditions, vgrv1.ConditionGroupConsistent); c.Status != metav1.ConditionFalse {
+		t.Error("volumes one by one are not consistent as a group")
+	}
+
+	in.volumes[1] = volume("logs", "Unknown", failed, at(10))
+	obs = readVolumes(in)
+	if obs.State != vgrv1.StateUnknown {
+		t.Errorf("mixed members: state %v, want Unknown", obs.State)
+	}
+	c := meta.FindStatusCondition(obs.Conditions, vgrv1.ConditionCompleted)
+	if c.Status != metav1.ConditionFalse || !strings.HasPrefix(c.Message, "logs: ") {
+		t.Errorf("the failed member must stand for the group and be named: %+v", c)
+	}
+
+	in.volumes = in.volumes[:1]
+	if obs = readVolumes(in); obs.Current {
+		t.Error("a member without a VolumeReplication must not be current")
+	}
+}
+
+func TestCheckParameters(t *testing.T) {
+	cases := map[string]struct {
+		params map[string]string
+		want   string // part of the only problem; empty for none
+	}{
+		"addendum sample": {params: map[string]string{
+			"mirroringMode": "snapshot", "schedulingInterval": "5m", "groupConsistency": "crash",
+			secretName: "rbd-secret", secretNamespace: "rook-ceph",
+		}},
+		"one by one by journal":   {params: map[string]string{"consistencyGroup": "disabled", "mirroringMode": "journal"}},
+		"group by journal":        {params: map[string]string{"mirroringMode": "journal"}, want: "snapshots only"},
+		"misspelt key":            {params: map[string]string{"schedulingIntervall": "5m"}, want: `"schedulingIntervall" is not known`},
+		"reserved key":            {params: map[string]string{reservedPrefix + "foo": "x"}, want: "is not known"},
+		"interval in hours as Go": {params: map[string]string{"schedulingInterval": "1h30m"}, want: "digits and one of m, h, d"},
+		"zero interval":           {params: map[string]string{"schedulingInterval": "0m"}, want: "digits and one of m, h, d"},
+		"start without interval":  {params: map[string]string{"schedulingStartTime": "2026-01-31T14:00:00Z"}, want: "needs schedulingInterval"},
+		"application consistency": {params: map[string]string{"groupConsistency": "application"}, want: "crash"},
+		"group snapshots":         {params: map[string]string{"groupSnapshots": "true"}, want: "false"},
+		"modes disagree":          {params: map[string]string{"consistencyGroup": "disabled", "mirroringMode": "journal", "groupMirroringMode": "snapshot"}, want: "disagree"},
+		"half a secret":           {params: map[string]string{secretName: "s"}, want: "must be set together"},
+		"empty secret":            {params: map[string]string{secretName: "", secretNamespace: ""}, want: "must be set together"},
+		"Trident's policy":        {params: map[string]string{"replicationPolicy": "Async"}, want: "is not known"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got := checkParameters(backend.Class{Name: "c", Parameters: tc.params})
+			if tc.want == "" {
+				if len(got) != 0 {
+					t.Errorf("got problems %v", got)
+				}
+				return
+			}
+			if len(got) != 1 || !strings.Contains(got[0].Message, tc.want) {
+				t.Errorf("got %v, want one problem with %q", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestDerivedClass(t *testing.T) {
+	a := backend.Class{Name: "gold", Provisioner: "rbd.csi.ceph.com", Parameters: map[string]string{"schedulingInterval": "5m", "groupConsistency": "crash"}}
+	b := a
+	b.Parameters = map[string]string{"schedulingInterval": "5m"}
+	if derivedClassName(a) != derivedClassName(b) {
+		t.Error("parameters that the driver does not see must not make another class")
+	}
+	b.Parameters = map[string]string{"schedulingInterval": "10m"}
+	if derivedClassName(a) == derivedClassName(b) {
+		t.Error("other parameters need another class: the backend's are immutable")
+	}
+	got := driverParameters(map[string]string{"consistencyGroup": "enabled", "groupMirroringMode": "snapshot", secretName: "s", secretNamespace: "ns"})
+	want := map[string]string{"mirroringMode": "snapshot", secretName: "s", secretNamespace: "ns", groupSecretName: "s", groupSecretNamespace: "ns"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("driver parameters (-want +got)\n%s", d)
+	}
+	long := backend.Class{Name: strings.Repeat("a", 199) + "." + strings.Repeat("b", 53)}
+	if name := derivedClassName(long); len(name) > 253 || strings.Contains(name, ".-") {
+		t.Errorf("bad name %q", name)
+	}
+}
+
+func TestPeerObjects(t *testing.T) {
+	pv := corev1.PersistentVolume{
+		ObjectMeta: metav1.ObjectMeta{Name: "pv-data", UID: "1", Annotations: map[string]string{"pv.kubernetes.io/provisioned-by": "rbd.csi.ceph.com"}},
+		Spec: corev1.PersistentVolumeSpec{
+			PersistentVolumeSource:        corev1.PersistentVolumeSource{CSI: &corev1.CSIPersistentVolumeSource{Driver: "rbd.csi.ceph.com", VolumeHandle: "h"}},
+			PersistentVolumeReclaimPolicy: corev1.PersistentVolumeReclaimDelete,
+			ClaimRef:                      &corev1.ObjectReference{Namespace: "prod", Name: "data", UID: "2", ResourceVersion: "7"},
+		},
+	}
+	pvc := corev1.PersistentVolumeClaim{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: "prod", Name: "data", UID: "2", Labels: map[string]string{"app": "db"}, Finalizers: []string{"x"},
+			Annotations: map[string]string{"pv.kubernetes.io/bind-completed": "yes", reservedPrefix + "volume-group-replication-name": "db", "team": "a"},
+		},
+		Spec:   corev1.PersistentVolumeClaimSpec{VolumeName: "pv-data"},
+		Status: corev1.PersistentVolumeClaimStatus{Phase: corev1.ClaimBound},
+	}
+	request := backend.PeerRequest{
+		Group: &vgrv1.VolumeGroupReplication{ObjectMeta: metav1.ObjectMeta{Namespace: "prod", Name: "db"}, Spec: vgrv1.VolumeGroupReplicationSpec{
+			Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "db"}}, ReplicationState: vgrv1.Primary,
+		}},
+		Class:   &vgrv1.VolumeGroupReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: "gold"}, Spec: vgrv1.ClassSpec{Provisioner: "rbd.csi.ceph.com"}},
+		Volumes: []backend.PeerVolume{{PVC: pvc, PV: pv}},
+	}
+	if _, err := peerObjects(request); err == nil {
+		t.Error("a group without a handle must be refused")
+	}
+	request.GroupHandle = "group-1"
+	objs, err := peerObjects(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kinds []string
+	for _, o := range objs {
+		kinds = append(kinds, o.GetObjectKind().GroupVersionKind().Kind)
+		if o.GetUID() != "" || o.GetResourceVersion() != "" || len(o.GetFinalizers()) > 0 {
+			t.Errorf("%s carries identity of the other cluster", o.GetName())
+		}
+	}
+	if d := cmp.Diff([]string{"PersistentVolume", "PersistentVolumeClaim", "VolumeGroupReplicationContent", "VolumeGroupReplication"}, kinds); d != "" {
+		t.Errorf("order (-want +got)\n%s", d)
+	}
+	copied := objs[0].(*corev1.PersistentVolume)
+	if copied.Spec.PersistentVolumeReclaimPolicy != corev1.PersistentVolumeReclaimRetain || copied.Spec.ClaimRef.UID != "" || copied.Spec.CSI.VolumeHandle != "h" {
+		t.Errorf("volume %+v", copied.Spec)
+	}
+	if d := cmp.Diff(map[string]string{"team": "a"}, objs[1].GetAnnotations()); d != "" {
+		t.Errorf("claim annotations (-want +got)\n%s", d)
+	}
+	group := objs[3].(*vgrv1.VolumeGroupReplication)
+	if group.Spec.ReplicationState != vgrv1.Secondary || group.Spec.Source.Name != objs[2].GetName() {
+		t.Errorf("group %+v", group.Spec)
+	}
+	if pv.Spec.PersistentVolumeReclaimPolicy != corev1.PersistentVolumeReclaimDelete {
+		t.Error("the request was changed")
+	}
+	var _ client.Object = copied
+}
