@@ -20,6 +20,7 @@ import (
 	"time"
 
 	csiaddonsv1 "github.com/csi-addons/kubernetes-csi-addons/api/csiaddons/v1alpha1"
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -109,6 +110,7 @@ func newWorld(t *testing.T, vendor bool) *world {
 	if vendor {
 		crds = append(crds, vendorCRDs(t))
 	}
+	ctrl.SetLogger(logr.Discard()) // controller-runtime complains when nobody sets one
 	env := &envtest.Environment{CRDDirectoryPaths: crds, ErrorIfCRDPathMissing: true}
 	admin, err := env.Start()
 	if err != nil {
