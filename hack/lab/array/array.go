@@ -1,0 +1,121 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package array simulates two Ceph clusters with RBD mirroring between them: images and groups of
+// images, who is primary, what has been replicated, and the errors ceph-csi gives for each wrong
+// step. It is a pure state machine: it knows no gRPC, no Kubernetes and no timers; time passes only
+// as far as its clock says when somebody asks.
+package array
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"k8s.io/utils/clock"
+)
+
+// Site names one of the two clusters.
+type Site string
+
+// DefaultTransferTime is how long a snapshot travels. Real clusters take longer; demonstrations
+// should not.
+const DefaultTransferTime = time.Second
+
+// Options describes an array.
+type Options struct {
+	// Sites are the two clusters that mirror each other.
+	Sites [2]Site
+	// Clock is required.
+	Clock clock.PassiveClock
+	// TransferTime is how long a snapshot takes from one site to the other: the first
+	// synchronization, a scheduled one, or the one that carries a demotion.
+	TransferTime time.Duration
+}
+
+// Array is both clusters and the link between them. Its methods are safe for concurrent use.
+type Array struct {
+	clock    clock.PassiveClock
+	transfer time.Duration
+	sites    [2]Site
+
+	mu         sync.Mutex
+	linkUp     bool
+	daemonDown map[Site]bool
+	images     map[string]*image
+	groups     map[string]*group
+	serial     int
+}
+
+// New returns an array without images whose link is up.
+func New(o Options) *Array {
+	if o.TransferTime <= 0 {
+		o.TransferTime = DefaultTransferTime
+	}
+	return &Array{
+		clock: o.Clock, transfer: o.TransferTime, sites: o.Sites,
+		linkUp: true, daemonDown: map[Site]bool{}, images: map[string]*image{}, groups: map[string]*group{},
+	}
+}
+
+// peer is the other site.
+func (a *Array) peer(s Site) Site {
+	if s == a.sites[0] {
+		return a.sites[1]
+	}
+	return a.sites[0]
+}
+
+// lock takes the mutex and lets the time that has passed have its effect.
+func (a *Array) lock() (unlock func()) {
+	a.mu.Lock()
+	a.settle(a.clock.Now())
+	return a.mu.Unlock
+}
+
+// SetLink takes the mirroring link up or down. A transfer that was under way starts again when
+// the link is back.
+func (a *Array) SetLink(up bool) {
+	defer a.lock()()
+	if a.linkUp == up {
+		return
+	}
+	a.linkUp = up
+	now := a.clock.Now()
+	for _, img := range a.images {
+		img.arrives = time.Time{}
+		if up {
+			a.startTransfer(img, now)
+		}
+	}
+	if up {
+		a.announceGroups()
+	}
+}
+
+// LinkUp says whether the sites can reach each other.
+func (a *Array) LinkUp() bool {
+	defer a.lock()()
+	return a.linkUp
+}
+
+// SetDaemon starts or stops the rbd-mirror daemon of a site. Without it the site receives nothing
+// and its own reports say DEGRADED.
+func (a *Array) SetDaemon(site Site, up bool) {
+	defer a.lock()()
+	a.daemonDown[site] = !up
+	now := a.clock.Now()
+	for _, img := range a.images {
+		if !up && img.receiver(a) == site {
+			img.arrives = time.Time{}
+		} else {
+			a.startTransfer(img, now)
+		}
+	}
+}
+
+// handle makes a volume or group handle as ceph-csi does: cluster ID with its length, pool, UUID.
+func (a *Array) handle(kind string) string {
+	a.serial++
+	return fmt.Sprintf("0001-0009-rook-ceph-0000000000000002-%s", identifier(kind, a.clock.Now(), a.serial))
+}
