@@ -1,0 +1,88 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package assets
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestVersionFollowsWhatDecidesAboutThePrograms(t *testing.T) {
+	base := versionOf(modules, "go1.26.0", "linux", "amd64")
+	if again := versionOf(modules, "go1.26.0", "linux", "amd64"); again != base {
+		t.Errorf("the same inputs give %s and %s", base, again)
+	}
+	for _, other := range [][]string{{"go1.26.1", "linux", "amd64"}, {"go1.26.0", "darwin", "amd64"}, {"go1.26.0", "linux", "arm64"}} {
+		if versionOf(modules, other...) == base {
+			t.Errorf("%v has the version of another toolchain", other)
+		}
+	}
+}
+
+func TestPinnedVersionsAreThoseOfTheModules(t *testing.T) {
+	for _, p := range programs() {
+		data, err := modules.ReadFile("modules/" + p.module + ".mod")
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for line := range strings.Lines(string(data)) {
+			fields := strings.Fields(line)
+			found = found || len(fields) > 1 && fields[1] == p.version && strings.HasPrefix(p.importPath, fields[0])
+		}
+		if !found {
+			t.Errorf("%s: no module of %s has version %s", p.name, p.importPath, p.version)
+		}
+	}
+}
+
+func TestEnsureUsesWhatIsThere(t *testing.T) {
+	cache, preinstalled := t.TempDir(), t.TempDir()
+	dir := filepath.Join(cache, version())
+	if err := os.MkdirAll(filepath.Join(dir, csiAddonsManifests), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{
+		filepath.Join(dir, ControllerManager), filepath.Join(dir, CSIAddonsManager),
+		filepath.Join(preinstalled, Etcd), filepath.Join(preinstalled, APIServer),
+	} {
+		if err := os.WriteFile(path, nil, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set, err := Ensure(t.Context(), Options{Cache: cache, Preinstalled: preinstalled})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if set.EnvtestDir() != preinstalled {
+		t.Errorf("kube-apiserver is taken from %s, want %s", set.EnvtestDir(), preinstalled)
+	}
+	if got := filepath.Dir(set.Path(ControllerManager)); got != dir {
+		t.Errorf("kube-controller-manager is taken from %s, want %s", got, dir)
+	}
+}
+
+func TestLockIsExclusive(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	unlock, err := lock(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if _, err := lock(ctx, path); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("second lock: %v, want it to wait", err)
+	}
+	unlock()
+	unlock, err = lock(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock()
+}

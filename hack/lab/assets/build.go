@@ -1,0 +1,194 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package assets
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// program is one build: a package of one of the embedded modules.
+type program struct {
+	name        string
+	module      string
+	importPath  string
+	version     string
+	replaceable bool
+}
+
+const (
+	kubernetesVersion = "v1.37.2"
+	etcdVersion       = "v3.7.3"
+	csiAddonsVersion  = "v0.14.0"
+
+	csiAddonsModule    = "github.com/csi-addons/kubernetes-csi-addons"
+	csiAddonsManifests = "csi-addons"
+)
+
+func programs() []program {
+	return []program{
+		{name: Etcd, module: "etcd", importPath: "go.etcd.io/etcd/server/v3", version: etcdVersion, replaceable: true},
+		{name: CSIAddonsManager, module: "csi-addons", importPath: csiAddonsModule + "/cmd/manager", version: csiAddonsVersion},
+		{name: APIServer, module: "kubernetes", importPath: "k8s.io/kubernetes/cmd/kube-apiserver", version: kubernetesVersion, replaceable: true},
+		{name: ControllerManager, module: "kubernetes", importPath: "k8s.io/kubernetes/cmd/kube-controller-manager", version: kubernetesVersion, replaceable: true},
+	}
+}
+
+// buildFlags are the same for all programs. The version is set so that clients see which
+// Kubernetes they talk to; upstream sets it at release time only.
+func buildFlags() []string {
+	major, minor, _ := strings.Cut(strings.TrimPrefix(kubernetesVersion, "v"), ".")
+	minor, _, _ = strings.Cut(minor, ".")
+	const pkg = "k8s.io/component-base/version."
+	ldflags := []string{
+		"-s", "-w",
+		"-X", pkg + "gitVersion=" + kubernetesVersion, "-X", pkg + "gitMajor=" + major, "-X", pkg + "gitMinor=" + minor,
+	}
+	return []string{"-trimpath", "-mod=readonly", "-ldflags=" + strings.Join(ldflags, " ")}
+}
+
+// buildLocked holds the directory's lock, so that of several callers one builds.
+func buildLocked(ctx context.Context, o Options, dir string, missing []program) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("cache of the lab's programs: %w", err)
+	}
+	unlock, err := lock(ctx, filepath.Join(dir, ".lock"))
+	if err != nil {
+		return fmt.Errorf("lock the cache of the lab's programs: %w", err)
+	}
+	defer unlock()
+	for _, p := range missing {
+		if exists(filepath.Join(dir, p.name)) {
+			continue // somebody else built it while we waited
+		}
+		fmt.Fprintf(o.Progress, "building %s %s (once, some minutes) …\n", p.name, p.version)
+		started := time.Now()
+		if err := build(ctx, dir, p); err != nil {
+			return fmt.Errorf("build %s %s: %w", p.name, p.version, err)
+		}
+		fmt.Fprintf(o.Progress, "built %s in %s\n", p.name, time.Since(started).Round(time.Second))
+	}
+	if exists(filepath.Join(dir, csiAddonsManifests)) {
+		return nil
+	}
+	return copyManifests(ctx, dir)
+}
+
+// build compiles into a scratch directory and renames, so that a program that is there is whole.
+func build(ctx context.Context, dir string, p program) error {
+	scratch, err := materialise(dir, p.module)
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(scratch)
+	out := filepath.Join(scratch, p.name)
+	args := append([]string{"build"}, buildFlags()...)
+	if _, err := goTool(ctx, scratch, append(args, "-o", out, p.importPath)...); err != nil {
+		return err
+	}
+	return os.Rename(out, filepath.Join(dir, p.name))
+}
+
+// copyManifests takes csi-addons' CRDs and ClusterRole from the module, where they are beside
+// the code of the same version.
+func copyManifests(ctx context.Context, dir string) error {
+	scratch, err := materialise(dir, "csi-addons")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(scratch)
+	if _, err := goTool(ctx, scratch, "mod", "download", csiAddonsModule); err != nil {
+		return err
+	}
+	source, err := goTool(ctx, scratch, "list", "-m", "-f", "{{.Dir}}", csiAddonsModule)
+	if err != nil {
+		return err
+	}
+	files, err := filepath.Glob(filepath.Join(source, "config", "crd", "bases", "*.yaml"))
+	if err != nil {
+		return err
+	}
+	if len(files) == 0 {
+		return fmt.Errorf("no CRDs in %s %s", csiAddonsModule, csiAddonsVersion)
+	}
+	files = append(files, filepath.Join(source, "config", "rbac", "role.yaml"))
+	target := filepath.Join(scratch, csiAddonsManifests)
+	if err := os.Mkdir(target, 0o755); err != nil {
+		return err
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(target, filepath.Base(file)), data, 0o644); err != nil {
+			return err
+		}
+	}
+	return os.Rename(target, filepath.Join(dir, csiAddonsManifests))
+}
+
+// materialise writes an embedded module to a scratch directory beside the programs, on the same
+// file system as they are.
+func materialise(dir, module string) (string, error) {
+	scratch, err := os.MkdirTemp(dir, ".build-")
+	if err != nil {
+		return "", err
+	}
+	for _, suffix := range []string{"mod", "sum"} {
+		data, err := modules.ReadFile("modules/" + module + "." + suffix)
+		if err != nil {
+			return "", err
+		}
+		if err := os.WriteFile(filepath.Join(scratch, "go."+suffix), data, 0o644); err != nil {
+			return "", err
+		}
+	}
+	return scratch, nil
+}
+
+func goTool(ctx context.Context, dir string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = dir
+	// The caller's workspace and flags are about another module.
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=")
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("go %s: %w\n%s", args[0], err, strings.TrimSpace(stderr.String()))
+	}
+	return strings.TrimSpace(stdout.String()), nil
+}
+
+// lock waits for an exclusive lock on the file. The kernel drops it when the holder dies.
+func lock(ctx context.Context, path string) (unlock func(), err error) {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	const retry = 200 * time.Millisecond // flock itself cannot be interrupted by a context
+	for {
+		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return func() { file.Close() }, nil
+		}
+		if err != syscall.EWOULDBLOCK {
+			file.Close()
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			file.Close()
+			return nil, ctx.Err()
+		case <-time.After(retry):
+		}
+	}
+}
