@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# The demo: a three-PVC PostgreSQL group between two sites, and one switch of roles.
+# Everything it prints with a $ in front is the command it runs.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+assets=$(bin/lab assets)
+export PATH="$PWD/bin:$assets:$PATH"
+export KUBECTL_VGR_CONTEXT=east KUBECTL_VGR_PEER_CONTEXT=west
+
+tty=false
+[ -t 0 ] && [ -t 1 ] && tty=true
+
+say() { printf '\n%s\n' "# $*"; }
+run() {
+	printf '$ %s\n' "$*"
+	"$@"
+}
+
+started=false
+if ! bin/lab status >/dev/null 2>&1; then
+	started=true
+fi
+finish() {
+	if $started; then
+		bin/lab down >/dev/null 2>&1 || true
+	fi
+}
+trap finish EXIT
+
+say "Two clusters, east and west: real API servers and csi-addons controllers over a simulated Ceph RBD mirror."
+run lab up --controller bin/vgr-controller
+KUBECONFIG=$(lab status -o json | sed -n 's/^ *"kubeconfig": "\(.*\)",*$/\1/p')
+export KUBECONFIG
+
+say "A PostgreSQL database in east with three volumes."
+run kubectl --context east apply -f docs/samples/demo-postgresql.yaml
+run kubectl --context east -n production wait pvc --all --for=jsonpath='{.status.phase}'=Bound --timeout=60s
+
+say "A class says how groups are replicated: every five minutes, as one group."
+run kubectl vgr class create ceph-rbd-group-replication --provisioner rbd.csi.ceph.com --parameter schedulingInterval=5m --parameter groupConsistency=crash
+
+say "One command creates the group in east, prepares west and waits until both are confirmed."
+run kubectl vgr create postgresql -n production --class ceph-rbd-group-replication -l app=postgresql --yes
+
+say "Both sites, every volume."
+run kubectl vgr list -n production
+run kubectl vgr status postgresql -n production
+
+say "Switch roles: demote east, then promote west."
+run kubectl vgr demote postgresql -n production --yes
+run kubectl vgr promote postgresql -n production --context west --peer-context east --yes
+run kubectl vgr status postgresql -n production
+
+if $tty; then
+	say "Live; q or Ctrl-C ends it and stops the lab."
+	printf '$ %s\n' "kubectl vgr status postgresql -n production -w"
+	kubectl vgr status postgresql -n production -w || true
+fi
+say "Done. 'make demo-clean' removes what was cached."
