@@ -6,6 +6,7 @@ package controller_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -61,32 +62,51 @@ type world struct {
 type writeLog struct {
 	next http.RoundTripper
 	mu   sync.Mutex
-	seen map[string]bool
+	seen map[string]int
 }
 
+// RoundTrip notes a write before it is sent, since its effect can be seen before its answer,
+// and takes back what ended in a conflict: how often that happens is a matter of timing.
 func (l *writeLog) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method == http.MethodGet || strings.HasSuffix(r.URL.Path, "/events") {
+		return l.next.RoundTrip(r)
+	}
+	line := r.Method + " " + r.URL.Path[strings.LastIndex(r.URL.Path, "/v1alpha")+1:] + createdName(r)
+	l.note(line, 1)
 	resp, err := l.next.RoundTrip(r)
-	if r.Method == http.MethodGet || strings.HasSuffix(r.URL.Path, "/events") || err != nil {
-		return resp, err
+	if err != nil || resp.StatusCode == http.StatusConflict {
+		l.note(line, -1)
 	}
-	path := r.URL.Path[strings.LastIndex(r.URL.Path, "/v1alpha")+1:]
-	if path == r.URL.Path {
-		path = strings.TrimPrefix(path, "/api/")
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.seen[fmt.Sprintf("%s %s → %d", r.Method, path, resp.StatusCode)] = true
 	return resp, err
 }
 
-// take returns what was written since the last call, sorted and without repetitions: how often
-// a write is tried again after a conflict is a matter of timing.
+// createdName is the name in the body of a creation, which is not in its path.
+func createdName(r *http.Request) string {
+	var created metav1.PartialObjectMetadata
+	if r.Method != http.MethodPost || r.GetBody == nil {
+		return ""
+	}
+	body, err := r.GetBody()
+	if err != nil || json.NewDecoder(body).Decode(&created) != nil {
+		return ""
+	}
+	return "/" + created.Name
+}
+
+func (l *writeLog) note(line string, n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.seen[line] += n
+}
+
+// take returns what was written since the last call, sorted and without repetitions.
 func (l *writeLog) take() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	maps.DeleteFunc(l.seen, func(_ string, n int) bool { return n <= 0 })
 	out := slices.Sorted(maps.Keys(l.seen))
-	l.seen = map[string]bool{}
-	return slices.DeleteFunc(out, func(s string) bool { return strings.HasSuffix(s, "→ 409") })
+	l.seen = map[string]int{}
+	return out
 }
 
 func newScheme(t *testing.T) *runtime.Scheme {
@@ -129,7 +149,7 @@ func newWorld(t *testing.T, vendor bool) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{Client: c, t: t, admin: admin, writes: &writeLog{seen: map[string]bool{}}}
+	w := &world{Client: c, t: t, admin: admin, writes: &writeLog{seen: map[string]int{}}}
 	w.installRole()
 	w.startController(user.Config())
 	return w
@@ -314,10 +334,12 @@ func (w *world) settle(title string, key client.ObjectKey, ready string) {
 	fmt.Fprintln(&w.log)
 }
 
-// logWrites logs what was written, but not the status of other groups: that comes when it comes.
+// logWrites logs what was written for one group or for all, but not for other groups: that comes
+// when it comes.
 func (w *world) logWrites(key client.ObjectKey) {
 	for _, line := range w.writes.take() {
-		if !strings.Contains(line, "/status") || strings.Contains(line, "/"+key.Name+"/status") {
+		shared := strings.Contains(line, "classes/") || strings.Contains(line, "contents/")
+		if shared || strings.Contains(line+"/", "/"+key.Name+"/") {
 			fmt.Fprintf(&w.log, "    %s\n", line)
 		}
 	}

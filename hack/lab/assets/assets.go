@@ -24,6 +24,8 @@ const (
 	APIServer         = "kube-apiserver"
 	ControllerManager = "kube-controller-manager"
 	CSIAddonsManager  = "csi-addons-manager"
+	// Kubectl runs the plugin the way users do; the lab itself does not need it.
+	Kubectl = "kubectl"
 )
 
 // Options says where programs come from and go to.

@@ -39,6 +39,7 @@ func programs() []program {
 		{name: CSIAddonsManager, module: "csi-addons", importPath: csiAddonsModule + "/cmd/manager", version: csiAddonsVersion},
 		{name: APIServer, module: "kubernetes", importPath: "k8s.io/kubernetes/cmd/kube-apiserver", version: kubernetesVersion, replaceable: true},
 		{name: ControllerManager, module: "kubernetes", importPath: "k8s.io/kubernetes/cmd/kube-controller-manager", version: kubernetesVersion, replaceable: true},
+		{name: Kubectl, module: "kubernetes", importPath: "k8s.io/kubernetes/cmd/kubectl", version: kubernetesVersion, replaceable: true},
 	}
 }
 
