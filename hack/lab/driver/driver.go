@@ -1,0 +1,87 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package driver answers the calls that csi-addons' controller manager makes to the sidecar of a
+// CSI driver, for one site, from the simulated array. Every rule about replication is the array's;
+// this package translates, counts calls and injects faults.
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/csi-addons/spec/lib/go/identity"
+	"google.golang.org/grpc"
+
+	"github.com/unified-replication/kubectl-vgr/hack/lab/array"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/driver/proto"
+)
+
+// Name is the name the driver goes by, that of Ceph's RBD driver.
+const Name = "rbd.csi.ceph.com"
+
+// Server is the sidecar and driver of one site.
+type Server struct {
+	// Faults decides which calls fail, hang or take their time.
+	Faults *Faults
+
+	server   *grpc.Server
+	listener net.Listener
+	done     chan error
+}
+
+// Start serves on a free port of the loopback interface until Stop.
+func Start(ctx context.Context, a *array.Array, site array.Site) (*Server, error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("driver of site %q: %w", site, err)
+	}
+	s := &Server{Faults: NewFaults(), listener: listener, done: make(chan error, 1)}
+	s.server = grpc.NewServer(grpc.UnaryInterceptor(s.Faults.intercept))
+	identity.RegisterIdentityServer(s.server, identityService{})
+	proto.RegisterReplicationServer(s.server, replicationService{array: a, site: site})
+	proto.RegisterVolumeGroupControllerServer(s.server, groupService{array: a, site: site})
+	go func() { s.done <- s.server.Serve(listener) }()
+	return s, nil
+}
+
+// Port is where the server listens.
+func (s *Server) Port() int { return s.listener.Addr().(*net.TCPAddr).Port }
+
+// Stop ends all calls, also those that hang.
+func (s *Server) Stop() error {
+	s.Faults.Clear()
+	s.server.Stop()
+	if err := <-s.done; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+		return err
+	}
+	return nil
+}
+
+// identityService says what the driver can do. The manager asks for the capabilities only.
+type identityService struct {
+	identity.UnimplementedIdentityServer
+}
+
+func (identityService) GetIdentity(context.Context, *identity.GetIdentityRequest) (*identity.GetIdentityResponse, error) {
+	return &identity.GetIdentityResponse{Name: Name, VendorVersion: "lab"}, nil
+}
+
+func (identityService) Probe(context.Context, *identity.ProbeRequest) (*identity.ProbeResponse, error) {
+	return &identity.ProbeResponse{}, nil
+}
+
+func (identityService) GetCapabilities(context.Context, *identity.GetCapabilitiesRequest) (*identity.GetCapabilitiesResponse, error) {
+	return &identity.GetCapabilitiesResponse{Capabilities: []*identity.Capability{
+		{Type: &identity.Capability_Service_{Service: &identity.Capability_Service{Type: identity.Capability_Service_CONTROLLER_SERVICE}}},
+		{Type: &identity.Capability_VolumeReplication_{VolumeReplication: &identity.Capability_VolumeReplication{
+			Type: identity.Capability_VolumeReplication_VOLUME_REPLICATION,
+		}}},
+		{Type: &identity.Capability_VolumeGroup_{VolumeGroup: &identity.Capability_VolumeGroup{Type: identity.Capability_VolumeGroup_VOLUME_GROUP}}},
+		{Type: &identity.Capability_VolumeGroup_{VolumeGroup: &identity.Capability_VolumeGroup{Type: identity.Capability_VolumeGroup_MODIFY_VOLUME_GROUP}}},
+		{Type: &identity.Capability_VolumeGroup_{VolumeGroup: &identity.Capability_VolumeGroup{Type: identity.Capability_VolumeGroup_GET_VOLUME_GROUP}}},
+	}}, nil
+}

@@ -1,0 +1,61 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package driver
+
+import (
+	"context"
+
+	"github.com/unified-replication/kubectl-vgr/hack/lab/array"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/driver/proto"
+)
+
+// groupService implements proto.VolumeGroupController.
+type groupService struct {
+	proto.UnimplementedVolumeGroupControllerServer
+	array *array.Array
+	site  array.Site
+}
+
+func (s groupService) CreateVolumeGroup(_ context.Context, r *proto.CreateVolumeGroupRequest) (*proto.CreateVolumeGroupResponse, error) {
+	handle, err := s.array.CreateGroup(s.site, r.GetName(), r.GetVolumeIds())
+	if err != nil {
+		return nil, grpcError(err)
+	}
+	return &proto.CreateVolumeGroupResponse{VolumeGroup: &proto.VolumeGroup{
+		VolumeGroupId: handle, VolumeGroupContext: groupContext(r.GetParameters()), VolumeIds: r.GetVolumeIds(),
+	}}, nil
+}
+
+func (s groupService) ModifyVolumeGroupMembership(_ context.Context, r *proto.ModifyVolumeGroupMembershipRequest) (*proto.ModifyVolumeGroupMembershipResponse, error) {
+	if err := s.array.ModifyGroup(s.site, r.GetVolumeGroupId(), r.GetVolumeIds()); err != nil {
+		return nil, grpcError(err)
+	}
+	return &proto.ModifyVolumeGroupMembershipResponse{VolumeGroup: &proto.VolumeGroup{
+		VolumeGroupId: r.GetVolumeGroupId(), VolumeGroupContext: groupContext(r.GetParameters()), VolumeIds: r.GetVolumeIds(),
+	}}, nil
+}
+
+func (s groupService) DeleteVolumeGroup(_ context.Context, r *proto.DeleteVolumeGroupRequest) (*proto.DeleteVolumeGroupResponse, error) {
+	s.array.DeleteGroup(s.site, r.GetVolumeGroupId())
+	return &proto.DeleteVolumeGroupResponse{}, nil
+}
+
+func (s groupService) ControllerGetVolumeGroup(_ context.Context, r *proto.ControllerGetVolumeGroupRequest) (*proto.ControllerGetVolumeGroupResponse, error) {
+	members, err := s.array.GroupMembers(s.site, r.GetVolumeGroupId())
+	if err != nil {
+		return nil, grpcError(err)
+	}
+	return &proto.ControllerGetVolumeGroupResponse{VolumeGroup: &proto.VolumeGroup{VolumeGroupId: r.GetVolumeGroupId(), VolumeIds: members}}, nil
+}
+
+// groupContext is what ceph-csi tells of a group: where it is.
+func groupContext(parameters map[string]string) map[string]string {
+	out := map[string]string{}
+	for _, key := range []string{"clusterID", "pool"} {
+		if value := parameters[key]; value != "" {
+			out[key] = value
+		}
+	}
+	return out
+}

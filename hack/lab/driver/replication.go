@@ -1,0 +1,84 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package driver
+
+import (
+	"context"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/unified-replication/kubectl-vgr/hack/lab/array"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/driver/proto"
+)
+
+// replicationService implements proto.Replication.
+type replicationService struct {
+	proto.UnimplementedReplicationServer
+	array *array.Array
+	site  array.Site
+}
+
+func (s replicationService) EnableVolumeReplication(_ context.Context, r *proto.EnableVolumeReplicationRequest) (*proto.EnableVolumeReplicationResponse, error) {
+	err := s.array.Enable(s.site, target(r.GetReplicationSource()), r.GetParameters())
+	return &proto.EnableVolumeReplicationResponse{}, grpcError(err)
+}
+
+func (s replicationService) DisableVolumeReplication(_ context.Context, r *proto.DisableVolumeReplicationRequest) (*proto.DisableVolumeReplicationResponse, error) {
+	err := s.array.Disable(s.site, target(r.GetReplicationSource()))
+	return &proto.DisableVolumeReplicationResponse{}, grpcError(err)
+}
+
+func (s replicationService) PromoteVolume(_ context.Context, r *proto.PromoteVolumeRequest) (*proto.PromoteVolumeResponse, error) {
+	err := s.array.Promote(s.site, target(r.GetReplicationSource()), r.GetForce(), r.GetParameters())
+	return &proto.PromoteVolumeResponse{}, grpcError(err)
+}
+
+func (s replicationService) DemoteVolume(_ context.Context, r *proto.DemoteVolumeRequest) (*proto.DemoteVolumeResponse, error) {
+	err := s.array.Demote(s.site, target(r.GetReplicationSource()))
+	return &proto.DemoteVolumeResponse{}, grpcError(err)
+}
+
+func (s replicationService) ResyncVolume(_ context.Context, r *proto.ResyncVolumeRequest) (*proto.ResyncVolumeResponse, error) {
+	ready, err := s.array.Resync(s.site, target(r.GetReplicationSource()), r.GetForce())
+	return &proto.ResyncVolumeResponse{Ready: ready}, grpcError(err)
+}
+
+func (s replicationService) GetVolumeReplicationInfo(_ context.Context, r *proto.GetVolumeReplicationInfoRequest) (*proto.GetVolumeReplicationInfoResponse, error) {
+	info, err := s.array.Info(s.site, target(r.GetReplicationSource()))
+	if err != nil {
+		return nil, grpcError(err)
+	}
+	return &proto.GetVolumeReplicationInfoResponse{
+		LastSyncTime:     timestamppb.New(info.LastSync.Time),
+		LastSyncDuration: durationpb.New(info.LastSync.Duration),
+		LastSyncBytes:    info.LastSync.Bytes,
+		Status:           proto.GetVolumeReplicationInfoResponse_Status(proto.GetVolumeReplicationInfoResponse_Status_value[string(info.Health)]),
+		StatusMessage:    info.Message,
+	}, nil
+}
+
+func target(source *proto.ReplicationSource) array.Target {
+	return array.Target{Volume: source.GetVolume().GetVolumeId(), Group: source.GetVolumeGroup().GetVolumeGroupId()}
+}
+
+// grpcError gives an error of the array its gRPC code.
+func grpcError(err error) error {
+	switch array.CodeOf(err) {
+	case "":
+		return nil
+	case array.NotFound:
+		return status.Error(codes.NotFound, err.Error())
+	case array.InvalidArgument:
+		return status.Error(codes.InvalidArgument, err.Error())
+	case array.FailedPrecondition:
+		return status.Error(codes.FailedPrecondition, err.Error())
+	case array.Aborted:
+		return status.Error(codes.Aborted, err.Error())
+	default:
+		return status.Error(codes.Internal, err.Error())
+	}
+}
