@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 )
 
 // The programs, by the names that controller-runtime's envtest expects of the first two.
@@ -65,7 +66,7 @@ func (s Set) Path(program string) string { return s.programs[program] }
 // EnvtestDir is a directory with etcd and kube-apiserver, fit for KUBEBUILDER_ASSETS.
 func (s Set) EnvtestDir() string { return filepath.Dir(s.programs[APIServer]) }
 
-// CSIAddonsManifests is the directory of csi-addons' own CRDs and ClusterRole.
+// CSIAddonsManifests is the directory of csi-addons' own CRDs and roles.
 func (s Set) CSIAddonsManifests() string { return filepath.Join(s.Dir, csiAddonsManifests) }
 
 // Ensure returns the programs and builds what is missing. Several callers may ask at the same
@@ -114,7 +115,7 @@ func version() string {
 
 func versionOf(files embed.FS, toolchain ...string) string {
 	hash := sha256.New()
-	for _, text := range append(toolchain, buildFlags()...) {
+	for _, text := range slices.Concat(toolchain, buildFlags(), rbacManifests()) {
 		fmt.Fprintf(hash, "%s\x00", text)
 	}
 	entries, _ := files.ReadDir("modules") // embedded, sorted, cannot fail

@@ -98,7 +98,7 @@ func build(ctx context.Context, dir string, p program) error {
 	return os.Rename(out, filepath.Join(dir, p.name))
 }
 
-// copyManifests takes csi-addons' CRDs and ClusterRole from the module, where they are beside
+// copyManifests takes csi-addons' CRDs and roles from the module, where they are beside
 // the code of the same version.
 func copyManifests(ctx context.Context, dir string) error {
 	scratch, err := materialise(dir, "csi-addons")
@@ -120,7 +120,9 @@ func copyManifests(ctx context.Context, dir string) error {
 	if len(files) == 0 {
 		return fmt.Errorf("no CRDs in %s %s", csiAddonsModule, csiAddonsVersion)
 	}
-	files = append(files, filepath.Join(source, "config", "rbac", "role.yaml"))
+	for _, name := range rbacManifests() {
+		files = append(files, filepath.Join(source, "config", "rbac", name))
+	}
 	target := filepath.Join(scratch, csiAddonsManifests)
 	if err := os.Mkdir(target, 0o755); err != nil {
 		return err
@@ -136,6 +138,9 @@ func copyManifests(ctx context.Context, dir string) error {
 	}
 	return os.Rename(target, filepath.Join(dir, csiAddonsManifests))
 }
+
+// rbacManifests are the rules csi-addons ships for its manager.
+func rbacManifests() []string { return []string{"role.yaml", "leader_election_role.yaml"} }
 
 // materialise writes an embedded module to a scratch directory beside the programs, on the same
 // file system as they are.

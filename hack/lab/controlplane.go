@@ -1,0 +1,220 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package lab
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/unified-replication/kubectl-vgr/hack/lab/assets"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/pki"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/process"
+)
+
+// Namespaces and users of the controllers, those of their usual installation.
+const (
+	csiAddonsNamespace  = "csi-addons-system"
+	csiAddonsAccount    = "csi-addons-controller-manager"
+	controllerNamespace = "vgr-system"
+	controllerAccount   = "vgr-controller"
+)
+
+// controlPlane knows how the programs of a site are configured; it runs none of them.
+type controlPlane struct {
+	site   string
+	dir    string
+	assets assets.Set
+	ports  ports
+
+	controller     string
+	controllerArgs []string
+
+	authority *pki.Authority
+	users     map[string]pki.Pair
+}
+
+// ports are chosen once, so that a process that is started again is found where it was.
+type ports struct {
+	etcd, etcdPeer, api, proxy, controllerHealth, controllerMetrics int
+}
+
+const (
+	adminUser      = "lab-admin"
+	kcmUser        = "system:kube-controller-manager"
+	csiAddonsUser  = "system:serviceaccount:" + csiAddonsNamespace + ":" + csiAddonsAccount
+	controllerUser = "system:serviceaccount:" + controllerNamespace + ":" + controllerAccount
+)
+
+func newControlPlane(site, dir string, o Options) (*controlPlane, error) {
+	numbers, err := freePorts(6)
+	if err != nil {
+		return nil, err
+	}
+	c := &controlPlane{
+		site: site, dir: dir, assets: *o.Assets, controller: o.ControllerBinary, controllerArgs: o.ControllerArgs,
+		ports: ports{numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5]},
+		users: map[string]pki.Pair{},
+	}
+	if err := c.writeCredentials(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// writeCredentials makes the certificates and writes the files the programs read.
+func (c *controlPlane) writeCredentials() error {
+	var err error
+	if c.authority, err = pki.NewAuthority("lab-"+c.site, time.Now()); err != nil {
+		return err
+	}
+	groups := map[string][]string{
+		adminUser:      {"system:masters"},
+		kcmUser:        {"system:masters"},
+		csiAddonsUser:  accountGroups(csiAddonsNamespace),
+		controllerUser: accountGroups(controllerNamespace),
+	}
+	for user, memberOf := range groups {
+		if c.users[user], err = c.authority.Client(user, memberOf...); err != nil {
+			return err
+		}
+	}
+	server, err := c.authority.Server()
+	if err != nil {
+		return err
+	}
+	private, public, err := pki.SigningKey()
+	if err != nil {
+		return err
+	}
+	files := map[string][]byte{
+		"ca.crt": c.authority.Cert(), "apiserver.crt": server.Cert, "apiserver.key": server.Key,
+		"sa.key": private, "sa.pub": public, "audit.yaml": []byte(auditPolicy),
+	}
+	for name, data := range files {
+		if err := os.WriteFile(c.file(name), data, 0o600); err != nil {
+			return err
+		}
+	}
+	for name, user := range map[string]string{KCM: kcmUser, CSIAddons: csiAddonsUser, Controller: controllerUser} {
+		config := kubeconfigOf(c.config(user, c.apiAddress()), c.site)
+		if err := clientcmd.WriteToFile(*config, c.kubeconfigFile(name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// accountGroups are the groups a service account's token would have.
+func accountGroups(namespace string) []string {
+	return []string{"system:serviceaccounts", "system:serviceaccounts:" + namespace, "system:authenticated"}
+}
+
+// specs are the processes of the site; the controller is there only when one was given.
+func (c *controlPlane) specs() map[string]process.Spec {
+	specs := map[string]process.Spec{
+		Etcd:      c.spec(Etcd, c.assets.Path(assets.Etcd), c.etcdArgs()),
+		APIServer: c.spec(APIServer, c.assets.Path(assets.APIServer), c.apiServerArgs()),
+		KCM:       c.spec(KCM, c.assets.Path(assets.ControllerManager), c.kcmArgs()),
+		CSIAddons: c.spec(CSIAddons, c.assets.Path(assets.CSIAddonsManager), c.csiAddonsArgs()),
+	}
+	if c.controller != "" {
+		specs[Controller] = c.spec(Controller, c.controller, c.controllerFlags())
+	}
+	return specs
+}
+
+func (c *controlPlane) spec(name, path string, args []string) process.Spec {
+	return process.Spec{Name: name, Path: path, Args: args, Log: c.logFile(name)}
+}
+
+func (c *controlPlane) file(name string) string           { return filepath.Join(c.dir, name) }
+func (c *controlPlane) logFile(process string) string     { return c.file(process + ".log") }
+func (c *controlPlane) kubeconfigFile(name string) string { return c.file(name + ".kubeconfig") }
+func (c *controlPlane) apiAddress() string                { return local(c.ports.api) }
+func (c *controlPlane) controllerMetrics() string {
+	return "http://" + local(c.ports.controllerMetrics) + "/metrics"
+}
+
+func local(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
+
+func (c *controlPlane) adminConfig(address string) *rest.Config {
+	config := c.config(adminUser, address)
+	config.QPS = -1 // assertions should not wait for their own limiter
+	return config
+}
+
+func (c *controlPlane) controllerConfig() *rest.Config {
+	return c.config(controllerUser, c.apiAddress())
+}
+
+func (c *controlPlane) config(user, address string) *rest.Config {
+	pair := c.users[user]
+	return &rest.Config{
+		Host:            "https://" + address,
+		TLSClientConfig: rest.TLSClientConfig{CAData: c.authority.Cert(), CertData: pair.Cert, KeyData: pair.Key},
+	}
+}
+
+func (c *controlPlane) etcdReady(ctx context.Context) error {
+	return getOK(ctx, "http://"+local(c.ports.etcd)+"/health")
+}
+
+func (c *controlPlane) controllerReady(ctx context.Context) error {
+	return getOK(ctx, "http://"+local(c.ports.controllerHealth)+"/readyz")
+}
+
+func (c *controlPlane) apiReady(ctx context.Context) error {
+	client, err := kubernetes.NewForConfig(c.adminConfig(c.apiAddress()))
+	if err != nil {
+		return err
+	}
+	return client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
+}
+
+func getOK(ctx context.Context, url string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", url, response.Status)
+	}
+	return nil
+}
+
+// freePorts finds ports that nobody listens on. They lie below the range that the kernel takes for
+// outgoing connections, or such a connection could occupy the port of a process that is down.
+func freePorts(n int) ([]int, error) {
+	const first, last = 20000, 32000
+	var found []int
+	offset := os.Getpid()*97 + int(time.Now().UnixNano()%int64(last-first))
+	for i := 0; i < last-first && len(found) < n; i++ {
+		port := first + (offset+i*7919)%(last-first)
+		listener, err := net.Listen("tcp", local(port))
+		if err != nil {
+			continue
+		}
+		// Open until all are found, so that none is found twice.
+		defer listener.Close()
+		found = append(found, port)
+	}
+	if len(found) < n {
+		return nil, fmt.Errorf("no %d free ports between %d and %d", n, first, last)
+	}
+	return found, nil
+}

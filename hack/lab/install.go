@@ -1,0 +1,125 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package lab
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/unified-replication/kubectl-vgr/pkg/manifests"
+
+	"github.com/unified-replication/kubectl-vgr/hack/lab/driver"
+)
+
+// sidecarPod is the Pod that csi-addons believes the driver's sidecar to run in.
+const sidecarPod = "csi-rbdplugin-provisioner-0"
+
+// installAPIs applies the CRDs and RBAC of csi-addons and of ours, and what makes csi-addons find
+// the driver. It returns when all kinds can be used.
+func (s *Site) installAPIs(ctx context.Context) error {
+	client, err := dynamic.NewForConfig(s.DirectRESTConfig())
+	if err != nil {
+		return err
+	}
+	install := applier{client: client, namespace: csiAddonsNamespace}
+	if err := install.namespaces(ctx, csiAddonsNamespace, controllerNamespace, "rook-ceph"); err != nil {
+		return err
+	}
+	vendor := os.DirFS(s.plane.assets.CSIAddonsManifests())
+	for _, source := range []struct {
+		files   fs.FS
+		pattern string
+	}{{vendor, "*.yaml"}, {manifests.FS, "crd/*.yaml"}, {manifests.FS, "rbac/*.yaml"}} {
+		if err := install.files(ctx, source.files, source.pattern); err != nil {
+			return err
+		}
+	}
+	if err := install.waitEstablished(ctx); err != nil {
+		return err
+	}
+	for _, object := range append(s.bindings(install), s.storage()...) {
+		if err := install.typed(ctx, object); err != nil {
+			return err
+		}
+	}
+	return install.unstructured(ctx, s.csiAddonsNode())
+}
+
+// bindings give each controller the rules it ships with, and no more.
+func (s *Site) bindings(install applier) []runtime.Object {
+	objects := []runtime.Object{
+		clusterBinding("csi-addons-manager", "manager-role", csiAddonsUser),
+		binding(csiAddonsNamespace, "leader-election-role", csiAddonsUser),
+		clusterBinding("vgr-controller", "vgr-controller", controllerUser),
+	}
+	if install.applied["Role/"+controllerAccount] {
+		objects = append(objects, binding(controllerNamespace, controllerAccount, controllerUser))
+	}
+	return objects
+}
+
+func binding(namespace, role, subject string) runtime.Object {
+	return &rbacv1.RoleBinding{
+		TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "RoleBinding"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: role},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role},
+		Subjects:   []rbacv1.Subject{user(subject)},
+	}
+}
+
+func clusterBinding(name, role, subject string) runtime.Object {
+	return &rbacv1.ClusterRoleBinding{
+		TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "ClusterRoleBinding"},
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
+		Subjects:   []rbacv1.Subject{user(subject)},
+	}
+}
+
+func user(name string) rbacv1.Subject {
+	return rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: name}
+}
+
+// csiAddonsNode announces the driver to csi-addons. It is unstructured so that the lab does not
+// depend on the version of csi-addons' Go types.
+func (s *Site) csiAddonsNode() *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "csiaddons.openshift.io/v1alpha1", "kind": "CSIAddonsNode",
+		"metadata": map[string]any{"namespace": csiAddonsNamespace, "name": "lab-" + s.Name},
+		"spec": map[string]any{"driver": map[string]any{
+			"name": driver.Name, "nodeID": "lab-" + s.Name,
+			"endpoint": fmt.Sprintf("pod://%s.%s:%d", sidecarPod, csiAddonsNamespace, s.Driver.Port()),
+		}},
+	}}
+}
+
+// waitUntilConnected returns when csi-addons has found the driver.
+func (s *Site) waitUntilConnected(ctx context.Context) error {
+	client, err := dynamic.NewForConfig(s.DirectRESTConfig())
+	if err != nil {
+		return err
+	}
+	nodes := client.Resource(schema.GroupVersionResource{Group: "csiaddons.openshift.io", Version: "v1alpha1", Resource: "csiaddonsnodes"})
+	return s.await(ctx, CSIAddons, func(ctx context.Context) error {
+		node, err := nodes.Namespace(csiAddonsNamespace).Get(ctx, "lab-"+s.Name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		state, _, _ := unstructured.NestedString(node.Object, "status", "state")
+		if !strings.EqualFold(state, "Connected") {
+			return fmt.Errorf("the driver is not connected: %q", state)
+		}
+		return nil
+	})
+}

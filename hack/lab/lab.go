@@ -1,0 +1,165 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package lab runs two Kubernetes control planes on this machine, "east" and "west", whose storage
+// is one simulated pair of mirrored Ceph clusters driven by the real csi-addons controller manager.
+// Tests start it in their own process, people with the lab command. It is no cluster: there are no
+// nodes, and Pods do not run.
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"k8s.io/utils/clock"
+
+	"github.com/unified-replication/kubectl-vgr/hack/lab/array"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/assets"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/process"
+)
+
+// The two sites.
+const (
+	East = "east"
+	West = "west"
+)
+
+// Options describes a lab. The zero value is a lab without our controller.
+type Options struct {
+	// ControllerBinary is vgr-controller; when empty, none runs.
+	ControllerBinary string
+	// ControllerArgs are added to the controller's flags.
+	ControllerArgs []string
+	// Dir holds everything the lab writes. When empty it is a temporary directory that Close removes.
+	Dir string
+	// TransferTime is how long a snapshot takes between the sites; one second when zero.
+	TransferTime time.Duration
+	// Assets are the programs to run; when nil they are built or taken from the cache.
+	Assets *assets.Set
+	// Log gets progress lines. May be nil.
+	Log io.Writer
+}
+
+// Lab is a running pair of sites.
+type Lab struct {
+	// Array is the storage behind both sites.
+	Array *array.Array
+
+	dir       string
+	temporary bool
+	launcher  *process.Launcher
+	sites     []*Site
+}
+
+// Start returns when both sites are ready to use. The context bounds the start only; Close ends
+// the lab.
+func Start(ctx context.Context, o Options) (*Lab, error) {
+	if o.Log == nil {
+		o.Log = io.Discard
+	}
+	if o.Assets == nil {
+		set, err := defaultAssets(ctx, o.Log)
+		if err != nil {
+			return nil, err
+		}
+		o.Assets = set
+	}
+	if o.ControllerBinary != "" {
+		path, err := filepath.Abs(o.ControllerBinary)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := os.Stat(path); err != nil {
+			return nil, fmt.Errorf("controller: %w", err)
+		}
+		o.ControllerBinary = path
+	}
+	l := &Lab{dir: o.Dir, launcher: process.NewLauncher()}
+	if err := l.start(ctx, o); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+func defaultAssets(ctx context.Context, log io.Writer) (*assets.Set, error) {
+	options, err := assets.DefaultOptions(os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	options.Progress = log
+	set, err := assets.Ensure(ctx, options)
+	return &set, err
+}
+
+func (l *Lab) start(ctx context.Context, o Options) error {
+	if l.dir == "" {
+		dir, err := os.MkdirTemp("", "vgr-lab-")
+		if err != nil {
+			return err
+		}
+		l.dir, l.temporary = dir, true
+	}
+	l.Array = array.New(array.Options{
+		Sites: [2]array.Site{East, West}, Clock: clock.RealClock{}, TransferTime: o.TransferTime,
+	})
+	for _, name := range []string{East, West} {
+		l.sites = append(l.sites, newSite(name, filepath.Join(l.dir, name), l.Array))
+	}
+	started := time.Now()
+	errs := make([]error, len(l.sites))
+	var all sync.WaitGroup
+	for i, site := range l.sites {
+		all.Go(func() {
+			if err := site.start(ctx, l.launcher, o); err != nil {
+				errs[i] = fmt.Errorf("site %q: %w", site.Name, err)
+			}
+		})
+	}
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	fmt.Fprintf(o.Log, "both sites are ready after %s\n", time.Since(started).Round(100*time.Millisecond))
+	return l.writeKubeconfig()
+}
+
+// Site returns a site by name, or nil when there is none of that name.
+func (l *Lab) Site(name string) *Site {
+	for _, s := range l.sites {
+		if s.Name == name {
+			return s
+		}
+	}
+	return nil
+}
+
+// Sites returns both sites.
+func (l *Lab) Sites() []*Site { return l.sites }
+
+// Dir is where the lab keeps its files.
+func (l *Lab) Dir() string { return l.dir }
+
+// Kubeconfig is the file with the contexts of both sites.
+func (l *Lab) Kubeconfig() string { return filepath.Join(l.dir, "kubeconfig") }
+
+// Close ends everything the lab started and waits until it is gone.
+func (l *Lab) Close() error {
+	errs := make([]error, len(l.sites))
+	var all sync.WaitGroup
+	for i, site := range l.sites {
+		all.Go(func() { errs[i] = site.close() })
+	}
+	all.Wait()
+	l.launcher.Close()
+	err := errors.Join(errs...)
+	if l.temporary {
+		err = errors.Join(err, os.RemoveAll(l.dir))
+	}
+	return err
+}

@@ -1,0 +1,14 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build unix && !linux
+
+package process
+
+import "syscall"
+
+// attributes give a child its own process group. There is no death signal here: after a crash the
+// next start of the lab ends what was left.
+func attributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true}
+}

@@ -1,0 +1,220 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package proxy forwards TCP connections and breaks them on demand, so that a site can be far away
+// or cut off for everybody outside while its own controllers go on undisturbed.
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+)
+
+// Mode is what the proxy does with connections.
+type Mode string
+
+const (
+	// Pass forwards.
+	Pass Mode = "pass"
+	// Refuse closes what is open and lets nobody connect: a host whose service is gone.
+	Refuse Mode = "refuse"
+	// Blackhole keeps connections open and swallows everything: a network that drops packets.
+	Blackhole Mode = "blackhole"
+)
+
+// Proxy listens on one port of the loopback interface and forwards to another.
+type Proxy struct {
+	address, target string
+
+	mu       sync.Mutex
+	listener net.Listener
+	mode     Mode
+	rtt      time.Duration
+	conns    map[*conn]struct{}
+	// resumed is closed when a blackhole ends.
+	resumed chan struct{}
+	wg      sync.WaitGroup
+}
+
+// conn is one forwarded connection; upstream is nil while it is in a blackhole.
+type conn struct{ client, upstream net.Conn }
+
+// Start forwards an address to a target. With port 0 the address gets a free port; for a port that
+// is to survive a Refuse, choose one that the kernel does not give to outgoing connections.
+func Start(ctx context.Context, address, target string) (*Proxy, error) {
+	p := &Proxy{address: address, target: target, mode: Pass, conns: map[*conn]struct{}{}, resumed: make(chan struct{})}
+	close(p.resumed)
+	if err := p.listen(ctx); err != nil {
+		return nil, fmt.Errorf("proxy to %s: %w", target, err)
+	}
+	p.address = p.listener.Addr().String()
+	return p, nil
+}
+
+// Address is host and port that clients connect to. It stays the same whatever happens.
+func (p *Proxy) Address() string { return p.address }
+
+// State returns the current mode and round trip time.
+func (p *Proxy) State() (Mode, time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.mode, p.rtt
+}
+
+// SetRTT adds a round trip time to all connections, also those that are open.
+func (p *Proxy) SetRTT(rtt time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.rtt = rtt
+}
+
+// SetMode changes what happens to connections. Refuse ends those that are open.
+func (p *Proxy) SetMode(ctx context.Context, mode Mode) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if mode == p.mode {
+		return nil
+	}
+	if p.mode == Blackhole {
+		close(p.resumed)
+		// What was swallowed is missing from these streams: they cannot go on.
+		p.closeConns()
+	}
+	switch mode {
+	case Refuse:
+		p.closeListener()
+		p.closeConns()
+	case Blackhole:
+		p.resumed = make(chan struct{})
+		fallthrough
+	case Pass:
+		if err := p.listen(ctx); err != nil {
+			return fmt.Errorf("proxy to %s: %w", p.target, err)
+		}
+	default:
+		return fmt.Errorf("no proxy mode %q", mode)
+	}
+	p.mode = mode
+	return nil
+}
+
+// Close ends all connections.
+func (p *Proxy) Close() {
+	p.mu.Lock()
+	if p.mode == Blackhole {
+		close(p.resumed)
+	}
+	p.mode = Refuse
+	p.closeListener()
+	p.closeConns()
+	p.mu.Unlock()
+	p.wg.Wait()
+}
+
+func (p *Proxy) listen(ctx context.Context) error {
+	if p.listener != nil {
+		return nil
+	}
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "tcp", p.address)
+	if err != nil {
+		return err
+	}
+	p.listener = l
+	p.wg.Go(func() { p.accept(l) })
+	return nil
+}
+
+func (p *Proxy) closeListener() {
+	if p.listener != nil {
+		p.listener.Close()
+		p.listener = nil
+	}
+}
+
+func (p *Proxy) closeConns() {
+	for c := range p.conns {
+		abort(c.client)
+		if c.upstream != nil {
+			abort(c.upstream)
+		}
+	}
+}
+
+// abort resets the connection instead of ending it in good order, as a dead host would.
+func abort(c net.Conn) {
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // best effort
+	}
+	c.Close()
+}
+
+func (p *Proxy) accept(l net.Listener) {
+	for {
+		client, err := l.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			continue
+		}
+		c := &conn{client: client}
+		p.mu.Lock()
+		refused := p.mode == Refuse
+		if !refused {
+			p.conns[c] = struct{}{}
+		}
+		p.mu.Unlock()
+		if refused {
+			abort(client)
+			continue
+		}
+		p.wg.Go(func() { p.serve(c) })
+	}
+}
+
+func (p *Proxy) serve(c *conn) {
+	defer func() {
+		p.mu.Lock()
+		delete(p.conns, c)
+		p.mu.Unlock()
+		c.client.Close()
+	}()
+	if !p.waitUntilPassing(c) {
+		return
+	}
+	upstream, err := net.Dial("tcp", p.target)
+	if err != nil {
+		abort(c.client)
+		return
+	}
+	defer upstream.Close()
+	p.mu.Lock()
+	c.upstream = upstream
+	refused := p.mode == Refuse
+	p.mu.Unlock()
+	if refused {
+		return
+	}
+	var both sync.WaitGroup
+	both.Go(func() { p.forward(upstream, c.client) })
+	both.Go(func() { p.forward(c.client, upstream) })
+	both.Wait()
+}
+
+// waitUntilPassing holds a connection that was opened into a blackhole. Such a connection never
+// gets through: closing it is what ends the wait.
+func (p *Proxy) waitUntilPassing(c *conn) bool {
+	p.mu.Lock()
+	mode, resumed := p.mode, p.resumed
+	p.mu.Unlock()
+	if mode == Blackhole {
+		<-resumed
+		return false
+	}
+	return true
+}

@@ -1,0 +1,224 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"github.com/unified-replication/kubectl-vgr/hack/lab/array"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/driver"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/process"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/provisioner"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/proxy"
+)
+
+// The processes of a site, in the order they are started.
+const (
+	Etcd       = "etcd"
+	APIServer  = "apiserver"
+	KCM        = "kcm"
+	CSIAddons  = "csi-addons"
+	Controller = "controller"
+)
+
+// Site is one control plane with what belongs to it.
+type Site struct {
+	Name string
+	// Driver answers csi-addons; its Faults break single calls.
+	Driver *driver.Server
+
+	dir       string
+	array     *array.Array
+	plane     *controlPlane
+	proxy     *proxy.Proxy
+	processes map[string]*process.Process
+	// background ends the provisioner.
+	background func()
+}
+
+func newSite(name, dir string, a *array.Array) *Site {
+	return &Site{Name: name, dir: dir, array: a, processes: map[string]*process.Process{}, background: func() {}}
+}
+
+// start brings the site up, each step as soon as what it needs is there.
+func (s *Site) start(ctx context.Context, l *process.Launcher, o Options) error {
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return err
+	}
+	plane, err := newControlPlane(s.Name, s.dir, o)
+	if err != nil {
+		return err
+	}
+	s.plane = plane
+	for name, spec := range plane.specs() {
+		s.processes[name] = process.New(l, spec)
+	}
+	if s.proxy, err = proxy.Start(ctx, local(plane.ports.proxy), plane.apiAddress()); err != nil {
+		return err
+	}
+	if s.Driver, err = driver.Start(ctx, s.array, array.Site(s.Name)); err != nil {
+		return err
+	}
+	for _, step := range []func(context.Context) error{s.startAPI, s.installAPIs, s.startControllers, s.waitUntilConnected} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(o.Log, "site %s: API at https://%s\n", s.Name, s.proxy.Address())
+	return nil
+}
+
+func (s *Site) startAPI(ctx context.Context) error {
+	if err := s.processes[Etcd].Start(); err != nil {
+		return err
+	}
+	if err := s.await(ctx, Etcd, s.plane.etcdReady); err != nil {
+		return err
+	}
+	if err := s.processes[APIServer].Start(); err != nil {
+		return err
+	}
+	return s.await(ctx, APIServer, s.plane.apiReady)
+}
+
+func (s *Site) startControllers(ctx context.Context) error {
+	for _, name := range []string{KCM, CSIAddons, Controller} {
+		if p := s.processes[name]; p != nil {
+			if err := p.Start(); err != nil {
+				return err
+			}
+		}
+	}
+	client, err := kubernetes.NewForConfig(s.DirectRESTConfig())
+	if err != nil {
+		return err
+	}
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	p := &provisioner.Provisioner{Client: client, Array: s.array, Site: array.Site(s.Name), Driver: driver.Name}
+	go func() {
+		defer close(done)
+		// It fails only before it begins, and then no claim gets bound, which everybody notices.
+		_ = p.Run(running)
+	}()
+	s.background = func() { cancel(); <-done }
+	if s.processes[Controller] == nil {
+		return nil
+	}
+	return s.await(ctx, Controller, s.plane.controllerReady)
+}
+
+// await polls until ready succeeds; the error of a program that does not get ready has its log.
+func (s *Site) await(ctx context.Context, name string, ready func(context.Context) error) error {
+	const interval = 25 * time.Millisecond
+	// A program that fails at once is started again each second; more than this is no bad luck.
+	const attempts = 3
+	p := s.processes[name]
+	for {
+		err := ready(ctx)
+		if err == nil {
+			return nil
+		}
+		if p.State().Restarts >= attempts {
+			return p.Explain(fmt.Errorf("it does not stay up: %w", err))
+		}
+		select {
+		case <-ctx.Done():
+			return p.Explain(errors.Join(ctx.Err(), err))
+		case <-time.After(interval):
+		}
+	}
+}
+
+// close ends the site: controllers first, so that their last words still reach the API.
+func (s *Site) close() error {
+	s.background()
+	var errs []error
+	for _, name := range []string{Controller, CSIAddons, KCM, APIServer, Etcd} {
+		if p := s.processes[name]; p != nil {
+			errs = append(errs, p.Kill(context.Background()))
+		}
+	}
+	if s.proxy != nil {
+		s.proxy.Close()
+	}
+	if s.Driver != nil {
+		errs = append(errs, s.Driver.Stop())
+	}
+	return errors.Join(errs...)
+}
+
+// RESTConfig is an administrator's access through the proxy, as a person outside has it.
+func (s *Site) RESTConfig() *rest.Config { return s.plane.adminConfig(s.proxy.Address()) }
+
+// DirectRESTConfig is an administrator's access that no cut affects, for assertions.
+func (s *Site) DirectRESTConfig() *rest.Config { return s.plane.adminConfig(s.plane.apiAddress()) }
+
+// ControllerConfig is direct access as the user our controller runs as.
+func (s *Site) ControllerConfig() *rest.Config { return s.plane.controllerConfig() }
+
+// ControllerMetrics is the address of our controller's metrics endpoint.
+func (s *Site) ControllerMetrics() string { return s.plane.controllerMetrics() }
+
+// Processes returns the state of each process.
+func (s *Site) Processes() []process.State {
+	var states []process.State
+	for _, name := range []string{Etcd, APIServer, KCM, CSIAddons, Controller} {
+		if p := s.processes[name]; p != nil {
+			states = append(states, p.State())
+		}
+	}
+	return states
+}
+
+// LogFile is where a process writes.
+func (s *Site) LogFile(name string) string { return s.plane.logFile(name) }
+
+// StartProc starts a process that was stopped or killed. It does not wait until it is ready.
+func (s *Site) StartProc(name string) error {
+	p, err := s.process(name)
+	if err != nil {
+		return err
+	}
+	return p.Start()
+}
+
+// StopProc ends a process in good order; it stays down until it is started.
+func (s *Site) StopProc(ctx context.Context, name string) error {
+	p, err := s.process(name)
+	if err != nil {
+		return err
+	}
+	return p.Stop(ctx)
+}
+
+// Kill ends a process like a crash; it stays down until it is started.
+func (s *Site) Kill(ctx context.Context, name string) error {
+	p, err := s.process(name)
+	if err != nil {
+		return err
+	}
+	return p.Kill(ctx)
+}
+
+// WaitReady returns when the API server answers.
+func (s *Site) WaitReady(ctx context.Context) error { return s.await(ctx, APIServer, s.plane.apiReady) }
+
+func (s *Site) process(name string) (*process.Process, error) {
+	p := s.processes[name]
+	if p == nil {
+		return nil, fmt.Errorf("site %q has no process %q; it has %s", s.Name, name, strings.Join(slices.Sorted(maps.Keys(s.processes)), ", "))
+	}
+	return p, nil
+}

@@ -1,0 +1,93 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package lab
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/unified-replication/kubectl-vgr/hack/lab/driver"
+)
+
+// StorageClass is the class whose claims get an image in the array.
+const StorageClass = "ceph-rbd"
+
+// storage is what an installation of ceph-csi leaves in a cluster, as far as anybody looks at it.
+func (s *Site) storage() []runtime.Object {
+	reclaim, binding, expand := corev1.PersistentVolumeReclaimDelete, storagev1.VolumeBindingImmediate, true
+	holder := leaseName(sidecarPod)
+	return []runtime.Object{
+		&storagev1.StorageClass{
+			TypeMeta:    metav1.TypeMeta{APIVersion: storagev1.SchemeGroupVersion.String(), Kind: "StorageClass"},
+			ObjectMeta:  metav1.ObjectMeta{Name: StorageClass},
+			Provisioner: driver.Name, ReclaimPolicy: &reclaim, VolumeBindingMode: &binding, AllowVolumeExpansion: &expand,
+			Parameters: map[string]string{
+				"clusterID": "rook-ceph", "pool": "replicapool", "imageFeatures": "layering",
+				"csi.storage.k8s.io/provisioner-secret-name":      "rook-csi-rbd-provisioner",
+				"csi.storage.k8s.io/provisioner-secret-namespace": "rook-ceph",
+				"csi.storage.k8s.io/fstype":                       "ext4",
+			},
+		},
+		&storagev1.CSIDriver{
+			TypeMeta:   metav1.TypeMeta{APIVersion: storagev1.SchemeGroupVersion.String(), Kind: "CSIDriver"},
+			ObjectMeta: metav1.ObjectMeta{Name: driver.Name},
+		},
+		&corev1.Pod{
+			TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
+			ObjectMeta: metav1.ObjectMeta{Namespace: csiAddonsNamespace, Name: sidecarPod},
+			Spec: corev1.PodSpec{
+				NodeName:   "lab-" + s.Name,
+				Containers: []corev1.Container{{Name: "csi-addons", Image: "quay.io/csiaddons/k8s-sidecar:v0.14.0"}},
+			},
+			Status: corev1.PodStatus{Phase: corev1.PodRunning, PodIP: "127.0.0.1", PodIPs: []corev1.PodIP{{IP: "127.0.0.1"}}},
+		},
+		// csi-addons asks the holder of this lease and never looks at its expiry.
+		&coordinationv1.Lease{
+			TypeMeta:   metav1.TypeMeta{APIVersion: coordinationv1.SchemeGroupVersion.String(), Kind: "Lease"},
+			ObjectMeta: metav1.ObjectMeta{Namespace: csiAddonsNamespace, Name: leaseName(driver.Name) + "-csi-addons"},
+			Spec:       coordinationv1.LeaseSpec{HolderIdentity: &holder},
+		},
+	}
+}
+
+// leaseName writes a name as csi-addons does in leases.
+func leaseName(name string) string {
+	return regexp.MustCompile(`[^a-zA-Z0-9-]`).ReplaceAllString(name, "-")
+}
+
+// VolumeHandle finds the image behind "namespace/claim"; anything else is taken for a handle.
+func (s *Site) VolumeHandle(ctx context.Context, volume string) (string, error) {
+	namespace, name, isClaim := strings.Cut(volume, "/")
+	if !isClaim {
+		return volume, nil
+	}
+	client, err := kubernetes.NewForConfig(s.DirectRESTConfig())
+	if err != nil {
+		return "", err
+	}
+	claim, err := client.CoreV1().PersistentVolumeClaims(namespace).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return "", fmt.Errorf("volume of claim %s on site %q: %w", volume, s.Name, err)
+	}
+	if claim.Spec.VolumeName == "" {
+		return "", fmt.Errorf("claim %s on site %q is not bound", volume, s.Name)
+	}
+	pv, err := client.CoreV1().PersistentVolumes().Get(ctx, claim.Spec.VolumeName, metav1.GetOptions{})
+	if err != nil {
+		return "", fmt.Errorf("volume of claim %s on site %q: %w", volume, s.Name, err)
+	}
+	if pv.Spec.CSI == nil || pv.Spec.CSI.Driver != driver.Name {
+		return "", fmt.Errorf("claim %s on site %q is not in the array", volume, s.Name)
+	}
+	return pv.Spec.CSI.VolumeHandle, nil
+}
