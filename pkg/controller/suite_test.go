@@ -65,16 +65,24 @@ type writeLog struct {
 	seen map[string]int
 }
 
-// RoundTrip notes a write before it is sent, since its effect can be seen before its answer,
-// and takes back what ended in a conflict: how often that happens is a matter of timing.
+// RoundTrip notes a creation when it succeeded, and any other write before it is sent, since the
+// last write of a pass can be seen before its answer; it takes back what ended in a conflict.
+// How often that happens is a matter of timing.
 func (l *writeLog) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Method == http.MethodGet || strings.HasSuffix(r.URL.Path, "/events") {
 		return l.next.RoundTrip(r)
 	}
 	line := r.Method + " " + r.URL.Path[strings.LastIndex(r.URL.Path, "/v1alpha")+1:] + createdName(r)
-	l.note(line, 1)
+	creation := r.Method == http.MethodPost
+	if !creation {
+		l.note(line, 1)
+	}
 	resp, err := l.next.RoundTrip(r)
-	if err != nil || resp.StatusCode == http.StatusConflict {
+	refused := err != nil || resp.StatusCode == http.StatusConflict
+	switch {
+	case creation && !refused:
+		l.note(line, 1)
+	case !creation && refused:
 		l.note(line, -1)
 	}
 	return resp, err
