@@ -12,6 +12,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -217,6 +218,8 @@ type Profile struct {
 	Parameters []Parameter
 	// CheckParameters reports every parameter that is unknown, malformed or cannot be honoured.
 	CheckParameters func(Class) []Problem
+	// AddToScheme registers the kinds that PeerObjects returns.
+	AddToScheme func(*runtime.Scheme) error
 	// PeerObjects are the objects to create on the peer, in this order, so that the group can
 	// exist there as secondary: volumes, claims, the group's handle, the group itself.
 	PeerObjects func(PeerRequest) ([]client.Object, error)

@@ -56,6 +56,7 @@ func Profile() backend.Profile {
 		Traits:          backend.Traits{Fences: true, MaxVolumes: maxVolumes},
 		Parameters:      parameters(),
 		CheckParameters: checkParameters,
+		AddToScheme:     AddToScheme,
 		PeerObjects:     peerObjects,
 	}
 }

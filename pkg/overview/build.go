@@ -1,0 +1,136 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package overview
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+)
+
+// SiteInput is what was read from one site.
+type SiteInput struct {
+	Site
+	Groups  []vgrv1.VolumeGroupReplication
+	Classes []vgrv1.VolumeGroupReplicationClass
+}
+
+// Build makes the overview of one or two sites. It never fails: what is not known is said to be
+// unknown. Now is the clock of this machine, used where a site did not tell its own.
+func Build(sites []SiteInput, now time.Time) Overview {
+	o := Overview{
+		TypeMeta:   metav1.TypeMeta{APIVersion: APIVersion, Kind: Kind},
+		ObservedAt: metav1.NewTime(now),
+		Sites:      []Site{},
+		Groups:     []Group{},
+	}
+	type key struct{ namespace, name string }
+	found := map[key][]*vgrv1.VolumeGroupReplication{}
+	for i, s := range sites {
+		o.Sites = append(o.Sites, s.Site)
+		for j := range s.Groups {
+			g := &s.Groups[j]
+			k := key{g.Namespace, g.Name}
+			if found[k] == nil {
+				found[k] = make([]*vgrv1.VolumeGroupReplication, len(sites))
+			}
+			found[k][i] = g
+		}
+	}
+	schedules := schedulesOf(sites)
+	for k, objects := range found {
+		o.Groups = append(o.Groups, buildGroup(k.namespace, k.name, sites, objects, schedules, now))
+	}
+	slices.SortFunc(o.Groups, func(a, b Group) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
+	return o
+}
+
+func buildGroup(namespace, name string, sites []SiteInput, objects []*vgrv1.VolumeGroupReplication, schedules map[string]int64, now time.Time) Group {
+	g := Group{Namespace: namespace, Name: name}
+	for i, obj := range objects {
+		if obj == nil {
+			g.Sites = append(g.Sites, GroupSite{Site: sites[i].Name})
+			continue
+		}
+		gs := groupSite(sites[i].Name, obj)
+		g.Sites = append(g.Sites, gs)
+		g.Class = cmp.Or(g.Class, obj.Spec.VolumeGroupReplicationClass)
+		g.Backend = cmp.Or(g.Backend, obj.Status.Backend)
+	}
+	if seconds, ok := schedules[g.Class]; ok {
+		g.ScheduleSeconds = &seconds
+	}
+	if p, ok := g.Primary(); ok && p.LastSyncTime != nil {
+		g.LastSyncTime = p.LastSyncTime
+		lag := max(0, int64(clockOf(sites, p.Site, now).Sub(p.LastSyncTime.Time).Seconds()))
+		g.LagSeconds = &lag
+	}
+	g.Verdict = judge(g, sites)
+	return g
+}
+
+// clockOf is the clock of a site: the lag is a difference of two times of the same cluster.
+func clockOf(sites []SiteInput, name string, now time.Time) time.Time {
+	for _, s := range sites {
+		if s.Name == name && s.ServerTime != nil {
+			return s.ServerTime.Time
+		}
+	}
+	return now
+}
+
+func groupSite(site string, obj *vgrv1.VolumeGroupReplication) GroupSite {
+	gs := GroupSite{
+		Site: site, Exists: true,
+		Desired: obj.Spec.ReplicationState, State: obj.Status.State,
+		Deleting:   !obj.DeletionTimestamp.IsZero(),
+		Generation: obj.Generation, ObservedGeneration: obj.Status.ObservedGeneration,
+		Message: obj.Status.Message, Volumes: obj.Status.Volumes, Conditions: obj.Status.Conditions,
+		LastSyncTime: obj.Status.LastSyncTime,
+		Ready:        Ready{Status: metav1.ConditionUnknown, Message: "the controller has not answered yet"},
+	}
+	if c := meta.FindStatusCondition(obj.Status.Conditions, vgrv1.ConditionReady); c != nil {
+		if c.ObservedGeneration == obj.Generation {
+			gs.Ready = Ready{Status: c.Status, Reason: c.Reason, Message: c.Message}
+			gs.Current = obj.Status.ObservedGeneration == obj.Generation
+		} else {
+			gs.Ready.Message = "the controller has not answered the last change yet"
+		}
+	}
+	return gs
+}
+
+// schedulesOf reads the interval of each class. Of two sites that disagree the longer counts.
+func schedulesOf(sites []SiteInput) map[string]int64 {
+	out := map[string]int64{}
+	for _, s := range sites {
+		for _, c := range s.Classes {
+			if seconds, ok := ParseInterval(c.Spec.Parameters[vgrv1.ParameterSchedulingInterval]); ok {
+				out[c.Name] = max(out[c.Name], seconds)
+			}
+		}
+	}
+	return out
+}
+
+// ParseInterval reads digits and one of m, h, d, in seconds.
+func ParseInterval(s string) (int64, bool) {
+	if len(s) < 2 {
+		return 0, false
+	}
+	unit := map[byte]int64{'m': 60, 'h': 3600, 'd': 86400}[s[len(s)-1]]
+	n, err := strconv.ParseInt(s[:len(s)-1], 10, 32)
+	if unit == 0 || err != nil || n <= 0 {
+		return 0, false
+	}
+	return n * unit, true
+}

@@ -1,0 +1,155 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package overview is the status model: what is known of groups on both sites at one moment,
+// with a verdict beside it. Tables, JSON and screens are drawn from the same value. The package
+// is pure: it asks no cluster and formats nothing.
+package overview
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+)
+
+// APIVersion and Kind of the JSON form. A field may be added under the same version; none
+// changes its meaning.
+const (
+	APIVersion = "cli.replication.unified.io/v1"
+	Kind       = "Overview"
+)
+
+// Headline is the state of a group over both sites, in one word.
+type Headline string
+
+// Headlines, worst first.
+const (
+	SplitBrain  Headline = "SplitBrain"  // both sites are primary
+	NoPrimary   Headline = "NoPrimary"   // no site is primary, and none is about to be
+	Failed      Headline = "Failed"      // a site cannot reach its desired state
+	Degraded    Headline = "Degraded"    // the primary does not replicate, or a copy has an error
+	Unreachable Headline = "Unreachable" // a site cannot be asked
+	Unpaired    Headline = "Unpaired"    // one site only: no peer is known, or the group is not there
+	Unknown     Headline = "Unknown"     // nothing proves that replication works
+	Moving      Headline = "Moving"      // a site is on its way to its desired state
+	Resyncing   Headline = "Resyncing"   // a resync was asked for and runs
+	Lagging     Headline = "Lagging"     // the last synchronisation is older than twice the schedule
+	Protected   Headline = "Protected"   // one primary, one secondary, in time
+)
+
+// Level says how much a verdict matters.
+type Level string
+
+// Levels.
+const (
+	OK      Level = "ok"
+	Warning Level = "warning"
+	Problem Level = "problem"
+)
+
+// Verdict is a judgement with its reason.
+type Verdict struct {
+	Level    Level    `json:"level"`
+	Headline Headline `json:"headline"`
+	Message  string   `json:"message"`
+	// Next is a command or a step that helps; empty when nothing is to be done.
+	Next string `json:"next,omitempty"`
+}
+
+// Overview is everything that was asked for.
+type Overview struct {
+	metav1.TypeMeta `json:",inline"`
+	// ObservedAt is when the sites were asked, by the clock of this machine.
+	ObservedAt metav1.Time `json:"observedAt"`
+	Sites      []Site      `json:"sites"`
+	Groups     []Group     `json:"groups"`
+}
+
+// SiteProblem is why a site could not be asked.
+type SiteProblem string
+
+// Site problems.
+const (
+	SiteUnreachable  SiteProblem = "Unreachable"
+	SiteForbidden    SiteProblem = "Forbidden"
+	SiteNotInstalled SiteProblem = "NotInstalled"
+	SiteError        SiteProblem = "Error"
+)
+
+// Site is one cluster as it was seen.
+type Site struct {
+	// Name is the kubeconfig context.
+	Name string `json:"name"`
+	// Answered is false when nothing about groups is known from this site now.
+	Answered bool        `json:"answered"`
+	Problem  SiteProblem `json:"problem,omitempty"`
+	Message  string      `json:"message,omitempty"`
+	// ServerTime is the cluster's own clock when it answered; ages are counted by it.
+	ServerTime *metav1.Time `json:"serverTime,omitempty"`
+}
+
+// Group is one group over both sites.
+type Group struct {
+	Namespace string  `json:"namespace"`
+	Name      string  `json:"name"`
+	Verdict   Verdict `json:"verdict"`
+	Class     string  `json:"class,omitempty"`
+	Backend   string  `json:"backend,omitempty"`
+	// ScheduleSeconds is the class's interval; absent when the class does not say.
+	ScheduleSeconds *int64 `json:"scheduleSeconds,omitempty"`
+	// LastSyncTime and LagSeconds come from the primary; absent when they are not known.
+	LastSyncTime *metav1.Time `json:"lastSyncTime,omitempty"`
+	LagSeconds   *int64       `json:"lagSeconds,omitempty"`
+	// Sites has one entry for each site of the overview, in its order.
+	Sites []GroupSite `json:"sites"`
+}
+
+// GroupSite is a group on one site.
+type GroupSite struct {
+	Site string `json:"site"`
+	// Exists is false when the site has no such group, or could not be asked.
+	Exists   bool                   `json:"exists"`
+	Desired  vgrv1.ReplicationState `json:"desired,omitempty"`
+	State    vgrv1.State            `json:"state,omitempty"`
+	Deleting bool                   `json:"deleting,omitempty"`
+	// Current is true when the controller and the backend have answered the present spec.
+	Current            bool                 `json:"current"`
+	Ready              Ready                `json:"ready"`
+	Generation         int64                `json:"generation,omitempty"`
+	ObservedGeneration int64                `json:"observedGeneration,omitempty"`
+	Message            string               `json:"message,omitempty"`
+	Volumes            []vgrv1.VolumeStatus `json:"volumes,omitempty"`
+	Conditions         []metav1.Condition   `json:"conditions,omitempty"`
+	LastSyncTime       *metav1.Time         `json:"lastSyncTime,omitempty"`
+}
+
+// Ready is the Ready condition of a group; its status is Unknown before the controller has spoken.
+type Ready struct {
+	Status  metav1.ConditionStatus `json:"status"`
+	Reason  string                 `json:"reason,omitempty"`
+	Message string                 `json:"message,omitempty"`
+}
+
+// On returns the group's entry for a site.
+func (g Group) On(site string) GroupSite {
+	for _, s := range g.Sites {
+		if s.Site == site {
+			return s
+		}
+	}
+	return GroupSite{Site: site}
+}
+
+// Primary returns the site that reports to be primary; ok is false unless it is exactly one.
+func (g Group) Primary() (GroupSite, bool) {
+	var primaries []GroupSite
+	for _, s := range g.Sites {
+		if s.State == vgrv1.StatePrimary {
+			primaries = append(primaries, s)
+		}
+	}
+	if len(primaries) != 1 {
+		return GroupSite{}, false
+	}
+	return primaries[0], true
+}

@@ -1,0 +1,123 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package overview_test
+
+import (
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+)
+
+var now = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+
+func condition(kind string, status metav1.ConditionStatus, reason string) metav1.Condition {
+	return metav1.Condition{Type: kind, Status: status, Reason: reason, Message: reason, ObservedGeneration: 1}
+}
+
+func group(desired vgrv1.ReplicationState, state vgrv1.State, age time.Duration, conditions ...metav1.Condition) *vgrv1.VolumeGroupReplication {
+	g := &vgrv1.VolumeGroupReplication{ObjectMeta: metav1.ObjectMeta{Namespace: "prod", Name: "db", Generation: 1}}
+	g.Spec.ReplicationState, g.Spec.VolumeGroupReplicationClass = desired, "gold"
+	g.Status.State, g.Status.ObservedGeneration, g.Status.Conditions = state, 1, conditions
+	if age > 0 {
+		g.Status.LastSyncTime = new(metav1.NewTime(now.Add(-age)))
+	}
+	return g
+}
+
+func primary(age time.Duration, more ...metav1.Condition) *vgrv1.VolumeGroupReplication {
+	return group(vgrv1.Primary, vgrv1.StatePrimary, age, append(more, condition("Ready", "True", "Promoted"), condition("Degraded", "False", "Healthy"))...)
+}
+
+// secondary is what a healthy Ceph secondary under a live primary looks like.
+func secondary() *vgrv1.VolumeGroupReplication {
+	return group(vgrv1.Secondary, vgrv1.StateSecondary, 0, condition("Ready", "True", "Demoted"), condition("Degraded", "True", "VolumeDegraded"), condition("Resyncing", "True", "ResyncTriggered"))
+}
+
+func TestHeadline(t *testing.T) {
+	stale := primary(time.Minute)
+	stale.Generation = 2
+	stale.Spec.ReplicationState = vgrv1.Secondary
+	going := secondary()
+	going.DeletionTimestamp = &metav1.Time{Time: now}
+	cases := map[string]struct {
+		east, west  *vgrv1.VolumeGroupReplication
+		westDown    bool
+		onlyEast    bool
+		headline    overview.Headline
+		level       overview.Level
+		lagUnknown  bool
+		withoutRate bool
+	}{
+		"healthy pair":                            {east: primary(4 * time.Minute), west: secondary(), headline: overview.Protected, level: overview.OK},
+		"the other way round":                     {east: secondary(), west: primary(4 * time.Minute), headline: overview.Protected, level: overview.OK},
+		"twice the schedule":                      {east: primary(11 * time.Minute), west: secondary(), headline: overview.Lagging, level: overview.Warning},
+		"three times the schedule":                {east: primary(16 * time.Minute), west: secondary(), headline: overview.Lagging, level: overview.Problem},
+		"old, but no schedule is known":           {east: primary(time.Hour), west: secondary(), withoutRate: true, headline: overview.Protected, level: overview.OK},
+		"both primary":                            {east: primary(time.Minute), west: primary(time.Minute), headline: overview.SplitBrain, level: overview.Problem, lagUnknown: true},
+		"both secondary":                          {east: secondary(), west: secondary(), headline: overview.NoPrimary, level: overview.Problem, lagUnknown: true},
+		"both secondary, one on its way":          {east: secondary(), west: group(vgrv1.Primary, vgrv1.StateSecondary, 0, condition("Ready", "False", "Progressing")), headline: overview.Moving, level: overview.Warning, lagUnknown: true},
+		"not answered the last change":            {east: stale, west: secondary(), headline: overview.Moving, level: overview.Warning},
+		"promotion failed":                        {east: group(vgrv1.Primary, vgrv1.StateSecondary, 0, condition("Ready", "False", "FailedToPromote")), west: secondary(), headline: overview.Failed, level: overview.Problem, lagUnknown: true},
+		"not replicating":                         {east: primary(time.Minute, condition("Replicating", "False", "NotReplicating")), west: secondary(), headline: overview.Degraded, level: overview.Problem},
+		"replication unknown":                     {east: primary(time.Minute, condition("Replicating", "Unknown", "Replicating")), west: secondary(), headline: overview.Unknown, level: overview.Warning},
+		"no sync yet":                             {east: primary(0), west: secondary(), headline: overview.Unknown, level: overview.Warning, lagUnknown: true},
+		"peer down":                               {east: primary(time.Minute), westDown: true, headline: overview.Unreachable, level: overview.Problem},
+		"peer down and we failed":                 {east: group(vgrv1.Primary, vgrv1.StateUnknown, 0, condition("Ready", "False", "FailedToPromote")), westDown: true, headline: overview.Failed, level: overview.Problem, lagUnknown: true},
+		"no peer known":                           {east: primary(time.Minute), onlyEast: true, headline: overview.Unpaired, level: overview.Warning},
+		"not on the peer":                         {east: primary(time.Minute), headline: overview.Unpaired, level: overview.Warning},
+		"resync":                                  {east: primary(time.Minute), west: group(vgrv1.Resync, vgrv1.StateSecondary, 0, condition("Ready", "False", "Resyncing"), condition("Resyncing", "True", "ResyncTriggered")), headline: overview.Resyncing, level: overview.Warning},
+		"being deleted":                           {east: primary(time.Minute), west: going, headline: overview.Moving, level: overview.Warning},
+		"nobody has said anything":                {east: group(vgrv1.Primary, "", 0), west: group(vgrv1.Secondary, "", 0), headline: overview.Moving, level: overview.Warning, lagUnknown: true},
+		"an error on the secondary is no routine": {east: primary(time.Minute), west: group(vgrv1.Secondary, vgrv1.StateSecondary, 0, condition("Ready", "True", "Demoted"), condition("Degraded", "True", "Error")), headline: overview.Degraded, level: overview.Problem},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			class := vgrv1.VolumeGroupReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: "gold"}}
+			if !tc.withoutRate {
+				class.Spec.Parameters = map[string]string{"schedulingInterval": "5m"}
+			}
+			east := overview.SiteInput{Site: overview.Site{Name: "east", Answered: true}, Classes: []vgrv1.VolumeGroupReplicationClass{class}}
+			west := overview.SiteInput{Site: overview.Site{Name: "west", Answered: !tc.westDown}}
+			if tc.east != nil {
+				east.Groups = append(east.Groups, *tc.east)
+			}
+			if tc.west != nil {
+				west.Groups = append(west.Groups, *tc.west)
+			}
+			sites := []overview.SiteInput{east, west}
+			if tc.onlyEast {
+				sites = sites[:1]
+			}
+			g := overview.Build(sites, now).Groups[0]
+			if g.Verdict.Headline != tc.headline || g.Verdict.Level != tc.level {
+				t.Errorf("got %s/%s (%s), want %s/%s", g.Verdict.Headline, g.Verdict.Level, g.Verdict.Message, tc.headline, tc.level)
+			}
+			if (g.LagSeconds == nil) != tc.lagUnknown {
+				t.Errorf("lag %v, want unknown %v", g.LagSeconds, tc.lagUnknown)
+			}
+		})
+	}
+}
+
+func TestLagByTheClustersClock(t *testing.T) {
+	server := metav1.NewTime(now.Add(time.Hour)) // the cluster's clock is ahead of ours
+	east := overview.SiteInput{Site: overview.Site{Name: "east", Answered: true, ServerTime: &server}, Groups: []vgrv1.VolumeGroupReplication{*primary(time.Minute)}}
+	g := overview.Build([]overview.SiteInput{east}, now).Groups[0]
+	if *g.LagSeconds != 3660 {
+		t.Errorf("lag %d, want 3660", *g.LagSeconds)
+	}
+}
+
+func TestParseInterval(t *testing.T) {
+	for text, want := range map[string]int64{"5m": 300, "2h": 7200, "1d": 86400, "": 0, "m": 0, "0m": 0, "-5m": 0, "5s": 0, "5": 0, "99999999999m": 0} {
+		got, ok := overview.ParseInterval(text)
+		if got != want || ok != (want > 0) {
+			t.Errorf("%q: %d, %v", text, got, ok)
+		}
+	}
+}

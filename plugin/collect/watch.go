@@ -1,0 +1,181 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package collect
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/plugin/site"
+)
+
+const (
+	// coalesce is how long changes are gathered before they are shown.
+	coalesce = 200 * time.Millisecond
+	// refresh makes ages move on although nothing changed.
+	refresh = time.Second
+	// reconnect is the pause before a site that failed is asked again.
+	reconnect = 2 * time.Second
+)
+
+// Watch calls show with the present overview, and again whenever something changed and once a
+// second, until the context ends or show returns an error. A site that is lost is shown as such
+// and asked again.
+func Watch(ctx context.Context, sites []*site.Site, q Query, c clock.WithTicker, show func(overview.Overview) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	f := &follower{sites: sites, query: q, clock: c, inputs: make([]overview.SiteInput, len(sites)), changed: make(chan struct{}, 1)}
+	var followed sync.WaitGroup
+	defer followed.Wait()
+	defer cancel()
+	first := Sites(ctx, sites, q)
+	copy(f.inputs, first)
+	for i := range sites {
+		followed.Go(func() { f.follow(ctx, i) })
+	}
+	tick := c.NewTicker(refresh)
+	defer tick.Stop()
+	for {
+		if err := show(f.overview()); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C():
+		case <-f.changed:
+			select { // more is likely to come
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-c.After(coalesce):
+			}
+		}
+	}
+}
+
+type follower struct {
+	sites   []*site.Site
+	query   Query
+	clock   clock.WithTicker
+	changed chan struct{}
+
+	mu     sync.Mutex
+	inputs []overview.SiteInput
+}
+
+func (f *follower) overview() overview.Overview {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	inputs := make([]overview.SiteInput, len(f.inputs))
+	copy(inputs, f.inputs)
+	now := f.clock.Now()
+	for i := range inputs {
+		if t := inputs[i].ServerTime; t != nil { // the cluster's clock has gone on since it answered
+			moved := t.DeepCopy()
+			moved.Time = moved.Add(now.Sub(f.sites[i].HeardAt()))
+			inputs[i].ServerTime = moved
+		}
+	}
+	return overview.Build(inputs, now)
+}
+
+// follow keeps one site's input up to date: list, watch, and again.
+func (f *follower) follow(ctx context.Context, i int) {
+	for ctx.Err() == nil {
+		in, version := one(ctx, f.sites[i], f.query)
+		if ctx.Err() != nil {
+			return
+		}
+		f.set(i, in)
+		if in.Answered {
+			if problem, message := f.watch(ctx, i, version); ctx.Err() == nil {
+				in.Answered, in.Problem, in.Message = false, problem, message
+			} else {
+				return
+			}
+			if in.Problem == "" {
+				continue // the server ended the watch, as it does now and then
+			}
+			f.set(i, in)
+		}
+		select {
+		case <-ctx.Done():
+		case <-f.clock.After(reconnect):
+		}
+	}
+}
+
+// watch applies changes since the listed version until the watch ends.
+func (f *follower) watch(ctx context.Context, i int, version string) (overview.SiteProblem, string) {
+	c, err := f.sites[i].WatchClient()
+	if err != nil {
+		return Explain(err)
+	}
+	opts := []client.ListOption{client.InNamespace(f.query.Namespace), &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: version}}}
+	if f.query.Selector != nil {
+		opts = append(opts, client.MatchingLabelsSelector{Selector: f.query.Selector})
+	}
+	var list vgrv1.VolumeGroupReplicationList
+	w, err := c.Watch(ctx, &list, opts...)
+	if err != nil {
+		return Explain(err)
+	}
+	defer w.Stop()
+	for event := range w.ResultChan() {
+		g, ok := event.Object.(*vgrv1.VolumeGroupReplication)
+		if !ok {
+			return "", "" // expired, or an error: list again and see
+		}
+		f.apply(i, event.Type, g)
+	}
+	return "", ""
+}
+
+func (f *follower) apply(i int, event watch.EventType, g *vgrv1.VolumeGroupReplication) {
+	if len(f.query.Names) > 0 {
+		wanted := false
+		for _, n := range f.query.Names {
+			wanted = wanted || n == g.Name
+		}
+		if !wanted {
+			return
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	key := types.NamespacedName{Namespace: g.Namespace, Name: g.Name}
+	groups := make([]vgrv1.VolumeGroupReplication, 0, len(f.inputs[i].Groups)+1)
+	for _, old := range f.inputs[i].Groups {
+		if client.ObjectKeyFromObject(&old) != key {
+			groups = append(groups, old)
+		}
+	}
+	if event != watch.Deleted {
+		groups = append(groups, *g)
+	}
+	f.inputs[i].Groups = groups
+	f.mark()
+}
+
+func (f *follower) set(i int, in overview.SiteInput) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.inputs[i] = in
+	f.mark()
+}
+
+func (f *follower) mark() {
+	select {
+	case f.changed <- struct{}{}:
+	default:
+	}
+}

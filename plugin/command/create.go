@@ -1,0 +1,373 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package command
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/present"
+	"github.com/unified-replication/kubectl-vgr/plugin/site"
+)
+
+// creation is the create command. Running it again goes on where it stopped: everything that
+// is there already, and as wanted, is kept.
+type creation struct {
+	change
+	class, selector, state string
+	autoResync             bool
+	wait                   bool
+	timeout                time.Duration
+}
+
+// NewCreate makes the create command.
+func NewCreate(e *Env) *cobra.Command {
+	c := &creation{}
+	cmd := &cobra.Command{
+		Use: "create NAME --class CLASS -l SELECTOR", Short: "Replicate the PVCs that a selector matches, as one group",
+		Long: `Replicate the PVCs that a selector matches, as one group.
+
+With a peer (--peer-context, or KUBECTL_VGR_PEER_CONTEXT) the other site is prepared as well: the class, copies of the volumes and
+claims with the same volume handles, the handle of the group, and the group as secondary. Running the command again goes on where it stopped.`,
+		Example: `  # Three PVCs of a database, on both sites
+  kubectl vgr create postgresql -n production --class gold -l app=postgresql --context east --peer-context west
+
+  # Only show what would be done
+  kubectl vgr create postgresql -n production --class gold -l app=postgresql --dry-run=client`,
+		Args: exactlyOne("NAME"), ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	c.addFlags(cmd)
+	cmd.Flags().StringVar(&c.class, "class", "", "the VolumeGroupReplicationClass (required)")
+	cmd.Flags().StringVarP(&c.selector, "selector", "l", "", "labels of the PVCs (required)")
+	cmd.Flags().StringVar(&c.state, "state", "primary", "primary or secondary")
+	cmd.Flags().BoolVar(&c.autoResync, "auto-resync", false, "let the storage discard this side's unreplicated writes by itself when both sides have written")
+	cmd.Flags().BoolVar(&c.wait, "wait", true, "wait until the backend has confirmed it")
+	cmd.Flags().DurationVar(&c.timeout, "timeout", 5*time.Minute, "how long to wait")
+	_ = cmd.RegisterFlagCompletionFunc("class", completeClasses(e))
+	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions([]string{"primary", "secondary"}, cobra.ShellCompDirectiveNoFileComp))
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		cmd.SilenceUsage = true
+		return c.run(cmd.Context(), e, args[0])
+	}
+	return cmd
+}
+
+// wanted builds the group from the flags.
+func (c *creation) wanted(namespace, name string) (*vgrv1.VolumeGroupReplication, error) {
+	if c.class == "" {
+		return nil, failure.New(failure.CodeError, "kubectl vgr class list shows the classes", "--class is required")
+	}
+	if c.selector == "" {
+		return nil, failure.New(failure.CodeError, "kubectl get pvc --show-labels shows the labels", "--selector (-l) is required")
+	}
+	selector, err := metav1.ParseToLabelSelector(c.selector)
+	if err != nil {
+		return nil, failure.New(failure.CodeError, "use KEY=VALUE[,KEY=VALUE…]", "malformed selector %q: %v", c.selector, err)
+	}
+	if len(name) > 63 {
+		return nil, failure.New(failure.CodeError, "choose a shorter name", "the name has %d characters; a group's name may have 63", len(name))
+	}
+	state := vgrv1.ReplicationState(c.state)
+	if state != vgrv1.Primary && state != vgrv1.Secondary {
+		return nil, failure.New(failure.CodeError, "", "--state must be primary or secondary, not %q", c.state)
+	}
+	g := &vgrv1.VolumeGroupReplication{
+		TypeMeta:   metav1.TypeMeta{APIVersion: vgrv1.GroupVersion.String(), Kind: "VolumeGroupReplication"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		Spec:       vgrv1.VolumeGroupReplicationSpec{VolumeGroupReplicationClass: c.class, Selector: selector, ReplicationState: state},
+	}
+	if c.autoResync {
+		g.Spec.AutoResync = &c.autoResync
+	}
+	return g, nil
+}
+
+func (c *creation) run(ctx context.Context, e *Env, name string) error {
+	mode, err := c.mode()
+	if err != nil {
+		return err
+	}
+	group, err := c.wanted(e.Sites.Namespace(), name)
+	if err != nil {
+		return err
+	}
+	p, err := c.sites(ctx, e)
+	if err != nil {
+		return err
+	}
+	seen, err := c.look(ctx, e, p, group)
+	if err != nil {
+		return err
+	}
+	seen.show(e, p, group)
+	if mode == dryRunClient {
+		fmt.Fprintln(e.ErrOut, "dry run: nothing was changed")
+		return nil
+	}
+	if err := e.confirm(c.yes || mode == dryRunServer, []string{name}); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, errTimeout)
+	defer cancel()
+	if err := c.createHere(ctx, e, p, group, seen, mode); err != nil || mode == dryRunServer {
+		return err
+	}
+	if p.peer == nil {
+		return nil
+	}
+	return c.preparePeer(ctx, e, p, group, seen)
+}
+
+// sites connects to this site and, only if it was named, the peer: what create remembers for
+// other groups says nothing about a new one.
+func (c *creation) sites(ctx context.Context, e *Env) (pair, error) {
+	if e.Sites.PeerName() != "" {
+		p, err := e.pair(ctx)
+		if err == nil && vgrv1.ReplicationState(c.state) != vgrv1.Primary {
+			err = failure.New(failure.CodeError, "run it on the primary site, or leave out the peer", "a peer is prepared from the primary: --state %s and a peer do not go together", c.state)
+		}
+		return p, err
+	}
+	here, err := e.Sites.Here()
+	return pair{here: here}, err
+}
+
+// seen is everything that create looked at before it changes anything.
+type seen struct {
+	class            *vgrv1.VolumeGroupReplicationClass
+	profile          backend.Profile
+	volumes          []backend.PeerVolume
+	hereUID, peerUID string
+	exists           bool
+	peerClass        bool
+	peerNamespace    bool
+}
+
+func (c *creation) look(ctx context.Context, e *Env, p pair, group *vgrv1.VolumeGroupReplication) (seen, error) {
+	var s seen
+	cl, err := p.here.Client()
+	if err != nil {
+		return s, err
+	}
+	if s.exists, err = c.existing(ctx, p.here, cl, group); err != nil {
+		return s, err
+	}
+	if s.class, s.profile, err = classFor(ctx, e, p.here, cl, group.Spec.VolumeGroupReplicationClass); err != nil {
+		return s, err
+	}
+	if s.volumes, err = members(ctx, p.here, cl, group, s); err != nil {
+		return s, err
+	}
+	if err := rivals(ctx, p.here, cl, group, s.volumes); err != nil {
+		return s, err
+	}
+	if p.peer == nil {
+		return s, nil
+	}
+	if s.profile.PeerObjects == nil {
+		return s, failure.Refused("create the group on each site", "%s cannot prepare a peer", s.profile.Name)
+	}
+	if s.hereUID, s.peerUID, err = p.distinct(ctx, ""); err != nil {
+		return s, err
+	}
+	return s, c.lookAtPeer(ctx, p.peer, group, &s)
+}
+
+// existing is true when the very group is there already, and an error when another one is.
+func (c *creation) existing(ctx context.Context, s *site.Site, cl client.Client, group *vgrv1.VolumeGroupReplication) (bool, error) {
+	var there vgrv1.VolumeGroupReplication
+	err := cl.Get(ctx, client.ObjectKeyFromObject(group), &there)
+	switch {
+	case apierrors.IsNotFound(err) && namedNotFound(err):
+		return false, nil
+	case err != nil:
+		return false, siteError(s, "look for the group", err)
+	case !equality.Semantic.DeepEqual(there.Spec.Selector, group.Spec.Selector) || there.Spec.VolumeGroupReplicationClass != group.Spec.VolumeGroupReplicationClass:
+		return false, failure.Refused("choose another name, or delete that group", "%s: group %s/%s exists with class %s and selector %s",
+			s.Name, there.Namespace, there.Name, there.Spec.VolumeGroupReplicationClass, metav1.FormatLabelSelector(there.Spec.Selector))
+	case there.Spec.ReplicationState != group.Spec.ReplicationState:
+		return false, failure.Refused(fmt.Sprintf("kubectl vgr status %s -n %s", there.Name, there.Namespace), "%s: group %s/%s exists and is asked to be %s",
+			s.Name, there.Namespace, there.Name, there.Spec.ReplicationState)
+	}
+	there.DeepCopyInto(group)
+	group.SetGroupVersionKind(vgrv1.GroupVersion.WithKind("VolumeGroupReplication"))
+	return true, nil
+}
+
+// namedNotFound tells an object that does not exist from a resource that is not served.
+func namedNotFound(err error) bool {
+	var status apierrors.APIStatus
+	s, ok := err.(apierrors.APIStatus)
+	if !ok {
+		return false
+	}
+	status = s
+	return status.Status().Details != nil && status.Status().Details.Name != ""
+}
+
+// classFor reads the class, finds its backend and lets it check the parameters.
+func classFor(ctx context.Context, e *Env, s *site.Site, cl client.Client, name string) (*vgrv1.VolumeGroupReplicationClass, backend.Profile, error) {
+	var class vgrv1.VolumeGroupReplicationClass
+	err := cl.Get(ctx, client.ObjectKey{Name: name}, &class)
+	if apierrors.IsNotFound(err) && namedNotFound(err) {
+		return nil, backend.Profile{}, failure.Refused("kubectl vgr class list shows the classes; kubectl vgr class create "+name+" makes it", "%s: there is no class %q", s.Name, name)
+	}
+	if err != nil {
+		return nil, backend.Profile{}, siteError(s, "read class "+name, err)
+	}
+	profile, ok := e.Profiles.ForProvisioner(class.Spec.Provisioner)
+	if !ok {
+		return nil, profile, failure.Refused("known are "+strings.Join(e.Profiles.Provisioners(), ", "), "class %q: no backend serves provisioner %q", name, class.Spec.Provisioner)
+	}
+	if problems := profile.CheckParameters(backend.Class{Name: name, Provisioner: class.Spec.Provisioner, Parameters: class.Spec.Parameters}); len(problems) > 0 {
+		return nil, profile, failure.Refused("kubectl vgr class describe "+name, "class %q: %s", name, problems[0].Message)
+	}
+	return &class, profile, nil
+}
+
+// members reads the PVCs that the selector matches and checks that each can be replicated.
+func members(ctx context.Context, s *site.Site, cl client.Client, group *vgrv1.VolumeGroupReplication, look seen) ([]backend.PeerVolume, error) {
+	selector, err := metav1.LabelSelectorAsSelector(group.Spec.Selector)
+	if err != nil {
+		return nil, failure.New(failure.CodeError, "", "selector: %v", err)
+	}
+	var pvcs corev1.PersistentVolumeClaimList
+	if err := cl.List(ctx, &pvcs, client.InNamespace(group.Namespace), client.MatchingLabelsSelector{Selector: selector}); err != nil {
+		return nil, siteError(s, "list the PVCs", err)
+	}
+	if len(pvcs.Items) == 0 {
+		return nil, failure.Refused(fmt.Sprintf("kubectl get pvc -n %s --context %s --show-labels", group.Namespace, s.Name),
+			"%s: the selector %s matches no PVC in namespace %s", s.Name, selector, group.Namespace)
+	}
+	if limit := look.profile.Traits.MaxVolumes; limit > 0 && len(pvcs.Items) > limit {
+		return nil, failure.Refused("use a narrower selector", "the selector matches %d PVCs; %s groups at most %d", len(pvcs.Items), look.profile.Name, limit)
+	}
+	var out []backend.PeerVolume
+	for _, pvc := range pvcs.Items {
+		switch {
+		case !pvc.DeletionTimestamp.IsZero():
+			return nil, failure.Refused("take the labels off it", "PVC %s is being deleted", pvc.Name)
+		case pvc.Spec.VolumeName == "" || pvc.Status.Phase != corev1.ClaimBound:
+			return nil, failure.Refused("wait until it is bound, or take the labels off it", "PVC %s is not bound to a volume", pvc.Name)
+		}
+		var pv corev1.PersistentVolume
+		if err := cl.Get(ctx, client.ObjectKey{Name: pvc.Spec.VolumeName}, &pv); err != nil {
+			return nil, siteError(s, "read the volume of PVC "+pvc.Name, err)
+		}
+		if pv.Spec.CSI == nil || pv.Spec.CSI.Driver != look.class.Spec.Provisioner {
+			return nil, failure.Refused("take the labels off it, or use another class", "PVC %s is not a volume of %s, the driver of class %s", pvc.Name, look.class.Spec.Provisioner, look.class.Name)
+		}
+		out = append(out, backend.PeerVolume{PVC: pvc, PV: pv})
+	}
+	return out, nil
+}
+
+// rivals refuses PVCs that another group selects as well.
+func rivals(ctx context.Context, s *site.Site, cl client.Client, group *vgrv1.VolumeGroupReplication, volumes []backend.PeerVolume) error {
+	var groups vgrv1.VolumeGroupReplicationList
+	if err := cl.List(ctx, &groups, client.InNamespace(group.Namespace)); err != nil {
+		return siteError(s, "list the groups", err)
+	}
+	for _, other := range groups.Items {
+		selector, err := metav1.LabelSelectorAsSelector(other.Spec.Selector)
+		if err != nil || other.Name == group.Name {
+			continue
+		}
+		for _, v := range volumes {
+			if selector.Matches(labelsOf(v.PVC.Labels)) {
+				return failure.Refused("kubectl vgr status "+other.Name+" -n "+other.Namespace, "PVC %s belongs to group %s already", v.PVC.Name, other.Name)
+			}
+		}
+	}
+	return nil
+}
+
+func (s seen) show(e *Env, p pair, group *vgrv1.VolumeGroupReplication) {
+	did := "create"
+	if s.exists {
+		did = "keep"
+	}
+	fmt.Fprintf(e.ErrOut, "%s: %s volumegroupreplication/%s -n %s, class %s (%s), as %s\n",
+		present.Clean(p.here.Name), did, group.Name, group.Namespace, s.class.Name, s.profile.Name, group.Spec.ReplicationState)
+	for _, v := range s.volumes {
+		size := v.PVC.Status.Capacity[corev1.ResourceStorage]
+		fmt.Fprintf(e.ErrOut, "  volume %s %s\n", present.Clean(v.PVC.Name), size.String())
+	}
+	if p.peer == nil {
+		fmt.Fprintln(e.ErrOut, "  - no peer was named: the other site is not prepared")
+		return
+	}
+	fmt.Fprintf(e.ErrOut, "%s: prepare the peer, once %s is confirmed\n", present.Clean(p.peer.Name), present.Clean(p.here.Name))
+	if !s.peerNamespace {
+		fmt.Fprintf(e.ErrOut, "  create namespace/%s\n", group.Namespace)
+	}
+	if !s.peerClass {
+		fmt.Fprintf(e.ErrOut, "  create volumegroupreplicationclass/%s\n", s.class.Name)
+	}
+	fmt.Fprintf(e.ErrOut, "  create %d persistentvolumes and persistentvolumeclaims with the same volume handles; nothing is provisioned\n", len(s.volumes))
+	fmt.Fprintf(e.ErrOut, "  hand over the group's handle, create volumegroupreplication/%s as secondary\n", group.Name)
+}
+
+func (c *creation) createHere(ctx context.Context, e *Env, p pair, group *vgrv1.VolumeGroupReplication, s seen, mode dryRun) error {
+	cl, err := p.here.Client()
+	if err != nil {
+		return err
+	}
+	if !s.exists {
+		opts := []client.CreateOption{fieldManager}
+		if mode == dryRunServer {
+			opts = append(opts, client.DryRunAll)
+		}
+		if p.peer != nil {
+			group.Annotations = map[string]string{vgrv1.AnnotationPeerClusterUID: s.peerUID, vgrv1.AnnotationPeerContext: p.peer.Name}
+		}
+		if err := cl.Create(ctx, group, opts...); err != nil {
+			return siteError(p.here, "create group "+group.Name, err)
+		}
+		suffix := ""
+		if mode == dryRunServer {
+			suffix = " (server dry run)"
+		}
+		fmt.Fprintf(e.Out, "volumegroupreplication.replication.unified.io/%s created%s\n", group.Name, suffix)
+	} else if p.peer != nil && mode != dryRunServer && group.Annotations[vgrv1.AnnotationPeerClusterUID] != s.peerUID {
+		before := group.DeepCopy()
+		metav1.SetMetaDataAnnotation(&group.ObjectMeta, vgrv1.AnnotationPeerClusterUID, s.peerUID)
+		metav1.SetMetaDataAnnotation(&group.ObjectMeta, vgrv1.AnnotationPeerContext, p.peer.Name)
+		if err := cl.Patch(ctx, group, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), fieldManager); err != nil {
+			return siteError(p.here, "remember the peer", err)
+		}
+	}
+	if mode == dryRunServer || !c.wait && p.peer == nil {
+		return nil
+	}
+	return c.await(ctx, e, p.here, group, reaches(group.Spec.ReplicationState))
+}
+
+func (c *creation) await(ctx context.Context, e *Env, s *site.Site, group *vgrv1.VolumeGroupReplication, judge func(*vgrv1.VolumeGroupReplication) outcome) error {
+	return waiter{
+		site: s, key: client.ObjectKeyFromObject(group), clock: e.Clock, out: e.ErrOut, judge: judge,
+		again: "run the same command again: it goes on where it stopped",
+	}.run(ctx)
+}
+
+func exactlyOne(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return failure.New(failure.CodeError, cmd.CommandPath()+" --help", "exactly one %s is needed, not %d", what, len(args))
+		}
+		return nil
+	}
+}

@@ -1,0 +1,267 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package command holds the commands of kubectl vgr, one file each. A command reads what it
+// needs into an overview or a plan, shows it, and acts only on a plan that was confirmed.
+package command
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/plugin/collect"
+	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/present"
+	"github.com/unified-replication/kubectl-vgr/plugin/site"
+)
+
+// fieldManager is who we are to the API server.
+const fieldManager = client.FieldOwner("kubectl-vgr")
+
+// Env is what every command gets from main.
+type Env struct {
+	genericiooptions.IOStreams
+	Sites    *site.Connector
+	Profiles backend.Profiles
+	Clock    clock.WithTicker
+	Getenv   func(string) string
+	// Color is the value of --color.
+	Color string
+	// Executable is the path of this program, for completion install.
+	Executable func() (string, error)
+}
+
+// outTerminal says whether standard output is a terminal, and how wide.
+func (e *Env) outTerminal() (bool, int) {
+	f, ok := e.Out.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return false, 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return true, 80
+	}
+	return true, width
+}
+
+func (e *Env) style() (present.Style, error) {
+	terminal, width := e.outTerminal()
+	s, err := present.StyleFor(e.Color, e.Getenv, terminal, width)
+	if err != nil {
+		return s, failure.New(failure.CodeError, "", "%v", err)
+	}
+	return s, nil
+}
+
+// errStyle is how messages look: without colours unless standard error is a terminal too.
+func (e *Env) errStyle() present.Style {
+	s, err := e.style()
+	if f, ok := e.ErrOut.(*os.File); err != nil || !ok || !term.IsTerminal(int(f.Fd())) {
+		s.Color = e.Color == "always"
+	}
+	return s
+}
+
+// pair is this site and, if one is known, its peer.
+type pair struct {
+	here *site.Site
+	peer *site.Site
+}
+
+func (e *Env) pair(ctx context.Context) (pair, error) {
+	here, err := e.Sites.Here()
+	if err != nil {
+		return pair{}, err
+	}
+	peer, err := e.Sites.Peer(ctx, here)
+	return pair{here, peer}, err
+}
+
+func (p pair) all() []*site.Site {
+	if p.peer == nil {
+		return []*site.Site{p.here}
+	}
+	return []*site.Site{p.here, p.peer}
+}
+
+// distinct refuses two contexts that are one cluster, and a peer that is not the one the group
+// was paired with. Without the permission to read kube-system it says so instead.
+func (p pair) distinct(ctx context.Context, pairedWith string) (hereUID, peerUID string, err error) {
+	if hereUID, err = p.here.UID(ctx); err != nil {
+		return "", "", siteError(p.here, "identify the cluster", err)
+	}
+	if p.peer == nil {
+		return hereUID, "", nil
+	}
+	if peerUID, err = p.peer.UID(ctx); err != nil {
+		return hereUID, "", siteError(p.peer, "identify the cluster", err)
+	}
+	switch {
+	case hereUID == peerUID:
+		return "", "", failure.Refused("name the other site with --peer-context", "contexts %s and %s are the same cluster", p.here.Name, p.peer.Name)
+	case pairedWith != "" && pairedWith != peerUID:
+		return "", "", failure.Refused("name the right site with --peer-context", "context %s is not the cluster that the group is paired with", p.peer.Name)
+	}
+	return hereUID, peerUID, nil
+}
+
+// siteError puts an error of a request into words and an exit code.
+func siteError(s *site.Site, doing string, err error) error {
+	problem, message := collect.Explain(err)
+	switch problem {
+	case overview.SiteUnreachable:
+		return failure.New(failure.CodeUnreachable, "check the network and kubectl --context "+s.Name+" cluster-info", "%s: cannot %s: %s", s.Name, doing, message)
+	case overview.SiteForbidden:
+		return failure.New(failure.CodeError, "ask for the permission, or use another context", "%s: cannot %s: %s", s.Name, doing, message)
+	case overview.SiteNotInstalled:
+		return failure.New(failure.CodeError, "install the CRDs and the controller of kubectl vgr in "+s.Name, "%s: cannot %s: %s", s.Name, doing, message)
+	default:
+		return failure.New(failure.CodeError, "", "%s: cannot %s: %s", s.Name, doing, message)
+	}
+}
+
+// answered turns a site that did not answer into an error.
+func answered(in overview.SiteInput) error {
+	code, next := failure.CodeError, ""
+	switch in.Problem {
+	case "":
+		return nil
+	case overview.SiteUnreachable:
+		code, next = failure.CodeUnreachable, "check the network and kubectl --context "+in.Name+" cluster-info"
+	case overview.SiteForbidden:
+		next = "ask for get, list and watch on volumegroupreplications.replication.unified.io, or use another context"
+	case overview.SiteNotInstalled:
+		next = "install the CRDs and the controller of kubectl vgr in " + in.Name
+	}
+	return failure.New(code, next, "%s: %s: %s", in.Name, in.Problem, in.Message)
+}
+
+// selection is which groups a command is about.
+type selection struct {
+	selector      string
+	all           bool
+	allNamespaces bool
+}
+
+func (s *selection) addFlags(cmd *cobra.Command, namespaces bool) {
+	cmd.Flags().StringVarP(&s.selector, "selector", "l", "", "groups with these labels")
+	if namespaces {
+		cmd.Flags().BoolVarP(&s.allNamespaces, "all-namespaces", "A", false, "groups of all namespaces")
+	} else {
+		cmd.Flags().BoolVar(&s.all, "all", false, "all groups of the namespace")
+	}
+}
+
+// query needs names, -l or --all when the command changes something.
+func (s *selection) query(e *Env, args []string, changes bool) (collect.Query, error) {
+	q := collect.Query{Namespace: e.Sites.Namespace(), Names: args}
+	if s.allNamespaces {
+		q.Namespace = ""
+	}
+	if s.selector != "" {
+		parsed, err := labels.Parse(s.selector)
+		if err != nil {
+			return q, failure.New(failure.CodeError, "use KEY=VALUE[,KEY=VALUE…]", "malformed selector %q: %v", s.selector, err)
+		}
+		q.Selector = parsed
+	}
+	given := 0
+	for _, yes := range []bool{len(args) > 0, s.selector != "", s.all} {
+		if yes {
+			given++
+		}
+	}
+	if changes && given != 1 {
+		return q, failure.New(failure.CodeError, "kubectl vgr list shows the groups", "name groups, or use -l or --all (one of them)")
+	}
+	if !changes && len(args) > 0 && s.selector != "" {
+		return q, failure.New(failure.CodeError, "", "names and -l cannot be used together")
+	}
+	return q, nil
+}
+
+// missing refuses names that no site that answered knows.
+func missing(o overview.Overview, q collect.Query, context string) error {
+	var unknown []string
+	for _, name := range q.Names {
+		if !slices.ContainsFunc(o.Groups, func(g overview.Group) bool { return g.Name == name }) {
+			unknown = append(unknown, name)
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	for _, s := range o.Sites {
+		if !s.Answered {
+			return answered(overview.SiteInput{Site: s})
+		}
+	}
+	return failure.New(failure.CodeError, fmt.Sprintf("kubectl vgr list -n %s --context %s", q.Namespace, context),
+		"no group %s in namespace %s", strings.Join(unknown, ", "), q.Namespace)
+}
+
+// dryRun is the value of --dry-run.
+type dryRun string
+
+const (
+	dryRunNone   dryRun = "none"
+	dryRunClient dryRun = "client"
+	dryRunServer dryRun = "server"
+)
+
+// change are the flags of every command that changes something.
+type change struct {
+	yes    bool
+	dryRun string
+}
+
+func (c *change) addFlags(cmd *cobra.Command) {
+	cmd.Flags().BoolVarP(&c.yes, "yes", "y", false, "do not ask")
+	cmd.Flags().StringVar(&c.dryRun, "dry-run", "none", "none, client (stop after the plan) or server (send the writes as dry run)")
+	_ = cmd.RegisterFlagCompletionFunc("dry-run", cobra.FixedCompletions([]string{"none", "client", "server"}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+func (c *change) mode() (dryRun, error) {
+	switch m := dryRun(c.dryRun); m {
+	case dryRunNone, dryRunClient, dryRunServer:
+		return m, nil
+	default:
+		return "", failure.New(failure.CodeError, "", "--dry-run must be none, client or server, not %q", c.dryRun)
+	}
+}
+
+// confirm asks for the group's name, or for the number of several groups.
+func (e *Env) confirm(yes bool, names []string) error {
+	if yes {
+		return nil
+	}
+	want, what := names[0], "the name of the group"
+	if len(names) > 1 {
+		want, what = strconv.Itoa(len(names)), "the number of groups"
+	}
+	in, ok := e.In.(*os.File)
+	if !ok || !term.IsTerminal(int(in.Fd())) {
+		return failure.New(failure.CodeNotConfirmed, "add --yes", "not confirmed: standard input is not a terminal; nothing was changed")
+	}
+	fmt.Fprintf(e.ErrOut, "\nType %s (%s) to go on: ", what, want)
+	line, err := bufio.NewReader(e.In).ReadString('\n')
+	if err != nil && err != io.EOF || strings.TrimSpace(line) != want {
+		return failure.New(failure.CodeNotConfirmed, "", "not confirmed; nothing was changed")
+	}
+	return nil
+}

@@ -1,0 +1,253 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/plugin/collect"
+	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/present"
+)
+
+// printable makes an overview fit for the printers of cli-runtime.
+type printable struct{ overview.Overview }
+
+// DeepCopyObject implements runtime.Object; printers only read.
+func (p *printable) DeepCopyObject() runtime.Object { c := *p; return &c }
+
+// output is the -o flag.
+type output struct {
+	flags  *genericclioptions.PrintFlags
+	format string
+}
+
+func newOutput(cmd *cobra.Command, extra string) *output {
+	o := &output{flags: genericclioptions.NewPrintFlags("")}
+	formats := []string{"json", "yaml", "name", "jsonpath=…", "jsonpath-file=…", "go-template=…", "go-template-file=…"}
+	if extra != "" {
+		formats = append(formats, extra)
+	}
+	cmd.Flags().StringVarP(&o.format, "output", "o", "", "one of: "+strings.Join(formats, ", "))
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"json", "yaml", "name", "wide", "jsonpath=", "go-template="}, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace))
+	return o
+}
+
+// human says whether a table is wanted.
+func (o *output) human() bool { return o.format == "" || o.format == "wide" }
+
+// print prints an object in the format that was asked for.
+func (o *output) print(e *Env, obj runtime.Object) error {
+	o.flags.OutputFormat = &o.format
+	printer, err := o.flags.ToPrinter()
+	if err != nil {
+		return failure.New(failure.CodeError, "use -o json, yaml, name, wide, jsonpath=… or go-template=…", "%v", err)
+	}
+	return printer.PrintObj(obj, e.Out)
+}
+
+func (o *output) overview(e *Env, view overview.Overview) error {
+	if o.format == "name" {
+		for _, g := range view.Groups {
+			fmt.Fprintf(e.Out, "volumegroupreplication.replication.unified.io/%s\n", g.Name)
+		}
+		return nil
+	}
+	return o.print(e, &printable{view})
+}
+
+// NewList makes the list command.
+func NewList(e *Env) *cobra.Command {
+	var sel selection
+	var watch bool
+	cmd := &cobra.Command{
+		Use: "list [NAME…]", Aliases: []string{"ls", "get"}, Short: "Show groups, both sites in one row",
+		Example: `  # All groups of the namespace
+  kubectl vgr list -n production
+
+  # Of all namespaces, live
+  kubectl vgr list -A -w`,
+		ValidArgsFunction: completeGroups(e),
+	}
+	out := newOutput(cmd, "wide")
+	sel.addFlags(cmd, true)
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "go on showing changes")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		cmd.SilenceUsage = true
+		q, err := sel.query(e, args, false)
+		if err != nil {
+			return err
+		}
+		style, err := e.style()
+		if err != nil {
+			return err
+		}
+		draw := func(o overview.Overview) error {
+			return present.Table(e.Out, o, style, sel.allNamespaces, out.format == "wide")
+		}
+		return e.show(cmd.Context(), q, out, watch, draw, nil)
+	}
+	return cmd
+}
+
+// NewStatus makes the status command.
+func NewStatus(e *Env) *cobra.Command {
+	var sel selection
+	var watch, exitCode bool
+	cmd := &cobra.Command{
+		Use: "status [NAME…]", Short: "Show everything that is known of groups: both sites, each volume, each condition",
+		Example: `  # One group
+  kubectl vgr status postgresql -n production
+
+  # For a script: exit code 4 when a group is not well, 6 when a site does not answer
+  kubectl vgr status --exit-code -o json`,
+		ValidArgsFunction: completeGroups(e),
+	}
+	out := newOutput(cmd, "")
+	sel.addFlags(cmd, true)
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "go on showing changes")
+	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "end with 4 if a group has a problem, 6 if a site cannot be reached")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		cmd.SilenceUsage = true
+		q, err := sel.query(e, args, false)
+		if err != nil {
+			return err
+		}
+		style, err := e.style()
+		if err != nil {
+			return err
+		}
+		var verdict func(overview.Overview) error
+		if exitCode {
+			verdict = worst
+		}
+		return e.show(cmd.Context(), q, out, watch, func(o overview.Overview) error { return present.Status(e.Out, o, style) }, verdict)
+	}
+	return cmd
+}
+
+// worst is the exit code of an overview.
+func worst(o overview.Overview) error {
+	for _, s := range o.Sites {
+		if s.Problem == overview.SiteUnreachable {
+			return failure.New(failure.CodeUnreachable, "", "%s: %s", s.Name, s.Message)
+		}
+	}
+	for _, g := range o.Groups {
+		if g.Verdict.Level == overview.Problem {
+			return failure.New(failure.CodeFailed, g.Verdict.Next, "%s/%s: %s: %s", g.Namespace, g.Name, g.Verdict.Headline, g.Verdict.Message)
+		}
+	}
+	return nil
+}
+
+// show asks the sites once, or follows them, and draws.
+func (e *Env) show(ctx context.Context, q collect.Query, out *output, watch bool, draw, verdict func(overview.Overview) error) error {
+	p, err := e.pair(ctx)
+	if err != nil {
+		return err
+	}
+	if watch {
+		return e.follow(ctx, p, q, out, draw)
+	}
+	o := overview.Build(collect.Sites(ctx, p.all(), q), e.Clock.Now())
+	if err := nothingAnswered(o); err != nil {
+		return err
+	}
+	if err := missing(o, q, p.here.Name); err != nil {
+		return err
+	}
+	if !out.human() {
+		if err := out.overview(e, o); err != nil {
+			return err
+		}
+	} else if err := e.draw(o, q, draw); err != nil {
+		return err
+	}
+	if verdict != nil {
+		return verdict(o)
+	}
+	return nil
+}
+
+func (e *Env) draw(o overview.Overview, q collect.Query, draw func(overview.Overview) error) error {
+	present.Notes(e.ErrOut, o, e.errStyle())
+	if len(o.Groups) == 0 {
+		where := "namespace " + q.Namespace
+		if q.Namespace == "" {
+			where = "any namespace"
+		}
+		if q.Selector != nil && !q.Selector.Empty() {
+			where += " with labels " + labels.Selector(q.Selector).String()
+		}
+		fmt.Fprintf(e.ErrOut, "No groups in %s.\nNext: kubectl vgr create NAME --class CLASS -l SELECTOR makes one; -A looks everywhere\n", where)
+		return nil
+	}
+	return draw(o)
+}
+
+// nothingAnswered is an error when no site could be asked at all.
+func nothingAnswered(o overview.Overview) error {
+	if slices.ContainsFunc(o.Sites, func(s overview.Site) bool { return s.Answered }) {
+		return nil
+	}
+	return answered(overview.SiteInput{Site: o.Sites[0]})
+}
+
+// follow redraws on a terminal, and prints what changed elsewhere.
+func (e *Env) follow(ctx context.Context, p pair, q collect.Query, out *output, draw func(overview.Overview) error) error {
+	if !out.human() {
+		return failure.New(failure.CodeError, "leave out -o", "-w shows a table; -o %s cannot be followed", out.format)
+	}
+	terminal, _ := e.outTerminal()
+	last := map[string]string{}
+	err := collect.Watch(ctx, p.all(), q, e.Clock, func(o overview.Overview) error {
+		if terminal {
+			fmt.Fprint(e.Out, "\x1b[H\x1b[2J") // home, clear
+			return e.draw(o, q, draw)
+		}
+		if !changed(last, o) {
+			return nil
+		}
+		return e.draw(o, q, draw)
+	})
+	if errors.Is(err, context.Canceled) {
+		return nil // Ctrl-C is how a watch ends
+	}
+	return err
+}
+
+// changed says whether anything but ages differs from the last call.
+func changed(last map[string]string, o overview.Overview) bool {
+	now := map[string]string{}
+	for _, s := range o.Sites {
+		now["site "+s.Name] = fmt.Sprint(s.Answered, s.Problem)
+	}
+	for _, g := range o.Groups {
+		text := string(g.Verdict.Headline)
+		for _, gs := range g.Sites {
+			text += fmt.Sprint(gs.State, gs.Desired, gs.Ready, gs.Current, len(gs.Volumes))
+		}
+		now[g.Namespace+"/"+g.Name] = text
+	}
+	differs := len(now) != len(last)
+	for k, v := range now {
+		differs = differs || last[k] != v
+	}
+	clear(last)
+	for k, v := range now {
+		last[k] = v
+	}
+	return differs
+}

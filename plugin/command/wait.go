@@ -1,0 +1,173 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package command
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	apiwatch "k8s.io/apimachinery/pkg/watch"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/present"
+	"github.com/unified-replication/kubectl-vgr/plugin/site"
+)
+
+// outcome is what a look at a group says about a wait.
+type outcome struct {
+	done bool
+	// dead is why waiting longer is of no use.
+	dead string
+	// says is what to show meanwhile.
+	says string
+	// failing is true when the last word of the backend was a failure.
+	failing bool
+}
+
+// waiter waits until a group on a site is as it should be, by a watch.
+type waiter struct {
+	site  *site.Site
+	key   client.ObjectKey
+	clock clock.WithTicker
+	out   io.Writer
+	// judge looks at the group; nil when it does not exist.
+	judge func(g *vgrv1.VolumeGroupReplication) outcome
+	// again is the command that goes on waiting.
+	again string
+}
+
+// run ends with nil, a timeout or interruption of the context, or a failure.
+func (w waiter) run(ctx context.Context) error {
+	started := w.clock.Now()
+	var last outcome
+	for {
+		o, err := w.follow(ctx, started, &last)
+		switch {
+		case o.done:
+			return nil
+		case o.dead != "":
+			return failure.New(failure.CodeFailed, w.again, "%s: %s/%s: %s", w.site.Name, w.key.Namespace, w.key.Name, present.Clean(o.dead))
+		case ctx.Err() != nil:
+			return w.ended(ctx, last)
+		case err != nil:
+			w.say(started, "lost the watch: "+err.Error())
+		}
+		select { // the watch ended or could not be had; a short pause, then again
+		case <-ctx.Done():
+			return w.ended(ctx, last)
+		case <-w.clock.After(time.Second):
+		}
+	}
+}
+
+func (w waiter) follow(ctx context.Context, started time.Time, last *outcome) (outcome, error) {
+	c, err := w.site.WatchClient()
+	if err != nil {
+		return outcome{}, err
+	}
+	var list vgrv1.VolumeGroupReplicationList
+	watch, err := c.Watch(ctx, &list, client.InNamespace(w.key.Namespace), client.MatchingFields{"metadata.name": w.key.Name})
+	if err != nil {
+		return outcome{}, err
+	}
+	defer watch.Stop()
+	var current vgrv1.VolumeGroupReplication
+	if err := c.Get(ctx, w.key, &current); client.IgnoreNotFound(err) != nil {
+		return outcome{}, err
+	} else if err != nil { // the watch tells only of what exists
+		if o := w.judge(nil); o.done || o.dead != "" {
+			return o, nil
+		}
+	}
+	for event := range watch.ResultChan() {
+		g, ok := event.Object.(*vgrv1.VolumeGroupReplication)
+		if !ok {
+			return outcome{}, nil
+		}
+		if event.Type == apiwatch.Deleted {
+			g = nil
+		}
+		o := w.judge(g)
+		if o.says != last.says && o.says != "" {
+			w.say(started, o.says)
+		}
+		*last = o
+		if o.done || o.dead != "" {
+			return o, nil
+		}
+	}
+	return outcome{}, nil
+}
+
+func (w waiter) say(started time.Time, text string) {
+	fmt.Fprintf(w.out, "%5s  %s  %s/%s  %s\n", w.clock.Since(started).Round(time.Second), w.site.Name, w.key.Namespace, w.key.Name, present.Clean(text))
+}
+
+func (w waiter) ended(ctx context.Context, last outcome) error {
+	if context.Cause(ctx) == errTimeout {
+		code := failure.CodeTimeout
+		if last.failing {
+			code = failure.CodeFailed
+		}
+		return failure.New(code, w.again, "%s: %s/%s: the time is up; last word: %s", w.site.Name, w.key.Namespace, w.key.Name, present.Clean(last.says))
+	}
+	return failure.New(failure.CodeInterrupted, w.again, "interrupted; what was asked for goes on in the cluster")
+}
+
+// errTimeout tells the end of --timeout from an interruption.
+var errTimeout = failure.New(failure.CodeTimeout, "", "the time is up")
+
+// hopeless are the reasons that do not heal by themselves.
+func hopeless(reason string) bool {
+	switch reason {
+	case vgrv1.ReasonClassNotFound, vgrv1.ReasonInvalidParameters, vgrv1.ReasonBackendNotInstalled, vgrv1.ReasonBackendUnknown,
+		vgrv1.ReasonVolumeConflict, vgrv1.ReasonForeignDriver, vgrv1.ReasonTooManyVolumes, vgrv1.ReasonSourceInvalid,
+		vgrv1.ReasonObjectConflict, vgrv1.ReasonNoVolumes, vgrv1.ReasonInvalidSelector:
+		return true
+	default:
+		return false
+	}
+}
+
+// reaches judges whether a group has reached a state, as confirmed by the backend.
+func reaches(state vgrv1.ReplicationState) func(g *vgrv1.VolumeGroupReplication) outcome {
+	return func(g *vgrv1.VolumeGroupReplication) outcome {
+		if g == nil {
+			return outcome{dead: "the group was deleted"}
+		}
+		ready := meta.FindStatusCondition(g.Status.Conditions, vgrv1.ConditionReady)
+		if ready == nil || ready.ObservedGeneration != g.Generation {
+			return outcome{says: "waiting for the controller"}
+		}
+		if g.Spec.ReplicationState != state {
+			return outcome{dead: "somebody else asked for " + string(g.Spec.ReplicationState)}
+		}
+		answered := g.Status.ObservedGeneration == g.Generation
+		says := fmt.Sprintf("%s, %s: %s", orUnknown(string(g.Status.State)), ready.Reason, ready.Message)
+		switch {
+		case ready.Status == metav1.ConditionTrue && answered:
+			return outcome{done: true, says: says}
+		case state == vgrv1.Resync && answered && ready.Reason == vgrv1.ReasonResyncing:
+			return outcome{done: true, says: says} // all that a backend can say while its peer is primary
+		case hopeless(ready.Reason):
+			return outcome{dead: ready.Reason + ": " + ready.Message, says: says, failing: true}
+		}
+		calm := ready.Reason == vgrv1.ReasonProgressing || ready.Reason == vgrv1.ReasonResyncing
+		return outcome{says: says, failing: !calm}
+	}
+}
+
+func orUnknown(s string) string {
+	if s == "" {
+		return string(vgrv1.StateUnknown)
+	}
+	return s
+}

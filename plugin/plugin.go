@@ -1,0 +1,133 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package plugin is kubectl vgr: its root command, global flags and the way it ends. The
+// commands themselves are in plugin/command.
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/utils/clock"
+
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+	"github.com/unified-replication/kubectl-vgr/pkg/version"
+	"github.com/unified-replication/kubectl-vgr/plugin/command"
+	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/present"
+	"github.com/unified-replication/kubectl-vgr/plugin/site"
+)
+
+// Config is what the plugin gets from outside.
+type Config struct {
+	// Args are the arguments with the program's name.
+	Args []string
+	genericiooptions.IOStreams
+	Getenv     func(string) string
+	Clock      clock.WithTicker
+	Profiles   backend.Profiles
+	Executable func() (string, error)
+}
+
+// Main runs one command and returns the exit code.
+func Main(ctx context.Context, c Config) int {
+	root := NewRoot(c)
+	args := c.Args[1:]
+	if strings.TrimSuffix(filepath.Base(c.Args[0]), ".exe") == command.CompletionLink {
+		args = append([]string{cobra.ShellCompRequestCmd}, args...) // kubectl asks for completions
+	}
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return failure.CodeOK
+	}
+	var f *failure.Failure
+	if !errors.As(err, &f) {
+		f = &failure.Failure{Message: err.Error()}
+		if strings.HasPrefix(f.Message, "unknown ") {
+			f.Next = "kubectl vgr --help"
+		}
+	}
+	fmt.Fprintf(c.ErrOut, "Error: %s\n", present.Clean(f.Message))
+	if f.Next != "" {
+		fmt.Fprintf(c.ErrOut, "Next: %s\n", present.Clean(f.Next))
+	}
+	return failure.Code(err)
+}
+
+const long = `Replicate groups of volumes between two clusters, and move them.
+
+A group is a VolumeGroupReplication: all PVCs that a selector matches, replicated as one unit. Commands look at both
+sites: this one (--context) and its peer (--peer-context, or what "create" remembered). Every change shows its plan,
+asks, and waits until the storage has confirmed it.
+
+Exit codes: 0 done, 1 usage or unexpected error, 2 refused before any change, 3 timed out and still running,
+4 failed or degraded, 5 not confirmed, 6 a needed site cannot be reached, 130 interrupted.`
+
+// NewRoot makes the root command with all others.
+func NewRoot(c Config) *cobra.Command {
+	flags := genericclioptions.NewConfigFlags(true)
+	connector := &site.Connector{
+		Flags: flags, Env: c.Getenv, Profiles: c.Profiles, Clock: c.Clock, UserAgent: "kubectl-vgr/" + version.Get().Version,
+	}
+	e := &command.Env{IOStreams: c.IOStreams, Sites: connector, Profiles: c.Profiles, Clock: c.Clock, Getenv: c.Getenv, Executable: c.Executable}
+	root := &cobra.Command{
+		Use: "kubectl-vgr", Short: "Disaster recovery of groups of volumes", Long: long,
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl vgr"},
+		SilenceErrors: true, SilenceUsage: true, // Main says what went wrong, once
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	root.SetIn(c.In)
+	root.SetOut(c.Out)
+	root.SetErr(c.ErrOut)
+	flags.AddFlags(root.PersistentFlags())
+	root.PersistentFlags().StringVar(&connector.PeerContext, "peer-context", "", "kubeconfig context of the other site")
+	root.PersistentFlags().StringVar(&e.Color, "color", "auto", "auto, always or never")
+	hideRare(root)
+	for name, complete := range map[string]func(*command.Env) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective){
+		"context": command.CompleteContexts, "peer-context": command.CompleteContexts, "namespace": command.CompleteNamespaces,
+	} {
+		_ = root.RegisterFlagCompletionFunc(name, complete(e))
+	}
+	_ = root.RegisterFlagCompletionFunc("color", cobra.FixedCompletions([]string{"auto", "always", "never"}, cobra.ShellCompDirectiveNoFileComp))
+	addGroups(root, e)
+	return root
+}
+
+// hideRare keeps help readable: these flags work as in kubectl, and few need them.
+func hideRare(root *cobra.Command) {
+	for _, name := range []string{
+		"as-group", "as-uid", "as-user-extra", "cache-dir", "certificate-authority", "client-certificate", "client-key", "cluster",
+		"disable-compression", "insecure-skip-tls-verify", "server", "tls-server-name", "token", "user",
+	} {
+		if f := root.PersistentFlags().Lookup(name); f != nil {
+			f.Hidden = true
+		}
+	}
+}
+
+func addGroups(root *cobra.Command, e *command.Env) {
+	const look, act, admin = "look", "act", "admin"
+	root.AddGroup(
+		&cobra.Group{ID: look, Title: "See:"},
+		&cobra.Group{ID: act, Title: "Change:"},
+		&cobra.Group{ID: admin, Title: "Set up:"},
+	)
+	add := func(group string, cmds ...*cobra.Command) {
+		for _, cmd := range cmds {
+			cmd.GroupID = group
+			root.AddCommand(cmd)
+		}
+	}
+	add(look, command.NewList(e), command.NewStatus(e))
+	add(act, command.NewCreate(e), command.NewPromote(e), command.NewDemote(e), command.NewResync(e), command.NewDelete(e))
+	add(admin, command.NewClass(e), command.NewCompletion(e), command.NewVersion(e))
+	root.SetHelpCommandGroupID(admin)
+}

@@ -1,0 +1,193 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package present draws an overview as text. It is pure: what it draws is all in the overview.
+package present
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+)
+
+// Style is what a terminal can show.
+type Style struct {
+	Color   bool
+	Unicode bool
+	// Width in columns; 0 means not limited.
+	Width int
+}
+
+// ColorMode is the value of --color.
+type ColorMode string
+
+// StyleFor decides what to show from the mode, the environment and whether out is a terminal.
+func StyleFor(mode string, env func(string) string, terminal bool, width int) (Style, error) {
+	s := Style{Width: width}
+	switch mode {
+	case "always":
+		s.Color = true
+	case "never":
+	case "auto", "":
+		s.Color = terminal && env("NO_COLOR") == "" && env("TERM") != "dumb" || env("CLICOLOR_FORCE") != "" && env("CLICOLOR_FORCE") != "0" && env("NO_COLOR") == ""
+	default:
+		return s, fmt.Errorf("--color must be auto, always or never, not %q", mode)
+	}
+	locale := env("LC_ALL")
+	if locale == "" {
+		locale = env("LC_CTYPE")
+	}
+	if locale == "" {
+		locale = env("LANG")
+	}
+	locale = strings.ToLower(locale)
+	s.Unicode = strings.Contains(locale, "utf-8") || strings.Contains(locale, "utf8")
+	return s, nil
+}
+
+// paint is an ANSI foreground colour that is readable on light and dark grounds.
+type paint string
+
+const (
+	green  paint = "32"
+	yellow paint = "33"
+	red    paint = "31"
+	grey   paint = "90"
+	bold   paint = "1"
+)
+
+func (s Style) paint(p paint, text string) string {
+	if !s.Color || text == "" {
+		return text
+	}
+	return "\x1b[" + string(p) + "m" + text + "\x1b[0m"
+}
+
+func (s Style) icon(l overview.Level) string {
+	unicodeIcons := map[overview.Level]string{overview.OK: "✔", overview.Warning: "▲", overview.Problem: "✖"}
+	asciiIcons := map[overview.Level]string{overview.OK: "+", overview.Warning: "!", overview.Problem: "x"}
+	if s.Unicode {
+		return unicodeIcons[l]
+	}
+	return asciiIcons[l]
+}
+
+func (s Style) level(l overview.Level, text string) string {
+	return s.paint(map[overview.Level]paint{overview.OK: green, overview.Warning: yellow, overview.Problem: red}[l], text)
+}
+
+func (s Style) verdict(v overview.Verdict) string {
+	return s.level(v.Level, s.icon(v.Level)+" "+string(v.Headline))
+}
+
+// Clean makes text from the API safe to print: control characters and what hides or turns
+// text around become visible, and it stays on one line.
+func Clean(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		switch {
+		case r == '\n' || r == '\t':
+			b.WriteByte(' ')
+		case unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == unicode.ReplacementChar:
+			fmt.Fprintf(&b, "\\u%04x", r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// shorten cuts the middle out of a text that is wider than the limit.
+func (s Style) shorten(text string, limit int) string {
+	width := ansi.StringWidth(text)
+	if limit <= 0 || width <= limit {
+		return text
+	}
+	mark := "..."
+	if s.Unicode {
+		mark = "…"
+	}
+	room := limit - ansi.StringWidth(mark)
+	if room < 2 {
+		return ansi.Truncate(text, limit, "")
+	}
+	head := (room + 1) / 2
+	return ansi.Truncate(text, head, "") + mark + ansi.TruncateLeft(text, width-(room-head), "")
+}
+
+// table is rows of cells that may be coloured; widths are those of what is seen.
+type table struct {
+	style  Style
+	indent string
+	head   []string
+	rows   [][]string
+}
+
+func (t table) write(w io.Writer) error {
+	widths := make([]int, len(t.head))
+	for _, row := range append([][]string{t.head}, t.rows...) {
+		for i, cell := range row {
+			widths[i] = max(widths[i], ansi.StringWidth(cell))
+		}
+	}
+	t.fit(widths)
+	var b strings.Builder
+	for n, row := range append([][]string{t.head}, t.rows...) {
+		var line strings.Builder
+		line.WriteString(t.indent)
+		for i, cell := range row {
+			cell = t.style.shorten(cell, widths[i])
+			if n == 0 {
+				cell = t.style.paint(bold, cell)
+			}
+			line.WriteString(cell)
+			if i < len(row)-1 {
+				line.WriteString(strings.Repeat(" ", widths[i]-ansi.StringWidth(cell)+2))
+			}
+		}
+		b.WriteString(strings.TrimRight(line.String(), " "))
+		b.WriteByte('\n')
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// fit takes from the widest column until the table fits. Columns stay wide enough to be told apart.
+func (t table) fit(widths []int) {
+	const least = 8
+	if t.style.Width == 0 {
+		return
+	}
+	for {
+		total, widest := len(t.indent)+2*(len(widths)-1), 0
+		for i, w := range widths {
+			total += w
+			if w > widths[widest] {
+				widest = i
+			}
+		}
+		if total <= t.style.Width || widths[widest] <= least {
+			return
+		}
+		widths[widest]--
+	}
+}
+
+// wrap breaks text into lines of the style's width behind an indent.
+func (s Style) wrap(indent, text string) string {
+	if s.Width == 0 || s.Width <= len(indent)+20 {
+		return indent + text
+	}
+	wrapped := ansi.Wordwrap(text, s.Width-len(indent), "")
+	return indent + strings.ReplaceAll(wrapped, "\n", "\n"+indent)
+}
+
+// Rows draws a plain table.
+func Rows(w io.Writer, s Style, head []string, rows [][]string) error {
+	return table{style: s, head: head, rows: rows}.write(w)
+}

@@ -1,0 +1,261 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package present
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/duration"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+)
+
+// Table draws one row per group, both sites in it.
+func Table(w io.Writer, o overview.Overview, s Style, namespaces, wide bool) error {
+	if len(o.Groups) == 0 {
+		return nil
+	}
+	t := table{style: s}
+	if namespaces {
+		t.head = append(t.head, "NAMESPACE")
+	}
+	t.head = append(t.head, "GROUP")
+	for _, site := range o.Sites {
+		t.head = append(t.head, strings.ToUpper(Clean(site.Name)))
+	}
+	t.head = append(t.head, "PVCS", "LAST SYNC", "LAG", "BACKEND", "HEALTH")
+	if wide {
+		t.head = append(t.head, "CLASS", "MESSAGE")
+	}
+	for _, g := range o.Groups {
+		var row []string
+		if namespaces {
+			row = append(row, Clean(g.Namespace))
+		}
+		row = append(row, Clean(g.Name))
+		for i, gs := range g.Sites {
+			row = append(row, siteCell(s, o.Sites[i], gs))
+		}
+		row = append(row, volumeCount(g), lastSync(o, g), s.lag(g), cmp.Or(Clean(g.Backend), "-"), s.verdict(g.Verdict))
+		if wide {
+			row = append(row, Clean(g.Class), Clean(g.Verdict.Message))
+		}
+		t.rows = append(t.rows, row)
+	}
+	return t.write(w)
+}
+
+// siteCell is the observed state of a group on a site, and where it is going.
+func siteCell(s Style, site overview.Site, gs overview.GroupSite) string {
+	arrow := "->"
+	if s.Unicode {
+		arrow = "→"
+	}
+	switch {
+	case !site.Answered:
+		return s.paint(grey, cmp.Or(string(site.Problem), "Unknown"))
+	case !gs.Exists:
+		return s.paint(grey, "absent")
+	case gs.Deleting:
+		return s.paint(yellow, "deleting")
+	}
+	state := string(cmp.Or(gs.State, vgrv1.StateUnknown))
+	if gs.Desired == vgrv1.Resync {
+		return s.paint(yellow, state+arrow+"resync")
+	}
+	if !strings.EqualFold(state, string(gs.Desired)) || !gs.Current {
+		return s.paint(yellow, state+arrow+string(gs.Desired))
+	}
+	if gs.Ready.Status != metav1.ConditionTrue {
+		return s.paint(yellow, state+"?")
+	}
+	return state
+}
+
+// volumeCount is how many PVCs the backend confirms, of how many are wanted.
+func volumeCount(g overview.Group) string {
+	gs, ok := g.Primary()
+	if !ok {
+		for _, x := range g.Sites {
+			if x.Exists {
+				gs = x
+				break
+			}
+		}
+	}
+	confirmed := 0
+	for _, v := range gs.Volumes {
+		if v.State == vgrv1.StatePrimary || v.State == vgrv1.StateSecondary {
+			confirmed++
+		}
+	}
+	return fmt.Sprintf("%d/%d", confirmed, len(gs.Volumes))
+}
+
+func lastSync(o overview.Overview, g overview.Group) string {
+	if g.LastSyncTime == nil {
+		return "unknown"
+	}
+	return g.LastSyncTime.In(o.ObservedAt.Location()).Format(time.TimeOnly)
+}
+
+// lag is the age of the last synchronisation, with its judgement against the schedule.
+func (s Style) lag(g overview.Group) string {
+	if g.LagSeconds == nil {
+		return s.paint(grey, "unknown")
+	}
+	text := duration.HumanDuration(time.Duration(*g.LagSeconds) * time.Second)
+	if g.ScheduleSeconds == nil {
+		return text
+	}
+	switch {
+	case *g.LagSeconds > 3**g.ScheduleSeconds:
+		return s.level(overview.Problem, text)
+	case *g.LagSeconds > 2**g.ScheduleSeconds:
+		return s.level(overview.Warning, text)
+	default:
+		return text
+	}
+}
+
+// Notes says what went wrong with sites, for standard error.
+func Notes(w io.Writer, o overview.Overview, s Style) {
+	for _, site := range o.Sites {
+		if !site.Answered {
+			fmt.Fprintf(w, "%s %s: %s: %s\n", s.level(overview.Problem, s.icon(overview.Problem)), Clean(site.Name), site.Problem, Clean(site.Message))
+		}
+	}
+}
+
+// Status draws the whole truth of each group.
+func Status(w io.Writer, o overview.Overview, s Style) error {
+	var b strings.Builder
+	for i, g := range o.Groups {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		if err := s.group(&b, o, g); err != nil {
+			return err
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (s Style) group(b *strings.Builder, o overview.Overview, g overview.Group) error {
+	fmt.Fprintf(b, "%s  %s\n", s.paint(bold, Clean(g.Namespace+"/"+g.Name)), s.verdict(g.Verdict))
+	fmt.Fprintln(b, s.wrap("  ", Clean(g.Verdict.Message)))
+	if g.Verdict.Next != "" {
+		fmt.Fprintln(b, s.wrap("  ", "Next: "+Clean(g.Verdict.Next)))
+	}
+	schedule := "unknown"
+	if g.ScheduleSeconds != nil {
+		schedule = duration.HumanDuration(time.Duration(*g.ScheduleSeconds) * time.Second)
+	}
+	fmt.Fprintf(b, "  class %s, backend %s, schedule %s, last sync %s, lag %s\n\n",
+		Clean(g.Class), cmp.Or(Clean(g.Backend), "unknown"), schedule, lastSync(o, g), s.lag(g))
+	sites := table{style: s, indent: "  ", head: []string{"SITE", "STATE", "WANTED", "READY", "MESSAGE"}}
+	for i, gs := range g.Sites {
+		sites.rows = append(sites.rows, s.siteRow(o.Sites[i], gs))
+	}
+	if err := sites.write(b); err != nil {
+		return err
+	}
+	for i, gs := range g.Sites {
+		if len(gs.Volumes) == 0 {
+			continue
+		}
+		fmt.Fprintf(b, "\n  %s\n", s.paint(bold, "Volumes on "+Clean(o.Sites[i].Name)))
+		if err := s.volumes(b, gs, routine(g, gs)); err != nil {
+			return err
+		}
+	}
+	return s.conditions(b, g)
+}
+
+func (s Style) siteRow(site overview.Site, gs overview.GroupSite) []string {
+	if !site.Answered {
+		return []string{Clean(site.Name), s.paint(grey, string(site.Problem)), "-", "-", Clean(site.Message)}
+	}
+	if !gs.Exists {
+		return []string{Clean(site.Name), s.paint(grey, "absent"), "-", "-", "there is no such group on this site"}
+	}
+	ready := string(gs.Ready.Status)
+	if gs.Ready.Reason != "" {
+		ready += "/" + gs.Ready.Reason
+	}
+	switch gs.Ready.Status {
+	case metav1.ConditionTrue:
+		ready = s.level(overview.OK, ready)
+	default:
+		ready = s.level(overview.Warning, ready)
+	}
+	message := gs.Message
+	if gs.Ready.Status != metav1.ConditionTrue {
+		message = gs.Ready.Message
+	}
+	return []string{Clean(site.Name), siteCell(s, site, gs), string(gs.Desired), ready, Clean(message)}
+}
+
+// routine says whether a site is a secondary whose peer is primary. Ceph calls such a one
+// degraded and resyncing for ever; it means that it receives.
+func routine(g overview.Group, gs overview.GroupSite) bool {
+	p, ok := g.Primary()
+	return ok && p.Site != gs.Site && gs.State == vgrv1.StateSecondary && gs.Desired == vgrv1.Secondary
+}
+
+func (s Style) volumes(b *strings.Builder, gs overview.GroupSite, receives bool) error {
+	t := table{style: s, indent: "  ", head: []string{"PVC", "STATE", "HEALTH", "LAST SYNC", "HANDLE", "MESSAGE"}}
+	for _, v := range gs.Volumes {
+		health, message := string(cmp.Or(v.Health, vgrv1.HealthUnknown)), v.Message
+		if receives && (v.Health == vgrv1.HealthResyncing || v.Health == vgrv1.HealthDegraded) {
+			health, message = "receiving", ""
+		}
+		sync := "-"
+		if v.LastSyncTime != nil {
+			sync = v.LastSyncTime.Format(time.TimeOnly)
+		}
+		t.rows = append(t.rows, []string{Clean(v.Name), string(cmp.Or(v.State, vgrv1.StateUnknown)), s.health(v.Health, health), sync, Clean(v.VolumeHandle), Clean(message)})
+	}
+	return t.write(b)
+}
+
+func (s Style) health(h vgrv1.Health, text string) string {
+	switch h {
+	case vgrv1.HealthHealthy:
+		return s.level(overview.OK, text)
+	case vgrv1.HealthError:
+		return s.level(overview.Problem, text)
+	case vgrv1.HealthDegraded, vgrv1.HealthResyncing:
+		if text != string(h) {
+			return text
+		}
+		return s.level(overview.Warning, text)
+	default:
+		return s.paint(grey, text)
+	}
+}
+
+func (s Style) conditions(b *strings.Builder, g overview.Group) error {
+	for _, gs := range g.Sites {
+		if len(gs.Conditions) == 0 {
+			continue
+		}
+		fmt.Fprintf(b, "\n  %s\n", s.paint(bold, "Conditions on "+Clean(gs.Site)))
+		t := table{style: s, indent: "  ", head: []string{"TYPE", "STATUS", "REASON", "SINCE", "MESSAGE"}}
+		for _, c := range gs.Conditions {
+			t.rows = append(t.rows, []string{c.Type, string(c.Status), Clean(c.Reason), c.LastTransitionTime.Format(time.DateTime), Clean(c.Message)})
+		}
+		if err := t.write(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,168 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package site connects to the clusters that a command is about: this one, and its peer. It
+// uses a fixed table of resources, so that no command waits for discovery.
+package site
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+)
+
+// Deadlines of a site that may be dead: its silence must not delay the living one.
+const (
+	DialTimeout    = 5 * time.Second
+	RequestTimeout = 10 * time.Second
+)
+
+// Site is one cluster.
+type Site struct {
+	// Name is the kubeconfig context.
+	Name   string
+	config *rest.Config
+	scheme *runtime.Scheme
+	client client.WithWatch
+	date   *clockReading
+}
+
+// clockReading is what the Date header said, and when we read it.
+type clockReading struct {
+	mu          sync.Mutex
+	said, heard time.Time
+}
+
+// newScheme holds the kinds that commands use.
+func newScheme(profiles backend.Profiles) (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	adders := []func(*runtime.Scheme) error{vgrv1.AddToScheme, corev1.AddToScheme, coordinationv1.AddToScheme}
+	for _, p := range profiles {
+		if p.AddToScheme != nil {
+			adders = append(adders, p.AddToScheme)
+		}
+	}
+	for _, add := range adders {
+		if err := add(scheme); err != nil {
+			return nil, err
+		}
+	}
+	return scheme, nil
+}
+
+// mapper knows the resources of all kinds in the scheme: their plural is regular, and these are
+// the ones without a namespace.
+func mapper(scheme *runtime.Scheme) meta.RESTMapper {
+	clusterWide := map[string]bool{
+		"Namespace": true, "PersistentVolume": true, "Node": true,
+		"VolumeGroupReplicationClass": true, "VolumeReplicationClass": true, "VolumeGroupReplicationContent": true,
+	}
+	m := meta.NewDefaultRESTMapper(scheme.PrioritizedVersionsAllGroups())
+	for gvk := range scheme.AllKnownTypes() {
+		scope := meta.RESTScope(meta.RESTScopeNamespace)
+		if clusterWide[gvk.Kind] {
+			scope = meta.RESTScopeRoot
+		}
+		m.Add(gvk, scope)
+	}
+	return m
+}
+
+func connect(name string, config *rest.Config, scheme *runtime.Scheme, now func() time.Time) *Site {
+	config = rest.CopyConfig(config)
+	if config.Timeout == 0 {
+		config.Timeout = RequestTimeout
+	}
+	config.QPS, config.Burst = 50, 100
+	config.Dial = (&net.Dialer{Timeout: DialTimeout, KeepAlive: 30 * time.Second}).DialContext
+	date := &clockReading{}
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return dateReader{next, date, now} })
+	// Warnings of the API server would end up in the middle of a table.
+	config.WarningHandler = rest.NoWarnings{}
+	return &Site{Name: name, config: config, scheme: scheme, date: date}
+}
+
+// Client is made at the first use.
+func (s *Site) Client() (client.WithWatch, error) {
+	if s.client == nil {
+		config := rest.CopyConfig(s.config)
+		c, err := client.NewWithWatch(config, client.Options{Scheme: s.scheme, Mapper: mapper(s.scheme)})
+		if err != nil {
+			return nil, fmt.Errorf("connect to %s: %w", s.Name, err)
+		}
+		s.client = c
+	}
+	return s.client, nil
+}
+
+// WatchClient is a client without a limit on how long a request may last.
+func (s *Site) WatchClient() (client.WithWatch, error) {
+	config := rest.CopyConfig(s.config)
+	config.Timeout = 0
+	return client.NewWithWatch(config, client.Options{Scheme: s.scheme, Mapper: mapper(s.scheme)})
+}
+
+// ServerTime is the clock of the API server when it last answered; zero before that.
+func (s *Site) ServerTime() time.Time {
+	s.date.mu.Lock()
+	defer s.date.mu.Unlock()
+	return s.date.said
+}
+
+// HeardAt is when the API server last answered, by the clock of this machine.
+func (s *Site) HeardAt() time.Time {
+	s.date.mu.Lock()
+	defer s.date.mu.Unlock()
+	return s.date.heard
+}
+
+// UID identifies the cluster: the UID of its kube-system namespace.
+func (s *Site) UID(ctx context.Context) (string, error) {
+	c, err := s.Client()
+	if err != nil {
+		return "", err
+	}
+	var ns corev1.Namespace
+	if err := c.Get(ctx, client.ObjectKey{Name: "kube-system"}, &ns); err != nil {
+		return "", err
+	}
+	return string(ns.UID), nil
+}
+
+// Address is the server, to tell clusters apart without asking them.
+func (s *Site) Address() string { return strings.TrimSuffix(s.config.Host, "/") }
+
+// dateReader remembers the Date header of the answers.
+type dateReader struct {
+	next http.RoundTripper
+	date *clockReading
+	now  func() time.Time
+}
+
+// RoundTrip implements http.RoundTripper.
+func (d dateReader) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := d.next.RoundTrip(r)
+	if err == nil {
+		if t, parseErr := http.ParseTime(resp.Header.Get("Date")); parseErr == nil {
+			d.date.mu.Lock()
+			d.date.said, d.date.heard = t, d.now()
+			d.date.mu.Unlock()
+		}
+	}
+	return resp, err
+}
