@@ -6,7 +6,6 @@ package lab
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -43,11 +42,6 @@ type controlPlane struct {
 	users     map[string]pki.Pair
 }
 
-// ports are chosen once, so that a process that is started again is found where it was.
-type ports struct {
-	etcd, etcdPeer, api, proxy, controllerHealth, controllerMetrics int
-}
-
 const (
 	adminUser      = "lab-admin"
 	kcmUser        = "system:kube-controller-manager"
@@ -55,15 +49,10 @@ const (
 	controllerUser = "system:serviceaccount:" + controllerNamespace + ":" + controllerAccount
 )
 
-func newControlPlane(site, dir string, o Options) (*controlPlane, error) {
-	numbers, err := freePorts(6)
-	if err != nil {
-		return nil, err
-	}
+func newControlPlane(site, dir string, p ports, o Options) (*controlPlane, error) {
 	c := &controlPlane{
 		site: site, dir: dir, assets: *o.Assets, controller: o.ControllerBinary, controllerArgs: o.ControllerArgs,
-		ports: ports{numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5]},
-		users: map[string]pki.Pair{},
+		ports: p, users: map[string]pki.Pair{},
 	}
 	if err := c.writeCredentials(); err != nil {
 		return nil, err
@@ -145,8 +134,6 @@ func (c *controlPlane) controllerMetrics() string {
 	return "http://" + local(c.ports.controllerMetrics) + "/metrics"
 }
 
-func local(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
-
 func (c *controlPlane) adminConfig(address string) *rest.Config {
 	config := c.config(adminUser, address)
 	config.QPS = -1 // assertions should not wait for their own limiter
@@ -195,26 +182,4 @@ func getOK(ctx context.Context, url string) error {
 		return fmt.Errorf("%s answers %s", url, response.Status)
 	}
 	return nil
-}
-
-// freePorts finds ports that nobody listens on. They lie below the range that the kernel takes for
-// outgoing connections, or such a connection could occupy the port of a process that is down.
-func freePorts(n int) ([]int, error) {
-	const first, last = 20000, 32000
-	var found []int
-	offset := os.Getpid()*97 + int(time.Now().UnixNano()%int64(last-first))
-	for i := 0; i < last-first && len(found) < n; i++ {
-		port := first + (offset+i*7919)%(last-first)
-		listener, err := net.Listen("tcp", local(port))
-		if err != nil {
-			continue
-		}
-		// Open until all are found, so that none is found twice.
-		defer listener.Close()
-		found = append(found, port)
-	}
-	if len(found) < n {
-		return nil, fmt.Errorf("no %d free ports between %d and %d", n, first, last)
-	}
-	return found, nil
 }

@@ -108,8 +108,13 @@ func (l *Lab) start(ctx context.Context, o Options) error {
 	l.Array = array.New(array.Options{
 		Sites: [2]array.Site{East, West}, Clock: clock.RealClock{}, TransferTime: o.TransferTime,
 	})
-	for _, name := range []string{East, West} {
-		l.sites = append(l.sites, newSite(name, filepath.Join(l.dir, name), l.Array))
+	names := []string{East, West}
+	ports, err := choosePorts(len(names))
+	if err != nil {
+		return err
+	}
+	for i, name := range names {
+		l.sites = append(l.sites, newSite(name, filepath.Join(l.dir, name), ports[i], l.Array))
 	}
 	started := time.Now()
 	errs := make([]error, len(l.sites))

@@ -39,6 +39,7 @@ type Site struct {
 	Driver *driver.Server
 
 	dir       string
+	ports     ports
 	array     *array.Array
 	plane     *controlPlane
 	proxy     *proxy.Proxy
@@ -47,8 +48,8 @@ type Site struct {
 	background func()
 }
 
-func newSite(name, dir string, a *array.Array) *Site {
-	return &Site{Name: name, dir: dir, array: a, processes: map[string]*process.Process{}, background: func() {}}
+func newSite(name, dir string, p ports, a *array.Array) *Site {
+	return &Site{Name: name, dir: dir, ports: p, array: a, processes: map[string]*process.Process{}, background: func() {}}
 }
 
 // start brings the site up, each step as soon as what it needs is there.
@@ -56,7 +57,7 @@ func (s *Site) start(ctx context.Context, l *process.Launcher, o Options) error 
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return err
 	}
-	plane, err := newControlPlane(s.Name, s.dir, o)
+	plane, err := newControlPlane(s.Name, s.dir, s.ports, o)
 	if err != nil {
 		return err
 	}

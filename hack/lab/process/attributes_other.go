@@ -7,8 +7,8 @@ package process
 
 import "syscall"
 
-// attributes give a child its own process group. There is no death signal here: after a crash the
-// next start of the lab ends what was left.
+// attributes give a child its own process group. There is no death signal here: if the
+// lab crashes, what it started has to be ended by hand.
 func attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true}
 }

@@ -1,0 +1,85 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/unified-replication/kubectl-vgr/hack/lab"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/control"
+)
+
+// runFlags are those of both up and run.
+type runFlags struct {
+	controller string
+	args       []string
+	transfer   time.Duration
+}
+
+func (f *runFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.controller, "controller", "", "vgr-controller to run on each site; none when empty")
+	flags.StringArrayVar(&f.args, "controller-arg", nil, "additional flag of the controller; may be repeated")
+	flags.DurationVar(&f.transfer, "transfer-time", time.Second, "how long a snapshot takes from one site to the other")
+}
+
+// arguments are the flags as they are passed on to run.
+func (f *runFlags) arguments() []string {
+	args := []string{"--transfer-time=" + f.transfer.String()}
+	if f.controller != "" {
+		args = append(args, "--controller="+f.controller)
+	}
+	for _, a := range f.args {
+		args = append(args, "--controller-arg="+a)
+	}
+	return args
+}
+
+func newRun(s *session) *cobra.Command {
+	f := &runFlags{}
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Run the lab in the foreground until interrupted",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			dir, err := s.dir()
+			if err != nil {
+				return err
+			}
+			return supervise(cmd.Context(), dir, f, cmd.ErrOrStderr())
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+// supervise runs the lab as long as the context lasts and nobody asks for its end.
+func supervise(ctx context.Context, dir control.StateDir, f *runFlags, log io.Writer) error {
+	release, ok, err := dir.Acquire()
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return fmt.Errorf("a lab is running already in %s", dir)
+	}
+	defer release()
+	// A supervisor that crashed could not do this itself.
+	if err := dir.Clean(); err != nil {
+		return err
+	}
+	l, err := lab.Start(ctx, lab.Options{
+		Dir: string(dir), ControllerBinary: f.controller, ControllerArgs: f.args, TransferTime: f.transfer, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	err = control.Serve(ctx, dir, l)
+	return errors.Join(err, l.Close(), dir.Clean())
+}
