@@ -9,7 +9,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"regexp"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -106,7 +105,7 @@ func managerOptions(o options) ctrl.Options {
 		LeaderElectionID:              "vgr-controller",
 		LeaderElectionNamespace:       o.leaderNamespace,
 		LeaderElectionReleaseOnCancel: true, // run returns right after, so nothing acts without the Lease
-		LeaderElectionLabels:          map[string]string{vgrv1.LabelVersion: labelValue(version.Get().Version)},
+		LeaderElectionLabels:          map[string]string{vgrv1.LabelVersion: version.Get().Label()},
 		GracefulShutdownTimeout:       &grace,
 		Cache: cache.Options{
 			DefaultTransform: cache.TransformStripManagedFields(),
@@ -117,10 +116,4 @@ func managerOptions(o options) ctrl.Options {
 			},
 		},
 	}
-}
-
-// labelValue makes a version fit a label: build metadata starts with a plus sign.
-func labelValue(v string) string {
-	v = regexp.MustCompile(`[^A-Za-z0-9_.-]`).ReplaceAllString(v, "_")
-	return v[:min(len(v), 63)]
 }

@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"runtime"
 	"runtime/debug"
+	"strings"
 )
 
 // Set by the linker: -X github.com/unified-replication/kubectl-vgr/pkg/version.version=…
@@ -40,6 +41,17 @@ func Get() Info {
 			}
 		}
 	}
-	info.Version = cmp.Or(info.Version, "(devel)")
+	info.Version = cmp.Or(strings.Trim(info.Version, "()"), "devel") // Go says (devel)
 	return info
+}
+
+// Label is the version as the value of a Kubernetes label, which takes no plus sign.
+func (i Info) Label() string {
+	fit := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '-' {
+			return r
+		}
+		return '_'
+	}, i.Version)
+	return strings.Trim(fit[:min(len(fit), 63)], "._-")
 }

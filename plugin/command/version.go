@@ -6,7 +6,6 @@ package command
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -72,14 +71,14 @@ func NewVersion(e *Env) *cobra.Command {
 		}
 		fmt.Fprintf(e.Out, "kubectl vgr %s\n", v.Client.Version)
 		for _, c := range v.Controllers {
-			fmt.Fprintf(e.Out, "controller on %s: %s\n", present.Clean(c.Site), c.words(v.Client.Version))
+			fmt.Fprintf(e.Out, "controller on %s: %s\n", present.Clean(c.Site), c.words(v.Client))
 		}
 		return nil
 	}
 	return cmd
 }
 
-func (c controllerVersion) words(client string) string {
+func (c controllerVersion) words(client version.Info) string {
 	if c.Version == "" {
 		return "unknown: " + present.Clean(c.Message)
 	}
@@ -87,20 +86,10 @@ func (c controllerVersion) words(client string) string {
 	if c.Message != "" {
 		text += ", " + present.Clean(c.Message)
 	}
-	if c.Version != labelForm(client) {
-		text += fmt.Sprintf(" (not the version of the plugin, %s)", client)
+	if c.Version != client.Label() {
+		text += fmt.Sprintf(" (not the version of the plugin, %s)", client.Version)
 	}
 	return text
-}
-
-// labelForm is how a version looks in the label of a Lease.
-func labelForm(v string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '+' || r == '(' || r == ')' {
-			return '_'
-		}
-		return r
-	}, v)
 }
 
 func controllers(ctx context.Context, sites []*site.Site) []controllerVersion {
