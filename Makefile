@@ -1,0 +1,95 @@
+# Everything this project needs beyond Go, make, git and a C compiler is built from pinned Go modules.
+
+SHELL := /usr/bin/env bash -euo pipefail
+.DEFAULT_GOAL := help
+
+MODULE  := github.com/unified-replication/kubectl-vgr
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT  := $(shell git rev-parse HEAD 2>/dev/null)
+DATE    := $(shell git log -1 --format=%cI 2>/dev/null)
+LDFLAGS := -s -w -X $(MODULE)/pkg/version.version=$(VERSION) -X $(MODULE)/pkg/version.commit=$(COMMIT) -X $(MODULE)/pkg/version.date=$(DATE)
+
+TOOL    := go tool -modfile=hack/tools/go.mod
+MODULES := . hack hack/tools
+# -count=1: results that depend on servers are never taken from the cache.
+GOTEST  := go test -race -shuffle=on -timeout=45m
+
+.PHONY: help
+help: ## Show this help
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ Build
+
+.PHONY: build
+build: bin/kubectl-vgr bin/vgr-controller bin/lab ## Build the plugin, the controller and the lab into bin/
+
+.PHONY: bin/kubectl-vgr bin/vgr-controller bin/lab
+bin/kubectl-vgr bin/vgr-controller:
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/$(@F)
+bin/lab:
+	cd hack && CGO_ENABLED=0 go build -trimpath -o ../bin/lab ./lab/cmd
+
+.PHONY: install-plugin
+install-plugin: bin/kubectl-vgr ## Install the plugin into GOBIN, with its completion link
+	install -m 0755 bin/kubectl-vgr "$$(go env GOBIN | grep . || echo "$$(go env GOPATH)/bin")/"
+	bin/kubectl-vgr completion install
+
+##@ Test
+
+.PHONY: test
+test: test-unit e2e ## Run all tests; the first run builds the servers they need
+
+.PHONY: test-unit
+test-unit: assets ## Run the tests of the product against real API servers
+	KUBEBUILDER_ASSETS="$$(bin/lab assets)" $(GOTEST) ./...
+
+.PHONY: e2e
+e2e: build assets ## Run the tests of the lab, and end to end on its two sites
+	cd hack && $(GOTEST) ./...
+
+.PHONY: golden
+golden: assets ## Rewrite the golden files of the tests; read the diff
+	KUBEBUILDER_ASSETS="$$(bin/lab assets)" go test ./pkg/controller/... ./plugin/... -update
+
+.PHONY: assets
+assets: bin/lab ## Build the servers that tests and lab need, once
+	bin/lab assets >/dev/null
+
+##@ Generate
+
+.PHONY: generate
+generate: ## Generate deepcopy, CRDs and RBAC
+	$(TOOL) controller-gen object:headerFile=hack/boilerplate.go.txt crd paths=./pkg/api/... output:crd:dir=pkg/manifests/crd
+	$(TOOL) controller-gen rbac:roleName=vgr-controller paths=./pkg/controller/... output:rbac:dir=pkg/manifests/rbac
+
+.PHONY: fmt
+fmt: bin/golangci-lint ## Format the code
+	for m in . hack; do (cd $$m && $(CURDIR)/bin/golangci-lint fmt); done
+
+##@ Check
+
+.PHONY: verify
+verify: ## Fail when generated files, go.mod or go.sum are stale
+	hack/verify.sh $(MODULES)
+
+.PHONY: lint
+lint: bin/golangci-lint ## Run the linters
+	for m in . hack; do (cd $$m && $(CURDIR)/bin/golangci-lint run --config $(CURDIR)/.golangci.yml ./...); done
+
+bin/golangci-lint: hack/tools/go.mod
+	go build -modfile=hack/tools/go.mod -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+##@ Demo
+
+.PHONY: demo
+demo: build ## Show a group on two sites; ends in a live screen on a terminal
+	hack/demo.sh
+
+.PHONY: demo-clean
+demo-clean: bin/lab ## Stop the lab and remove what was cached for it
+	bin/lab down
+	bin/lab assets --clean
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf bin dist
