@@ -38,7 +38,7 @@ type Config struct {
 
 // Main runs one command and returns the exit code.
 func Main(ctx context.Context, c Config) int {
-	root := NewRoot(c)
+	root := NewRoot(c) //nolint:contextcheck // completions take the context of their command
 	args := c.Args[1:]
 	if strings.TrimSuffix(filepath.Base(c.Args[0]), ".exe") == command.CompletionLink {
 		args = append([]string{cobra.ShellCompRequestCmd}, args...) // kubectl asks for completions

@@ -10,14 +10,13 @@ import (
 	"os"
 	"strings"
 
+	"github.com/unified-replication/kubectl-vgr/pkg/manifests"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
-
-	"github.com/unified-replication/kubectl-vgr/pkg/manifests"
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab/driver"
 )

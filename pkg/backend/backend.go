@@ -9,6 +9,7 @@ package backend
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -231,10 +232,8 @@ type Profiles []Profile
 // ForProvisioner finds the backend that serves a CSI driver.
 func (ps Profiles) ForProvisioner(driver string) (Profile, bool) {
 	for _, p := range ps {
-		for _, name := range p.Provisioners {
-			if name == driver {
-				return p, true
-			}
+		if slices.Contains(p.Provisioners, driver) {
+			return p, true
 		}
 	}
 	return Profile{}, false

@@ -165,8 +165,8 @@ func TestSequenceGroup(t *testing.T) {
 	w.settle("[user] creates the group before its class", key, "False/ClassNotFound")
 	w.class("gold", map[string]string{"schedulingInterval": "5m"})
 	w.settle("[user] creates the class", key, "False/NoVolumes")
-	w.boundPVC("default", "data", driver, db)
-	w.boundPVC("default", "logs", driver, db)
+	w.boundPVC("data", driver, db)
+	w.boundPVC("logs", driver, db)
 	w.eventually("both volumes are seen", func(ctx context.Context) bool {
 		return w.Get(ctx, key, g) == nil && len(g.Status.Volumes) == 2 && g.Status.Volumes[1].VolumeHandle != ""
 	})
@@ -178,7 +178,7 @@ func TestSequenceGroup(t *testing.T) {
 	csi.promoted()
 	w.settle("[csi-addons] promotes", key, "True/Promoted")
 
-	w.boundPVC("default", "wal", driver, db)
+	w.boundPVC("wal", driver, db)
 	w.settle("[user] adds a PVC", key, "False/Progressing")
 	csi.form("data", "logs", "wal")
 	w.settle("[csi-addons] takes the PVC in", key, "True/Promoted")
@@ -269,13 +269,13 @@ func TestSequenceTrouble(t *testing.T) {
 	w.settle("[user] names a class of an unknown driver", client.ObjectKeyFromObject(w.group("strange", "strange", a)), "False/BackendUnknown")
 
 	first := client.ObjectKeyFromObject(w.group("first", "gold", map[string]string{"app": "first"}))
-	w.boundPVC("default", "foreign", "other.example.com", map[string]string{"app": "first"})
+	w.boundPVC("foreign", "other.example.com", map[string]string{"app": "first"})
 	w.settle("[user] labels a PVC of another driver", first, "False/ForeignDriver")
 	w.pendingPVC("default", "pending", map[string]string{"app": "first"})
 	change(w, &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "foreign"}}, func(p *corev1.PersistentVolumeClaim) { p.Labels = nil })
 	w.settle("[user] labels a pending PVC instead", first, "False/VolumeNotBound")
 	change(w, &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "pending"}}, func(p *corev1.PersistentVolumeClaim) { p.Labels = nil })
-	terminating := w.boundPVC("default", "going", driver, map[string]string{"app": "first"})
+	terminating := w.boundPVC("going", driver, map[string]string{"app": "first"})
 	change(w, terminating, func(p *corev1.PersistentVolumeClaim) { p.Finalizers = []string{"vgr.test/hold"} })
 	w.settle("[user] labels a good PVC", first, "False/Progressing: waiting for the csi-addons manager")
 	if err := w.Delete(t.Context(), terminating); err != nil {
@@ -283,7 +283,7 @@ func TestSequenceTrouble(t *testing.T) {
 	}
 	w.settle("[user] deletes it", first, "False/VolumeTerminating")
 
-	w.boundPVC("default", "both", driver, map[string]string{"app": "second", "tier": "b"})
+	w.boundPVC("both", driver, map[string]string{"app": "second", "tier": "b"})
 	second := client.ObjectKeyFromObject(w.group("second", "gold", map[string]string{"app": "second"}))
 	w.settle("[user] creates a group", second, "False/Progressing: waiting for the csi-addons manager")
 	third := w.group("third", "gold", b)
@@ -299,9 +299,9 @@ func TestSequenceTrouble(t *testing.T) {
 			VolumeGroupReplicationClassName: "x", ReplicationState: "primary", Source: replicationv1.VolumeGroupReplicationSource{Selector: &metav1.LabelSelector{}},
 		},
 	})
-	w.boundPVC("default", "taken", driver, map[string]string{"app": "taken"})
+	w.boundPVC("taken", driver, map[string]string{"app": "taken"})
 	w.settle("[user] names a group like somebody's csi-addons group", client.ObjectKeyFromObject(w.group("taken", "gold", map[string]string{"app": "taken"})), "False/ObjectConflict")
-	owned := w.boundPVC("default", "owned", driver, map[string]string{"app": "owned"})
+	owned := w.boundPVC("owned", driver, map[string]string{"app": "owned"})
 	change(w, owned, func(p *corev1.PersistentVolumeClaim) {
 		p.Annotations = map[string]string{replicationv1.VolumeReplicationNameAnnotation: "somebody"}
 	})
@@ -313,7 +313,7 @@ func TestSequenceTrouble(t *testing.T) {
 func TestSequenceNotInstalled(t *testing.T) {
 	w := newWorld(t, false)
 	w.class("gold", nil)
-	w.boundPVC("default", "data", driver, map[string]string{"app": "db"})
+	w.boundPVC("data", driver, map[string]string{"app": "db"})
 	key := client.ObjectKeyFromObject(w.group("db", "gold", map[string]string{"app": "db"}))
 	w.settle("[user] creates a group in a cluster without csi-addons", key, "False/BackendNotInstalled")
 	if _, err := envtest.InstallCRDs(w.admin, envtest.CRDInstallOptions{Paths: []string{vendorCRDs(t)}, ErrorIfPathMissing: true}); err != nil {

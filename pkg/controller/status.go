@@ -29,7 +29,7 @@ func (r *Reconciler) describe(s subject, res resolution, obs backend.Observation
 	generation := s.obj.GetGeneration()
 	if res.backend != nil {
 		st.Backend = res.backend.Name
-		r.takeOver(s, res, obs)
+		r.takeOver(s, obs)
 		s.setVolumes(obs, sortedVolumes(res.refused, obs.Volumes))
 	} else if st.State != "" {
 		st.State = vgrv1.StateUnknown // nobody can be asked any more
@@ -42,7 +42,7 @@ func (r *Reconciler) describe(s subject, res resolution, obs backend.Observation
 	}
 }
 
-func (r *Reconciler) takeOver(s subject, res resolution, obs backend.Observation) {
+func (r *Reconciler) takeOver(s subject, obs backend.Observation) {
 	st := s.status
 	known := st.State != ""
 	if obs.Current {

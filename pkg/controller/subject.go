@@ -112,7 +112,7 @@ func (s subject) pvcs(ctx context.Context, c client.Reader) ([]corev1.Persistent
 	}
 	selector, err := metav1.LabelSelectorAsSelector(s.selector)
 	if err != nil {
-		return nil, nil // s.problem says so
+		return nil, nil //nolint:nilerr // s.problem says so
 	}
 	var list corev1.PersistentVolumeClaimList
 	if err := c.List(ctx, &list, client.InNamespace(s.owner.Namespace), client.MatchingLabelsSelector{Selector: selector}); err != nil {

@@ -272,8 +272,9 @@ func (w *world) eventually(what string, ok func(ctx context.Context) bool) {
 }
 
 // boundPVC makes a PVC that is bound to a volume, as a provisioner and the binder would.
-func (w *world) boundPVC(namespace, name, csiDriver string, labels map[string]string) *corev1.PersistentVolumeClaim {
+func (w *world) boundPVC(name, csiDriver string, labels map[string]string) *corev1.PersistentVolumeClaim {
 	w.t.Helper()
+	const namespace = "default"
 	pvc := w.pendingPVC(namespace, name, labels)
 	pv := &corev1.PersistentVolume{
 		ObjectMeta: metav1.ObjectMeta{Name: "pv-" + namespace + "-" + name},

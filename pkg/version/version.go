@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// Set by the linker: -X github.com/unified-replication/kubectl-vgr/pkg/version.version=…
+// Set by the linker: -X github.com/unified-replication/kubectl-vgr/pkg/version.version=… at build time.
 var (
 	version string
 	commit  string

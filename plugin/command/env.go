@@ -147,6 +147,7 @@ func answered(in overview.SiteInput) error {
 		next = "ask for get, list and watch on volumegroupreplications.replication.unified.io, or use another context"
 	case overview.SiteNotInstalled:
 		next = "install the CRDs and the controller of kubectl vgr in " + in.Name
+	default:
 	}
 	return failure.New(code, next, "%s: %s: %s", in.Name, in.Problem, in.Message)
 }

@@ -250,7 +250,8 @@ type podUsers struct {
 
 func podsUsing(ctx context.Context, s interface {
 	Client() (client.WithWatch, error)
-}, namespace string) podUsers {
+}, namespace string,
+) podUsers {
 	c, err := s.Client()
 	if err != nil {
 		return podUsers{unknown: err.Error()}

@@ -7,11 +7,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 
@@ -189,7 +189,7 @@ func (e *Env) draw(o overview.Overview, q collect.Query, draw func(overview.Over
 			where = "any namespace"
 		}
 		if q.Selector != nil && !q.Selector.Empty() {
-			where += " with labels " + labels.Selector(q.Selector).String()
+			where += " with labels " + q.Selector.String()
 		}
 		fmt.Fprintf(e.ErrOut, "No groups in %s.\nNext: kubectl vgr create NAME --class CLASS -l SELECTOR makes one; -A looks everywhere\n", where)
 		return nil
@@ -235,19 +235,14 @@ func changed(last map[string]string, o overview.Overview) bool {
 		now["site "+s.Name] = fmt.Sprint(s.Answered, s.Problem)
 	}
 	for _, g := range o.Groups {
-		text := string(g.Verdict.Headline)
+		said := []any{g.Verdict.Headline}
 		for _, gs := range g.Sites {
-			text += fmt.Sprint(gs.State, gs.Desired, gs.Ready, gs.Current, len(gs.Volumes))
+			said = append(said, gs.State, gs.Desired, gs.Ready, gs.Current, len(gs.Volumes))
 		}
-		now[g.Namespace+"/"+g.Name] = text
+		now[g.Namespace+"/"+g.Name] = fmt.Sprint(said...)
 	}
-	differs := len(now) != len(last)
-	for k, v := range now {
-		differs = differs || last[k] != v
-	}
+	differs := !maps.Equal(now, last)
 	clear(last)
-	for k, v := range now {
-		last[k] = v
-	}
+	maps.Copy(last, now)
 	return differs
 }

@@ -5,6 +5,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -112,7 +113,7 @@ func (w waiter) say(started time.Time, text string) {
 }
 
 func (w waiter) ended(ctx context.Context, last outcome) error {
-	if context.Cause(ctx) == errTimeout {
+	if errors.Is(context.Cause(ctx), errTimeout) {
 		code := failure.CodeTimeout
 		if last.failing {
 			code = failure.CodeFailed

@@ -182,7 +182,7 @@ func (c *Connector) search(ctx context.Context, here *Site) (string, error) {
 	}
 	var groups vgrv1.VolumeGroupReplicationList
 	if err := cl.List(ctx, &groups, client.Limit(50)); err != nil {
-		return "", nil // the command itself will say what is wrong with this site
+		return "", nil //nolint:nilerr // the command itself will say what is wrong with this site
 	}
 	var uid, hint string
 	for _, g := range groups.Items {

@@ -42,27 +42,32 @@ type act struct {
 	want array.Code
 }
 
-func enable(s array.Site) func(*bench) error {
+func enableEast() func(*bench) error {
 	return func(b *bench) error {
-		return b.Enable(s, b.target(), array.Parameters{"schedulingInterval": "1m"})
+		return b.Enable(east, b.target(), array.Parameters{"schedulingInterval": "1m"})
 	}
 }
+
 func disable(s array.Site) func(*bench) error {
 	return func(b *bench) error { return b.Disable(s, b.target()) }
 }
+
 func promote(s array.Site) func(*bench) error {
 	return func(b *bench) error {
 		return b.Promote(s, b.target(), false, array.Parameters{"schedulingInterval": "1m"})
 	}
 }
+
 func force(s array.Site) func(*bench) error {
 	return func(b *bench) error {
 		return b.Promote(s, b.target(), true, array.Parameters{"schedulingInterval": "1m"})
 	}
 }
+
 func demote(s array.Site) func(*bench) error {
 	return func(b *bench) error { return b.Demote(s, b.target()) }
 }
+
 func resync(s array.Site, forced, wantReady bool) func(*bench) error {
 	return func(b *bench) error {
 		ready, err := b.Resync(s, b.target(), forced)
@@ -72,12 +77,15 @@ func resync(s array.Site, forced, wantReady bool) func(*bench) error {
 		return err
 	}
 }
+
 func info(s array.Site) func(*bench) error {
 	return func(b *bench) error { _, err := b.Info(s, b.target()); return err }
 }
+
 func attach(s array.Site, attached bool) func(*bench) error {
 	return func(b *bench) error { return b.Attach(s, b.volume, attached) }
 }
+
 func write(s array.Site, n int64) func(*bench) error {
 	return func(b *bench) error { return b.Write(s, b.volume, n) }
 }
@@ -85,9 +93,11 @@ func link(up bool) func(*bench) error { return func(b *bench) error { b.SetLink(
 func daemon(s array.Site, up bool) func(*bench) error {
 	return func(b *bench) error { b.SetDaemon(s, up); return nil }
 }
+
 func pass(d time.Duration) func(*bench) error {
 	return func(b *bench) error { b.pass(d); return nil }
 }
+
 func holds(s array.Site, want int64) func(*bench) error {
 	return func(b *bench) error {
 		img, _ := b.Image(b.volume)
@@ -97,6 +107,7 @@ func holds(s array.Site, want int64) func(*bench) error {
 		return nil
 	}
 }
+
 func splitBrain(want bool) func(*bench) error {
 	return func(b *bench) error {
 		if img, _ := b.Image(b.volume); img.SplitBrain != want {
@@ -108,7 +119,7 @@ func splitBrain(want bool) func(*bench) error {
 
 // mirrored is how most stories begin: east primary with ten writes, all of them on west.
 func mirrored(rest ...act) []act {
-	return append([]act{{do: write(east, 10)}, {do: enable(east)}, {do: promote(east)}, {do: pass(time.Second)}, {do: holds(west, 10)}}, rest...)
+	return append([]act{{do: write(east, 10)}, {do: enableEast()}, {do: promote(east)}, {do: pass(time.Second)}, {do: holds(west, 10)}}, rest...)
 }
 
 func TestStories(t *testing.T) {
@@ -122,12 +133,18 @@ func TestStories(t *testing.T) {
 			{do: promote(west), want: array.NotFound},
 		},
 		"the peer has the image once the first snapshot arrived": {
-			{do: enable(east)}, {do: demote(west), want: array.NotFound},
-			{do: pass(time.Second)}, {do: demote(west)},
+			{do: enableEast()},
+			{do: demote(west), want: array.NotFound},
+			{do: pass(time.Second)},
+			{do: demote(west)},
 		},
 		"info needs a primary and a first synchronization": {
-			{do: enable(east)}, {do: promote(east)}, {do: info(east), want: array.FailedPrecondition},
-			{do: pass(time.Second)}, {do: info(east)}, {do: info(west), want: array.InvalidArgument},
+			{do: enableEast()},
+			{do: promote(east)},
+			{do: info(east), want: array.FailedPrecondition},
+			{do: pass(time.Second)},
+			{do: info(east)},
+			{do: info(west), want: array.InvalidArgument},
 		},
 		"a healthy secondary is never ready under a live primary": mirrored(
 			act{do: resync(west, false, false)}, act{do: resync(east, false, false), want: array.InvalidArgument},
@@ -213,7 +230,7 @@ func healthIs(want array.Health) func(*bench) error {
 func TestScheduleKeepsItsTimes(t *testing.T) {
 	b := newBench()
 	start := b.clock.Now()
-	for _, do := range []func(*bench) error{enable(east), promote(east), pass(10*time.Minute + 30*time.Second)} {
+	for _, do := range []func(*bench) error{enableEast(), promote(east), pass(10*time.Minute + 30*time.Second)} {
 		if err := do(b); err != nil {
 			t.Fatal(err)
 		}

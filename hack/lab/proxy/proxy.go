@@ -184,7 +184,7 @@ func (p *Proxy) serve(c *conn) {
 		p.mu.Unlock()
 		c.client.Close()
 	}()
-	if !p.waitUntilPassing(c) {
+	if !p.waitUntilPassing() {
 		return
 	}
 	upstream, err := net.Dial("tcp", p.target)
@@ -208,7 +208,7 @@ func (p *Proxy) serve(c *conn) {
 
 // waitUntilPassing holds a connection that was opened into a blackhole. Such a connection never
 // gets through: closing it is what ends the wait.
-func (p *Proxy) waitUntilPassing(c *conn) bool {
+func (p *Proxy) waitUntilPassing() bool {
 	p.mu.Lock()
 	mode, resumed := p.mode, p.resumed
 	p.mu.Unlock()

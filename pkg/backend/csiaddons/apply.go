@@ -76,7 +76,7 @@ func (a *Adapter) Apply(ctx context.Context, g backend.Group) error {
 func (a *Adapter) applyGroup(ctx context.Context, g backend.Group, group *replicationv1.VolumeGroupReplication) error {
 	switch {
 	case group == nil && g.Hold != nil:
-		return nil
+		return nil //nolint:nilerr // the hold is reported by who set it
 	case group == nil:
 		return a.createGroup(ctx, g)
 	case !group.DeletionTimestamp.IsZero():
@@ -94,7 +94,7 @@ func (a *Adapter) applyGroup(ctx context.Context, g backend.Group, group *replic
 		}
 	}
 	if g.Hold != nil {
-		return nil
+		return nil //nolint:nilerr // the hold is reported by who set it
 	}
 	return a.updateMembers(ctx, g, group)
 }

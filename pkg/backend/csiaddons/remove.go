@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	replicationv1 "github.com/csi-addons/kubernetes-csi-addons/api/replication.storage/v1alpha1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
@@ -64,9 +65,11 @@ func (a *Adapter) whyStays(ctx context.Context, f found) (string, error) {
 		return waiting, nil
 	}
 	var class replicationv1.VolumeReplicationClass
-	if err := a.client.Get(ctx, client.ObjectKey{Name: replication.Spec.VolumeReplicationClass}, &class); client.IgnoreNotFound(err) != nil {
+	err := a.client.Get(ctx, client.ObjectKey{Name: replication.Spec.VolumeReplicationClass}, &class)
+	switch {
+	case client.IgnoreNotFound(err) != nil:
 		return "", err
-	} else if err != nil {
+	case apierrors.IsNotFound(err):
 		return waiting + fmt.Sprintf("; its VolumeReplicationClass %q is gone and must be created again", replication.Spec.VolumeReplicationClass), nil
 	}
 	driver, err := a.driver(ctx, class.Spec.Provisioner)

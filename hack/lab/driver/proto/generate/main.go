@@ -37,7 +37,7 @@ func run(ctx context.Context, files ...string) error {
 	if err != nil {
 		return err
 	}
-	request := &pluginpb.CodeGeneratorRequest{FileToGenerate: files, Parameter: proto.String("paths=source_relative")}
+	request := &pluginpb.CodeGeneratorRequest{FileToGenerate: files, Parameter: new("paths=source_relative")}
 	seen := map[string]bool{}
 	for _, file := range compiled {
 		request.ProtoFile = appendWithImports(request.ProtoFile, file, seen)
