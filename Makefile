@@ -9,10 +9,12 @@ COMMIT  := $(shell git rev-parse HEAD 2>/dev/null)
 DATE    := $(shell git log -1 --format=%cI 2>/dev/null)
 LDFLAGS := -s -w -X $(MODULE)/pkg/version.version=$(VERSION) -X $(MODULE)/pkg/version.commit=$(COMMIT) -X $(MODULE)/pkg/version.date=$(DATE)
 
+# One set of flags for build, vet and lint, so that they share what is compiled.
+export CGO_ENABLED := 0
+
 TOOL    := go tool -modfile=hack/tools/go.mod
 MODULES := . hack hack/tools
-# -count=1: results that depend on servers are never taken from the cache.
-GOTEST  := go test -race -shuffle=on -timeout=45m
+GOTEST  := CGO_ENABLED=1 go test -race -shuffle=on -timeout=45m
 
 .PHONY: help
 help: ## Show this help
@@ -25,9 +27,9 @@ build: bin/kubectl-vgr bin/vgr-controller bin/lab ## Build the plugin, the contr
 
 .PHONY: bin/kubectl-vgr bin/vgr-controller bin/lab
 bin/kubectl-vgr bin/vgr-controller:
-	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/$(@F)
+	go build -ldflags '$(LDFLAGS)' -o $@ ./cmd/$(@F)
 bin/lab:
-	cd hack && CGO_ENABLED=0 go build -trimpath -o ../bin/lab ./lab/cmd
+	cd hack && go build -o ../bin/lab ./lab/cmd
 
 .PHONY: install-plugin
 install-plugin: bin/kubectl-vgr ## Install the plugin into GOBIN, with its completion link

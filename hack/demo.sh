@@ -17,6 +17,11 @@ run() {
 	"$@"
 }
 
+synced() {
+	run kubectl --context "$1" -n production wait volumegroupreplications.replication.unified.io/postgresql \
+		--for='jsonpath={.status.lastSyncTime}' --timeout=90s
+}
+
 started=false
 if ! bin/lab status >/dev/null 2>&1; then
 	started=true
@@ -43,13 +48,15 @@ run kubectl vgr class create ceph-rbd-group-replication --provisioner rbd.csi.ce
 say "One command creates the group in east, prepares west and waits until both are confirmed."
 run kubectl vgr create postgresql -n production --class ceph-rbd-group-replication -l app=postgresql --yes
 
-say "Both sites, every volume."
+say "Both sites, every volume, after the first synchronisation."
+synced east
 run kubectl vgr list -n production
 run kubectl vgr status postgresql -n production
 
 say "Switch roles: demote east, then promote west."
 run kubectl vgr demote postgresql -n production --yes
 run kubectl vgr promote postgresql -n production --context west --peer-context east --yes
+synced west
 run kubectl vgr status postgresql -n production
 
 if $tty; then

@@ -189,6 +189,9 @@ type Parameter struct {
 type Traits struct {
 	// Fences is true when the backend makes a secondary read-only by itself.
 	Fences bool
+	// ConfirmsSync is true when two demoted sites report, by the condition Degraded turning
+	// False, that everything has crossed. A promotion before that splits the pair.
+	ConfirmsSync bool
 	// MaxVolumes is how many volumes a group can have; 0 means no limit.
 	MaxVolumes int
 }
@@ -228,6 +231,15 @@ type Profile struct {
 
 // Profiles are the backends of a program, in the order in which they are asked.
 type Profiles []Profile
+
+// Named finds a backend by its name.
+func (ps Profiles) Named(name string) (Profile, bool) {
+	i := slices.IndexFunc(ps, func(p Profile) bool { return p.Name == name })
+	if i < 0 {
+		return Profile{}, false
+	}
+	return ps[i], true
+}
 
 // ForProvisioner finds the backend that serves a CSI driver.
 func (ps Profiles) ForProvisioner(driver string) (Profile, bool) {

@@ -113,7 +113,7 @@ func (r *role) run(ctx context.Context, e *Env, args []string) error {
 	}
 	var names []string
 	for _, t := range todo {
-		names = append(names, t.Name)
+		names = append(names, t.group.Name)
 	}
 	if err := e.confirm(r.yes || mode == dryRunServer, names); err != nil {
 		return err
@@ -136,9 +136,15 @@ func (r *role) identify(ctx context.Context, p pair, inputs []overview.SiteInput
 	return err
 }
 
+// roleChange is a group to change.
+type roleChange struct {
+	group     *vgrv1.VolumeGroupReplication
+	awaitSync bool
+}
+
 // plan shows what will be done and returns the groups to change; one refusal stops all.
-func (r *role) plan(ctx context.Context, e *Env, p pair, o overview.Overview, inputs []overview.SiteInput) ([]*vgrv1.VolumeGroupReplication, error) {
-	var todo []*vgrv1.VolumeGroupReplication
+func (r *role) plan(ctx context.Context, e *Env, p pair, o overview.Overview, inputs []overview.SiteInput) ([]roleChange, error) {
+	var todo []roleChange
 	var refusals []error
 	users := map[string]podUsers{}
 	for _, g := range o.Groups {
@@ -152,6 +158,9 @@ func (r *role) plan(ctx context.Context, e *Env, p pair, o overview.Overview, in
 			}
 			req.users, req.usersUnknown = users[g.Namespace].of(g.On(p.here.Name)), users[g.Namespace].unknown
 		}
+		if profile, ok := e.Profiles.Named(g.Backend); ok {
+			req.confirmsSync = profile.Traits.ConfirmsSync
+		}
 		plan := planRole(req)
 		plan.show(e.ErrOut, p.here.Name, g)
 		if plan.refusal != nil {
@@ -160,7 +169,7 @@ func (r *role) plan(ctx context.Context, e *Env, p pair, o overview.Overview, in
 		}
 		if !plan.done {
 			i := slices.IndexFunc(inputs[0].Groups, func(x vgrv1.VolumeGroupReplication) bool { return x.Name == g.Name && x.Namespace == g.Namespace })
-			todo = append(todo, &inputs[0].Groups[i])
+			todo = append(todo, roleChange{&inputs[0].Groups[i], plan.awaitSync})
 		}
 	}
 	if len(refusals) > 1 {
@@ -176,7 +185,7 @@ func (r *role) plan(ctx context.Context, e *Env, p pair, o overview.Overview, in
 }
 
 // act writes each group and waits for all at once; one that fails does not stop the others.
-func (r *role) act(ctx context.Context, e *Env, p pair, todo []*vgrv1.VolumeGroupReplication, mode dryRun) error {
+func (r *role) act(ctx context.Context, e *Env, p pair, todo []roleChange, mode dryRun) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, r.timeout, errTimeout)
 	defer cancel()
 	c, err := p.here.Client()
@@ -186,9 +195,10 @@ func (r *role) act(ctx context.Context, e *Env, p pair, todo []*vgrv1.VolumeGrou
 	errs := make([]error, len(todo))
 	var acting sync.WaitGroup
 	var printing sync.Mutex
-	for i, g := range todo {
+	for i, t := range todo {
+		g := t.group
 		acting.Go(func() {
-			errs[i] = r.one(ctx, e, p, c, g, mode)
+			errs[i] = r.one(ctx, e, p, c, t, mode)
 			if errs[i] == nil {
 				printing.Lock()
 				defer printing.Unlock()
@@ -219,7 +229,13 @@ func (r *role) pastTense(mode dryRun) string {
 	}
 }
 
-func (r *role) one(ctx context.Context, e *Env, p pair, c client.Client, g *vgrv1.VolumeGroupReplication, mode dryRun) error {
+func (r *role) one(ctx context.Context, e *Env, p pair, c client.Client, t roleChange, mode dryRun) error {
+	g := t.group
+	if t.awaitSync && mode == dryRunNone {
+		if err := r.awaitSync(ctx, e, p, c, g); err != nil {
+			return err
+		}
+	}
 	before := g.DeepCopy()
 	g.Spec.ReplicationState = r.state
 	opts := []client.PatchOption{fieldManager}
@@ -240,6 +256,37 @@ func (r *role) one(ctx context.Context, e *Env, p pair, c client.Client, g *vgrv
 		site: p.here, key: client.ObjectKeyFromObject(g), clock: e.Clock, out: e.ErrOut, judge: reaches(r.state),
 		again: fmt.Sprintf("kubectl vgr %s %s -n %s --context %s goes on", verb(r.state), g.Name, g.Namespace, p.here.Name),
 	}.run(ctx)
+}
+
+// awaitSync waits until both sites have confirmed that everything has crossed, and reads the group
+// again. Nothing has been changed when it fails.
+func (r *role) awaitSync(ctx context.Context, e *Env, p pair, c client.Client, g *vgrv1.VolumeGroupReplication) error {
+	const anyway = "--accept-split-brain promotes all the same and loses what has not crossed"
+	if !r.wait {
+		return failure.Refused("leave out --wait=false; "+anyway, "%s/%s: not everything is confirmed to have crossed; nothing was changed", g.Namespace, g.Name)
+	}
+	planned := g.Generation
+	errs := make([]error, 2)
+	var both sync.WaitGroup
+	for i, s := range p.all() {
+		both.Go(func() {
+			errs[i] = waiter{site: s, key: client.ObjectKeyFromObject(g), clock: e.Clock, out: e.ErrOut, judge: crossed}.run(ctx)
+		})
+	}
+	both.Wait()
+	if err := failure.Worst(errs); err != nil {
+		if failure.Code(err) == failure.CodeInterrupted {
+			return failure.New(failure.CodeInterrupted, "", "interrupted before anything was changed")
+		}
+		return failure.Refused("see whether the link between the sites is up; "+anyway, "%v; nothing was changed", err)
+	}
+	if err := c.Get(ctx, client.ObjectKeyFromObject(g), g); err != nil {
+		return siteError(p.here, "read "+g.Namespace+"/"+g.Name, err)
+	}
+	if g.Generation != planned {
+		return failure.Refused("run the same command again: it looks anew", "%s/%s was changed by somebody else since the plan; nothing was changed", g.Namespace, g.Name)
+	}
+	return nil
 }
 
 // podUsers are the pods of a namespace by the PVC they use.

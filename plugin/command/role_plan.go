@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
@@ -29,6 +30,8 @@ type roleRequest struct {
 	usersUnknown string
 	force        bool
 	acceptSplit  bool
+	// confirmsSync is the backend's trait.
+	confirmsSync bool
 }
 
 // rolePlan is what will be done to one group, or why not.
@@ -37,8 +40,11 @@ type rolePlan struct {
 	from, to        vgrv1.ReplicationState
 	notes           []string
 	// done is true when the group is there already, confirmed.
-	done    bool
-	refusal *failure.Failure
+	done bool
+	// awaitSync is true when both sites must confirm that everything has crossed before anything
+	// is written.
+	awaitSync bool
+	refusal   *failure.Failure
 }
 
 // planRole decides. It is pure.
@@ -91,7 +97,31 @@ func (p *rolePlan) promote(r roleRequest) {
 			"%s is not confirmed to be secondary on %s yet: %s", p.name, r.peer, peer.Ready.Message)
 	default:
 		p.note(fmt.Sprintf("%s is secondary on %s, confirmed", p.name, r.peer))
+		p.sync(r, peer)
 	}
+}
+
+// sync asks for the proof that the demotion has crossed. Before it has, Ceph refuses a promotion,
+// csi-addons answers that by force, and the pair is split. Each site only speaks for what it
+// knew when it last looked, so both must have said it.
+func (p *rolePlan) sync(r roleRequest, peer overview.GroupSite) {
+	here := r.group.On(r.here)
+	switch {
+	case !r.confirmsSync || here.Desired == vgrv1.Primary: // what was asked for cannot be taken back
+	case synced(here) && synced(peer):
+		p.note("both sites confirm that everything has crossed")
+	case r.acceptSplit:
+		p.note("not every write is confirmed to have crossed: what has not is lost")
+	default:
+		p.awaitSync = true
+		p.note("waits first until both sites confirm that everything has crossed; after a demotion that takes up to half a minute")
+	}
+}
+
+// synced says whether a demoted site has confirmed that it and its peer hold the same.
+func synced(gs overview.GroupSite) bool {
+	degraded := meta.FindStatusCondition(gs.Conditions, vgrv1.ConditionDegraded)
+	return gs.State == vgrv1.StateSecondary && gs.Current && degraded != nil && degraded.Status == metav1.ConditionFalse
 }
 
 func (p *rolePlan) demote(r roleRequest) {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -93,8 +94,8 @@ func NewList(e *Env) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		draw := func(o overview.Overview) error {
-			return present.Table(e.Out, o, style, sel.allNamespaces, out.format == "wide")
+		draw := func(w io.Writer, o overview.Overview) error {
+			return present.Table(w, o, style, sel.allNamespaces, out.format == "wide")
 		}
 		return e.show(cmd.Context(), q, out, watch, draw, nil)
 	}
@@ -132,7 +133,7 @@ func NewStatus(e *Env) *cobra.Command {
 		if exitCode {
 			verdict = worst
 		}
-		return e.show(cmd.Context(), q, out, watch, func(o overview.Overview) error { return present.Status(e.Out, o, style) }, verdict)
+		return e.show(cmd.Context(), q, out, watch, func(w io.Writer, o overview.Overview) error { return present.Status(w, o, style) }, verdict)
 	}
 	return cmd
 }
@@ -152,8 +153,11 @@ func worst(o overview.Overview) error {
 	return nil
 }
 
+// drawing draws an overview as text.
+type drawing func(w io.Writer, o overview.Overview) error
+
 // show asks the sites once, or follows them, and draws.
-func (e *Env) show(ctx context.Context, q collect.Query, out *output, watch bool, draw, verdict func(overview.Overview) error) error {
+func (e *Env) show(ctx context.Context, q collect.Query, out *output, watch bool, draw drawing, verdict func(overview.Overview) error) error {
 	p, err := e.pair(ctx)
 	if err != nil {
 		return err
@@ -172,7 +176,7 @@ func (e *Env) show(ctx context.Context, q collect.Query, out *output, watch bool
 		if err := out.overview(e, o); err != nil {
 			return err
 		}
-	} else if err := e.draw(o, q, draw); err != nil {
+	} else if err := e.draw(e.Out, e.ErrOut, o, q, draw); err != nil {
 		return err
 	}
 	if verdict != nil {
@@ -181,8 +185,9 @@ func (e *Env) show(ctx context.Context, q collect.Query, out *output, watch bool
 	return nil
 }
 
-func (e *Env) draw(o overview.Overview, q collect.Query, draw func(overview.Overview) error) error {
-	present.Notes(e.ErrOut, o, e.errStyle())
+// draw writes the groups to out, and what is missing from the picture to notes.
+func (e *Env) draw(out, notes io.Writer, o overview.Overview, q collect.Query, draw drawing) error {
+	present.Notes(notes, o, e.errStyle())
 	if len(o.Groups) == 0 {
 		where := "namespace " + q.Namespace
 		if q.Namespace == "" {
@@ -191,10 +196,10 @@ func (e *Env) draw(o overview.Overview, q collect.Query, draw func(overview.Over
 		if q.Selector != nil && !q.Selector.Empty() {
 			where += " with labels " + q.Selector.String()
 		}
-		fmt.Fprintf(e.ErrOut, "No groups in %s.\nNext: kubectl vgr create NAME --class CLASS -l SELECTOR makes one; -A looks everywhere\n", where)
+		fmt.Fprintf(notes, "No groups in %s.\nNext: kubectl vgr create NAME --class CLASS -l SELECTOR makes one; -A looks everywhere\n", where)
 		return nil
 	}
-	return draw(o)
+	return draw(out, o)
 }
 
 // nothingAnswered is an error when no site could be asked at all.
@@ -206,21 +211,19 @@ func nothingAnswered(o overview.Overview) error {
 }
 
 // follow redraws on a terminal, and prints what changed elsewhere.
-func (e *Env) follow(ctx context.Context, p pair, q collect.Query, out *output, draw func(overview.Overview) error) error {
+func (e *Env) follow(ctx context.Context, p pair, q collect.Query, out *output, draw drawing) error {
 	if !out.human() {
 		return failure.New(failure.CodeError, "leave out -o", "-w shows a table; -o %s cannot be followed", out.format)
 	}
-	terminal, _ := e.outTerminal()
+	if terminal, _ := e.outTerminal(); terminal {
+		return e.live(ctx, p, q, draw)
+	}
 	last := map[string]string{}
 	err := collect.Watch(ctx, p.all(), q, e.Clock, func(o overview.Overview) error {
-		if terminal {
-			fmt.Fprint(e.Out, "\x1b[H\x1b[2J") // home, clear
-			return e.draw(o, q, draw)
-		}
 		if !changed(last, o) {
 			return nil
 		}
-		return e.draw(o, q, draw)
+		return e.draw(e.Out, e.ErrOut, o, q, draw)
 	})
 	if errors.Is(err, context.Canceled) {
 		return nil // Ctrl-C is how a watch ends

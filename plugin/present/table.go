@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -204,19 +205,22 @@ func (s Style) siteRow(site overview.Site, gs overview.GroupSite) []string {
 	return []string{Clean(site.Name), siteCell(s, site, gs), string(gs.Desired), ready, Clean(message)}
 }
 
-// routine says whether a site is a secondary whose peer is primary. Ceph calls such a one
-// degraded and resyncing for ever; it means that it receives.
+// routine says whether a site is a secondary whose peer is primary. Ceph calls such a one degraded
+// and resyncing for ever, or healthy for ever if it once was: neither says anything about now.
 func routine(g overview.Group, gs overview.GroupSite) bool {
 	p, ok := g.Primary()
 	return ok && p.Site != gs.Site && gs.State == vgrv1.StateSecondary && gs.Desired == vgrv1.Secondary
 }
 
-func (s Style) volumes(b *strings.Builder, gs overview.GroupSite, receives bool) error {
+func (s Style) volumes(b *strings.Builder, gs overview.GroupSite, follows bool) error {
 	t := table{style: s, indent: "  ", head: []string{"PVC", "STATE", "HEALTH", "LAST SYNC", "HANDLE", "MESSAGE"}}
 	for _, v := range gs.Volumes {
 		health, message := string(cmp.Or(v.Health, vgrv1.HealthUnknown)), v.Message
-		if receives && (v.Health == vgrv1.HealthResyncing || v.Health == vgrv1.HealthDegraded) {
-			health, message = "receiving", ""
+		if follows && v.Health != vgrv1.HealthError && v.Health != "" {
+			health, message = "follows", ""
+		}
+		if slices.ContainsFunc(gs.Conditions, func(c metav1.Condition) bool { return c.Message == message }) {
+			message = "" // said once, for the whole group
 		}
 		sync := "-"
 		if v.LastSyncTime != nil {
@@ -230,6 +234,9 @@ func (s Style) volumes(b *strings.Builder, gs overview.GroupSite, receives bool)
 func (s Style) health(h vgrv1.Health, text string) string {
 	switch h {
 	case vgrv1.HealthHealthy:
+		if text != string(h) {
+			return text
+		}
 		return s.level(overview.OK, text)
 	case vgrv1.HealthError:
 		return s.level(overview.Problem, text)

@@ -53,7 +53,7 @@ func Profile() backend.Profile {
 		Name: Name,
 		// Rook prefixes the driver with the operator's namespace; these are its defaults.
 		Provisioners:    []string{"rbd.csi.ceph.com", "rook-ceph.rbd.csi.ceph.com", "openshift-storage.rbd.csi.ceph.com"},
-		Traits:          backend.Traits{Fences: true, MaxVolumes: maxVolumes},
+		Traits:          backend.Traits{Fences: true, ConfirmsSync: true, MaxVolumes: maxVolumes},
 		Parameters:      parameters(),
 		CheckParameters: checkParameters,
 		AddToScheme:     AddToScheme,
