@@ -67,8 +67,19 @@ func (r Reconciler) ForVolumes() *Reconciler {
 	return &r
 }
 
+// cacheLag is how long a cache may take to learn of a write.
+const cacheLag = 50 * time.Millisecond
+
 // Reconcile makes the backend ask for what the subject asks for, and writes down its answer.
 func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (ctrl.Result, error) {
+	result, err := r.reconcile(ctx, req)
+	if apierrors.IsConflict(err) { // our cache is behind, often behind our own last write
+		return ctrl.Result{RequeueAfter: cacheLag}, nil
+	}
+	return result, err
+}
+
+func (r *Reconciler) reconcile(ctx context.Context, req reconcile.Request) (ctrl.Result, error) {
 	s, err := r.fetch(ctx, r.Client, req.NamespacedName)
 	if err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)

@@ -92,12 +92,13 @@ func (p *rolePlan) promote(r roleRequest) {
 	case peer.State == vgrv1.StatePrimary || peer.Desired == vgrv1.Primary:
 		p.refusal = failure.Refused(fmt.Sprintf("kubectl vgr demote %s -n %s --context %s", p.name, p.namespace, r.peer),
 			"%s is primary on %s (wanted %s, observed %s); two primaries would lose data", p.name, r.peer, peer.Desired, orUnknown(string(peer.State)))
+	case r.confirmsSync && peer.Desired == vgrv1.Secondary:
+		p.sync(r, peer) // which includes that it is confirmed
 	case !peer.Current || peer.Ready.Status != metav1.ConditionTrue:
 		p.refusal = failure.Refused(fmt.Sprintf("kubectl vgr status %s -n %s shows when it is", p.name, p.namespace),
 			"%s is not confirmed to be secondary on %s yet: %s", p.name, r.peer, peer.Ready.Message)
 	default:
 		p.note(fmt.Sprintf("%s is secondary on %s, confirmed", p.name, r.peer))
-		p.sync(r, peer)
 	}
 }
 
@@ -107,14 +108,15 @@ func (p *rolePlan) promote(r roleRequest) {
 func (p *rolePlan) sync(r roleRequest, peer overview.GroupSite) {
 	here := r.group.On(r.here)
 	switch {
-	case !r.confirmsSync || here.Desired == vgrv1.Primary: // what was asked for cannot be taken back
+	case here.Desired == vgrv1.Primary:
+		p.note("the promotion was asked for already; waits for its outcome")
 	case synced(here) && synced(peer):
-		p.note("both sites confirm that everything has crossed")
+		p.note("both sites confirm to be secondary, and that everything has crossed")
 	case r.acceptSplit:
 		p.note("not every write is confirmed to have crossed: what has not is lost")
 	default:
 		p.awaitSync = true
-		p.note("waits first until both sites confirm that everything has crossed; after a demotion that takes up to half a minute")
+		p.note("waits first until both sites confirm to be secondary, and that everything has crossed; after a demotion that takes up to half a minute")
 	}
 }
 
