@@ -7,6 +7,7 @@ package present
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -126,15 +127,14 @@ type table struct {
 	indent string
 	head   []string
 	rows   [][]string
+	// drop are the columns that go, in this order, when the table is too wide; whole are those that
+	// are never shortened.
+	drop, whole []string
 }
 
 func (t table) write(w io.Writer) error {
-	widths := make([]int, len(t.head))
-	for _, row := range append([][]string{t.head}, t.rows...) {
-		for i, cell := range row {
-			widths[i] = max(widths[i], ansi.StringWidth(cell))
-		}
-	}
+	t = t.narrow()
+	widths := t.widths()
 	t.fit(widths)
 	var b strings.Builder
 	for n, row := range append([][]string{t.head}, t.rows...) {
@@ -157,21 +157,57 @@ func (t table) write(w io.Writer) error {
 	return err
 }
 
+// widths are those that the cells ask for.
+func (t table) widths() []int {
+	widths := make([]int, len(t.head))
+	for _, row := range append([][]string{t.head}, t.rows...) {
+		for i, cell := range row {
+			widths[i] = max(widths[i], ansi.StringWidth(cell))
+		}
+	}
+	return widths
+}
+
+func (t table) total(widths []int) int {
+	total := len(t.indent) + 2*(len(widths)-1)
+	for _, w := range widths {
+		total += w
+	}
+	return total
+}
+
+// narrow leaves out what can be spared until the table fits.
+func (t table) narrow() table {
+	for _, name := range t.drop {
+		if t.style.Width == 0 || t.total(t.widths()) <= t.style.Width {
+			break
+		}
+		i := slices.Index(t.head, name)
+		if i < 0 {
+			continue
+		}
+		without := func(row []string) []string { return slices.Delete(slices.Clone(row), i, i+1) }
+		t.head = without(t.head)
+		rows := make([][]string, len(t.rows))
+		for n, row := range t.rows {
+			rows[n] = without(row)
+		}
+		t.rows = rows
+	}
+	return t
+}
+
 // fit takes from the widest column until the table fits. Columns stay wide enough to be told apart.
 func (t table) fit(widths []int) {
 	const least = 8
-	if t.style.Width == 0 {
-		return
-	}
-	for {
-		total, widest := len(t.indent)+2*(len(widths)-1), 0
+	for t.style.Width > 0 && t.total(widths) > t.style.Width {
+		widest := -1
 		for i, w := range widths {
-			total += w
-			if w > widths[widest] {
+			if w > least && !slices.Contains(t.whole, t.head[i]) && (widest < 0 || w > widths[widest]) {
 				widest = i
 			}
 		}
-		if total <= t.style.Width || widths[widest] <= least {
+		if widest < 0 {
 			return
 		}
 		widths[widest]--

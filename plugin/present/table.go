@@ -23,7 +23,7 @@ func Table(w io.Writer, o overview.Overview, s Style, namespaces, wide bool) err
 	if len(o.Groups) == 0 {
 		return nil
 	}
-	t := table{style: s}
+	t := table{style: s, drop: []string{"BACKEND", "LAST SYNC", "PVCS"}, whole: []string{"HEALTH", "LAG"}}
 	if namespaces {
 		t.head = append(t.head, "NAMESPACE")
 	}
@@ -104,7 +104,16 @@ func lastSync(o overview.Overview, g overview.Group) string {
 	if g.LastSyncTime == nil {
 		return "unknown"
 	}
-	return g.LastSyncTime.In(o.ObservedAt.Location()).Format(time.TimeOnly)
+	return moment(g.LastSyncTime.Time, o.ObservedAt.Time)
+}
+
+// moment is a time of the day, with the day unless that is clear.
+func moment(t, now time.Time) string {
+	t = t.In(now.Location())
+	if age := now.Sub(t); age > 12*time.Hour || age < -12*time.Hour {
+		return t.Format(time.DateTime)
+	}
+	return t.Format(time.TimeOnly)
 }
 
 // lag is the age of the last synchronisation, with its judgement against the schedule.
@@ -174,11 +183,11 @@ func (s Style) group(b *strings.Builder, o overview.Overview, g overview.Group) 
 			continue
 		}
 		fmt.Fprintf(b, "\n  %s\n", s.paint(bold, "Volumes on "+Clean(o.Sites[i].Name)))
-		if err := s.volumes(b, gs, routine(g, gs)); err != nil {
+		if err := s.volumes(b, o, gs, routine(g, gs)); err != nil {
 			return err
 		}
 	}
-	return s.conditions(b, g)
+	return s.conditions(b, o, g)
 }
 
 func (s Style) siteRow(site overview.Site, gs overview.GroupSite) []string {
@@ -212,8 +221,8 @@ func routine(g overview.Group, gs overview.GroupSite) bool {
 	return ok && p.Site != gs.Site && gs.State == vgrv1.StateSecondary && gs.Desired == vgrv1.Secondary
 }
 
-func (s Style) volumes(b *strings.Builder, gs overview.GroupSite, follows bool) error {
-	t := table{style: s, indent: "  ", head: []string{"PVC", "STATE", "HEALTH", "LAST SYNC", "HANDLE", "MESSAGE"}}
+func (s Style) volumes(b *strings.Builder, o overview.Overview, gs overview.GroupSite, follows bool) error {
+	t := table{style: s, indent: "  ", head: []string{"PVC", "STATE", "HEALTH", "LAST SYNC", "HANDLE", "MESSAGE"}, drop: []string{"LAST SYNC"}}
 	for _, v := range gs.Volumes {
 		health, message := string(cmp.Or(v.Health, vgrv1.HealthUnknown)), v.Message
 		if follows && v.Health != vgrv1.HealthError && v.Health != "" {
@@ -224,7 +233,7 @@ func (s Style) volumes(b *strings.Builder, gs overview.GroupSite, follows bool) 
 		}
 		sync := "-"
 		if v.LastSyncTime != nil {
-			sync = v.LastSyncTime.Format(time.TimeOnly)
+			sync = moment(v.LastSyncTime.Time, o.ObservedAt.Time)
 		}
 		t.rows = append(t.rows, []string{Clean(v.Name), string(cmp.Or(v.State, vgrv1.StateUnknown)), s.health(v.Health, health), sync, Clean(v.VolumeHandle), Clean(message)})
 	}
@@ -250,15 +259,15 @@ func (s Style) health(h vgrv1.Health, text string) string {
 	}
 }
 
-func (s Style) conditions(b *strings.Builder, g overview.Group) error {
+func (s Style) conditions(b *strings.Builder, o overview.Overview, g overview.Group) error {
 	for _, gs := range g.Sites {
 		if len(gs.Conditions) == 0 {
 			continue
 		}
 		fmt.Fprintf(b, "\n  %s\n", s.paint(bold, "Conditions on "+Clean(gs.Site)))
-		t := table{style: s, indent: "  ", head: []string{"TYPE", "STATUS", "REASON", "SINCE", "MESSAGE"}}
+		t := table{style: s, indent: "  ", head: []string{"TYPE", "STATUS", "REASON", "SINCE", "MESSAGE"}, drop: []string{"SINCE"}}
 		for _, c := range gs.Conditions {
-			t.rows = append(t.rows, []string{c.Type, string(c.Status), Clean(c.Reason), c.LastTransitionTime.Format(time.DateTime), Clean(c.Message)})
+			t.rows = append(t.rows, []string{c.Type, string(c.Status), Clean(c.Reason), c.LastTransitionTime.In(o.ObservedAt.Location()).Format(time.DateTime), Clean(c.Message)})
 		}
 		if err := t.write(b); err != nil {
 			return err

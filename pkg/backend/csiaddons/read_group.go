@@ -5,6 +5,7 @@ package csiaddons
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -39,12 +40,13 @@ func readGroup(in reading) backend.Observation {
 	if in.content != nil {
 		obs.GroupHandle = in.content.Spec.VolumeGroupReplicationHandle
 	}
-	for _, ref := range in.backendGroup.Status.PersistentVolumeClaimsRefList {
-		obs.Members = append(obs.Members, ref.Name)
-	}
-	slices.Sort(obs.Members)
 	confirmed := confirmedMembers(in)
-	complete := len(confirmed) == len(in.group.Members) && len(obs.Members) == len(in.group.Members)
+	obs.Members = slices.Sorted(maps.Keys(confirmed))
+	complete := len(confirmed) == len(in.group.Members) && !in.othersLeft()
+	if in.othersLeft() {
+		obs.Members = append(obs.Members, in.leaving()...)
+		slices.Sort(obs.Members)
+	}
 	if in.child != nil {
 		readReplication(&obs, in.child)
 		obs.Current = complete && asks(in.backendGroup.Spec.ReplicationState, in.backendGroup.Spec.AutoResync, in.group) && answers(in.child, in.group)
@@ -74,6 +76,32 @@ func confirmedMembers(in reading) map[string]bool {
 		}
 	}
 	return confirmed
+}
+
+// othersLeft says whether volumes are in the storage group, or are handed to it, that are no longer
+// wanted there.
+func (in reading) othersLeft() bool {
+	if in.content == nil {
+		return false
+	}
+	member := func(is func(backend.Member) bool) bool { return slices.ContainsFunc(in.group.Members, is) }
+	return slices.ContainsFunc(in.content.Spec.Source.VolumeHandles, func(h string) bool {
+		return !member(func(m backend.Member) bool { return m.Handle == h })
+	}) || slices.ContainsFunc(in.content.Status.PersistentVolumeRefList, func(r localReference) bool {
+		return !member(func(m backend.Member) bool { return m.PV == r.Name })
+	})
+}
+
+// leaving are the PVCs that csi-addons still counts in and that are not wanted any more. Without
+// othersLeft they are in its books only, until its next pass: it also counts what was never bound.
+func (in reading) leaving() []string {
+	var names []string
+	for _, ref := range in.backendGroup.Status.PersistentVolumeClaimsRefList {
+		if !slices.ContainsFunc(in.group.Members, func(m backend.Member) bool { return m.PVC == ref.Name }) {
+			names = append(names, ref.Name)
+		}
+	}
+	return names
 }
 
 // asks says whether a backend object's spec asks for what the group asks for.
@@ -145,9 +173,9 @@ func unconfirmed(in reading) []string {
 			names = append(names, m.PVC)
 		}
 	}
-	for _, ref := range in.backendGroup.Status.PersistentVolumeClaimsRefList {
-		if !slices.ContainsFunc(in.group.Members, func(m backend.Member) bool { return m.PVC == ref.Name }) {
-			names = append(names, ref.Name+" (leaving)")
+	if in.othersLeft() {
+		for _, name := range in.leaving() {
+			names = append(names, name+" (leaving)")
 		}
 	}
 	return names
@@ -195,10 +223,12 @@ func groupVolumes(in reading, obs backend.Observation, confirmed map[string]bool
 		}
 		out = append(out, v)
 	}
-	for _, name := range obs.Members {
-		if !slices.ContainsFunc(in.group.Members, func(m backend.Member) bool { return m.PVC == name }) {
-			out = append(out, vgrv1.VolumeStatus{Name: name, State: vgrv1.StateUnknown, Health: vgrv1.HealthUnknown, BackendRef: obs.Ref, Message: "leaving the group"})
-		}
+	message = "not in the storage group; csi-addons lets go of it at its next pass"
+	if in.othersLeft() {
+		message = "leaving the group"
+	}
+	for _, name := range in.leaving() {
+		out = append(out, vgrv1.VolumeStatus{Name: name, State: vgrv1.StateUnknown, Health: vgrv1.HealthUnknown, BackendRef: obs.Ref, Message: message})
 	}
 	return out
 }
