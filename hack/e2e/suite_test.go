@@ -35,7 +35,7 @@ import (
 
 const (
 	// patience is for slow machines; nothing takes this long.
-	patience = 25 * time.Second
+	patience = 3 * time.Minute
 	// settle is how long something that must not happen is looked for.
 	settle = 2 * time.Second
 	gold   = "gold"

@@ -82,7 +82,7 @@ func (c *creation) wanted(namespace, name string) (*vgrv1.VolumeGroupReplication
 	}
 	state := vgrv1.ReplicationState(c.state)
 	if state != vgrv1.Primary && state != vgrv1.Secondary {
-		return nil, failure.New(failure.CodeError, "", "--state must be primary or secondary, not %q", c.state)
+		return nil, failure.New(failure.CodeError, "kubectl vgr resync is for groups that exist", "--state must be primary or secondary, not %q", c.state)
 	}
 	g := &vgrv1.VolumeGroupReplication{
 		TypeMeta:   metav1.TypeMeta{APIVersion: vgrv1.GroupVersion.String(), Kind: "VolumeGroupReplication"},

@@ -63,7 +63,7 @@ func (e *Env) style() (present.Style, error) {
 	terminal, width := e.outTerminal()
 	s, err := present.StyleFor(e.Color, e.Getenv, terminal, width)
 	if err != nil {
-		return s, failure.New(failure.CodeError, "", "%v", err)
+		return s, failure.New(failure.CodeError, "leave it out, or use --color=never", "%v", err)
 	}
 	return s, nil
 }
@@ -191,7 +191,7 @@ func (s *selection) query(e *Env, args []string, changes bool) (collect.Query, e
 		return q, failure.New(failure.CodeError, "kubectl vgr list shows the groups", "name groups, or use -l or --all (one of them)")
 	}
 	if !changes && len(args) > 0 && s.selector != "" {
-		return q, failure.New(failure.CodeError, "", "names and -l cannot be used together")
+		return q, failure.New(failure.CodeError, "use one of them", "names and -l cannot be used together")
 	}
 	return q, nil
 }
@@ -242,7 +242,7 @@ func (c *change) mode() (dryRun, error) {
 	case dryRunNone, dryRunClient, dryRunServer:
 		return m, nil
 	default:
-		return "", failure.New(failure.CodeError, "", "--dry-run must be none, client or server, not %q", c.dryRun)
+		return "", failure.New(failure.CodeError, "use --dry-run=client to see the plan", "--dry-run must be none, client or server, not %q", c.dryRun)
 	}
 }
 

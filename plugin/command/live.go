@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/term"
+	"k8s.io/kubectl/pkg/util/interrupt"
+	kterm "k8s.io/kubectl/pkg/util/term"
 
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/plugin/collect"
@@ -33,27 +35,36 @@ const (
 func (e *Env) live(ctx context.Context, p pair, q collect.Query, draw drawing) error {
 	ctx, quit := context.WithCancel(ctx)
 	defer quit()
-	restore := e.quitOnKey(quit)
 	var last []byte
-	fmt.Fprint(e.Out, enterScreen)
-	defer func() {
-		fmt.Fprint(e.Out, leaveScreen)
-		restore()
-		_, _ = e.Out.Write(last)
-	}()
-	err := collect.Watch(ctx, p.all(), q, e.Clock, func(o overview.Overview) error {
-		var b bytes.Buffer
-		if err := e.draw(&b, &b, o, q, draw); err != nil {
-			return err
+	terminal := kterm.TTY{In: e.In, Raw: true, Parent: interrupt.New(func(os.Signal) { quit() })}
+	err := terminal.Safe(func() error {
+		if terminal.IsTerminalIn() {
+			go quitOnKey(e.In, quit) // ends with the process: a read of a terminal cannot be cancelled
 		}
-		last = b.Bytes()
-		_, err := io.WriteString(e.Out, frame(b.String(), o.ObservedAt.Time, e.height()))
-		return err
+		fmt.Fprint(e.Out, enterScreen)
+		defer fmt.Fprint(e.Out, leaveScreen)
+		return e.pictures(ctx, p, q, draw, &last)
 	})
+	if _, writeErr := e.Out.Write(last); err == nil {
+		err = writeErr
+	}
 	if errors.Is(err, context.Canceled) {
 		return nil // that is how it ends
 	}
 	return err
+}
+
+// pictures draws until the context ends, and leaves the last one in last.
+func (e *Env) pictures(ctx context.Context, p pair, q collect.Query, draw drawing, last *[]byte) error {
+	return collect.Watch(ctx, p.all(), q, e.Clock, func(o overview.Overview) error {
+		var b bytes.Buffer
+		if err := e.draw(&b, &b, o, q, draw); err != nil {
+			return err
+		}
+		*last = b.Bytes()
+		_, err := io.WriteString(e.Out, frame(b.String(), o.ObservedAt.Time, e.height()))
+		return err
+	})
 }
 
 // frame is one picture, cut to the height of the screen. Lines are overwritten in place, so that
@@ -81,27 +92,16 @@ func (e *Env) height() int {
 	return height
 }
 
-// quitOnKey calls quit when q or Ctrl-C is typed. What it returns gives the terminal back.
-func (e *Env) quitOnKey(quit func()) (restore func()) {
-	in, ok := e.In.(*os.File)
-	if !ok || !term.IsTerminal(int(in.Fd())) {
-		return func() {}
-	}
-	before, err := term.MakeRaw(int(in.Fd()))
-	if err != nil {
-		return func() {}
-	}
-	go func() { // ends with the process: a read of a terminal cannot be cancelled
-		key := make([]byte, 1)
-		for {
-			if _, err := in.Read(key); err != nil {
-				return
-			}
-			if key[0] == 'q' || key[0] == ctrlC {
-				quit()
-				return
-			}
+// quitOnKey calls quit when q or Ctrl-C is typed; in raw mode Ctrl-C is a key like others.
+func quitOnKey(in io.Reader, quit func()) {
+	key := make([]byte, 1)
+	for {
+		if _, err := in.Read(key); err != nil {
+			return
 		}
-	}()
-	return func() { _ = term.Restore(int(in.Fd()), before) }
+		if key[0] == 'q' || key[0] == ctrlC {
+			quit()
+			return
+		}
+	}
 }

@@ -171,6 +171,9 @@ func (p *rolePlan) show(w io.Writer, here string, g overview.Group) {
 	for _, v := range g.On(here).Volumes {
 		pvcs = append(pvcs, present.Clean(v.Name))
 	}
+	if len(pvcs) == 0 {
+		pvcs = []string{"none known"}
+	}
 	fmt.Fprintf(w, "  volumes: %s\n", strings.Join(pvcs, ", "))
 	for _, n := range p.notes {
 		fmt.Fprintf(w, "  - %s\n", present.Clean(n))

@@ -38,7 +38,7 @@ func newOutput(cmd *cobra.Command, extra string) *output {
 	o := &output{flags: genericclioptions.NewPrintFlags("")}
 	formats := []string{"json", "yaml", "name", "jsonpath=…", "jsonpath-file=…", "go-template=…", "go-template-file=…"}
 	if extra != "" {
-		formats = append(formats, extra)
+		formats = append(formats, extra, "custom-columns=…")
 	}
 	cmd.Flags().StringVarP(&o.format, "output", "o", "", "one of: "+strings.Join(formats, ", "))
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"json", "yaml", "name", "wide", "jsonpath=", "go-template="}, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace))
@@ -59,6 +59,9 @@ func (o *output) print(e *Env, obj runtime.Object) error {
 }
 
 func (o *output) overview(e *Env, view overview.Overview) error {
+	if spec, ok := strings.CutPrefix(o.format, "custom-columns="); ok {
+		return customColumns(e.Out, spec, view.Groups)
+	}
 	if o.format == "name" {
 		for _, g := range view.Groups {
 			fmt.Fprintf(e.Out, "volumegroupreplication.replication.unified.io/%s\n", g.Name)

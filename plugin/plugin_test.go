@@ -1,0 +1,440 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package plugin_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend/csiaddons"
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/plugin"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// bench is two API servers, without controllers: what the plugin sees is what a test wrote.
+type bench struct {
+	t          *testing.T
+	kubeconfig string
+	home       string
+	east, west client.Client
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
+		t.Skip("KUBEBUILDER_ASSETS is not set: no API server to test with (make test sets it)")
+	}
+	b := &bench{t: t, kubeconfig: filepath.Join(t.TempDir(), "kubeconfig"), home: t.TempDir()}
+	config := clientcmdapi.NewConfig()
+	for name, into := range map[string]*client.Client{"east": &b.east, "west": &b.west} {
+		env := &envtest.Environment{CRDDirectoryPaths: []string{filepath.Join("..", "pkg", "manifests", "crd")}, ErrorIfCRDPathMissing: true}
+		admin, err := env.Start()
+		b.must(err)
+		t.Cleanup(func() {
+			if err := env.Stop(); err != nil {
+				t.Error(err)
+			}
+		})
+		addContext(config, name, admin)
+		nobody, err := env.AddUser(envtest.User{Name: "nobody"}, nil)
+		b.must(err)
+		addContext(config, "nobody-"+name, nobody.Config())
+		scheme := runtime.NewScheme()
+		for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, vgrv1.AddToScheme, apiextensionsv1.AddToScheme} {
+			b.must(add(scheme))
+		}
+		*into, err = client.New(admin, client.Options{Scheme: scheme})
+		b.must(err)
+	}
+	addContext(config, "dead", &rest.Config{Host: "https://127.0.0.1:1"})
+	twin := *config.Contexts["east"]
+	config.Contexts["twin"] = &twin
+	config.CurrentContext = "east"
+	b.must(clientcmd.WriteToFile(*config, b.kubeconfig))
+	return b
+}
+
+func addContext(config *clientcmdapi.Config, name string, rc *rest.Config) {
+	config.Clusters[name] = &clientcmdapi.Cluster{Server: rc.Host, CertificateAuthorityData: rc.CAData}
+	config.AuthInfos[name] = &clientcmdapi.AuthInfo{ClientCertificateData: rc.CertData, ClientKeyData: rc.KeyData}
+	config.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name}
+}
+
+func (b *bench) must(err error) {
+	b.t.Helper()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// result is how a command ended.
+type result struct {
+	code        int
+	out, errOut string
+}
+
+// vgr runs a command through the real root.
+func (b *bench) vgr(args ...string) result {
+	b.t.Helper()
+	var out, errOut bytes.Buffer
+	env := map[string]string{"KUBECONFIG": b.kubeconfig, "HOME": b.home, "LANG": "C.UTF-8"}
+	code := plugin.Main(b.t.Context(), plugin.Config{
+		Args:      append([]string{"kubectl-vgr", "--kubeconfig", b.kubeconfig}, args...),
+		IOStreams: genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: &errOut},
+		Getenv:    func(k string) string { return env[k] }, Clock: clock.RealClock{}, Profiles: backend.Profiles{csiaddons.Profile()},
+		Executable: func() (string, error) { return "/nowhere/kubectl-vgr", nil },
+	})
+	return result{code, out.String(), errOut.String()}
+}
+
+// volume makes a bound PVC, as a provisioner and the binder would.
+func (b *bench) volume(c client.Client, name, driver string, labels map[string]string) {
+	b.t.Helper()
+	class, size := "", corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}
+	pvc := &corev1.PersistentVolumeClaim{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name, Labels: labels},
+		Spec: corev1.PersistentVolumeClaimSpec{
+			StorageClassName: &class, VolumeName: "pv-" + name, AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+			Resources: corev1.VolumeResourceRequirements{Requests: size},
+		},
+	}
+	b.must(c.Create(b.t.Context(), pvc))
+	b.must(c.Create(b.t.Context(), &corev1.PersistentVolume{
+		ObjectMeta: metav1.ObjectMeta{Name: "pv-" + name},
+		Spec: corev1.PersistentVolumeSpec{
+			Capacity: size, AccessModes: pvc.Spec.AccessModes,
+			PersistentVolumeSource: corev1.PersistentVolumeSource{CSI: &corev1.CSIPersistentVolumeSource{Driver: driver, VolumeHandle: "handle-" + name}},
+		},
+	}))
+	pvc.Status.Phase, pvc.Status.Capacity = corev1.ClaimBound, size
+	b.must(c.Status().Update(b.t.Context(), pvc))
+}
+
+// group makes a group with a status, as the controller would.
+func (b *bench) group(c client.Client, name string, desired vgrv1.ReplicationState, state vgrv1.State, conditions ...metav1.Condition) {
+	b.t.Helper()
+	g := &vgrv1.VolumeGroupReplication{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name},
+		Spec: vgrv1.VolumeGroupReplicationSpec{
+			VolumeGroupReplicationClass: "gold", ReplicationState: desired,
+			Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"group": name}},
+		},
+	}
+	b.must(c.Create(b.t.Context(), g))
+	g.Status.State, g.Status.ObservedGeneration, g.Status.Backend = state, 1, csiaddons.Name
+	for _, cond := range conditions {
+		cond.ObservedGeneration, cond.LastTransitionTime = 1, metav1.Now()
+		g.Status.Conditions = append(g.Status.Conditions, cond)
+	}
+	b.must(c.Status().Update(b.t.Context(), g))
+}
+
+func ready(reason string) metav1.Condition {
+	return metav1.Condition{Type: vgrv1.ConditionReady, Status: metav1.ConditionTrue, Reason: reason, Message: "said by the test"}
+}
+
+// TestCommands runs commands against two real API servers. Each error must be one line, with the
+// next step, the right exit code, and nothing changed.
+func TestCommands(t *testing.T) {
+	b := newBench(t)
+	long := strings.Repeat("a", 64)
+	db := map[string]string{"app": "db"}
+	for _, c := range []client.Client{b.east, b.west} {
+		b.must(c.Create(t.Context(), &vgrv1.VolumeGroupReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: "gold"}, Spec: vgrv1.ClassSpec{Provisioner: "rbd.csi.ceph.com", Parameters: map[string]string{"schedulingInterval": "5m"}}}))
+	}
+	b.must(b.east.Create(t.Context(), &vgrv1.VolumeGroupReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: "alien"}, Spec: vgrv1.ClassSpec{Provisioner: "csi.example.com"}}))
+	b.must(b.east.Create(t.Context(), &vgrv1.VolumeGroupReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: "misspelt"}, Spec: vgrv1.ClassSpec{Provisioner: "rbd.csi.ceph.com", Parameters: map[string]string{"shedulingInterval": "5m"}}}))
+	b.must(b.east.Create(t.Context(), &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: "late"}, Provisioner: "csi.example.com"}))
+	b.volume(b.east, "data", "rbd.csi.ceph.com", db)
+	b.volume(b.east, "logs", "rbd.csi.ceph.com", db)
+	b.volume(b.east, "alien", "csi.example.com", map[string]string{"app": "alien"})
+	late := "late"
+	b.must(b.east.Create(t.Context(), &corev1.PersistentVolumeClaim{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "pending", Labels: map[string]string{"app": "pending"}},
+		Spec: corev1.PersistentVolumeClaimSpec{
+			StorageClassName: &late, AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+			Resources: corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}},
+		},
+	}))
+	primary, secondary := ready("Promoted"), ready("Demoted")
+	b.group(b.east, "orders", vgrv1.Primary, vgrv1.StatePrimary, primary)
+	b.group(b.west, "orders", vgrv1.Secondary, vgrv1.StateSecondary, secondary)
+	b.group(b.east, "alone", vgrv1.Primary, vgrv1.StatePrimary, primary)
+
+	create := func(more ...string) []string { return append([]string{"create", "new", "--yes"}, more...) }
+	cases := map[string]struct {
+		args []string
+		code int
+	}{
+		"no such command":                  {[]string{"replicate"}, 1},
+		"no such flag":                     {[]string{"list", "--everything"}, 1},
+		"no such context":                  {[]string{"list", "--context", "nowhere"}, 1},
+		"no such peer context":             {[]string{"list", "--peer-context", "nowhere"}, 1},
+		"the peer is this site":            {[]string{"list", "--peer-context", "east"}, 1},
+		"no such group":                    {[]string{"status", "nothing", "--peer-context", "west"}, 1},
+		"malformed selector of groups":     {[]string{"list", "-l", "a in (b"}, 1},
+		"names and a selector":             {[]string{"list", "orders", "-l", "a=b"}, 1},
+		"no such output":                   {[]string{"list", "-o", "xml"}, 1},
+		"no such colour":                   {[]string{"list", "--color", "sometimes"}, 1},
+		"unreachable":                      {[]string{"list", "--context", "dead"}, 6},
+		"no permission":                    {[]string{"list", "--context", "nobody-east"}, 1},
+		"exit code of an unreachable peer": {[]string{"status", "--exit-code", "-o", "name", "--peer-context", "dead"}, 6},
+
+		"create without class":            {create("-l", "app=db"), 1},
+		"create without selector":         {create("--class", "gold"), 1},
+		"create without name":             {[]string{"create", "--class", "gold", "-l", "app=db"}, 1},
+		"malformed selector":              {create("--class", "gold", "-l", "app in (db"), 1},
+		"unknown class":                   {create("--class", "silver", "-l", "app=db"), 2},
+		"class of no backend":             {create("--class", "alien", "-l", "app=db"), 2},
+		"class with unknown parameter":    {create("--class", "misspelt", "-l", "app=db"), 2},
+		"selector matches nothing":        {create("--class", "gold", "-l", "app=none"), 2},
+		"unbound PVC":                     {create("--class", "gold", "-l", "app=pending"), 2},
+		"PVC of another driver":           {create("--class", "gold", "-l", "app=alien"), 2},
+		"name too long":                   {[]string{"create", long, "--class", "gold", "-l", "app=db", "--yes"}, 1},
+		"state that is none":              {create("--class", "gold", "-l", "app=db", "--state", "resync"), 1},
+		"dry run that is none":            {create("--class", "gold", "-l", "app=db", "--dry-run=maybe"), 1},
+		"another group of that name":      {[]string{"create", "orders", "--yes", "--class", "gold", "-l", "app=db"}, 2},
+		"not confirmed":                   {[]string{"create", "new", "--class", "gold", "-l", "app=db"}, 5},
+		"no permission to create":         {create("--class", "gold", "-l", "app=db", "--context", "nobody-east"), 1},
+		"create with an unreachable peer": {create("--class", "gold", "-l", "app=db", "--peer-context", "dead"), 6},
+		"create with one cluster twice":   {create("--class", "gold", "-l", "app=db", "--peer-context", "twin"), 2},
+
+		"promote without names":               {[]string{"promote"}, 1},
+		"promote beside a primary":            {[]string{"promote", "orders", "--context", "west", "--peer-context", "east", "--yes"}, 2},
+		"promote with an unreachable peer":    {[]string{"promote", "orders", "--context", "west", "--peer-context", "dead", "--yes"}, 6},
+		"promote without a peer":              {[]string{"promote", "orders", "--context", "west", "--yes"}, 2},
+		"promote against one cluster twice":   {[]string{"demote", "orders", "--peer-context", "twin", "--yes"}, 2},
+		"demote not confirmed":                {[]string{"demote", "orders", "--peer-context", "west"}, 5},
+		"resync of a primary":                 {[]string{"resync", "orders", "--peer-context", "west", "--yes"}, 2},
+		"delete not confirmed":                {[]string{"delete", "orders", "--peer-context", "west"}, 5},
+		"delete of a secondary that hangs":    {[]string{"delete", "orders", "--context", "west", "--peer-context", "dead", "--dry-run=client"}, 0},
+		"class without provisioner":           {[]string{"class", "create", "x"}, 1},
+		"class of an unknown provisioner":     {[]string{"class", "create", "x", "--provisioner", "csi.example.com"}, 2},
+		"class with an unknown key":           {[]string{"class", "create", "x", "--provisioner", "rbd.csi.ceph.com", "--parameter", "shedulingInterval=5m"}, 2},
+		"class with an interval that is none": {[]string{"class", "create", "x", "--provisioner", "rbd.csi.ceph.com", "--parameter", "schedulingInterval=5x"}, 2},
+		"class that exists":                   {[]string{"class", "create", "gold", "--provisioner", "rbd.csi.ceph.com"}, 2},
+		"class that does not":                 {[]string{"class", "describe", "silver"}, 1},
+	}
+	before := b.everything()
+	var golden strings.Builder
+	for _, name := range slices.Sorted(mapsKeys(cases)) {
+		tc := cases[name]
+		t.Run(name, func(t *testing.T) {
+			r := b.vgr(tc.args...)
+			if r.code != tc.code {
+				t.Errorf("exit code %d, want %d\n%s%s", r.code, tc.code, r.out, r.errOut)
+			}
+			errors := 0
+			for line := range strings.Lines(r.errOut) {
+				if strings.HasPrefix(line, "Error: ") {
+					errors++
+				}
+			}
+			if want := min(tc.code, 1); errors != want || strings.Contains(r.errOut, "Error: Error") {
+				t.Errorf("%d lines begin with Error, want %d:\n%s", errors, want, r.errOut)
+			}
+			fmt.Fprintf(&golden, "# %s\n$ kubectl vgr %s\n%s%s[exit code %d]\n\n", name, strings.Join(tc.args, " "), r.out, r.errOut, r.code)
+		})
+	}
+	if diff := cmp.Diff(before, b.everything()); diff != "" {
+		t.Errorf("something was changed:\n%s", diff)
+	}
+	check(t, "errors.golden", golden.String())
+
+	t.Run("one model", func(t *testing.T) { b.oneModel() })
+	t.Run("dry runs change nothing", func(t *testing.T) { b.dryRuns() })
+	t.Run("promote waits for proof", func(t *testing.T) { b.proof() })
+	t.Run("the peer is found again", func(t *testing.T) { b.peerFound() })
+	t.Run("no CRDs", func(t *testing.T) { b.noCRDs() })
+}
+
+func mapsKeys[V any](m map[string]V) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for k := range m {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+func check(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// everything is the version of each object that a command might change.
+func (b *bench) everything() map[string]string {
+	b.t.Helper()
+	out := map[string]string{}
+	for site, c := range map[string]client.Client{"east": b.east, "west": b.west} {
+		for _, list := range []client.ObjectList{
+			&vgrv1.VolumeGroupReplicationList{}, &vgrv1.VolumeGroupReplicationClassList{}, &corev1.PersistentVolumeClaimList{}, &corev1.PersistentVolumeList{},
+		} {
+			b.must(c.List(b.t.Context(), list))
+			data, err := json.Marshal(list)
+			b.must(err)
+			var items struct {
+				Items []metav1.PartialObjectMetadata `json:"items"`
+			}
+			b.must(json.Unmarshal(data, &items))
+			for _, item := range items.Items {
+				out[fmt.Sprintf("%s %T %s/%s", site, list, item.Namespace, item.Name)] = item.ResourceVersion
+			}
+		}
+	}
+	return out
+}
+
+// oneModel compares the table with the JSON it is drawn from.
+func (b *bench) oneModel() {
+	r := b.vgr("list", "--peer-context", "west", "-o", "json")
+	var o overview.Overview
+	b.must(json.Unmarshal([]byte(r.out), &o))
+	if o.APIVersion != overview.APIVersion || len(o.Groups) != 2 || len(o.Sites) != 2 {
+		b.t.Errorf("%s", r.out)
+	}
+	table := b.vgr("list", "--peer-context", "west")
+	for _, g := range o.Groups {
+		if !strings.Contains(table.out, g.Name) || !strings.Contains(table.out, string(g.Verdict.Headline)) {
+			b.t.Errorf("%s with %s is not in\n%s", g.Name, g.Verdict.Headline, table.out)
+		}
+	}
+	for format, want := range map[string]string{
+		"name":                        "volumegroupreplication.replication.unified.io/alone\nvolumegroupreplication.replication.unified.io/orders\n",
+		"jsonpath={.groups[*].name}":  "alone orders",
+		"go-template={{len .groups}}": "2",
+		"custom-columns=N:.name,S:.sites[*].state,X:.nothing": "N        S                   X\nalone    Primary             <none>\norders   Primary,Secondary   <none>\n",
+	} {
+		if r := b.vgr("list", "--peer-context", "west", "-o", format); r.out != want || r.code != 0 {
+			b.t.Errorf("-o %s: %q %s", format, r.out, r.errOut)
+		}
+	}
+}
+
+func (b *bench) dryRuns() {
+	before := b.everything()
+	for _, args := range [][]string{
+		{"create", "new", "--class", "gold", "-l", "app=db", "--peer-context", "west"},
+		{"demote", "orders", "--peer-context", "west"},
+		{"delete", "orders", "--peer-context", "west"},
+		{"class", "create", "silver", "--provisioner", "rbd.csi.ceph.com"},
+	} {
+		for _, mode := range []string{"client", "server"} {
+			if r := b.vgr(append(args, "--dry-run="+mode)...); r.code != 0 {
+				b.t.Errorf("%v, %s dry run: exit code %d\n%s", args, mode, r.code, r.errOut)
+			}
+		}
+	}
+	if diff := cmp.Diff(before, b.everything()); diff != "" {
+		b.t.Errorf("a dry run changed something:\n%s", diff)
+	}
+}
+
+// proof: both sites are secondary; while one has not confirmed that all has crossed, nothing is
+// written.
+func (b *bench) proof() {
+	synced := metav1.Condition{Type: vgrv1.ConditionDegraded, Status: metav1.ConditionFalse, Reason: "Healthy"}
+	lacking := metav1.Condition{Type: vgrv1.ConditionDegraded, Status: metav1.ConditionTrue, Reason: "VolumeDegraded", Message: "volume is degraded"}
+	b.group(b.east, "demoted", vgrv1.Secondary, vgrv1.StateSecondary, ready("Demoted"), lacking)
+	b.group(b.west, "demoted", vgrv1.Secondary, vgrv1.StateSecondary, ready("Demoted"), synced)
+	before := b.everything()
+	promote := []string{"promote", "demoted", "--context", "west", "--peer-context", "east", "--yes"}
+	for _, more := range [][]string{{"--timeout", "1s"}, {"--wait=false"}} {
+		if r := b.vgr(append(promote, more...)...); r.code != 2 || !strings.Contains(r.errOut, "nothing was changed") {
+			b.t.Errorf("%v: exit code %d\n%s", more, r.code, r.errOut)
+		}
+	}
+	if diff := cmp.Diff(before, b.everything()); diff != "" {
+		b.t.Errorf("something was changed:\n%s", diff)
+	}
+	var g vgrv1.VolumeGroupReplication
+	b.must(b.east.Get(b.t.Context(), client.ObjectKey{Namespace: "default", Name: "demoted"}, &g))
+	g.Status.Conditions[1].Status = metav1.ConditionFalse
+	b.must(b.east.Status().Update(b.t.Context(), &g))
+	if r := b.vgr(append(promote, "--wait=false")...); r.code != 0 {
+		b.t.Errorf("exit code %d\n%s", r.code, r.errOut)
+	}
+	// Nobody answers here, so waiting for the result ends with the time.
+	if r := b.vgr(append(promote, "--timeout", "1s")...); r.code != 3 {
+		b.t.Errorf("exit code %d, want 3\n%s", r.code, r.errOut)
+	}
+}
+
+// peerFound: what create remembers is enough to find the peer, by its identity and not its name.
+func (b *bench) peerFound() {
+	var ns corev1.Namespace
+	b.must(b.west.Get(b.t.Context(), client.ObjectKey{Name: "kube-system"}, &ns))
+	var g vgrv1.VolumeGroupReplication
+	b.must(b.east.Get(b.t.Context(), client.ObjectKey{Namespace: "default", Name: "alone"}, &g))
+	g.Annotations = map[string]string{vgrv1.AnnotationPeerClusterUID: string(ns.UID), vgrv1.AnnotationPeerContext: "renamed-since"}
+	b.must(b.east.Update(b.t.Context(), &g))
+	var o overview.Overview
+	b.must(json.Unmarshal([]byte(b.vgr("list", "-o", "json").out), &o))
+	if len(o.Sites) != 2 || o.Sites[1].Name != "west" {
+		b.t.Errorf("sites %+v", o.Sites)
+	}
+}
+
+func (b *bench) noCRDs() {
+	var crds apiextensionsv1.CustomResourceDefinitionList
+	b.must(b.west.List(b.t.Context(), &crds))
+	for i := range crds.Items {
+		b.must(b.west.Delete(b.t.Context(), &crds.Items[i]))
+	}
+	for range 100 { // the API server stops serving them a little later
+		if r := b.vgr("list", "--context", "west"); strings.Contains(r.errOut, "not installed") {
+			if r.code != 1 || !strings.Contains(r.errOut, "Next: install the CRDs") {
+				b.t.Errorf("exit code %d\n%s", r.code, r.errOut)
+			}
+			return
+		}
+		time.Sleep(100 * time.Millisecond) //nolint:forbidigo // polls a real server
+	}
+	b.t.Error("the missing CRDs were not noticed")
+}
