@@ -9,12 +9,12 @@ import (
 	"slices"
 	"testing"
 
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab"
-	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 )
 
 // mirrored waits until exactly these PVCs are mirrored by the array.

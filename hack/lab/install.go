@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/unified-replication/kubectl-vgr/pkg/manifests"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -18,7 +19,6 @@ import (
 	"k8s.io/client-go/dynamic"
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab/driver"
-	"github.com/unified-replication/kubectl-vgr/pkg/manifests"
 )
 
 // sidecarPod is the Pod that csi-addons believes the driver's sidecar to run in.
