@@ -8,6 +8,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io"
 	"maps"
 	"os"
@@ -229,5 +232,33 @@ func testColumns(t *testing.T, c client.Client, config *rest.Config) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("columns (-want +got):\n%s", diff)
+	}
+}
+
+// TestDocumented: every condition and reason is in the documentation.
+func TestDocumented(t *testing.T) {
+	doc, err := os.ReadFile("../../../docs/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := parser.ParseFile(token.NewFileSet(), "conditions.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok || !strings.HasPrefix(spec.Names[0].Name, "Condition") && !strings.HasPrefix(spec.Names[0].Name, "Reason") {
+			return true
+		}
+		found++
+		value := strings.Trim(spec.Values[0].(*ast.BasicLit).Value, `"`)
+		if !bytes.Contains(doc, []byte("`"+value+"`")) {
+			t.Errorf("%s (%s) is not in docs/api.md", value, spec.Names[0].Name)
+		}
+		return false
+	})
+	if found < 20 {
+		t.Errorf("only %d constants found", found)
 	}
 }
