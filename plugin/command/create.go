@@ -180,7 +180,7 @@ func (c *creation) look(ctx context.Context, e *Env, p pair, group *vgrv1.Volume
 	if s.profile.PeerObjects == nil {
 		return s, failure.Refused("create the group on each site", "%s cannot prepare a peer", s.profile.Name)
 	}
-	if s.hereUID, s.peerUID, err = p.distinct(ctx, ""); err != nil {
+	if s.hereUID, s.peerUID, err = p.distinct(ctx); err != nil {
 		return s, err
 	}
 	return s, c.lookAtPeer(ctx, p.peer, group, &s)

@@ -99,9 +99,9 @@ func (p pair) all() []*site.Site {
 	return []*site.Site{p.here, p.peer}
 }
 
-// distinct refuses two contexts that are one cluster, and a peer that is not the one the group
-// was paired with. Without the permission to read kube-system it says so instead.
-func (p pair) distinct(ctx context.Context, pairedWith string) (hereUID, peerUID string, err error) {
+// distinct identifies both clusters and refuses two contexts that are one. Without the permission
+// to read kube-system it says so instead.
+func (p pair) distinct(ctx context.Context) (hereUID, peerUID string, err error) {
 	if hereUID, err = p.here.UID(ctx); err != nil {
 		return "", "", siteError(p.here, "identify the cluster", err)
 	}
@@ -111,11 +111,8 @@ func (p pair) distinct(ctx context.Context, pairedWith string) (hereUID, peerUID
 	if peerUID, err = p.peer.UID(ctx); err != nil {
 		return hereUID, "", siteError(p.peer, "identify the cluster", err)
 	}
-	switch {
-	case hereUID == peerUID:
+	if hereUID == peerUID {
 		return "", "", failure.Refused("name the other site with --peer-context", "contexts %s and %s are the same cluster", p.here.Name, p.peer.Name)
-	case pairedWith != "" && pairedWith != peerUID:
-		return "", "", failure.Refused("name the right site with --peer-context", "context %s is not the cluster that the group is paired with", p.peer.Name)
 	}
 	return hereUID, peerUID, nil
 }

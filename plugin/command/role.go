@@ -126,14 +126,16 @@ func (r *role) identify(ctx context.Context, p pair, inputs []overview.SiteInput
 	if p.peer == nil || !inputs[1].Answered {
 		return nil // the plan refuses where that matters
 	}
-	paired := ""
+	_, peerUID, err := p.distinct(ctx)
+	if err != nil {
+		return err
+	}
 	for _, g := range inputs[0].Groups {
-		if uid := g.Annotations[vgrv1.AnnotationPeerClusterUID]; uid != "" {
-			paired = uid
+		if uid := g.Annotations[vgrv1.AnnotationPeerClusterUID]; uid != "" && uid != peerUID {
+			return failure.Refused("name the right site with --peer-context", "context %s is not the cluster that %s/%s is paired with", p.peer.Name, g.Namespace, g.Name)
 		}
 	}
-	_, _, err := p.distinct(ctx, paired)
-	return err
+	return nil
 }
 
 // roleChange is a group to change.
