@@ -10,8 +10,11 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/go-logr/logr"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend/csiaddons"
@@ -19,6 +22,9 @@ import (
 )
 
 func main() {
+	// What libraries log would end up in the middle of a screen; errors reach the user as errors.
+	klog.SetLogger(logr.Discard())
+	log.SetLogger(logr.Discard())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := plugin.Main(ctx, plugin.Config{
 		Args:       os.Args,

@@ -319,13 +319,18 @@ func (s *scene) vgr(args ...string) result {
 	cmd := exec.CommandContext(s.t.Context(), filepath.Join(s.bin, "kubectl-vgr"), args...)
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
-	cmd.Env = []string{"KUBECONFIG=" + s.lab.Kubeconfig(), "HOME=" + s.bin, "LANG=C.UTF-8", "KUBECTL_VGR_CONTEXT=east", "KUBECTL_VGR_PEER_CONTEXT=west"}
+	cmd.Env = s.env()
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		s.t.Fatal(err)
 	}
 	return result{cmd.ProcessState.ExitCode(), out.String(), errOut.String()}
+}
+
+// env is the environment of the plugin: east is here, west is the peer.
+func (s *scene) env() []string {
+	return []string{"KUBECONFIG=" + s.lab.Kubeconfig(), "HOME=" + s.bin, "LANG=C.UTF-8", "KUBECTL_VGR_CONTEXT=east", "KUBECTL_VGR_PEER_CONTEXT=west"}
 }
 
 // done runs the plugin, which must succeed.

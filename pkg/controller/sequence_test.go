@@ -76,16 +76,16 @@ func (v vendor) takeUp(handles ...string) {
 func (v vendor) form(pvcs ...string) {
 	content := &replicationv1.VolumeGroupReplicationContent{ObjectMeta: metav1.ObjectMeta{Name: "content"}}
 	change(v.w, content, func(c *replicationv1.VolumeGroupReplicationContent) { c.Spec.VolumeGroupReplicationHandle = "group-1" })
-	changeStatus(v.w, content, func(c *replicationv1.VolumeGroupReplicationContent) {
-		c.Status.PersistentVolumeRefList = nil
-		for _, name := range pvcs {
-			c.Status.PersistentVolumeRefList = append(c.Status.PersistentVolumeRefList, corev1.LocalObjectReference{Name: "pv-" + v.key.Namespace + "-" + name})
-		}
-	})
 	changeStatus(v.w, v.group(), func(g *replicationv1.VolumeGroupReplication) {
 		g.Status.PersistentVolumeClaimsRefList = nil
 		for _, name := range pvcs {
 			g.Status.PersistentVolumeClaimsRefList = append(g.Status.PersistentVolumeClaimsRefList, corev1.LocalObjectReference{Name: name})
+		}
+	})
+	changeStatus(v.w, content, func(c *replicationv1.VolumeGroupReplicationContent) {
+		c.Status.PersistentVolumeRefList = nil
+		for _, name := range pvcs {
+			c.Status.PersistentVolumeRefList = append(c.Status.PersistentVolumeRefList, corev1.LocalObjectReference{Name: "pv-" + v.key.Namespace + "-" + name})
 		}
 	})
 }

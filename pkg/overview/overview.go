@@ -70,6 +70,7 @@ type SiteProblem string
 
 // Site problems.
 const (
+	SiteAsking       SiteProblem = "Asking" // has not answered yet; only while sites are followed
 	SiteUnreachable  SiteProblem = "Unreachable"
 	SiteForbidden    SiteProblem = "Forbidden"
 	SiteNotInstalled SiteProblem = "NotInstalled"

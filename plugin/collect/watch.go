@@ -5,6 +5,7 @@ package collect
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -26,6 +27,9 @@ const (
 	refresh = time.Second
 	// reconnect is the pause before a site that failed is asked again.
 	reconnect = 2 * time.Second
+	// pulse is how often a watched site is asked something small: a watch that is silent may be
+	// dead, and what it showed last would pass for live.
+	pulse = 5 * time.Second
 )
 
 // Watch calls show with the present overview, and again whenever something changed and once a
@@ -37,21 +41,22 @@ func Watch(ctx context.Context, sites []*site.Site, q Query, c clock.WithTicker,
 	var followed sync.WaitGroup
 	defer followed.Wait()
 	defer cancel()
-	first := Sites(ctx, sites, q)
-	copy(f.inputs, first)
-	for i := range sites {
+	for i, s := range sites {
+		f.inputs[i].Site = overview.Site{Name: s.Name, Problem: overview.SiteAsking, Message: "has not answered yet"}
 		followed.Go(func() { f.follow(ctx, i) })
 	}
 	tick := c.NewTicker(refresh)
 	defer tick.Stop()
-	for {
-		if err := show(f.overview()); err != nil {
-			return err
+	for anything := false; ; anything = true {
+		if anything {
+			if err := show(f.overview()); err != nil {
+				return err
+			}
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-tick.C():
+		case <-f.ticks(tick, anything):
 		case <-f.changed:
 			select { // more is likely to come
 			case <-ctx.Done():
@@ -60,6 +65,14 @@ func Watch(ctx context.Context, sites []*site.Site, q Query, c clock.WithTicker,
 			}
 		}
 	}
+}
+
+// ticks are those of the ticker once a site has answered: before, there is nothing to redraw.
+func (f *follower) ticks(tick clock.Ticker, anything bool) <-chan time.Time {
+	if !anything {
+		return nil
+	}
+	return tick.C()
 }
 
 type follower struct {
@@ -116,6 +129,8 @@ func (f *follower) follow(ctx context.Context, i int) {
 
 // watch applies changes since the listed version until the watch ends.
 func (f *follower) watch(ctx context.Context, i int, version string) (overview.SiteProblem, string) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	c, err := f.sites[i].WatchClient()
 	if err != nil {
 		return Explain(err)
@@ -130,6 +145,7 @@ func (f *follower) watch(ctx context.Context, i int, version string) (overview.S
 		return Explain(err)
 	}
 	defer w.Stop()
+	go func() { cancel(f.pulse(ctx, i)) }()
 	for event := range w.ResultChan() {
 		g, ok := event.Object.(*vgrv1.VolumeGroupReplication)
 		if !ok {
@@ -137,7 +153,32 @@ func (f *follower) watch(ctx context.Context, i int, version string) (overview.S
 		}
 		f.apply(i, event.Type, g)
 	}
+	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		return Explain(err)
+	}
 	return "", ""
+}
+
+// pulse returns why the site does not answer any more. What it asks for is the classes, which may
+// have changed as well.
+func (f *follower) pulse(ctx context.Context, i int) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-f.clock.After(pulse):
+		}
+		asking, cancel := context.WithTimeout(ctx, site.RequestTimeout)
+		classes, err := Classes(asking, f.sites[i])
+		cancel()
+		if err == nil {
+			f.mu.Lock()
+			f.inputs[i].Classes = classes
+			f.mu.Unlock()
+		} else if problem, _ := Explain(err); problem == overview.SiteUnreachable {
+			return err
+		}
+	}
 }
 
 func (f *follower) apply(i int, event watch.EventType, g *vgrv1.VolumeGroupReplication) {

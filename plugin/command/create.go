@@ -358,7 +358,7 @@ func (c *creation) createHere(ctx context.Context, e *Env, p pair, group *vgrv1.
 
 func (c *creation) await(ctx context.Context, e *Env, s *site.Site, group *vgrv1.VolumeGroupReplication, judge func(*vgrv1.VolumeGroupReplication) outcome) error {
 	return waiter{
-		site: s, key: client.ObjectKeyFromObject(group), clock: e.Clock, out: e.ErrOut, judge: judge,
+		site: s, key: client.ObjectKeyFromObject(group), clock: e.Clock, out: e.progress(), judge: judge,
 		again: "run the same command again: it goes on where it stopped",
 	}.run(ctx)
 }

@@ -181,7 +181,7 @@ func (d *deletion) one(ctx context.Context, e *Env, p pair, c client.Client, g *
 	}
 	uid := g.UID
 	return waiter{
-		site: p.here, key: client.ObjectKeyFromObject(g), clock: e.Clock, out: e.ErrOut,
+		site: p.here, key: client.ObjectKeyFromObject(g), clock: e.Clock, out: e.progress(),
 		again: fmt.Sprintf("kubectl vgr status %s -n %s --context %s", g.Name, g.Namespace, p.here.Name),
 		judge: func(g *vgrv1.VolumeGroupReplication) outcome {
 			if g == nil || g.UID != uid {

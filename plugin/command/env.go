@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -44,6 +45,23 @@ type Env struct {
 	Color string
 	// Executable is the path of this program, for completion install.
 	Executable func() (string, error)
+
+	progressing sync.Mutex
+}
+
+// progress is where waits tell what they see, several at the same time, line by line.
+func (e *Env) progress() io.Writer { return lineWriter{&e.progressing, e.ErrOut} }
+
+type lineWriter struct {
+	mu  *sync.Mutex
+	out io.Writer
+}
+
+// Write implements io.Writer.
+func (w lineWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.out.Write(p)
 }
 
 // outTerminal says whether standard output is a terminal, and how wide.

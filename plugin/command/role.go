@@ -255,7 +255,7 @@ func (r *role) one(ctx context.Context, e *Env, p pair, c client.Client, t roleC
 		return nil
 	}
 	return waiter{
-		site: p.here, key: client.ObjectKeyFromObject(g), clock: e.Clock, out: e.ErrOut, judge: reaches(r.state),
+		site: p.here, key: client.ObjectKeyFromObject(g), clock: e.Clock, out: e.progress(), judge: reaches(r.state),
 		again: fmt.Sprintf("kubectl vgr %s %s -n %s --context %s goes on", verb(r.state), g.Name, g.Namespace, p.here.Name),
 	}.run(ctx)
 }
@@ -272,7 +272,7 @@ func (r *role) awaitSync(ctx context.Context, e *Env, p pair, c client.Client, g
 	var both sync.WaitGroup
 	for i, s := range p.all() {
 		both.Go(func() {
-			errs[i] = waiter{site: s, key: client.ObjectKeyFromObject(g), clock: e.Clock, out: e.ErrOut, judge: crossed}.run(ctx)
+			errs[i] = waiter{site: s, key: client.ObjectKeyFromObject(g), clock: e.Clock, out: e.progress(), judge: crossed}.run(ctx)
 		})
 	}
 	both.Wait()

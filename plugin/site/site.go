@@ -37,8 +37,11 @@ type Site struct {
 	Name   string
 	config *rest.Config
 	scheme *runtime.Scheme
-	client client.WithWatch
 	date   *clockReading
+
+	once      sync.Once
+	client    client.WithWatch
+	clientErr error
 }
 
 // clockReading is what the Date header said, and when we read it.
@@ -98,15 +101,13 @@ func connect(name string, config *rest.Config, scheme *runtime.Scheme, now func(
 
 // Client is made at the first use.
 func (s *Site) Client() (client.WithWatch, error) {
-	if s.client == nil {
-		config := rest.CopyConfig(s.config)
-		c, err := client.NewWithWatch(config, client.Options{Scheme: s.scheme, Mapper: mapper(s.scheme)})
-		if err != nil {
-			return nil, fmt.Errorf("connect to %s: %w", s.Name, err)
+	s.once.Do(func() {
+		s.client, s.clientErr = client.NewWithWatch(rest.CopyConfig(s.config), client.Options{Scheme: s.scheme, Mapper: mapper(s.scheme)})
+		if s.clientErr != nil {
+			s.clientErr = fmt.Errorf("connect to %s: %w", s.Name, s.clientErr)
 		}
-		s.client = c
-	}
-	return s.client, nil
+	})
+	return s.client, s.clientErr
 }
 
 // WatchClient is a client without a limit on how long a request may last.
@@ -165,3 +166,6 @@ func (d dateReader) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	return resp, err
 }
+
+// WrappedRoundTripper lets client-go reach the transport below, to cancel requests.
+func (d dateReader) WrappedRoundTripper() http.RoundTripper { return d.next }

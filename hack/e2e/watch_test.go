@@ -1,0 +1,78 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e_test
+
+import (
+	"bufio"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/unified-replication/kubectl-vgr/hack/lab"
+)
+
+// TestWatch: a site that falls silent is not shown as live, and does not keep the other from being
+// shown. Silence is the hard case: nothing tells the client that the connection is dead.
+func TestWatch(t *testing.T) {
+	s := newScene(t)
+	s.claims(lab.East, map[string]string{"app": "db"}, "data")
+	s.done("create", "db", "-n", s.ns, "--class", gold, "-l", "app=db", "--yes")
+
+	w := s.watch()
+	w.shows("Primary", "Secondary")
+	s.must(s.lab.Site(lab.West).Blackhole(t.Context()))
+	w.shows("Primary", "Unreachable")
+	w.ends()
+
+	w = s.watch() // west is silent from the beginning
+	w.shows("Primary", "Asking")
+	w.shows("Primary", "Unreachable")
+	s.must(s.lab.Site(lab.West).Reconnect(t.Context()))
+	w.shows("Primary", "Secondary")
+	w.ends()
+}
+
+// watching is a plugin that follows the groups of the scene.
+type watching struct {
+	t     *testing.T
+	cmd   *exec.Cmd
+	lines *bufio.Scanner
+}
+
+func (s *scene) watch() *watching {
+	s.t.Helper()
+	cmd := exec.CommandContext(s.t.Context(), filepath.Join(s.bin, "kubectl-vgr"), "list", "-n", s.ns, "-w")
+	cmd.Env = s.env()
+	out, err := cmd.StdoutPipe()
+	s.must(err)
+	s.must(cmd.Start())
+	return &watching{s.t, cmd, bufio.NewScanner(out)}
+}
+
+// shows reads on until a row has these states. A row that never comes ends with the test's time.
+func (w *watching) shows(states ...string) {
+	w.t.Helper()
+	for w.lines.Scan() {
+		if fields := strings.Fields(w.lines.Text()); len(fields) > 3 && fmt.Sprint(fields[1:3]) == fmt.Sprint(states) {
+			return
+		}
+	}
+	w.t.Fatalf("the watch ended before it showed %v", states)
+}
+
+// ends interrupts the watch, which is how a watch ends well.
+func (w *watching) ends() {
+	w.t.Helper()
+	if err := w.cmd.Process.Signal(syscall.SIGINT); err != nil {
+		w.t.Fatal(err)
+	}
+	for w.lines.Scan() { //nolint:revive // what is left
+	}
+	if err := w.cmd.Wait(); err != nil {
+		w.t.Errorf("after Ctrl-C: %v", err)
+	}
+}
