@@ -70,7 +70,7 @@ func (w *watching) ends() {
 	if err := w.cmd.Process.Signal(syscall.SIGINT); err != nil {
 		w.t.Fatal(err)
 	}
-	for w.lines.Scan() { //nolint:revive // what is left
+	for w.lines.Scan() { // what is left
 	}
 	if err := w.cmd.Wait(); err != nil {
 		w.t.Errorf("after Ctrl-C: %v", err)
