@@ -79,6 +79,7 @@ func run(m *testing.M) int {
 func newWorld(ctx context.Context, bin string) (*world, error) {
 	build := exec.CommandContext(ctx, "go", "build", "-o", bin, "./cmd/...")
 	build.Dir = filepath.Join("..", "..")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as make build does, which has compiled it all
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build: %w\n%s", err, out)
 	}
