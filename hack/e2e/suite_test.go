@@ -83,6 +83,11 @@ func newWorld(ctx context.Context, bin string) (*world, error) {
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build: %w\n%s", err, out)
 	}
+	return startWorld(ctx, bin)
+}
+
+// startWorld starts a lab with the programs that were built, and makes the classes.
+func startWorld(ctx context.Context, bin string) (*world, error) {
 	l, err := lab.Start(ctx, lab.Options{ControllerBinary: filepath.Join(bin, "vgr-controller"), Log: os.Stderr})
 	if err != nil {
 		return nil, err
@@ -125,7 +130,12 @@ type scene struct {
 // newScene makes a namespace on both sites and mends the lab when the test ends.
 func newScene(t *testing.T) *scene {
 	t.Helper()
-	s := &scene{world: shared, t: t, ns: fmt.Sprintf("test-%d", shared.number.Add(1))}
+	return newSceneIn(t, shared)
+}
+
+func newSceneIn(t *testing.T, w *world) *scene {
+	t.Helper()
+	s := &scene{world: w, t: t, ns: fmt.Sprintf("test-%d", w.number.Add(1))}
 	for _, site := range []string{lab.East, lab.West} {
 		s.create(site, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.ns}})
 	}
