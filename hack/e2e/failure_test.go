@@ -43,13 +43,15 @@ func TestRPC(t *testing.T) {
 	cases := map[string]struct {
 		rpc string
 		// to is where the group goes when the call breaks.
-		to   vgrv1.ReplicationState
-		says map[string]words
+		to vgrv1.ReplicationState
+		// joins is a PVC that comes when the call breaks: the first members come with the group.
+		joins string
+		says  map[string]words
 	}{
 		"create the group": {rpc: "CreateVolumeGroup", to: vgrv1.Primary, says: map[string]words{
 			"INTERNAL": {vgrv1.ReasonProgressing, silent}, "FAILED_PRECONDITION": {vgrv1.ReasonProgressing, silent}, driver.Hang: {vgrv1.ReasonProgressing, silent},
 		}},
-		"change the members": {rpc: "ModifyVolumeGroupMembership", to: vgrv1.Primary, says: map[string]words{
+		"change the members": {rpc: "ModifyVolumeGroupMembership", to: vgrv1.Primary, joins: "logs", says: map[string]words{
 			"INTERNAL": {vgrv1.ReasonProgressing, silent}, "FAILED_PRECONDITION": {vgrv1.ReasonProgressing, silent}, driver.Hang: {vgrv1.ReasonProgressing, silent},
 		}},
 		"enable": {rpc: "EnableVolumeReplication", to: vgrv1.Primary, says: map[string]words{
@@ -71,10 +73,16 @@ func TestRPC(t *testing.T) {
 				s := newScene(t)
 				db := map[string]string{"app": "db"}
 				s.claims(lab.East, db, "data")
-				if tc.to == vgrv1.Primary {
+				switch {
+				case tc.joins != "":
+					s.create(lab.East, s.group("db", gold, tc.to, db))
+					s.ready(lab.East, "db", vgrv1.StatePrimary, 1)
 					s.breakRPC(lab.East, tc.rpc, code)
-					s.create(lab.East, s.group("db", gold, vgrv1.Primary, db))
-				} else {
+					s.claims(lab.East, db, tc.joins)
+				case tc.to == vgrv1.Primary:
+					s.breakRPC(lab.East, tc.rpc, code)
+					s.create(lab.East, s.group("db", gold, tc.to, db))
+				default:
 					s.create(lab.East, s.group("db", gold, vgrv1.Primary, db))
 					s.ready(lab.East, "db", vgrv1.StatePrimary, 1)
 					if tc.to == vgrv1.Resync {

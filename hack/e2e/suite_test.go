@@ -19,6 +19,7 @@ import (
 	"time"
 
 	replicationv1 "github.com/csi-addons/kubernetes-csi-addons/api/replication.storage/v1alpha1"
+	"github.com/go-logr/logr"
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -28,6 +29,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/array"
@@ -57,6 +59,7 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) int {
+	ctrllog.SetLogger(logr.Discard()) // else the client library complains of having none
 	bin, err := os.MkdirTemp("", "vgr-e2e-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -292,8 +295,11 @@ func (s *scene) eventually(what string, check func(ctx context.Context) error) {
 	s.t.Helper()
 	var last error
 	err := wait.PollUntilContextTimeout(s.t.Context(), 50*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
-		last = check(ctx)
-		return last == nil, nil
+		err := check(ctx)
+		if err != nil && ctx.Err() == nil { // else the end of the wait hides what was seen
+			last = err
+		}
+		return err == nil, nil
 	})
 	if err != nil {
 		s.t.Fatalf("waiting for %s: %v: %v", what, err, last)
