@@ -192,6 +192,9 @@ type Traits struct {
 	// ConfirmsSync is true when two demoted sites report, by the condition Degraded turning
 	// False, that everything has crossed. A promotion before that splits the pair.
 	ConfirmsSync bool
+	// PromoteFirst is true when a copy is promoted before the old source can follow it, because
+	// the backend cannot demote. Writers must then be stopped and a last update be fetched.
+	PromoteFirst bool
 	// MaxVolumes is how many volumes a group can have; 0 means no limit.
 	MaxVolumes int
 }

@@ -121,6 +121,13 @@ const (
 	// replication: DeletionPolicyDelete, or DeletionPolicyRetain, which is the default
 	// because ending the replication of a primary can delete the peer's copy of the data.
 	AnnotationDeletionPolicy = "replication.unified.io/deletion-policy"
+	// AnnotationOperation is the journal of the group's last failover or failback, as JSON.
+	AnnotationOperation = "replication.unified.io/operation"
+	// AnnotationHistory are the journals before that, newest first, as JSON.
+	AnnotationHistory = "replication.unified.io/history"
+	// AnnotationSyncRequest asks a backend that updates its copy on demand to do so now. Every
+	// new value is one request.
+	AnnotationSyncRequest = "replication.unified.io/sync-request"
 )
 
 // Values of AnnotationDeletionPolicy.

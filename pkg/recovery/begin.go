@@ -1,0 +1,192 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package recovery
+
+import (
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+)
+
+// Request is what a user asks for.
+type Request struct {
+	Kind Kind
+	// To is the site that is to be primary. It may be left out to abort.
+	To SiteRef
+	// Abort takes back the operation that is in flight.
+	Abort bool
+	// Accept is the loss that an unplanned failover may bring.
+	Accept Loss
+	// Discard names the site whose unreplicated writes a failback may discard.
+	Discard string
+	// By is who asks, Holder this process, and ID the name of the operation if one begins.
+	By, Holder, ID string
+}
+
+// Loss is how far back data may be lost: a time, or a time that cannot be known. The zero value is
+// none at all.
+type Loss struct {
+	Unknown bool
+	Age     time.Duration
+}
+
+// String implements fmt.Stringer.
+func (l Loss) String() string {
+	switch {
+	case l.Unknown:
+		return "unknown"
+	case l.Age > 0:
+		return l.Age.String()
+	default:
+		return ""
+	}
+}
+
+// Begin makes the operation that a request asks for, or finds the one in flight that it continues.
+// It changes nothing.
+func Begin(p Pair, r Request) (Operation, *Stop) {
+	last, err := Newest(p)
+	if err != nil {
+		return Operation{}, stopf(Refused, "", "%s", err)
+	}
+	if r.Abort {
+		return abort(last, r)
+	}
+	to := p.Site(r.To)
+	if to == nil {
+		return Operation{}, stopf(Refused, fmt.Sprintf("--to %s or --to %s", p.Sites[0].Name, p.Sites[1].Name), "%s is none of the two sites", r.To.Name)
+	}
+	if last.InFlight() {
+		op, goesOn, stop := resume(&p, last, to, r)
+		if goesOn || stop != nil {
+			return op, stop
+		}
+	}
+	from := p.other(to)
+	if last != nil && p.Site(last.To) == to && untold(&p, last) {
+		op := last.clone()
+		op.Holder = r.Holder
+		return op, nil
+	}
+	if stop := sensible(&p, from, to, r); stop != nil {
+		return Operation{}, stop
+	}
+	op := Operation{
+		ID: r.ID, Kind: r.Kind, From: from.SiteRef, To: to.SiteRef, By: r.By, Holder: r.Holder, Revision: 1,
+		Started: metav1.NewMicroTime(to.Now), Members: to.members(), Accepted: r.Accept.String(),
+		Discard: r.Kind == Failback && astray(from, to),
+	}
+	if last != nil {
+		op.Revision = last.Revision + 1
+	}
+	_, op.LastSync = LossOf(from, to)
+	return op, nil
+}
+
+// abort marks the operation in flight as to be taken back.
+func abort(last *Operation, r Request) (Operation, *Stop) {
+	if !last.InFlight() {
+		return Operation{}, stopf(Refused, "", "no operation is in flight, so there is nothing to abort")
+	}
+	if last.Kind == Unplanned || last.asked(StepPromote) {
+		return Operation{}, stopf(Refused, "run the same failover again: it goes on where it stopped",
+			"%s was asked to be primary already; the backend may be in the middle of it, and that cannot be taken back", last.To.Name)
+	}
+	op := last.clone()
+	op.Holder, op.Aborting = r.Holder, true
+	op.Revision++
+	return op, nil
+}
+
+// resume continues the operation in flight when the request asks for the same.
+func resume(p *Pair, last *Operation, to *Site, r Request) (op Operation, goesOn bool, stop *Stop) {
+	same := p.Site(last.To) == to
+	switch {
+	case last.Aborting && r.Kind != Unplanned:
+		return op, false, stopf(Refused, "end that first: add --abort", "%s is being taken back", last.String())
+	case same && last.Kind == r.Kind:
+		op = last.clone()
+		op.Holder = r.Holder
+		op.Revision++
+		return op, true, nil
+	case r.Kind == Unplanned && same:
+		return op, false, nil // a new one: the planned one cannot end any more
+	default:
+		return op, false, stopf(Refused, "run it again to see it through, or take it back with --abort", "%s is in flight, begun by %s", last.String(), last.By)
+	}
+}
+
+// unanswered is a site that is needed to begin and does not answer.
+func unanswered(from, to *Site, k Kind) *Site {
+	switch {
+	case !to.Answered:
+		return to
+	case k != Unplanned && !from.Answered:
+		return from
+	default:
+		return nil
+	}
+}
+
+// untold says whether a site still has an operation in its journal as in flight that has ended.
+func untold(p *Pair, ended *Operation) bool {
+	for i := range p.Sites {
+		if j := p.Sites[i].Journal; j.InFlight() && j.ID == ended.ID {
+			return true
+		}
+	}
+	return false
+}
+
+// sensible refuses what makes no sense whatever the checks say.
+func sensible(p *Pair, from, to *Site, r Request) *Stop {
+	if away := unanswered(from, to, r.Kind); away != nil {
+		return stopf(Unreachable, "", "%s does not answer: %s", away.Name, away.Trouble)
+	}
+	switch {
+	case to.Group == nil:
+		return stopf(Refused, fmt.Sprintf("kubectl vgr list -n %s", p.Namespace), "there is no group %s/%s on %s", p.Namespace, p.Name, to.Name)
+	case to.is(vgrv1.Primary) && (from.state() != vgrv1.StatePrimary && from.desired() != vgrv1.Primary):
+		return stopf(Nothing, "", "%s is primary already, confirmed by the backend", to.Name)
+	case r.Kind != Unplanned && to.desired() == vgrv1.Primary && from.desired() != vgrv1.Primary:
+		return stopf(Refused, fmt.Sprintf("kubectl vgr status %s -n %s shows when it is", p.Name, p.Namespace), "%s was asked to be primary already, and has not confirmed it: %s", to.Name, to.says())
+	case r.Kind == Planned && astray(from, to):
+		return stopf(Refused, fmt.Sprintf("kubectl vgr failback %s -n %s --to SITE --discard-site SITE", p.Name, p.Namespace),
+			"the copies of %s/%s went different ways: %s", p.Namespace, p.Name, astrayWords(from, to))
+	case r.Kind == Failback && astray(from, to) && r.Discard != to.Name:
+		return stopf(Refused, fmt.Sprintf("add --discard-site %s if what was written there and never reached %s may go", to.Name, from.Name),
+			"%s", astrayWords(from, to))
+	case r.Discard != "" && r.Discard != to.Name:
+		return stopf(Refused, "", "--discard-site %s: a failback to %s can only discard what is on %s", r.Discard, to.Name, to.Name)
+	default:
+		return nil
+	}
+}
+
+// astray says whether the copy on to is not one that follows from.
+func astray(from, to *Site) bool {
+	return to.state() == vgrv1.StatePrimary && from.state() == vgrv1.StatePrimary || to.broken() != ""
+}
+
+func astrayWords(from, to *Site) string {
+	if text := to.broken(); text != "" {
+		return fmt.Sprintf("%s does not follow %s: %s", to.Name, from.Name, text)
+	}
+	return fmt.Sprintf("%s and %s both report primary", from.Name, to.Name)
+}
+
+// LossOf is how much would be lost if the source were lost now, as far as anybody knows: the time
+// since the last synchronisation by the clock of the site that reports it.
+func LossOf(from, to *Site) (Loss, *metav1.Time) {
+	for _, s := range []*Site{from, to} {
+		if s.Group != nil && s.Group.Status.LastSyncTime != nil {
+			last := s.Group.Status.LastSyncTime
+			return Loss{Age: max(0, s.Now.Sub(last.Time))}, last
+		}
+	}
+	return Loss{Unknown: true}, nil
+}

@@ -1,0 +1,113 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package recovery_test
+
+import (
+	"flag"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+)
+
+// storages are the kinds of backends that traits can describe.
+var storages = map[string]backend.Traits{
+	"demote, prove, promote": {Fences: true, ConfirmsSync: true},
+	"handover at the source": {Fences: true},
+	"promote first":          {PromoteFirst: true},
+}
+
+var moreFaults = flag.Int("faults", 0, "how many more faults than usual TestExplore lets happen on one way; each takes ten times as long")
+
+// TestExplore walks through every state that tools, controllers, storage and faults can reach
+// together, and looks at each of them. A violation is shown with the shortest way to it.
+func TestExplore(t *testing.T) {
+	scenarios := map[string]func(backend.Traits) world{
+		"planned":            func(t backend.Traits) world { return newWorld(t, recovery.Planned, 1) },
+		"planned, two tools": func(t backend.Traits) world { w := newWorld(t, recovery.Planned, 0); w.together = true; return w },
+		"planned and aborted": func(t backend.Traits) world {
+			w := newWorld(t, recovery.Planned, 0)
+			w.together, w.mayAbort = true, true
+			return w
+		},
+		"planned, then forced": func(t backend.Traits) world {
+			w := newWorld(t, recovery.Planned, 1)
+			w.together, w.mayForce, w.cutOff = true, true, east
+			return w
+		},
+		"unplanned":                     func(t backend.Traits) world { w := newWorld(t, recovery.Unplanned, 1); w.up[east] = false; return w },
+		"unplanned, the source answers": func(t backend.Traits) world { return newWorld(t, recovery.Unplanned, 1) },
+		"failback":                      newSplitWorld,
+	}
+	if raceEnabled {
+		t.Skip("nothing runs at the same time here, and the race detector makes it many times slower; make test runs it without")
+	}
+	for name, traits := range storages {
+		for scenario, start := range scenarios {
+			t.Run(name+"/"+scenario, func(t *testing.T) {
+				t.Parallel()
+				w := start(traits)
+				w.faults += *moreFaults
+				explore(t, w)
+			})
+		}
+	}
+}
+
+// node is a state and how it was reached.
+type node struct {
+	world  world
+	parent int
+	event  string
+}
+
+func explore(t *testing.T, start world) {
+	t.Helper()
+	nodes := []node{{world: start, parent: -1, event: "start"}}
+	seen := map[string]bool{start.key(): true}
+	schedules := 0
+	calmed, ends := map[string]bool{}, map[string]int{}
+	for i := 0; i < len(nodes); i++ {
+		w := nodes[i].world
+		fail := func(what string) {
+			t.Helper()
+			t.Fatalf("%s\n%s\nin %q", what, trace(nodes, i), w.key())
+		}
+		if broken := w.invariant(); broken != "" {
+			fail(broken)
+		}
+		if truth := string(w.truth(nil)); !calmed[truth] {
+			calmed[truth] = true
+			end, stuck := w.calm()
+			if stuck != "" {
+				fail("a new run does not end it: " + stuck)
+			}
+			ends[end]++
+		}
+		if i%20000 == 19999 {
+			t.Logf("%d of %d states", i, len(nodes))
+		}
+		for _, e := range w.events() {
+			schedules++
+			if key := e.world.key(); !seen[key] {
+				seen[key] = true
+				nodes = append(nodes, node{world: e.world, parent: i, event: e.name})
+			}
+		}
+	}
+	t.Logf("%d states, %d events; after a crash in each of %d situations: %v", len(nodes), schedules, len(calmed), ends)
+	if ends["done"] == 0 {
+		t.Error("nothing was ever done")
+	}
+}
+
+func trace(nodes []node, i int) string {
+	var lines []string
+	for ; i >= 0; i = nodes[i].parent {
+		lines = append([]string{"  " + nodes[i].event}, lines...)
+	}
+	return fmt.Sprintf("%d events:\n%s", len(lines), strings.Join(lines, "\n"))
+}

@@ -1,0 +1,9 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build !race
+
+package recovery_test
+
+// raceEnabled says whether the race detector is on.
+const raceEnabled = false

@@ -1,0 +1,242 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package recovery
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+)
+
+// Kind is what an operation is meant to do.
+type Kind string
+
+// Kinds of operations.
+const (
+	// Planned moves the role of primary and loses nothing. It needs both sites.
+	Planned Kind = "planned"
+	// Unplanned makes the target primary without the source, and accepts to lose what has not
+	// crossed.
+	Unplanned Kind = "unplanned"
+	// Failback makes a site primary again that lost the role to an unplanned failover. What it
+	// wrote and never replicated is discarded first, where there is any.
+	Failback Kind = "failback"
+)
+
+// Result is how an operation ended; empty while it is in flight.
+type Result string
+
+// Results.
+const (
+	Done    Result = "done"
+	Aborted Result = "aborted"
+	// Superseded: an unplanned failover began before it had ended.
+	Superseded Result = "superseded"
+)
+
+// SiteRef names a site for everybody: contexts are local to one administrator, clusters are not.
+type SiteRef struct {
+	// Name is the kubeconfig context that the administrator used.
+	Name string `json:"name"`
+	// Cluster is the UID of the cluster's kube-system namespace.
+	Cluster string `json:"cluster"`
+}
+
+// StepTimes is one step of an operation as it was seen.
+type StepTimes struct {
+	ID StepID `json:"id"`
+	// Site is the cluster of the step; empty for a step about both.
+	Site     string            `json:"site,omitempty"`
+	Started  metav1.MicroTime  `json:"started"`
+	Finished *metav1.MicroTime `json:"finished,omitempty"`
+	// Asked is true when the step changed a spec, and false when nothing had to be changed.
+	Asked bool `json:"asked,omitempty"`
+	// Attempt counts how often the step had to be done again.
+	Attempt int `json:"attempt,omitempty"`
+}
+
+// Operation is the journal of one failover or failback. It is written to the group on both sites
+// together with every change, so that anybody can continue it from anywhere.
+type Operation struct {
+	ID   string  `json:"id"`
+	Kind Kind    `json:"kind"`
+	From SiteRef `json:"from"`
+	To   SiteRef `json:"to"`
+	// By is who started it; Holder is the process that drives it now.
+	By     string `json:"by"`
+	Holder string `json:"holder"`
+	// Revision grows with every write of any operation on the group. The highest one is the newest.
+	Revision int64            `json:"revision"`
+	Started  metav1.MicroTime `json:"started"`
+	// Members are the PVCs and their volume handles when it started.
+	Members map[string]string `json:"members,omitempty"`
+	// AutoResync are the clusters whose spec.autoResync is held back until the end.
+	AutoResync []string `json:"autoResync,omitempty"`
+	// Accepted is the loss that the user accepted: a duration, or "unknown"; empty for none.
+	Accepted string `json:"accepted,omitempty"`
+	// LastSync is the last synchronisation that was known of when it started.
+	LastSync *metav1.Time `json:"lastSync,omitempty"`
+	// Discard is true when the unreplicated writes of To are discarded first.
+	Discard bool `json:"discard,omitempty"`
+	// Aborting is true once the operation is being taken back.
+	Aborting bool              `json:"aborting,omitempty"`
+	Steps    []StepTimes       `json:"steps,omitempty"`
+	Result   Result            `json:"result,omitempty"`
+	Finished *metav1.MicroTime `json:"finished,omitempty"`
+}
+
+// InFlight says whether the operation has not ended.
+func (op *Operation) InFlight() bool { return op != nil && op.Result == "" }
+
+// String names the operation in a sentence.
+func (op *Operation) String() string {
+	what := map[Kind]string{Planned: "planned failover", Unplanned: "unplanned failover", Failback: "failback"}[op.Kind]
+	return fmt.Sprintf("%s %s from %s to %s", what, op.ID, op.From.Name, op.To.Name)
+}
+
+// Duration is the time from the start until the target was verified to be primary, which is the
+// recovery time that the operation took; ok is false before that.
+func (op *Operation) Duration() (d time.Duration, ok bool) {
+	if r := op.record(StepPromote); r != nil && r.Finished != nil {
+		return r.Finished.Sub(op.Started.Time), true
+	}
+	return 0, false
+}
+
+func (op *Operation) clone() Operation {
+	out := *op
+	out.Members = maps.Clone(op.Members)
+	out.AutoResync = slices.Clone(op.AutoResync)
+	out.Steps = slices.Clone(op.Steps)
+	return out
+}
+
+func (op *Operation) record(id StepID) *StepTimes {
+	if i := slices.IndexFunc(op.Steps, func(r StepTimes) bool { return r.ID == id }); i >= 0 {
+		return &op.Steps[i]
+	}
+	return nil
+}
+
+func (op *Operation) finished(id StepID) bool {
+	r := op.record(id)
+	return r != nil && r.Finished != nil
+}
+
+func (op *Operation) asked(id StepID) bool {
+	r := op.record(id)
+	return r != nil && r.Asked
+}
+
+// start notes that a step has begun; asked says that it changes a spec.
+func (op *Operation) start(id StepID, site string, asked bool, now time.Time) {
+	if r := op.record(id); r != nil {
+		r.Asked = r.Asked || asked
+		return
+	}
+	op.Steps = append(op.Steps, StepTimes{ID: id, Site: site, Started: metav1.NewMicroTime(now), Asked: asked})
+}
+
+func (op *Operation) finish(id StepID, now time.Time) {
+	if r := op.record(id); r != nil && r.Finished == nil {
+		r.Finished = new(metav1.NewMicroTime(now))
+	}
+}
+
+// forget makes a step be done again.
+func (op *Operation) forget(id StepID, now time.Time) {
+	if r := op.record(id); r != nil {
+		*r = StepTimes{ID: id, Site: r.Site, Started: metav1.NewMicroTime(now), Attempt: r.Attempt + 1}
+	}
+}
+
+// absorb takes over what another copy of the same journal knows of the steps. Two tools may have
+// written one each.
+func (op *Operation) absorb(other *Operation) {
+	for _, r := range other.Steps {
+		mine := op.record(r.ID)
+		switch {
+		case mine == nil:
+			op.Steps = append(op.Steps, r)
+		case r.Attempt > mine.Attempt:
+			*mine = r
+		case r.Attempt == mine.Attempt:
+			mine.Asked = mine.Asked || r.Asked
+			if mine.Finished == nil {
+				mine.Finished = r.Finished
+			}
+		}
+	}
+	for _, cluster := range other.AutoResync {
+		if !slices.Contains(op.AutoResync, cluster) {
+			op.AutoResync = append(op.AutoResync, cluster)
+		}
+	}
+	if op.Result == "" {
+		op.Result, op.Finished = other.Result, other.Finished
+	}
+}
+
+// newer says whether a journal is newer than another one; a tie, which two tools make that begin
+// at once, goes to the same one for everybody.
+func (op *Operation) newer(than *Operation) bool {
+	switch {
+	case op == nil:
+		return false
+	case than == nil:
+		return true
+	case op.Revision != than.Revision:
+		return op.Revision > than.Revision
+	case op.ID != than.ID:
+		return op.ID > than.ID
+	default:
+		return op.Holder > than.Holder
+	}
+}
+
+// Journal reads the last operation of a group; nil when there is none. An annotation that cannot
+// be read is an error: nobody knows what it stands for.
+func Journal(g *vgrv1.VolumeGroupReplication) (*Operation, error) {
+	text := g.Annotations[vgrv1.AnnotationOperation]
+	if text == "" {
+		return nil, nil //nolint:nilnil // none is a normal answer
+	}
+	var op Operation
+	if err := json.Unmarshal([]byte(text), &op); err != nil || op.ID == "" {
+		return nil, fmt.Errorf("annotation %s of %s/%s cannot be read", vgrv1.AnnotationOperation, g.Namespace, g.Name)
+	}
+	return &op, nil
+}
+
+// History are the operations of a group before its last one, newest first.
+func History(g *vgrv1.VolumeGroupReplication) []Operation {
+	var ops []Operation
+	if json.Unmarshal([]byte(g.Annotations[vgrv1.AnnotationHistory]), &ops) != nil {
+		return nil
+	}
+	return ops
+}
+
+// historyLength is how many operations a group remembers beside the last one.
+const historyLength = 9
+
+// Newest is the newest operation that any site knows of.
+func Newest(p Pair) (*Operation, error) {
+	var newest *Operation
+	for _, s := range p.Sites {
+		if s.Illegible != nil {
+			return nil, fmt.Errorf("%s: %w", s.Name, s.Illegible)
+		}
+		if s.Journal.newer(newest) {
+			newest = s.Journal
+		}
+	}
+	return newest, nil
+}

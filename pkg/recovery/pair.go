@@ -1,0 +1,166 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package recovery decides how a group moves between two sites: whether it may, the steps, and the
+// next one. It is pure. What is known comes in as a Pair, an observation of both sites; what is to
+// be done goes out as a Decision. Every step is verified by observation, so that the same
+// functions begin an operation, go on with it, and continue it after any crash.
+package recovery
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+)
+
+// Pair is what is known of one group on both sites at one moment.
+type Pair struct {
+	Namespace, Name string
+	Sites           [2]Site
+}
+
+// Site is what is known of a group on one site.
+type Site struct {
+	SiteRef
+	// Answered is false when nothing is known from this site now; Trouble says why.
+	Answered bool
+	Trouble  string
+	// Now is the cluster's clock.
+	Now time.Time
+	// Group is nil when the site has no such group, or did not answer. Journal is its last
+	// operation, and Illegible why that cannot be read; see Read.
+	Group     *vgrv1.VolumeGroupReplication
+	Journal   *Operation
+	Illegible error
+	// Users are the pods and attachments that use the group's PVCs. UsersKnown is false when
+	// they could not be listed, or nobody asked.
+	Users      []string
+	UsersKnown bool
+}
+
+// Read takes in a group, which may be nil.
+func (s *Site) Read(g *vgrv1.VolumeGroupReplication) {
+	s.Group, s.Journal, s.Illegible = g, nil, nil
+	if g != nil {
+		s.Journal, s.Illegible = Journal(g)
+	}
+}
+
+// Site finds a site by its cluster or, where that is not known, by its name.
+func (p *Pair) Site(ref SiteRef) *Site {
+	for i := range p.Sites {
+		if s := &p.Sites[i]; s.Cluster != "" && ref.Cluster != "" && s.Cluster == ref.Cluster {
+			return s
+		}
+	}
+	for i := range p.Sites {
+		if s := &p.Sites[i]; s.Name == ref.Name && (s.Cluster == "" || ref.Cluster == "") {
+			return s
+		}
+	}
+	return nil
+}
+
+// other is the site that s is not.
+func (p *Pair) other(s *Site) *Site {
+	if s.SiteRef == p.Sites[0].SiteRef {
+		return &p.Sites[1]
+	}
+	return &p.Sites[0]
+}
+
+func (s *Site) desired() vgrv1.ReplicationState {
+	if s.Group == nil {
+		return ""
+	}
+	return s.Group.Spec.ReplicationState
+}
+
+func (s *Site) state() vgrv1.State {
+	if s.Group == nil {
+		return ""
+	}
+	return s.Group.Status.State
+}
+
+// ready is the Ready condition if it is about the present spec.
+func (s *Site) ready() *metav1.Condition {
+	if s.Group == nil {
+		return nil
+	}
+	c := meta.FindStatusCondition(s.Group.Status.Conditions, vgrv1.ConditionReady)
+	if c == nil || c.ObservedGeneration != s.Group.Generation {
+		return nil
+	}
+	return c
+}
+
+// current says whether the backend has answered the present spec.
+func (s *Site) current() bool {
+	return s.ready() != nil && s.Group.Status.ObservedGeneration == s.Group.Generation
+}
+
+// is says whether a site is confirmed to be what its spec asks for.
+func (s *Site) is(state vgrv1.ReplicationState) bool {
+	want := map[vgrv1.ReplicationState]vgrv1.State{vgrv1.Primary: vgrv1.StatePrimary, vgrv1.Secondary: vgrv1.StateSecondary}[state]
+	return s.desired() == state && s.current() && s.ready().Status == metav1.ConditionTrue && s.state() == want
+}
+
+// demoted says whether a site has given up the role, whatever its copy is like.
+func (s *Site) demoted() bool {
+	return s.desired() == vgrv1.Secondary && s.current() && s.state() == vgrv1.StateSecondary
+}
+
+// synced says whether a demoted site has confirmed that it and its peer hold the same.
+func (s *Site) synced() bool {
+	return s.demoted() && meta.IsStatusConditionFalse(s.Group.Status.Conditions, vgrv1.ConditionDegraded)
+}
+
+// broken is the error that a copy reports; empty without one.
+func (s *Site) broken() string {
+	if s.Group == nil || s.state() == vgrv1.StatePrimary {
+		return ""
+	}
+	d := meta.FindStatusCondition(s.Group.Status.Conditions, vgrv1.ConditionDegraded)
+	if d == nil || d.Status != metav1.ConditionTrue || d.Reason != "Error" {
+		return ""
+	}
+	return d.Message
+}
+
+// says is the last word of the site about its present spec.
+func (s *Site) says() string {
+	switch {
+	case !s.Answered:
+		return "does not answer: " + s.Trouble
+	case s.Group == nil:
+		return "has no such group"
+	case s.ready() == nil:
+		return "waiting for the controller"
+	default:
+		return s.ready().Reason + ": " + s.ready().Message
+	}
+}
+
+// members are the group's PVCs and their volume handles, as the backend has them.
+func (s *Site) members() map[string]string {
+	out := map[string]string{}
+	if s.Group == nil {
+		return out
+	}
+	inGroup := s.Group.Status.PersistentVolumeClaimsRefList
+	for _, v := range s.Group.Status.Volumes {
+		if slices.ContainsFunc(inGroup, func(r corev1.LocalObjectReference) bool { return r.Name == v.Name }) {
+			out[v.Name] = v.VolumeHandle
+		}
+	}
+	return out
+}
+
+func names(members map[string]string) []string { return slices.Sorted(maps.Keys(members)) }

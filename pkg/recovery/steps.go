@@ -1,0 +1,77 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package recovery
+
+import (
+	"fmt"
+
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+)
+
+// StepID names a step in journals and on screens.
+type StepID string
+
+// Steps, each named for what it does.
+const (
+	StepRecord    StepID = "record"    // write the journal on every site that answers
+	StepSurrender StepID = "surrender" // an old primary gives up its role
+	StepDiscard   StepID = "discard"   // its unreplicated writes go, the primary's data comes
+	StepFollow    StepID = "follow"    // it is an ordinary secondary again
+	StepDemote    StepID = "demote"    // the source gives up its role
+	StepUpdate    StepID = "update"    // the target fetches what is missing, once nobody writes
+	StepSync      StepID = "sync"      // both sites are proven to hold the same
+	StepPromote   StepID = "promote"   // the target takes the role
+	StepReverse   StepID = "reverse"   // the old source follows the target
+	StepRestore   StepID = "restore"   // the source takes its role back
+	StepFinish    StepID = "finish"    // write the result on every site that answers
+)
+
+// Step is one step of a plan, in words.
+type Step struct {
+	ID StepID
+	// Site is where it happens; both sites when it is empty.
+	Site SiteRef
+	// Does is what is changed; Proof is the observation that ends the step.
+	Does, Proof string
+}
+
+// Steps are all steps of an operation, in order. They follow from its kind and the traits of the
+// backend alone.
+func Steps(op Operation, t backend.Traits) []Step {
+	steps := []Step{{StepRecord, SiteRef{}, "write the operation's journal on the group", "it is there"}}
+	switch {
+	case op.Aborting:
+		steps = append(steps, Step{StepRestore, op.From, "spec.replicationState: primary", "the backend reports primary"})
+	case op.Kind == Unplanned:
+		steps = append(steps,
+			Step{StepDemote, op.From, "spec.replicationState: secondary, if the site answers; not waited for", "it is asked for"},
+			Step{StepPromote, op.To, "spec.replicationState: primary", "the backend reports primary"})
+	default:
+		if op.Discard {
+			steps = append(steps,
+				Step{StepSurrender, op.To, "spec.replicationState: secondary", "the backend reports secondary"},
+				Step{StepDiscard, op.To, "spec.replicationState: resync; discards what never reached " + op.From.Name, op.From.Name + " reports a synchronisation that came after"},
+				Step{StepFollow, op.To, "spec.replicationState: secondary", "the backend reports secondary"})
+		}
+		steps = append(steps, handover(op, t)...)
+	}
+	return append(steps, Step{StepFinish, SiteRef{}, "write the result to the journal", "it is there"})
+}
+
+func handover(op Operation, t backend.Traits) []Step {
+	demote := Step{StepDemote, op.From, "spec.replicationState: secondary", "the backend reports secondary"}
+	promote := Step{StepPromote, op.To, "spec.replicationState: primary", "the backend reports primary"}
+	if t.PromoteFirst {
+		return []Step{
+			{StepUpdate, op.To, "ask for a last update, once nothing uses the PVCs on " + op.From.Name, "the backend reports one that came after"},
+			promote,
+			{StepReverse, op.From, "spec.replicationState: secondary", "the backend reports secondary"},
+		}
+	}
+	if t.ConfirmsSync {
+		sync := Step{StepSync, op.From, "nothing", fmt.Sprintf("the backend reports that %s and %s hold the same", op.From.Name, op.To.Name)}
+		return []Step{demote, sync, promote}
+	}
+	return []Step{demote, promote}
+}

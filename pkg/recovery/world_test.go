@@ -1,0 +1,602 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package recovery_test
+
+import (
+	"cmp"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+)
+
+const (
+	east, west = 0, 1
+	// maxWrites is how many writes an application makes on one way.
+	maxWrites = 1
+)
+
+var (
+	sites = [2]recovery.SiteRef{{Name: "east", Cluster: "uid-east"}, {Name: "west", Cluster: "uid-west"}}
+	// The clock stands still: what matters is what came after what. Before is a synchronisation
+	// that nobody asked for, after one that came after it was asked for.
+	now    = time.Date(2026, 11, 23, 3, 0, 0, 0, time.UTC)
+	before = metav1.NewTime(now.Add(-time.Minute))
+	after  = metav1.NewTime(now.Add(time.Second))
+)
+
+// world is everything that matters: the objects on both sites, what controllers and storage do
+// behind them, the tools, and what an application wrote.
+type world struct {
+	traits backend.Traits
+	kind   recovery.Kind
+	read   *journals
+	groups [2]*vgrv1.VolumeGroupReplication // never changed in place
+	up     [2]bool
+	link   bool
+
+	// The storage. Data is a set of writes, by bit.
+	primary [2]bool
+	data    [2]uint8
+	// crossed: the peer has all of the last demotion. split: both were primary since they agreed.
+	crossed, split bool
+	// promoting: the backend is in the middle of it and does not look at the spec any more.
+	promoting [2]bool
+	acked     uint8
+	// app: something uses the PVCs on east. It does not stop: what starts and stops again between
+	// two looks cannot be noticed.
+	app bool
+
+	tools [2]tool
+	// faults is how many things may still go wrong.
+	faults int
+	// cutOff is the site that a fault can cut off when no other fault can be; or -1 for all faults.
+	cutOff int
+	// together: a second tool may begin while the first one runs, or sleeps.
+	together bool
+	// mayAbort and mayForce: after a crash somebody may abort, or do an unplanned failover.
+	mayAbort, mayForce bool
+	// accepted: a user accepted two primaries, or a loss.
+	accepted bool
+}
+
+// tool is one process.
+type tool struct {
+	started, running bool
+	request          recovery.Request
+	op               recovery.Operation
+	// pending is what was decided and not sent yet; stale when the object has changed meanwhile.
+	pending *recovery.Write
+	stale   bool
+	end     string
+}
+
+// journals remembers what was read from objects, which never change.
+type journals map[*vgrv1.VolumeGroupReplication]journal
+
+type journal struct {
+	op  *recovery.Operation
+	key string
+}
+
+func (js journals) of(g *vgrv1.VolumeGroupReplication) journal {
+	j, ok := js[g]
+	if !ok {
+		j.op, _ = recovery.Journal(g)
+		j.key = groupKey(g)
+		js[g] = j
+	}
+	return j
+}
+
+func groupKey(g *vgrv1.VolumeGroupReplication) string {
+	b := []byte(g.Spec.ReplicationState)
+	b = fmt.Append(b, *g.Spec.AutoResync, g.Status.ObservedGeneration == g.Generation, g.Status.LastSyncTime != nil && g.Status.LastSyncTime.Equal(&after))
+	b = append(b, g.Status.State...)
+	for _, c := range g.Status.Conditions {
+		b = append(append(append(b, c.Type...), c.Status...), c.Reason...)
+		b = strconv.AppendBool(b, c.ObservedGeneration == g.Generation)
+	}
+	return string(append(b, g.Annotations[vgrv1.AnnotationSyncRequest]...))
+}
+
+type event struct {
+	name  string
+	world world
+}
+
+func newWorld(t backend.Traits, kind recovery.Kind, faults int) world {
+	w := world{faults: faults, cutOff: -1, traits: t, kind: kind, read: &journals{}, up: [2]bool{true, true}, link: true, primary: [2]bool{east: true}, app: !t.PromoteFirst, accepted: kind == recovery.Unplanned}
+	for i, state := range []vgrv1.ReplicationState{vgrv1.Primary, vgrv1.Secondary} {
+		w.groups[i] = &vgrv1.VolumeGroupReplication{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "production", Name: "db", Generation: 1},
+			Spec:       vgrv1.VolumeGroupReplicationSpec{ReplicationState: state, AutoResync: new(i == west)},
+			Status: vgrv1.VolumeGroupReplicationStatus{
+				PersistentVolumeClaimsRefList: []corev1.LocalObjectReference{{Name: "data"}},
+				Volumes:                       []vgrv1.VolumeStatus{{Name: "data", VolumeHandle: "handle"}},
+			},
+		}
+		w.report(i)
+	}
+	return w
+}
+
+// newSplitWorld is what an unplanned failover from east to west has left: both are primary, and
+// each has a write that the other one has not.
+func newSplitWorld(t backend.Traits) world {
+	w := newWorld(t, recovery.Failback, 1)
+	w.primary, w.split, w.app = [2]bool{true, true}, true, false
+	w.data, w.acked = [2]uint8{1, 2}, 2 // the write of east is the one to discard
+	g := w.groups[west].DeepCopy()
+	g.Spec.ReplicationState = vgrv1.Primary
+	g.Generation++
+	w.groups[west] = g
+	w.report(east)
+	w.report(west)
+	return w
+}
+
+// request is what the user wants: to move the group to west, or back to where it was.
+func (w *world) request(holder string) recovery.Request {
+	r := recovery.Request{Kind: w.kind, To: sites[west], By: "admin", Holder: holder, ID: "op-" + holder}
+	last, _ := recovery.Newest(w.observeAll())
+	switch {
+	case last != nil: // the same command as before
+		r.Kind, r.To, r.Accept.Unknown = last.Kind, last.To, last.Kind == recovery.Unplanned
+		if last.Discard {
+			r.Discard = last.To.Name
+		}
+	case w.kind == recovery.Failback && w.split:
+		r.To, r.Discard = sites[east], "east"
+	case w.kind == recovery.Unplanned:
+		r.Accept.Unknown = true
+	}
+	return r
+}
+
+// observeAll is what one would see who reaches both sites.
+func (w *world) observeAll() recovery.Pair {
+	n := *w
+	n.up = [2]bool{true, true}
+	return n.observe()
+}
+
+// observe is what a tool sees.
+func (w *world) observe() recovery.Pair {
+	p := recovery.Pair{Namespace: "production", Name: "db"}
+	for i := range sites {
+		p.Sites[i] = recovery.Site{SiteRef: sites[i], Now: now, Answered: w.up[i], UsersKnown: w.up[i]}
+		if w.up[i] {
+			p.Sites[i].Group, p.Sites[i].Journal = w.groups[i], w.read.of(w.groups[i]).op
+		} else {
+			p.Sites[i].Trouble = "cut off"
+		}
+		if i == east && w.app && w.up[i] {
+			p.Sites[i].Users = []string{"pod/app"}
+		}
+	}
+	return p
+}
+
+// key tells worlds apart: objects, storage, tools. Of numbers that only grow it takes the order.
+func (w *world) key() string {
+	b := w.truth(nil)
+	b = append(b, byte(w.faults))
+	for _, yes := range []bool{w.up[0], w.up[1], w.link} {
+		b = strconv.AppendBool(b, yes)
+	}
+	for _, t := range w.tools {
+		for _, yes := range []bool{t.started, t.running, t.stale, t.request.Abort} {
+			b = strconv.AppendBool(b, yes)
+		}
+		if t.running {
+			b = w.journalKey(b, &t.op)
+		}
+		if t.pending != nil {
+			b = append(b, t.pending.Site.Name+string(t.pending.State)...)
+			b = w.journalKey(b, &t.pending.Operation)
+		}
+	}
+	return string(b)
+}
+
+// truth is what is so, whatever a tool thinks of it.
+func (w *world) truth(b []byte) []byte {
+	for i, g := range w.groups {
+		j := w.read.of(g)
+		b = append(b, j.key...)
+		b = w.journalKey(b, j.op)
+		b = strconv.AppendBool(strconv.AppendBool(append(b, w.data[i]), w.primary[i]), w.promoting[i])
+	}
+	for _, yes := range []bool{w.crossed, w.split, w.app, w.accepted} {
+		b = strconv.AppendBool(b, yes)
+	}
+	return append(b, w.acked)
+}
+
+// journalKey is a journal without what only grows: of the revision, whether it is the newest.
+func (w *world) journalKey(b []byte, op *recovery.Operation) []byte {
+	if op == nil {
+		return append(b, "-"...)
+	}
+	b = append(append(append(b, op.ID...), op.Holder...), op.Result...)
+	b = strconv.AppendBool(b, op.Aborting)
+	for _, cluster := range op.AutoResync {
+		b = append(b, cluster...)
+	}
+	for _, g := range w.groups {
+		if other := w.read.of(g).op; other != nil {
+			b = strconv.AppendInt(b, int64(cmp.Compare(op.Revision, other.Revision)), 10)
+		}
+	}
+	for _, r := range op.Steps {
+		b = append(b, r.ID...)
+		b = strconv.AppendBool(strconv.AppendBool(append(b, byte('0'+r.Attempt)), r.Asked), r.Finished != nil)
+	}
+	return b
+}
+
+// invariant says what must never be so.
+func (w *world) invariant() string {
+	if w.accepted || w.kind == recovery.Failback && w.split {
+		return ""
+	}
+	switch {
+	case w.traits.Fences && w.primary[east] && w.primary[west]:
+		return "both sites are writable"
+	case w.groups[east].Spec.ReplicationState == vgrv1.Primary && w.groups[west].Spec.ReplicationState == vgrv1.Primary && w.traits.Fences:
+		return "both sites are asked to be primary"
+	}
+	for i := range sites {
+		moved := w.primary[i] && (w.traits.Fences || i == west || !w.primary[west])
+		if moved && w.data[i]&w.acked != w.acked {
+			return fmt.Sprintf("%s is writable and has not all that was acknowledged (%b of %b)", sites[i].Name, w.data[i], w.acked)
+		}
+	}
+	return ""
+}
+
+// events are all that can happen next.
+func (w *world) events() []event {
+	var out []event
+	add := func(name string, change func(n *world)) {
+		n := *w
+		change(&n)
+		out = append(out, event{name, n})
+	}
+	for i := range w.tools {
+		w.toolEvents(i, add)
+	}
+	for i, s := range sites {
+		if w.up[i] {
+			add("the controller of "+s.Name+" acts", func(n *world) { n.reconcile(i) })
+			add("the controller of "+s.Name+" looks", func(n *world) { n.report(i) })
+		}
+		if w.mayWrite(i) {
+			add("an application writes on "+s.Name, func(n *world) { n.appWrite(i) })
+		}
+		if w.faults > 0 && w.up[i] && (w.cutOff < 0 || w.cutOff == i) {
+			add(s.Name+" is cut off", func(n *world) { n.up[i] = false; n.faults-- })
+		}
+		if !w.up[i] {
+			add(s.Name+" returns", func(n *world) { n.up[i] = true })
+		}
+	}
+	if w.link {
+		add("the storage synchronises", func(n *world) { n.synchronise() })
+		if w.faults > 0 && w.cutOff < 0 {
+			add("the link goes down", func(n *world) { n.link = false; n.faults-- })
+		}
+	} else {
+		add("the link comes up", func(n *world) { n.link = true })
+	}
+	if w.traits.PromoteFirst && !w.app && w.faults > 0 && !w.primary[west] && !w.decided(vgrv1.Primary) && w.kind == recovery.Planned {
+		add("an application starts on east", func(n *world) { n.app = true; n.faults-- })
+	}
+	return out
+}
+
+// decided says whether a tool is about to write, or the object asks for, a state on west. Between
+// the last look and the write nothing protects a backend that does not fence.
+func (w *world) decided(state vgrv1.ReplicationState) bool {
+	for _, t := range w.tools {
+		if t.pending != nil && t.pending.State == state {
+			return true
+		}
+	}
+	return w.groups[west].Spec.ReplicationState == state
+}
+
+func (w *world) toolEvents(i int, add func(string, func(*world))) {
+	t := w.tools[i]
+	name := []string{"A", "B"}[i]
+	switch {
+	case i == 0 && !t.started:
+		add("A begins", func(n *world) { n.begin(0, n.request("A")) })
+	case i == 1 && !t.started && w.tools[0].started && (w.together || !w.tools[0].running):
+		// Not only after a crash: the Lease of a tool that sleeps expires, too.
+		add("B begins the same", func(n *world) { n.begin(1, n.request("B")) })
+		if w.mayAbort {
+			add("B aborts", func(n *world) { r := n.request("B"); r.Abort = true; n.begin(1, r) })
+		}
+		if w.mayForce && !w.up[east] {
+			add("B forces", func(n *world) {
+				r := n.request("B")
+				r.Kind, r.Accept.Unknown, n.accepted = recovery.Unplanned, true, true
+				n.begin(1, r)
+			})
+		}
+	}
+	if !t.running {
+		return
+	}
+	if t.pending == nil {
+		add(name+" looks", func(n *world) { n.step(i) })
+	} else {
+		add(name+" writes to "+t.pending.Site.Name, func(n *world) { n.send(i) })
+		if w.faults > 0 && w.cutOff < 0 {
+			add(name+"'s write to "+t.pending.Site.Name+" fails", func(n *world) { n.tools[i].pending = nil; n.faults-- })
+			add(name+" writes to "+t.pending.Site.Name+" and dies", func(n *world) { n.send(i); n.tools[i].die(); n.faults-- })
+		}
+	}
+	if w.faults > 0 && w.cutOff < 0 {
+		add(name+" dies", func(n *world) { n.tools[i].die(); n.faults-- })
+	}
+}
+
+func (t *tool) die() { *t = tool{started: true, end: "died", request: t.request} }
+
+func (w *world) begin(i int, r recovery.Request) {
+	w.tools[i] = tool{started: true, request: r}
+	op, stop := recovery.Begin(w.observe(), r)
+	if stop != nil {
+		w.tools[i].end = string(stop.Reason) + ": " + stop.Message
+		return
+	}
+	w.tools[i].op, w.tools[i].running = op, true
+}
+
+func (w *world) step(i int) {
+	t := &w.tools[i]
+	d := recovery.Next(w.observe(), t.op, w.traits)
+	t.op = d.Operation
+	switch {
+	case d.Write != nil:
+		t.pending, t.stale = d.Write, false
+	case d.Done:
+		*t = tool{started: true, end: "done", request: t.request}
+	case d.Stop != nil:
+		*t = tool{started: true, end: string(d.Stop.Reason) + ": " + d.Stop.Message, request: t.request}
+	}
+}
+
+func (w *world) send(i int) {
+	t := &w.tools[i]
+	write, stale := t.pending, t.stale
+	t.pending = nil
+	site := east
+	if write.Site == sites[west] {
+		site = west
+	}
+	if stale || !w.up[site] {
+		return
+	}
+	g := w.groups[site].DeepCopy()
+	if err := write.Apply(g); err != nil {
+		panic(err)
+	}
+	if write.RequestSync {
+		g.Status.LastSyncTime = &before
+	}
+	old := w.groups[site]
+	if g.Spec.ReplicationState != old.Spec.ReplicationState || *g.Spec.AutoResync != *old.Spec.AutoResync {
+		g.Generation++
+	}
+	w.change(site, g)
+}
+
+// change stores an object. Who decided on the old one fails with the write.
+func (w *world) change(site int, g *vgrv1.VolumeGroupReplication) {
+	w.groups[site] = g
+	for i := range w.tools {
+		if p := w.tools[i].pending; p != nil && p.Site == sites[site] {
+			w.tools[i].stale = true
+		}
+	}
+}
+
+func (w *world) mayWrite(i int) bool {
+	if !w.primary[i] || w.acked >= 1<<maxWrites-1 || w.kind == recovery.Failback && w.split && i == east {
+		return false
+	}
+	return i == west || w.app
+}
+
+func (w *world) appWrite(i int) {
+	for bit := uint8(1); ; bit <<= 1 {
+		if w.acked&bit == 0 {
+			w.acked |= bit
+			w.data[i] |= bit
+			return
+		}
+	}
+}
+
+// synchronise brings the primary's data to the secondary; a demotion crosses as well.
+func (w *world) synchronise() {
+	if w.split {
+		return
+	}
+	for i := range sites {
+		peer := 1 - i
+		if w.primary[i] && !w.primary[peer] {
+			w.data[peer] = w.data[i]
+			return
+		}
+	}
+	if !w.primary[east] && !w.primary[west] {
+		all := w.data[east] | w.data[west] // one of them is the later one, and holds all
+		w.data = [2]uint8{all, all}
+		w.crossed = true
+	}
+}
+
+// reconcile does what the spec asks for, as far as the storage allows.
+func (w *world) reconcile(i int) {
+	g := w.groups[i]
+	switch {
+	case w.promoting[i]: // and does not look at the spec any more
+		w.promoting[i] = false
+		w.storagePromote(i)
+	case g.Spec.ReplicationState == vgrv1.Primary && !w.primary[i]:
+		w.promoting[i] = true
+		return
+	case g.Spec.ReplicationState == vgrv1.Secondary && w.primary[i]:
+		w.storageDemote(i)
+	case g.Spec.ReplicationState == vgrv1.Resync && w.link && !w.primary[i] && w.primary[1-i]:
+		w.split = false
+		w.data[i] = w.data[1-i]
+		peer := w.groups[1-i].DeepCopy()
+		peer.Status.LastSyncTime = &after
+		w.change(1-i, peer)
+	}
+	w.report(i)
+}
+
+func (w *world) storagePromote(i int) {
+	peer := 1 - i
+	if w.traits.ConfirmsSync && (!w.link || w.primary[peer] || !w.crossed) {
+		w.split = true // forced
+	}
+	if !w.traits.ConfirmsSync && w.primary[peer] && !w.traits.PromoteFirst {
+		if w.link && !w.accepted {
+			return // refused: the source has not handed over
+		}
+		w.split = true
+	}
+	w.primary[i], w.crossed = true, false
+}
+
+func (w *world) storageDemote(i int) {
+	switch {
+	case w.traits.ConfirmsSync:
+		w.primary[i], w.crossed = false, false
+	case w.split:
+		w.primary[i] = false
+	case w.traits.PromoteFirst:
+		if w.primary[1-i] && w.link { // follows the new source
+			w.primary[i], w.data[i] = false, w.data[1-i]
+		}
+	case w.link: // hands over, with the last update
+		w.data[1-i] |= w.data[i]
+		w.primary[i] = false
+	}
+}
+
+// report writes the status as the backend is now.
+func (w *world) report(i int) {
+	g := w.groups[i].DeepCopy()
+	if w.promoting[i] {
+		return // nothing is said meanwhile
+	}
+	s := &g.Status
+	s.ObservedGeneration = g.Generation
+	s.State = vgrv1.StateSecondary
+	if w.primary[i] {
+		s.State = vgrv1.StatePrimary
+	}
+	want := map[vgrv1.ReplicationState]vgrv1.State{vgrv1.Primary: vgrv1.StatePrimary, vgrv1.Secondary: vgrv1.StateSecondary}[g.Spec.ReplicationState]
+	set := func(kind string, status bool, reason string) {
+		c := metav1.Condition{Type: kind, Status: metav1.ConditionFalse, Reason: reason, ObservedGeneration: g.Generation, LastTransitionTime: before}
+		if status {
+			c.Status = metav1.ConditionTrue
+		}
+		meta.SetStatusCondition(&s.Conditions, c)
+	}
+	switch {
+	case g.Spec.ReplicationState == vgrv1.Resync:
+		set(vgrv1.ConditionReady, false, vgrv1.ReasonResyncing)
+	case want == s.State:
+		set(vgrv1.ConditionReady, true, "AsAsked")
+	default:
+		set(vgrv1.ConditionReady, false, vgrv1.ReasonProgressing)
+	}
+	switch both := !w.primary[east] && !w.primary[west]; {
+	case w.primary[i]:
+		set(vgrv1.ConditionDegraded, false, "Healthy")
+	case w.split:
+		set(vgrv1.ConditionDegraded, true, "Error")
+	case w.link && both && w.crossed:
+		set(vgrv1.ConditionDegraded, false, "Healthy")
+	case both || !w.settled(i): // a settled secondary is never looked at again
+		set(vgrv1.ConditionDegraded, true, "VolumeDegraded")
+	}
+	if w.traits.PromoteFirst && g.Annotations[vgrv1.AnnotationSyncRequest] != "" && w.link && !w.primary[i] {
+		w.synchronise()
+		s.LastSyncTime = &after
+		if w.app { // written to while it was fetched
+			s.LastSyncTime = &before
+		}
+	}
+	w.change(i, g)
+}
+
+// settled says whether a secondary's last word was that it is in sync.
+func (w *world) settled(i int) bool {
+	return w.groups[i].Status.State == vgrv1.StateSecondary && meta.IsStatusConditionFalse(w.groups[i].Status.Conditions, vgrv1.ConditionDegraded)
+}
+
+// calm mends everything and runs the same command again, without faults, and then an abort if that
+// did not do it. It returns how it ended, or why it did not.
+func (w *world) calm() (end, stuck string) {
+	n := *w
+	n.up, n.link, n.app = [2]bool{true, true}, true, n.app && n.traits.Fences
+	n.tools[0].die()
+	n.tools[1].die()
+	for range 3 {
+		n.round()
+	}
+	end = n.run(n.request("C"))
+	if end == "done" || strings.HasPrefix(end, string(recovery.Nothing)) {
+		return strings.SplitN(end, ":", 2)[0], n.invariant()
+	}
+	r := n.request("D")
+	r.Abort = true
+	if last := n.run(r); last != "done" {
+		return "", end + "; " + last
+	}
+	return "aborted", n.invariant()
+}
+
+// round lets everybody act once.
+func (w *world) round() {
+	for i := range sites {
+		w.reconcile(i)
+		w.synchronise()
+		w.report(i)
+	}
+}
+
+func (w *world) run(r recovery.Request) string {
+	w.begin(0, r)
+	for range 60 {
+		if !w.tools[0].running {
+			return w.tools[0].end
+		}
+		if w.tools[0].pending != nil {
+			w.send(0)
+		}
+		w.round()
+		w.step(0)
+	}
+	return fmt.Sprintf("after 60 rounds at %+v", w.tools[0].op.Steps)
+}
