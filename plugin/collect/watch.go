@@ -6,6 +6,7 @@ package collect
 import (
 	"context"
 	"errors"
+	"strconv"
 	"sync"
 	"time"
 
@@ -36,20 +37,13 @@ const (
 // second, until the context ends or show returns an error. A site that is lost is shown as such
 // and asked again.
 func Watch(ctx context.Context, sites []*site.Site, q Query, c clock.WithTicker, show func(overview.Overview) error) error {
-	ctx, cancel := context.WithCancel(ctx)
-	f := &follower{sites: sites, query: q, clock: c, inputs: make([]overview.SiteInput, len(sites)), changed: make(chan struct{}, 1)}
-	var followed sync.WaitGroup
-	defer followed.Wait()
-	defer cancel()
-	for i, s := range sites {
-		f.inputs[i].Site = overview.Site{Name: s.Name, Problem: overview.SiteAsking, Message: "has not answered yet"}
-		followed.Go(func() { f.follow(ctx, i) })
-	}
+	f, stop := Follow(ctx, sites, q, c)
+	defer stop()
 	tick := c.NewTicker(refresh)
 	defer tick.Stop()
 	for anything := false; ; anything = true {
 		if anything {
-			if err := show(f.overview()); err != nil {
+			if err := show(overview.Build(f.Inputs(), c.Now())); err != nil {
 				return err
 			}
 		}
@@ -67,15 +61,32 @@ func Watch(ctx context.Context, sites []*site.Site, q Query, c clock.WithTicker,
 	}
 }
 
+// Follow keeps what is known of the groups of some sites up to date until it is stopped. Each site
+// is followed on its own.
+func Follow(ctx context.Context, sites []*site.Site, q Query, c clock.WithTicker) (f *Follower, stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	f = &Follower{sites: sites, query: q, clock: c, inputs: make([]overview.SiteInput, len(sites)), changed: make(chan struct{}, 1)}
+	var followed sync.WaitGroup
+	for i, s := range sites {
+		f.inputs[i].Site = overview.Site{Name: s.Name, Problem: overview.SiteAsking, Message: "has not answered yet"}
+		followed.Go(func() { f.follow(ctx, i) })
+	}
+	return f, func() {
+		cancel()
+		followed.Wait()
+	}
+}
+
 // ticks are those of the ticker once a site has answered: before, there is nothing to redraw.
-func (f *follower) ticks(tick clock.Ticker, anything bool) <-chan time.Time {
+func (f *Follower) ticks(tick clock.Ticker, anything bool) <-chan time.Time {
 	if !anything {
 		return nil
 	}
 	return tick.C()
 }
 
-type follower struct {
+// Follower holds what is known of the groups of some sites.
+type Follower struct {
 	sites   []*site.Site
 	query   Query
 	clock   clock.WithTicker
@@ -85,7 +96,11 @@ type follower struct {
 	inputs []overview.SiteInput
 }
 
-func (f *follower) overview() overview.Overview {
+// Changed receives whenever something may have changed.
+func (f *Follower) Changed() <-chan struct{} { return f.changed }
+
+// Inputs is what is known now, with the clocks of the clusters moved on.
+func (f *Follower) Inputs() []overview.SiteInput {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	inputs := make([]overview.SiteInput, len(f.inputs))
@@ -98,11 +113,11 @@ func (f *follower) overview() overview.Overview {
 			inputs[i].ServerTime = moved
 		}
 	}
-	return overview.Build(inputs, now)
+	return inputs
 }
 
 // follow keeps one site's input up to date: list, watch, and again.
-func (f *follower) follow(ctx context.Context, i int) {
+func (f *Follower) follow(ctx context.Context, i int) {
 	for ctx.Err() == nil {
 		in, version := one(ctx, f.sites[i], f.query)
 		if ctx.Err() != nil {
@@ -128,7 +143,7 @@ func (f *follower) follow(ctx context.Context, i int) {
 }
 
 // watch applies changes since the listed version until the watch ends.
-func (f *follower) watch(ctx context.Context, i int, version string) (overview.SiteProblem, string) {
+func (f *Follower) watch(ctx context.Context, i int, version string) (overview.SiteProblem, string) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	c, err := f.sites[i].WatchClient()
@@ -161,7 +176,7 @@ func (f *follower) watch(ctx context.Context, i int, version string) (overview.S
 
 // pulse returns why the site does not answer any more. What it asks for is the classes, which may
 // have changed as well.
-func (f *follower) pulse(ctx context.Context, i int) error {
+func (f *Follower) pulse(ctx context.Context, i int) error {
 	for {
 		select {
 		case <-ctx.Done():
@@ -181,7 +196,10 @@ func (f *follower) pulse(ctx context.Context, i int) error {
 	}
 }
 
-func (f *follower) apply(i int, event watch.EventType, g *vgrv1.VolumeGroupReplication) {
+// Put takes in an object that was just read or written, which the watch may tell of later.
+func (f *Follower) Put(i int, g *vgrv1.VolumeGroupReplication) { f.apply(i, watch.Modified, g) }
+
+func (f *Follower) apply(i int, event watch.EventType, g *vgrv1.VolumeGroupReplication) {
 	if len(f.query.Names) > 0 {
 		wanted := false
 		for _, n := range f.query.Names {
@@ -198,6 +216,8 @@ func (f *follower) apply(i int, event watch.EventType, g *vgrv1.VolumeGroupRepli
 	for _, old := range f.inputs[i].Groups {
 		if client.ObjectKeyFromObject(&old) != key {
 			groups = append(groups, old)
+		} else if newer(&old, g) {
+			return // it was put here before the watch came to it
 		}
 	}
 	if event != watch.Deleted {
@@ -207,14 +227,21 @@ func (f *follower) apply(i int, event watch.EventType, g *vgrv1.VolumeGroupRepli
 	f.mark()
 }
 
-func (f *follower) set(i int, in overview.SiteInput) {
+// newer compares two versions of one object. That they are numbers is promised since Kubernetes 1.35.
+func newer(a, b *vgrv1.VolumeGroupReplication) bool {
+	va, errA := strconv.ParseUint(a.ResourceVersion, 10, 64)
+	vb, errB := strconv.ParseUint(b.ResourceVersion, 10, 64)
+	return errA == nil && errB == nil && a.UID == b.UID && va > vb
+}
+
+func (f *Follower) set(i int, in overview.SiteInput) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.inputs[i] = in
 	f.mark()
 }
 
-func (f *follower) mark() {
+func (f *Follower) mark() {
 	select {
 	case f.changed <- struct{}{}:
 	default:

@@ -1,0 +1,311 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package recovery
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+)
+
+// Severity says what a check means for an operation.
+type Severity string
+
+// Severities.
+const (
+	CheckOK      Severity = "ok"
+	CheckWarning Severity = "warning" // worth knowing; it does not stop an operation
+	CheckProblem Severity = "problem" // the operation is refused
+)
+
+// Check is one pre-flight check with what was seen.
+type Check struct {
+	// ID is stable, for scripts.
+	ID       string   `json:"id"`
+	Severity Severity `json:"severity"`
+	Evidence string   `json:"evidence"`
+	// Remedy is what to do; empty when all is well.
+	Remedy string `json:"remedy,omitempty"`
+}
+
+// Facts are what the checks look at, beside the pair itself.
+type Facts struct {
+	Pair
+	Traits backend.Traits
+	// Schedule is how often the storage synchronises; 0 when it is not known.
+	Schedule time.Duration
+	// Around is what was asked of each site of the pair besides its group, in its order.
+	Around [2]Surroundings
+}
+
+// Surroundings are what a site has around a group.
+type Surroundings struct {
+	// Denied are the permissions that the user lacks; Unasked is why that is not known.
+	Denied  []string
+	Unasked string
+	// Controller is the version of the controller that runs there; NoController is why none
+	// is known to run.
+	Controller   string
+	NoController string
+}
+
+// Checks looks at everything that an operation of that kind needs. It never fails: what is not
+// known is a finding as well.
+func Checks(f Facts, kind Kind, fromRef, toRef SiteRef) []Check {
+	c := checker{facts: f, kind: kind, from: f.Site(fromRef), to: f.Site(toRef)}
+	c.identity()
+	c.answers()
+	if c.from.Group != nil || c.to.Group != nil {
+		c.groups()
+		c.members()
+		c.roles()
+		c.health()
+		c.lag()
+		c.users()
+		c.operation()
+	}
+	c.permissions()
+	c.controllers()
+	return c.checks
+}
+
+// Problems are the checks that refuse an operation.
+func Problems(checks []Check) []Check {
+	return slices.DeleteFunc(slices.Clone(checks), func(c Check) bool { return c.Severity != CheckProblem })
+}
+
+type checker struct {
+	facts    Facts
+	kind     Kind
+	from, to *Site
+	checks   []Check
+}
+
+func (c *checker) add(id string, s Severity, remedy, format string, args ...any) {
+	c.checks = append(c.checks, Check{ID: id, Severity: s, Evidence: fmt.Sprintf(format, args...), Remedy: remedy})
+}
+
+func (c *checker) ok(id, format string, args ...any) { c.add(id, CheckOK, "", format, args...) }
+
+// unlessLost is a problem, unless the source is given up and the check is about the source.
+func (c *checker) unlessLost(s *Site) Severity {
+	if c.kind == Unplanned && s == c.from {
+		return CheckWarning
+	}
+	return CheckProblem
+}
+
+func (c *checker) both() []*Site { return []*Site{c.from, c.to} }
+
+func (c *checker) identity() {
+	switch {
+	case c.from.Cluster == "" || c.to.Cluster == "":
+		c.add("identity", c.unlessLost(c.from), "allow get on the namespace kube-system", "the clusters of %s and %s could not be identified", c.from.Name, c.to.Name)
+	case c.from.Cluster == c.to.Cluster:
+		c.add("identity", CheckProblem, "name the other site with --peer-context", "%s and %s are the same cluster", c.from.Name, c.to.Name)
+	default:
+		c.ok("identity", "two clusters: %s and %s", c.from.Name, c.to.Name)
+	}
+	for i, s := range c.both() {
+		if s.Group == nil {
+			continue
+		}
+		other := c.both()[1-i]
+		if uid := s.Group.Annotations[vgrv1.AnnotationPeerClusterUID]; uid != "" && other.Cluster != "" && uid != other.Cluster {
+			c.add("identity", CheckProblem, "name the right site with --peer-context", "%s is not the cluster that the group on %s is paired with", other.Name, s.Name)
+		}
+	}
+}
+
+func (c *checker) answers() {
+	for _, s := range c.both() {
+		switch {
+		case !s.Answered:
+			c.add("reachable", c.unlessLost(s), "if the site is lost: failover --unplanned", "%s does not answer: %s", s.Name, s.Trouble)
+		case c.kind == Unplanned && s == c.from:
+			c.add("reachable", CheckWarning, "a planned failover loses nothing; leave out --unplanned", "%s answers", s.Name)
+		default:
+			c.ok("reachable", "%s answers", s.Name)
+		}
+	}
+}
+
+func (c *checker) groups() {
+	for _, s := range c.both() {
+		if !s.Answered {
+			continue
+		}
+		switch {
+		case s.Group == nil:
+			c.add("group", c.unlessLost(s), "kubectl vgr create prepares both sites with --peer-context", "there is no group on %s", s.Name)
+		case !s.Group.DeletionTimestamp.IsZero():
+			c.add("group", CheckProblem, "", "the group is being deleted on %s", s.Name)
+		case !s.current():
+			c.add("current", c.unlessLost(s), "kubectl vgr status shows when it is", "%s has not answered the last change yet: %s", s.Name, s.says())
+		default:
+			c.ok("current", "%s has answered the present spec: %s", s.Name, s.says())
+		}
+	}
+}
+
+func (c *checker) members() {
+	from, to := c.from.members(), c.to.members()
+	switch {
+	case c.to.Group != nil && len(to) == 0:
+		c.add("members", CheckProblem, "", "the backend has no volume in the group on %s", c.to.Name)
+	case c.from.Group == nil || c.to.Group == nil:
+		c.add("members", CheckWarning, "", "%d volumes on %s; not compared", len(to), c.to.Name)
+	case !slices.Equal(names(from), names(to)):
+		c.add("members", c.unlessLost(c.from), "label the PVCs alike on both sites, or kubectl vgr create --peer-context again",
+			"%s has %s, %s has %s", c.from.Name, list(names(from)), c.to.Name, list(names(to)))
+	case c.facts.Traits.ConfirmsSync && !maps.Equal(from, to):
+		c.add("members", CheckProblem, "", "the PVCs on %s and %s are not copies of the same volumes", c.from.Name, c.to.Name)
+	default:
+		c.ok("members", "the same %d volumes on both sites", len(to))
+	}
+}
+
+func list(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+func (c *checker) roles() {
+	if c.kind == Unplanned {
+		if c.to.desired() == vgrv1.Secondary {
+			c.ok("roles", "%s is to be a secondary", c.to.Name)
+		} else {
+			c.add("roles", CheckProblem, "", "%s is asked to be %s", c.to.Name, c.to.desired())
+		}
+		return
+	}
+	switch {
+	case c.from.is(vgrv1.Primary) && (c.to.demoted() || c.kind == Failback):
+		c.ok("roles", "%s is primary, %s is %s", c.from.Name, c.to.Name, strings.ToLower(string(c.to.state())))
+	case c.from.demoted() && c.to.demoted() && c.facts.Traits.ConfirmsSync:
+		c.add("roles", CheckWarning, "", "both sites are secondary: nobody can write until %s is promoted", c.to.Name)
+	default:
+		c.add("roles", CheckProblem, "kubectl vgr status shows both sites", "%s is %s (%s), %s is %s (%s)",
+			c.from.Name, stateWord(c.from), c.from.says(), c.to.Name, stateWord(c.to), c.to.says())
+	}
+}
+
+func stateWord(s *Site) string {
+	if s.state() == "" {
+		return "unknown"
+	}
+	return strings.ToLower(string(s.state()))
+}
+
+func (c *checker) health() {
+	if text := c.to.broken(); text != "" {
+		severity := CheckProblem
+		if c.kind == Failback {
+			severity = CheckWarning // what it is there to mend
+		}
+		c.add("health", severity, "", "the copy on %s has an error: %s", c.to.Name, text)
+	} else if c.from.Group != nil {
+		r := meta.FindStatusCondition(c.from.Group.Status.Conditions, vgrv1.ConditionReplicating)
+		switch {
+		case r != nil && r.Status == metav1.ConditionFalse:
+			c.add("health", c.unlessLost(c.from), "see whether the link between the sites is up", "%s: %s", c.from.Name, r.Message)
+		case r != nil && r.Status == metav1.ConditionTrue:
+			c.ok("health", "%s: %s", c.from.Name, r.Message)
+		default:
+			c.add("health", CheckWarning, "", "%s does not say whether it replicates", c.from.Name)
+		}
+	}
+}
+
+func (c *checker) lag() {
+	loss, last := LossOf(c.from, c.to)
+	switch {
+	case loss.Unknown:
+		c.add("lag", CheckWarning, "", "the last synchronisation is not known")
+	case c.facts.Schedule > 0 && loss.Age > 3*c.facts.Schedule:
+		c.add("lag", c.unlessLost(c.from), "see whether the link between the sites is up", "the last synchronisation is %s old (%s); the schedule is %s",
+			loss.Age.Round(time.Second), last.UTC().Format(time.RFC3339), c.facts.Schedule)
+	case c.facts.Schedule > 0 && loss.Age > 2*c.facts.Schedule:
+		c.add("lag", CheckWarning, "", "the last synchronisation is %s old; the schedule is %s", loss.Age.Round(time.Second), c.facts.Schedule)
+	default:
+		c.ok("lag", "the last synchronisation is %s old", loss.Age.Round(time.Second))
+	}
+}
+
+func (c *checker) users() {
+	switch {
+	case c.from.Group == nil:
+	case !c.from.UsersKnown:
+		c.add("users", CheckWarning, "allow list on pods", "it is not known what uses the PVCs on %s", c.from.Name)
+	case len(c.from.Users) > 0:
+		c.add("users", c.unlessLost(c.from), "stop them on "+c.from.Name+" first", "in use on %s by %s", c.from.Name, strings.Join(c.from.Users, ", "))
+	default:
+		c.ok("users", "nothing uses the PVCs on %s", c.from.Name)
+	}
+}
+
+func (c *checker) operation() {
+	op, err := Newest(c.facts.Pair)
+	switch {
+	case err != nil:
+		c.add("operation", CheckProblem, "", "%s", err)
+	case op.InFlight():
+		c.add("operation", CheckWarning, "run it again to see it through, or take it back with --abort", "%s is in flight, begun by %s", op, op.By)
+	default:
+		c.ok("operation", "no operation is in flight")
+	}
+}
+
+func (c *checker) permissions() {
+	for i, a := range c.facts.Around {
+		s := &c.facts.Sites[i]
+		if !s.Answered {
+			continue
+		}
+		mine := c.unlessLost(c.facts.Site(s.SiteRef))
+		if c.kind == Unplanned && s.SiteRef == c.from.SiteRef {
+			mine = CheckWarning
+		}
+		switch {
+		case a.Unasked != "":
+			c.add("permissions", CheckWarning, "", "what you may do on %s could not be asked: %s", s.Name, a.Unasked)
+		case len(a.Denied) > 0:
+			c.add("permissions", mine, "ask for the permission on "+s.Name, "you may not %s on %s", strings.Join(a.Denied, ", "), s.Name)
+		default:
+			c.ok("permissions", "you may do all that is needed on %s", s.Name)
+		}
+	}
+}
+
+func (c *checker) controllers() {
+	for i, a := range c.facts.Around {
+		s := &c.facts.Sites[i]
+		if !s.Answered {
+			continue
+		}
+		severity := CheckProblem
+		if c.kind == Unplanned && s.SiteRef == c.from.SiteRef {
+			severity = CheckWarning
+		}
+		if a.NoController != "" {
+			c.add("controller", severity, "see why vgr-controller does not run on "+s.Name, "%s: %s", s.Name, a.NoController)
+		} else {
+			c.ok("controller", "%s runs controller %s", s.Name, a.Controller)
+		}
+	}
+	a := c.facts.Around
+	if a[0].Controller != "" && a[1].Controller != "" && a[0].Controller != a[1].Controller {
+		c.add("controller", CheckWarning, "", "the controllers are not of the same version: %s and %s", a[0].Controller, a[1].Controller)
+	}
+}
