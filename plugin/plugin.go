@@ -126,8 +126,8 @@ func addGroups(root *cobra.Command, e *command.Env) {
 			root.AddCommand(cmd)
 		}
 	}
-	add(look, command.NewList(e), command.NewStatus(e))
-	add(act, command.NewCreate(e), command.NewPromote(e), command.NewDemote(e), command.NewResync(e), command.NewDelete(e))
+	add(look, command.NewList(e), command.NewStatus(e), command.NewValidate(e), command.NewHistory(e))
+	add(act, command.NewFailover(e), command.NewFailback(e), command.NewCreate(e), command.NewPromote(e), command.NewDemote(e), command.NewResync(e), command.NewDelete(e))
 	add(admin, command.NewClass(e), command.NewCompletion(e), command.NewVersion(e))
 	root.SetHelpCommandGroupID(admin)
 }

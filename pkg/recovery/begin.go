@@ -120,6 +120,30 @@ func resume(p *Pair, last *Operation, to *Site, r Request) (op Operation, goesOn
 	}
 }
 
+// acceptable compares the loss that is accepted with the one that is to be expected.
+func acceptable(from, to *Site, accept Loss) *Stop {
+	loss, last := LossOf(from, to)
+	switch {
+	case accept.Unknown:
+		return nil
+	case accept.Age <= 0:
+		return stopf(Refused, "add --accept-data-loss with an age such as 10m, or unknown", "an unplanned failover loses what has not crossed: %s", lossWords(loss, last))
+	case loss.Unknown:
+		return stopf(Refused, "--accept-data-loss unknown accepts that", "whether the loss is within %s cannot be known: %s", accept.Age, lossWords(loss, last))
+	case loss.Age > accept.Age:
+		return stopf(Refused, fmt.Sprintf("--accept-data-loss %s accepts that", loss.Age.Round(time.Second)+time.Minute), "more than %s would be lost: %s", accept.Age, lossWords(loss, last))
+	default:
+		return nil
+	}
+}
+
+func lossWords(l Loss, last *metav1.Time) string {
+	if l.Unknown {
+		return "when the last synchronisation was is not known, only the source could say"
+	}
+	return fmt.Sprintf("what was written after %s, which is %s ago", last.UTC().Format(time.RFC3339), l.Age.Round(time.Second))
+}
+
 // unanswered is a site that is needed to begin and does not answer.
 func unanswered(from, to *Site, k Kind) *Site {
 	switch {
@@ -154,6 +178,8 @@ func sensible(p *Pair, from, to *Site, r Request) *Stop {
 		return stopf(Nothing, "", "%s is primary already, confirmed by the backend", to.Name)
 	case r.Kind != Unplanned && to.desired() == vgrv1.Primary && from.desired() != vgrv1.Primary:
 		return stopf(Refused, fmt.Sprintf("kubectl vgr status %s -n %s shows when it is", p.Name, p.Namespace), "%s was asked to be primary already, and has not confirmed it: %s", to.Name, to.says())
+	case r.Kind == Unplanned:
+		return acceptable(from, to, r.Accept)
 	case r.Kind == Planned && astray(from, to):
 		return stopf(Refused, fmt.Sprintf("kubectl vgr failback %s -n %s --to SITE --discard-site SITE", p.Name, p.Namespace),
 			"the copies of %s/%s went different ways: %s", p.Namespace, p.Name, astrayWords(from, to))

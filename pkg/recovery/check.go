@@ -98,7 +98,7 @@ func (c *checker) ok(id, format string, args ...any) { c.add(id, CheckOK, "", fo
 
 // unlessLost is a problem, unless the source is given up and the check is about the source.
 func (c *checker) unlessLost(s *Site) Severity {
-	if c.kind == Unplanned && s == c.from {
+	if c.kind == Unplanned && s.SiteRef == c.from.SiteRef {
 		return CheckWarning
 	}
 	return CheckProblem
@@ -246,10 +246,10 @@ func (c *checker) lag() {
 func (c *checker) users() {
 	switch {
 	case c.from.Group == nil:
-	case !c.from.UsersKnown:
-		c.add("users", CheckWarning, "allow list on pods", "it is not known what uses the PVCs on %s", c.from.Name)
 	case len(c.from.Users) > 0:
 		c.add("users", c.unlessLost(c.from), "stop them on "+c.from.Name+" first", "in use on %s by %s", c.from.Name, strings.Join(c.from.Users, ", "))
+	case !c.from.UsersKnown:
+		c.add("users", CheckWarning, "allow list on pods and volumeattachments", "it is not known what uses the PVCs on %s", c.from.Name)
 	default:
 		c.ok("users", "nothing uses the PVCs on %s", c.from.Name)
 	}
@@ -273,15 +273,11 @@ func (c *checker) permissions() {
 		if !s.Answered {
 			continue
 		}
-		mine := c.unlessLost(c.facts.Site(s.SiteRef))
-		if c.kind == Unplanned && s.SiteRef == c.from.SiteRef {
-			mine = CheckWarning
-		}
 		switch {
 		case a.Unasked != "":
 			c.add("permissions", CheckWarning, "", "what you may do on %s could not be asked: %s", s.Name, a.Unasked)
 		case len(a.Denied) > 0:
-			c.add("permissions", mine, "ask for the permission on "+s.Name, "you may not %s on %s", strings.Join(a.Denied, ", "), s.Name)
+			c.add("permissions", c.unlessLost(s), "ask for the permission on "+s.Name, "you may not %s on %s", strings.Join(a.Denied, ", "), s.Name)
 		default:
 			c.ok("permissions", "you may do all that is needed on %s", s.Name)
 		}
@@ -294,12 +290,8 @@ func (c *checker) controllers() {
 		if !s.Answered {
 			continue
 		}
-		severity := CheckProblem
-		if c.kind == Unplanned && s.SiteRef == c.from.SiteRef {
-			severity = CheckWarning
-		}
 		if a.NoController != "" {
-			c.add("controller", severity, "see why vgr-controller does not run on "+s.Name, "%s: %s", s.Name, a.NoController)
+			c.add("controller", c.unlessLost(s), "see why vgr-controller does not run on "+s.Name, "%s: %s", s.Name, a.NoController)
 		} else {
 			c.ok("controller", "%s runs controller %s", s.Name, a.Controller)
 		}

@@ -417,7 +417,7 @@ func (n *next) sameMembers(s Step) *Decision {
 			same = maps.Equal(now, n.op.Members)
 		}
 		if !same {
-			return n.fail(s, n.op.abortCommand(n.to.Group), "the members on %s are not those of the start: then %s, now %s; nothing was promoted",
+			return n.fail(s, n.op.AbortCommand(n.to.Group.Namespace, n.to.Group.Name), "the members on %s are not those of the start: then %s, now %s; nothing was promoted",
 				site.Name, strings.Join(names(n.op.Members), ", "), strings.Join(names(now), ", "))
 		}
 	}
@@ -492,7 +492,7 @@ func (n *next) wait(s Step, site *Site) *Decision {
 	d := &Decision{Operation: n.op, Step: s, Wait: site.Name + ": " + site.says()}
 	if r := site.ready(); r != nil && r.Status != metav1.ConditionTrue {
 		if hopeless(r.Reason) {
-			return n.fail(s, n.op.abortCommand(site.Group), "%s: %s", site.Name, site.says())
+			return n.fail(s, n.op.AbortCommand(site.Group.Namespace, site.Group.Name), "%s: %s", site.Name, site.says())
 		}
 		d.Failing = r.Reason != vgrv1.ReasonProgressing && r.Reason != vgrv1.ReasonResyncing
 	}
@@ -508,12 +508,12 @@ func (n *next) fail(s Step, next, format string, args ...any) *Decision {
 	return &d
 }
 
-// abortCommand takes the operation back, while that is possible.
-func (op *Operation) abortCommand(g *vgrv1.VolumeGroupReplication) string {
-	if op.Kind == Unplanned || op.asked(StepPromote) || op.Aborting || g == nil {
+// AbortCommand takes the operation back; empty when that is not possible any more.
+func (op *Operation) AbortCommand(namespace, name string) string {
+	if op.ID == "" || op.Kind == Unplanned || op.asked(StepPromote) || op.Aborting {
 		return ""
 	}
-	return fmt.Sprintf("kubectl vgr failover %s -n %s --abort takes it back", g.Name, g.Namespace)
+	return fmt.Sprintf("kubectl vgr failover %s -n %s --abort takes it back", name, namespace)
 }
 
 // hopeless are the reasons that do not heal by themselves.

@@ -67,6 +67,14 @@ func (p *Pair) Site(ref SiteRef) *Site {
 	return nil
 }
 
+// Other is the site that ref is not.
+func (p *Pair) Other(ref SiteRef) SiteRef {
+	if s := p.Site(ref); s != nil {
+		return p.other(s).SiteRef
+	}
+	return SiteRef{}
+}
+
 // other is the site that s is not.
 func (p *Pair) other(s *Site) *Site {
 	if s.SiteRef == p.Sites[0].SiteRef {

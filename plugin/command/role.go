@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -289,48 +288,4 @@ func (r *role) awaitSync(ctx context.Context, e *Env, p pair, c client.Client, g
 		return failure.Refused("run the same command again: it looks anew", "%s/%s was changed by somebody else since the plan; nothing was changed", g.Namespace, g.Name)
 	}
 	return nil
-}
-
-// podUsers are the pods of a namespace by the PVC they use.
-type podUsers struct {
-	byPVC   map[string][]string
-	unknown string
-}
-
-func podsUsing(ctx context.Context, s interface {
-	Client() (client.WithWatch, error)
-}, namespace string,
-) podUsers {
-	c, err := s.Client()
-	if err != nil {
-		return podUsers{unknown: err.Error()}
-	}
-	u := podUsers{byPVC: map[string][]string{}}
-	var pods corev1.PodList
-	if err := c.List(ctx, &pods, client.InNamespace(namespace)); err != nil {
-		return podUsers{unknown: err.Error()}
-	}
-	for _, pod := range pods.Items {
-		if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
-			continue
-		}
-		for _, v := range pod.Spec.Volumes {
-			if v.PersistentVolumeClaim != nil {
-				u.byPVC[v.PersistentVolumeClaim.ClaimName] = append(u.byPVC[v.PersistentVolumeClaim.ClaimName], "pod/"+pod.Name)
-			}
-		}
-	}
-	return u
-}
-
-func (u podUsers) of(gs overview.GroupSite) []string {
-	var out []string
-	for _, v := range gs.Volumes {
-		for _, pod := range u.byPVC[v.Name] {
-			if use := pod + " (" + v.Name + ")"; !slices.Contains(out, use) {
-				out = append(out, use)
-			}
-		}
-	}
-	return out
 }

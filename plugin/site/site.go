@@ -14,8 +14,10 @@ import (
 	"sync"
 	"time"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
@@ -53,7 +55,7 @@ type clockReading struct {
 // newScheme holds the kinds that commands use.
 func newScheme(profiles backend.Profiles) (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
-	adders := []func(*runtime.Scheme) error{vgrv1.AddToScheme, corev1.AddToScheme, coordinationv1.AddToScheme}
+	adders := []func(*runtime.Scheme) error{vgrv1.AddToScheme, corev1.AddToScheme, coordinationv1.AddToScheme, storagev1.AddToScheme, authorizationv1.AddToScheme}
 	for _, p := range profiles {
 		if p.AddToScheme != nil {
 			adders = append(adders, p.AddToScheme)
@@ -71,7 +73,7 @@ func newScheme(profiles backend.Profiles) (*runtime.Scheme, error) {
 // the ones without a namespace.
 func mapper(scheme *runtime.Scheme) meta.RESTMapper {
 	clusterWide := map[string]bool{
-		"Namespace": true, "PersistentVolume": true, "Node": true,
+		"Namespace": true, "PersistentVolume": true, "Node": true, "VolumeAttachment": true, "SelfSubjectAccessReview": true,
 		"VolumeGroupReplicationClass": true, "VolumeReplicationClass": true, "VolumeGroupReplicationContent": true,
 	}
 	m := meta.NewDefaultRESTMapper(scheme.PrioritizedVersionsAllGroups())

@@ -1,0 +1,124 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package command
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	"github.com/unified-replication/kubectl-vgr/plugin/collect"
+	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/operate"
+	"github.com/unified-replication/kubectl-vgr/plugin/site"
+)
+
+// survey is what was asked of both sites before an operation: the groups, and all that the checks
+// look at.
+type survey struct {
+	sites    [2]*site.Site
+	clusters [2]string
+	inputs   []overview.SiteInput
+	view     overview.Overview
+	around   [2]recovery.Surroundings
+	pods     [2]podUsers
+}
+
+// survey asks both sites at once. A site that does not answer is part of what was found.
+func (e *Env) survey(ctx context.Context, q collect.Query) (*survey, error) {
+	p, err := e.pair(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if p.peer == nil {
+		return nil, failure.Refused("name the other site with --peer-context", "no peer is known")
+	}
+	s := &survey{sites: [2]*site.Site{p.here, p.peer}}
+	var asked sync.WaitGroup
+	asked.Go(func() { s.inputs = collect.Sites(ctx, p.all(), q) })
+	for i, at := range s.sites {
+		asked.Go(func() { s.clusters[i], _ = at.UID(ctx) }) // the checks say what that means
+		asked.Go(func() { s.around[i].Denied, s.around[i].Unasked = denied(ctx, at, q.Namespace) })
+		asked.Go(func() {
+			v := leader(ctx, at)
+			s.around[i].Controller, s.around[i].NoController = v.Version, v.Message
+		})
+		asked.Go(func() { s.pods[i] = podsUsing(ctx, at, q.Namespace) })
+	}
+	asked.Wait()
+	for i, in := range s.inputs {
+		for _, g := range in.Groups { // a lost site is known by what its peer remembers
+			if other := &s.clusters[1-i]; *other == "" && !s.inputs[1-i].Answered {
+				*other = g.Annotations[vgrv1.AnnotationPeerClusterUID]
+			}
+		}
+	}
+	if s.clusters[0] != "" && s.clusters[0] == s.clusters[1] {
+		return nil, failure.Refused("name the other site with --peer-context", "contexts %s and %s are the same cluster", p.here.Name, p.peer.Name)
+	}
+	s.view = overview.Build(s.inputs, e.Clock.Now())
+	return s, nil
+}
+
+// facts are what the checks look at for one group.
+func (s *survey) facts(ctx context.Context, e *Env, g overview.Group) recovery.Facts {
+	f := recovery.Facts{Pair: operate.Pair(s.inputs, s.sites, s.clusters, g.Namespace, g.Name), Around: s.around}
+	if g.ScheduleSeconds != nil {
+		f.Schedule = time.Duration(*g.ScheduleSeconds) * time.Second
+	}
+	if profile, ok := e.Profiles.Named(g.Backend); ok {
+		f.Traits = profile.Traits
+	}
+	for i, in := range s.inputs {
+		if !in.Answered {
+			continue
+		}
+		gs := g.On(in.Name)
+		users, unknown := attachments(ctx, s.sites[i], gs)
+		f.Sites[i].Users = append(s.pods[i].of(gs), users...)
+		f.Sites[i].UsersKnown = s.pods[i].unknown == "" && unknown == ""
+	}
+	return f
+}
+
+// needed are the permissions of an operation, in a group's namespace.
+var needed = []authorizationv1.ResourceAttributes{
+	{Verb: "patch", Group: vgrv1.GroupVersion.Group, Resource: "volumegroupreplications"},
+	{Verb: "watch", Group: vgrv1.GroupVersion.Group, Resource: "volumegroupreplications"},
+	{Verb: "create", Group: "coordination.k8s.io", Resource: "leases"},
+	{Verb: "update", Group: "coordination.k8s.io", Resource: "leases"},
+}
+
+// denied asks a site what of that the user may not do.
+func denied(ctx context.Context, s *site.Site, namespace string) (names []string, unasked string) {
+	c, err := s.Client()
+	if err != nil {
+		return nil, err.Error()
+	}
+	errs := make([]error, len(needed))
+	no := make([]string, len(needed))
+	var asked sync.WaitGroup
+	for i, attributes := range needed {
+		asked.Go(func() {
+			attributes.Namespace = namespace
+			review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &attributes}}
+			if errs[i] = c.Create(ctx, review); errs[i] == nil && !review.Status.Allowed {
+				no[i] = attributes.Verb + " " + attributes.Resource
+			}
+		})
+	}
+	asked.Wait()
+	for _, err := range errs {
+		if err != nil {
+			_, unasked = collect.Explain(err)
+		}
+	}
+	return slices.DeleteFunc(no, func(n string) bool { return n == "" }), unasked
+}

@@ -1,0 +1,110 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package command
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/present"
+)
+
+// validation is what validate prints as JSON.
+type validation struct {
+	metav1.TypeMeta `json:",inline"`
+	Groups          []validatedGroup `json:"groups"`
+}
+
+// validatedGroup are the checks of a planned failover of one group.
+type validatedGroup struct {
+	Namespace string           `json:"namespace"`
+	Name      string           `json:"name"`
+	From      string           `json:"from"`
+	To        string           `json:"to"`
+	Checks    []recovery.Check `json:"checks"`
+}
+
+// DeepCopyObject implements runtime.Object; printers only read.
+func (v *validation) DeepCopyObject() runtime.Object { c := *v; return &c }
+
+// NewValidate makes the validate command.
+func NewValidate(e *Env) *cobra.Command {
+	var sel selection
+	var to string
+	cmd := &cobra.Command{
+		Use: "validate [NAME…]", Short: "Check whether groups could be moved now, and change nothing",
+		Example: `  # Would a planned failover of this group be refused?
+  kubectl vgr validate postgresql -n production`,
+		ValidArgsFunction: completeGroups(e),
+	}
+	cmd.Long = `Check whether groups could be moved now, and change nothing.
+
+These are the checks that a planned failover makes first. The exit code is 4 when it would be refused.`
+	out := newOutput(cmd, "")
+	sel.addFlags(cmd, false)
+	cmd.Flags().StringVar(&to, "to", "", "context of the site that would be primary; by default the one that is not")
+	_ = cmd.RegisterFlagCompletionFunc("to", CompleteContexts(e))
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		cmd.SilenceUsage = true
+		q, err := sel.query(e, args, false)
+		if err != nil {
+			return err
+		}
+		s, err := e.survey(cmd.Context(), q)
+		if err != nil {
+			return err
+		}
+		if err := (&failover{to: to}).named(s); err != nil {
+			return err
+		}
+		if err := missing(s.view, q, s.sites[0].Name); err != nil {
+			return err
+		}
+		v := &validation{TypeMeta: metav1.TypeMeta{APIVersion: overview.APIVersion, Kind: "Validation"}, Groups: []validatedGroup{}}
+		refused := 0
+		for _, g := range s.view.Groups {
+			facts := s.facts(cmd.Context(), e, g)
+			target := s.target(g, to)
+			from := facts.Other(target)
+			checks := recovery.Checks(facts, recovery.Planned, from, target)
+			if len(recovery.Problems(checks)) > 0 {
+				refused++
+			}
+			v.Groups = append(v.Groups, validatedGroup{g.Namespace, g.Name, from.Name, target.Name, checks})
+		}
+		if out.human() {
+			err = showChecks(e, v)
+		} else {
+			err = out.print(e, v)
+		}
+		if err == nil && refused > 0 {
+			return failure.New(failure.CodeFailed, "", "a planned failover would be refused for %d of %d groups", refused, len(v.Groups))
+		}
+		return err
+	}
+	return cmd
+}
+
+func showChecks(e *Env, v *validation) error {
+	style, err := e.style()
+	if err != nil {
+		return err
+	}
+	if len(v.Groups) == 0 {
+		fmt.Fprintln(e.ErrOut, "no groups")
+	}
+	for i, g := range v.Groups {
+		if i > 0 {
+			fmt.Fprintln(e.Out)
+		}
+		present.Checks(e.Out, style, fmt.Sprintf("%s/%s from %s to %s", g.Namespace, g.Name, g.From, g.To), g.Checks)
+	}
+	return nil
+}

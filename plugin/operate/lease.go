@@ -1,0 +1,181 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package operate
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+)
+
+// fieldManager is who we are to the API server.
+const fieldManager = client.FieldOwner("kubectl-vgr")
+
+const (
+	// leaseDuration is how long a Lease protects an operation whose tool is gone.
+	leaseDuration = 15 * time.Second
+	renewEvery    = 5 * time.Second
+)
+
+// LeaseName is the name of the Lease beside a group. It keeps two administrators from working on
+// one group at the same time. That losing it does no harm is the journal's work.
+func LeaseName(group string) string { return "vgr-" + group }
+
+// lease is the job's hold on both sites.
+type lease struct {
+	held    [2]bool
+	renewed time.Time
+	waits   [2]waiting
+}
+
+// waiting is somebody else's Lease as it was first seen.
+type waiting struct {
+	holder  string
+	renewed time.Time
+}
+
+// held says that somebody else holds the Lease, and is alive.
+type held struct{ message string }
+
+func (h *held) Error() string { return h.message }
+
+// leased says whether the job holds its Lease on every site that answers, and sees to it.
+func (o *Operator) leased(ctx context.Context, j *Job, inputs []overview.SiteInput) bool {
+	if j.lease == nil {
+		j.lease = &lease{}
+	}
+	now := o.Clock.Now()
+	var want []int
+	for i, in := range inputs {
+		if in.Answered && find(in.Groups, j.Namespace, j.Name) != nil && (!j.lease.held[i] || now.Sub(j.lease.renewed) >= renewEvery) {
+			want = append(want, i)
+		}
+	}
+	if len(want) == 0 {
+		return true
+	}
+	j.busy = true
+	l := *j.lease
+	go func() {
+		errs := make([]error, 2)
+		var both sync.WaitGroup
+		for _, i := range want {
+			both.Go(func() { errs[i] = o.hold(ctx, j, &l, i) })
+		}
+		both.Wait()
+		r := reply{job: j, lease: true}
+		for i, err := range errs {
+			if err != nil {
+				r.site, r.err = i, err
+			}
+		}
+		if r.err == nil {
+			l.renewed = now
+		}
+		*j.lease = l // the job is busy: nobody else looks
+		o.replies <- r
+	}()
+	return false
+}
+
+// hold takes or renews the Lease on one site. Of a Lease that somebody else holds it first learns
+// whether it is being renewed.
+func (o *Operator) hold(ctx context.Context, j *Job, l *lease, i int) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancel()
+	c, err := o.Sites[i].Client()
+	if err != nil {
+		return err
+	}
+	l.held[i] = false
+	obj := &coordinationv1.Lease{}
+	key := client.ObjectKey{Namespace: j.Namespace, Name: LeaseName(j.Name)}
+	err = c.Get(ctx, key, obj)
+	if client.IgnoreNotFound(err) != nil {
+		return err
+	}
+	missing := apierrors.IsNotFound(err)
+	now := o.Sites[i].ServerTime()
+	holder := ptr.Deref(obj.Spec.HolderIdentity, "")
+	if !missing && holder != "" && holder != o.Holder {
+		if err := l.waits[i].look(o.Sites[i].Name, holder, obj, now); err != nil {
+			return err
+		}
+	}
+	obj.Namespace, obj.Name = key.Namespace, key.Name
+	obj.Labels = map[string]string{vgrv1.LabelManagedBy: vgrv1.ManagedByPlugin, vgrv1.LabelGroup: j.Name}
+	if holder != o.Holder {
+		obj.Spec.AcquireTime = new(metav1.NewMicroTime(now))
+		obj.Spec.LeaseTransitions = new(ptr.Deref(obj.Spec.LeaseTransitions, 0) + 1)
+	}
+	obj.Spec.HolderIdentity = new(o.Holder)
+	obj.Spec.LeaseDurationSeconds = new(int32(leaseDuration.Seconds()))
+	obj.Spec.RenewTime = new(metav1.NewMicroTime(now))
+	if missing {
+		err = c.Create(ctx, obj, fieldManager)
+	} else {
+		err = c.Update(ctx, obj, fieldManager) // with the resourceVersion that was read
+	}
+	if err == nil {
+		l.held[i] = true
+	}
+	return err
+}
+
+// look returns nil when the Lease of somebody else has expired.
+func (w *waiting) look(site, holder string, obj *coordinationv1.Lease, now time.Time) error {
+	renewed := now
+	if obj.Spec.RenewTime != nil {
+		renewed = obj.Spec.RenewTime.Time
+	}
+	duration := time.Duration(ptr.Deref(obj.Spec.LeaseDurationSeconds, int32(leaseDuration.Seconds()))) * time.Second
+	left := renewed.Add(duration).Sub(now)
+	switch {
+	case left <= 0:
+		return nil
+	case w.holder == holder && !w.renewed.Equal(renewed):
+		return &held{fmt.Sprintf("%s is working on the group (Lease %s on %s)", holder, obj.Name, site)}
+	}
+	w.holder, w.renewed = holder, renewed
+	return fmt.Errorf("the Lease of %s expires in %s unless it is renewed", holder, max(time.Second, left.Round(time.Second)))
+}
+
+// release lets go of all Leases, so that the next command need not wait.
+func (o *Operator) release(ctx context.Context, jobs []*Job) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancel()
+	var all sync.WaitGroup
+	for _, j := range jobs {
+		for i := range o.Sites {
+			if j.lease == nil || !j.lease.held[i] {
+				continue
+			}
+			all.Go(func() { o.letGo(ctx, j, i) })
+		}
+	}
+	all.Wait()
+}
+
+// letGo deletes a Lease if it is still ours. One that cannot be deleted expires.
+func (o *Operator) letGo(ctx context.Context, j *Job, i int) {
+	c, err := o.Sites[i].Client()
+	if err != nil {
+		return
+	}
+	var obj coordinationv1.Lease
+	if c.Get(ctx, client.ObjectKey{Namespace: j.Namespace, Name: LeaseName(j.Name)}, &obj) != nil || ptr.Deref(obj.Spec.HolderIdentity, "") != o.Holder {
+		return
+	}
+	_ = c.Delete(ctx, &obj, client.Preconditions{UID: &obj.UID, ResourceVersion: &obj.ResourceVersion})
+}

@@ -1,0 +1,295 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package operate carries operations out. It observes both sites, lets pkg/recovery decide, sends
+// the writes and waits for what comes back, for many groups at once. It decides nothing itself.
+package operate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	"github.com/unified-replication/kubectl-vgr/plugin/collect"
+	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/site"
+)
+
+const (
+	// again is the pause after a request that failed.
+	again = time.Second
+	// writeTimeout bounds a write that was begun; an interruption does not cut it short.
+	writeTimeout = site.RequestTimeout
+)
+
+// Job is one group's operation.
+type Job struct {
+	Namespace, Name string
+	Operation       recovery.Operation
+	Traits          backend.Traits
+
+	lease *lease
+	// wrote is true once a write of the job was accepted.
+	wrote bool
+	// busy is true while a request of the job is under way.
+	busy  bool
+	pause time.Time
+	last  recovery.Decision
+	ended bool
+	err   error
+}
+
+// Err is how the job ended; nil when the operation did what it was begun for.
+func (j *Job) Err() error { return j.err }
+
+// Progress is told what happens to a job; calls do not overlap.
+type Progress func(j *Job, d recovery.Decision)
+
+// Operator carries out operations between two sites.
+type Operator struct {
+	Sites    [2]*site.Site
+	Clusters [2]string
+	Clock    clock.WithTicker
+	// Holder names this process in Leases and journals.
+	Holder string
+	// Concurrency is how many groups are worked on at a time.
+	Concurrency int
+	Progress    Progress
+
+	follower *collect.Follower
+	replies  chan reply
+}
+
+// reply is what became of a request.
+type reply struct {
+	job  *Job
+	site int
+	g    *vgrv1.VolumeGroupReplication
+	err  error
+	// lease is set when the request was about the job's Leases.
+	lease bool
+}
+
+// ErrTimeout is the cause of a context whose time is up.
+var ErrTimeout = errors.New("the time is up")
+
+// Run works on all jobs until each has ended, or the context does. An end of the context lets
+// writes that were begun finish, and begins no other.
+func (o *Operator) Run(ctx context.Context, namespace string, jobs []*Job) {
+	var names []string
+	for _, j := range jobs {
+		names = append(names, j.Name)
+	}
+	following, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var done func()
+	o.follower, done = collect.Follow(following, o.Sites[:], collect.Query{Namespace: namespace, Names: names}, o.Clock)
+	defer done()
+	o.replies = make(chan reply, len(jobs))
+	defer o.release(ctx, jobs)
+	tick := o.Clock.NewTicker(again)
+	defer tick.Stop()
+	for {
+		o.advance(ctx, jobs)
+		if !active(jobs) {
+			return
+		}
+		interrupted := ctx.Done()
+		if ctx.Err() != nil { // only replies to what was begun are waited for
+			interrupted = nil
+		}
+		select {
+		case r := <-o.replies:
+			o.take(r)
+		case <-o.follower.Changed():
+		case <-tick.C():
+		case <-interrupted:
+		}
+	}
+}
+
+func active(jobs []*Job) bool {
+	for _, j := range jobs {
+		if !j.ended {
+			return true
+		}
+	}
+	return false
+}
+
+// advance lets every job that may do something do it.
+func (o *Operator) advance(ctx context.Context, jobs []*Job) {
+	inputs := o.follower.Inputs()
+	working := 0
+	for _, j := range jobs {
+		if j.ended {
+			continue
+		}
+		if working++; working > o.Concurrency {
+			return
+		}
+		switch {
+		case j.busy:
+		case ctx.Err() != nil:
+			j.end(interruption(ctx, j))
+		case o.Clock.Now().Before(j.pause) || asking(inputs):
+		default:
+			o.step(ctx, j, inputs)
+		}
+		if j.ended {
+			working--
+		}
+	}
+}
+
+// asking says whether a site has not been heard of yet.
+func asking(inputs []overview.SiteInput) bool {
+	return inputs[0].Problem == overview.SiteAsking || inputs[1].Problem == overview.SiteAsking
+}
+
+func (o *Operator) step(ctx context.Context, j *Job, inputs []overview.SiteInput) {
+	if !o.leased(ctx, j, inputs) {
+		return
+	}
+	p := Pair(inputs, o.Sites, o.Clusters, j.Namespace, j.Name)
+	d := recovery.Next(p, j.Operation, j.Traits)
+	j.Operation, j.last = d.Operation, d
+	o.Progress(j, d)
+	switch {
+	case d.Done:
+		j.end(nil)
+	case d.Stop != nil:
+		j.end(stopped(d.Stop))
+	case d.Write != nil:
+		j.busy = true
+		at := 0
+		if o.Clusters[1] == d.Write.Site.Cluster {
+			at = 1
+		}
+		var seen *vgrv1.VolumeGroupReplication
+		if s := p.Site(d.Write.Site); s != nil {
+			seen = s.Group
+		}
+		go func() { o.replies <- o.write(ctx, j, at, seen.DeepCopy(), *d.Write) }()
+	}
+}
+
+// write sends a write that is bound to what was seen, and reads the object again when it has
+// changed meanwhile.
+func (o *Operator) write(ctx context.Context, j *Job, at int, g *vgrv1.VolumeGroupReplication, w recovery.Write) reply {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancel()
+	r := reply{job: j, site: at}
+	c, err := o.Sites[at].Client()
+	if err != nil {
+		r.err = err
+		return r
+	}
+	before := g.DeepCopy()
+	if r.err = w.Apply(g); r.err != nil {
+		return r
+	}
+	r.err = c.Patch(ctx, g, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), fieldManager)
+	if apierrors.IsConflict(r.err) {
+		r.err = c.Get(ctx, client.ObjectKeyFromObject(before), g)
+	}
+	if r.err == nil {
+		r.g = g
+	}
+	return r
+}
+
+// take takes in what became of a request.
+func (o *Operator) take(r reply) {
+	r.job.busy = false
+	if r.g != nil {
+		o.follower.Put(r.site, r.g)
+		r.job.wrote = true
+	}
+	switch {
+	case r.err == nil:
+	case apierrors.IsForbidden(r.err), apierrors.IsInvalid(r.err), apierrors.IsUnauthorized(r.err):
+		r.job.end(failure.New(failure.CodeFailed, "mend that, then run the same command again", "%s: %s/%s: %v", o.Sites[r.site].Name, r.job.Namespace, r.job.Name, r.err))
+	case errors.As(r.err, new(*held)) && r.job.wrote:
+		r.job.end(failure.New(failure.CodeFailed, "", "%s/%s: %v", r.job.Namespace, r.job.Name, r.err))
+	case errors.As(r.err, new(*held)):
+		r.job.end(failure.Refused("", "%s/%s: %v; nothing was changed", r.job.Namespace, r.job.Name, r.err))
+	default: // the site may come back; the observation will tell
+		r.job.pause = o.Clock.Now().Add(again)
+		d := r.job.last
+		d.Write, d.Wait = nil, fmt.Sprintf("%s: %v", o.Sites[r.site].Name, r.err)
+		o.Progress(r.job, d)
+	}
+}
+
+func (j *Job) end(err error) { j.ended, j.err = true, err }
+
+// stopped puts the planner's words into an exit code.
+func stopped(s *recovery.Stop) error {
+	code := map[recovery.Reason]int{
+		recovery.Refused: failure.CodeRefused, recovery.Failed: failure.CodeFailed, recovery.Unreachable: failure.CodeUnreachable,
+		recovery.TakenOver: failure.CodeFailed, recovery.Nothing: failure.CodeOK,
+	}[s.Reason]
+	return failure.New(code, s.Next, "%s", s.Message)
+}
+
+// Stopped puts a refusal of the planner into an error; nil when there is nothing to do.
+func Stopped(s *recovery.Stop) error {
+	if s.Reason == recovery.Nothing {
+		return nil
+	}
+	return stopped(s)
+}
+
+func interruption(ctx context.Context, j *Job) error {
+	d := j.last
+	if !errors.Is(context.Cause(ctx), ErrTimeout) {
+		return failure.New(failure.CodeInterrupted, "run the same command again: it goes on where it stopped", "%s/%s: interrupted; nothing more is done", j.Namespace, j.Name)
+	}
+	code := failure.CodeTimeout
+	switch {
+	case d.Missing:
+		code = failure.CodeUnreachable
+	case d.Failing:
+		code = failure.CodeFailed
+	}
+	next := "run the same command again: it goes on where it stopped"
+	if command := d.Operation.AbortCommand(j.Namespace, j.Name); command != "" {
+		next += "; or " + command
+	}
+	return failure.New(code, next, "%s/%s: the time is up in step %s: %s", j.Namespace, j.Name, d.Step.ID, d.Wait)
+}
+
+// Pair is what the inputs of both sites say of one group.
+func Pair(inputs []overview.SiteInput, sites [2]*site.Site, clusters [2]string, namespace, name string) recovery.Pair {
+	p := recovery.Pair{Namespace: namespace, Name: name}
+	for i, in := range inputs {
+		s := recovery.Site{SiteRef: recovery.SiteRef{Name: sites[i].Name, Cluster: clusters[i]}, Answered: in.Answered, Trouble: in.Message}
+		if in.ServerTime != nil {
+			s.Now = in.ServerTime.Time
+		}
+		if in.Answered {
+			s.Read(find(in.Groups, namespace, name))
+		}
+		p.Sites[i] = s
+	}
+	return p
+}
+
+func find(groups []vgrv1.VolumeGroupReplication, namespace, name string) *vgrv1.VolumeGroupReplication {
+	for i := range groups {
+		if groups[i].Namespace == namespace && groups[i].Name == name {
+			return &groups[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,26 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package present
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+)
+
+// Checks draws pre-flight checks under a title, with what to do below each that is not well.
+func Checks(w io.Writer, s Style, title string, checks []recovery.Check) {
+	fmt.Fprintln(w, Clean(title))
+	for _, c := range checks {
+		level := map[recovery.Severity]overview.Level{
+			recovery.CheckOK: overview.OK, recovery.CheckWarning: overview.Warning, recovery.CheckProblem: overview.Problem,
+		}[c.Severity]
+		fmt.Fprintf(w, "  %s  %-11s  %s\n", s.level(level, s.icon(level)+" "+fmt.Sprintf("%-7s", c.Severity)), Clean(c.ID), Clean(c.Evidence))
+		if c.Remedy != "" {
+			fmt.Fprintf(w, "  %24s%s\n", "", Clean(c.Remedy))
+		}
+	}
+}
