@@ -169,7 +169,11 @@ func untold(p *Pair, ended *Operation) bool {
 // sensible refuses what makes no sense whatever the checks say.
 func sensible(p *Pair, from, to *Site, r Request) *Stop {
 	if away := unanswered(from, to, r.Kind); away != nil {
-		return stopf(Unreachable, "", "%s does not answer: %s", away.Name, away.Trouble)
+		next := ""
+		if away == from && r.Kind == Planned {
+			next = fmt.Sprintf("if %s is lost: kubectl vgr failover %s -n %s --to %s --unplanned --accept-data-loss AGE", from.Name, p.Name, p.Namespace, to.Name)
+		}
+		return stopf(Unreachable, next, "%s does not answer: %s", away.Name, away.Trouble)
 	}
 	switch {
 	case to.Group == nil:

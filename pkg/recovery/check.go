@@ -222,6 +222,8 @@ func (c *checker) health() {
 			c.add("health", c.unlessLost(c.from), "see whether the link between the sites is up", "%s: %s", c.from.Name, r.Message)
 		case r != nil && r.Status == metav1.ConditionTrue:
 			c.ok("health", "%s: %s", c.from.Name, r.Message)
+		case r != nil:
+			c.add("health", CheckWarning, "", "%s: %s", c.from.Name, r.Message)
 		default:
 			c.add("health", CheckWarning, "", "%s does not say whether it replicates", c.from.Name)
 		}

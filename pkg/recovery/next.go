@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -424,6 +425,9 @@ func (n *next) sameMembers(s Step) *Decision {
 	return nil
 }
 
+// clockError is how wrong the clock of a cluster is known at most, and a little more.
+const clockError = 2 * time.Second
+
 // discard makes a copy that went its own way follow again. While its peer is primary it cannot say
 // that it has all; the primary can say that a synchronisation has come through.
 func (n *next) discard(s Step) *Decision {
@@ -431,7 +435,7 @@ func (n *next) discard(s Step) *Decision {
 		last, r := n.from.Group.Status.LastSyncTime, n.op.record(s.ID)
 		ready := n.to.ready()
 		runs := n.to.current() && (ready.Status == metav1.ConditionTrue || ready.Reason == vgrv1.ReasonResyncing)
-		if runs && last != nil && last.After(r.Started.Time) {
+		if runs && last != nil && last.After(r.Started.Add(clockError)) {
 			n.op.finish(s.ID, n.from.Now)
 			return nil
 		}

@@ -70,7 +70,8 @@ func handover(op Operation, t backend.Traits) []Step {
 		}
 	}
 	if t.ConfirmsSync {
-		sync := Step{StepSync, op.From, "nothing", fmt.Sprintf("the backend reports that %s and %s hold the same", op.From.Name, op.To.Name)}
+		same := fmt.Sprintf("the backend reports that %s and %s hold the same", op.From.Name, op.To.Name)
+		sync := Step{StepSync, op.From, "wait until " + same, same}
 		return []Step{demote, sync, promote}
 	}
 	return []Step{demote, promote}

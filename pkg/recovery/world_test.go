@@ -31,7 +31,7 @@ var (
 	// that nobody asked for, after one that came after it was asked for.
 	now    = time.Date(2026, 11, 23, 3, 0, 0, 0, time.UTC)
 	before = metav1.NewTime(now.Add(-time.Minute))
-	after  = metav1.NewTime(now.Add(time.Second))
+	after  = metav1.NewTime(now.Add(time.Minute))
 )
 
 // world is everything that matters: the objects on both sites, what controllers and storage do

@@ -59,7 +59,7 @@ func one(ctx context.Context, s *site.Site, q Query) (in overview.SiteInput, ver
 	both.Go(func() { in.Groups, version, groupsErr = groups(ctx, s, q) })
 	both.Go(func() { in.Classes, _ = Classes(ctx, s) }) // without classes only the schedule is unknown
 	both.Wait()
-	if t := s.ServerTime(); !t.IsZero() {
+	if t := s.Now(); !t.IsZero() {
 		in.ServerTime = new(metav1.NewTime(t))
 	}
 	if groupsErr != nil {

@@ -105,12 +105,9 @@ func (f *Follower) Inputs() []overview.SiteInput {
 	defer f.mu.Unlock()
 	inputs := make([]overview.SiteInput, len(f.inputs))
 	copy(inputs, f.inputs)
-	now := f.clock.Now()
 	for i := range inputs {
-		if t := inputs[i].ServerTime; t != nil { // the cluster's clock has gone on since it answered
-			moved := t.DeepCopy()
-			moved.Time = moved.Add(now.Sub(f.sites[i].HeardAt()))
-			inputs[i].ServerTime = moved
+		if inputs[i].ServerTime != nil { // it has gone on since the site was asked
+			inputs[i].ServerTime = new(metav1.NewTime(f.sites[i].Now()))
 		}
 	}
 	return inputs

@@ -29,6 +29,7 @@ type survey struct {
 	view     overview.Overview
 	around   [2]recovery.Surroundings
 	pods     [2]podUsers
+	clocks   operate.Clocks
 }
 
 // survey asks both sites at once. A site that does not answer is part of what was found.
@@ -40,7 +41,7 @@ func (e *Env) survey(ctx context.Context, q collect.Query) (*survey, error) {
 	if p.peer == nil {
 		return nil, failure.Refused("name the other site with --peer-context", "no peer is known")
 	}
-	s := &survey{sites: [2]*site.Site{p.here, p.peer}}
+	s := &survey{sites: [2]*site.Site{p.here, p.peer}, clocks: operate.Clocks{Local: e.Clock}}
 	var asked sync.WaitGroup
 	asked.Go(func() { s.inputs = collect.Sites(ctx, p.all(), q) })
 	for i, at := range s.sites {
@@ -69,7 +70,7 @@ func (e *Env) survey(ctx context.Context, q collect.Query) (*survey, error) {
 
 // facts are what the checks look at for one group.
 func (s *survey) facts(ctx context.Context, e *Env, g overview.Group) recovery.Facts {
-	f := recovery.Facts{Pair: operate.Pair(s.inputs, s.sites, s.clusters, g.Namespace, g.Name), Around: s.around}
+	f := recovery.Facts{Pair: operate.Pair(s.inputs, s.sites, s.clusters, &s.clocks, g.Namespace, g.Name), Around: s.around}
 	if g.ScheduleSeconds != nil {
 		f.Schedule = time.Duration(*g.ScheduleSeconds) * time.Second
 	}

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"os"
 	"os/user"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -288,7 +287,7 @@ func (f *failover) operate(ctx context.Context, e *Env, s *survey, namespace str
 	defer cancel()
 	p := &progress{e: e, started: e.Clock.Now(), last: map[string]string{}}
 	o := &operate.Operator{
-		Sites: s.sites, Clusters: s.clusters, Clock: e.Clock, Holder: jobs[0].Operation.Holder, Concurrency: f.concurrency, Progress: p.tell,
+		Sites: s.sites, Clusters: s.clusters, Clock: e.Clock, Holder: jobs[0].Operation.Holder, Concurrency: f.concurrency, Progress: p.tell, Clocks: &s.clocks,
 	}
 	o.Run(ctx, namespace, jobs)
 	var errs []error
@@ -337,19 +336,17 @@ func (p *progress) tell(j *operate.Job, d recovery.Decision) {
 	}
 	text := d.Wait
 	switch {
+	case d.Write != nil && d.Step.Site.Name == "":
+		text = d.Write.Site.Name + ": " + d.Step.Does
 	case d.Write != nil:
-		text = d.Step.Does
-		if d.Write.State != "" && d.Step.Site.Name == "" {
-			text = fmt.Sprintf("spec.replicationState: %s", d.Write.State)
-		}
+		text = d.Step.Site.Name + ": " + d.Step.Does
 	case d.Done || d.Stop != nil || text == "":
 		return
 	}
-	at := d.Step.Site.Name
-	if d.Write != nil {
-		at = d.Write.Site.Name
+	line := fmt.Sprintf("%s/%s  %d/%d %s  %s", j.Namespace, j.Name, number, len(steps), d.Step.ID, text)
+	if number == 0 {
+		line = fmt.Sprintf("%s/%s  %s", j.Namespace, j.Name, text)
 	}
-	line := strings.TrimSpace(fmt.Sprintf("%s/%s  %d/%d %s  %s  %s", j.Namespace, j.Name, number, len(steps), d.Step.ID, at, text))
 	key := j.Namespace + "/" + j.Name
 	if p.last[key] == line {
 		return

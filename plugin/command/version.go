@@ -124,7 +124,7 @@ func leader(ctx context.Context, s *site.Site) controllerVersion {
 		v.Message = "the Lease does not say"
 	}
 	if lease.Spec.RenewTime != nil {
-		age := int64(s.ServerTime().Sub(lease.Spec.RenewTime.Time).Seconds())
+		age := int64(s.Now().Sub(lease.Spec.RenewTime.Time).Seconds())
 		v.RenewedSecondsAgo = &age
 		if lease.Spec.LeaseDurationSeconds != nil && age > int64(*lease.Spec.LeaseDurationSeconds) {
 			v.Message = fmt.Sprintf("not running: its Lease was last renewed %s ago", time.Duration(age)*time.Second)

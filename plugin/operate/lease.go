@@ -106,7 +106,7 @@ func (o *Operator) hold(ctx context.Context, j *Job, l *lease, i int) error {
 		return err
 	}
 	missing := apierrors.IsNotFound(err)
-	now := o.Sites[i].ServerTime()
+	now := o.Sites[i].Now()
 	holder := ptr.Deref(obj.Spec.HolderIdentity, "")
 	if !missing && holder != "" && holder != o.Holder {
 		if err := l.waits[i].look(o.Sites[i].Name, holder, obj, now); err != nil {
@@ -148,7 +148,7 @@ func (w *waiting) look(site, holder string, obj *coordinationv1.Lease, now time.
 		return &held{fmt.Sprintf("%s is working on the group (Lease %s on %s)", holder, obj.Name, site)}
 	}
 	w.holder, w.renewed = holder, renewed
-	return fmt.Errorf("the Lease of %s expires in %s unless it is renewed", holder, max(time.Second, left.Round(time.Second)))
+	return fmt.Errorf("waits for the Lease of %s, which expires at %s unless it is renewed", holder, renewed.Add(duration).UTC().Format(time.TimeOnly))
 }
 
 // release lets go of all Leases, so that the next command need not wait.

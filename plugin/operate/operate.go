@@ -64,6 +64,8 @@ type Operator struct {
 	// Concurrency is how many groups are worked on at a time.
 	Concurrency int
 	Progress    Progress
+	// Clocks are those that the operations were begun by.
+	Clocks *Clocks
 
 	follower *collect.Follower
 	replies  chan reply
@@ -160,7 +162,7 @@ func (o *Operator) step(ctx context.Context, j *Job, inputs []overview.SiteInput
 	if !o.leased(ctx, j, inputs) {
 		return
 	}
-	p := Pair(inputs, o.Sites, o.Clusters, j.Namespace, j.Name)
+	p := Pair(inputs, o.Sites, o.Clusters, o.Clocks, j.Namespace, j.Name)
 	d := recovery.Next(p, j.Operation, j.Traits)
 	j.Operation, j.last = d.Operation, d
 	o.Progress(j, d)
@@ -269,14 +271,29 @@ func interruption(ctx context.Context, j *Job) error {
 	return failure.New(code, next, "%s/%s: the time is up in step %s: %s", j.Namespace, j.Name, d.Step.ID, d.Wait)
 }
 
+// Clocks keep the clocks of both clusters for the length of a command. What a cluster says of its
+// time is only good to a second; that they keep going makes durations right.
+type Clocks struct {
+	Local clock.PassiveClock
+	ahead [2]*time.Duration
+}
+
+func (c *Clocks) now(i int, in overview.SiteInput) time.Time {
+	now := c.Local.Now()
+	if in.ServerTime == nil {
+		return time.Time{}
+	}
+	if c.ahead[i] == nil {
+		c.ahead[i] = new(in.ServerTime.Sub(now))
+	}
+	return now.Add(*c.ahead[i])
+}
+
 // Pair is what the inputs of both sites say of one group.
-func Pair(inputs []overview.SiteInput, sites [2]*site.Site, clusters [2]string, namespace, name string) recovery.Pair {
+func Pair(inputs []overview.SiteInput, sites [2]*site.Site, clusters [2]string, clocks *Clocks, namespace, name string) recovery.Pair {
 	p := recovery.Pair{Namespace: namespace, Name: name}
 	for i, in := range inputs {
-		s := recovery.Site{SiteRef: recovery.SiteRef{Name: sites[i].Name, Cluster: clusters[i]}, Answered: in.Answered, Trouble: in.Message}
-		if in.ServerTime != nil {
-			s.Now = in.ServerTime.Time
-		}
+		s := recovery.Site{SiteRef: recovery.SiteRef{Name: sites[i].Name, Cluster: clusters[i]}, Answered: in.Answered, Trouble: in.Message, Now: clocks.now(i, in)}
 		if in.Answered {
 			s.Read(find(in.Groups, namespace, name))
 		}

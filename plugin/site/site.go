@@ -40,16 +40,30 @@ type Site struct {
 	config *rest.Config
 	scheme *runtime.Scheme
 	date   *clockReading
+	now    func() time.Time
 
 	once      sync.Once
 	client    client.WithWatch
 	clientErr error
 }
 
-// clockReading is what the Date header said, and when we read it.
+// clockReading is how far the clock of the API server is ahead of ours, by the Date headers of its
+// answers. They tell whole seconds only and are read late, so the largest difference is the best.
 type clockReading struct {
-	mu          sync.Mutex
-	said, heard time.Time
+	mu    sync.Mutex
+	heard bool
+	ahead time.Duration
+}
+
+// stepped is how much smaller a difference must be to mean that a clock was set.
+const stepped = 3 * time.Second
+
+func (c *clockReading) read(said, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if ahead := said.Sub(now); !c.heard || ahead > c.ahead || ahead < c.ahead-stepped {
+		c.heard, c.ahead = true, ahead
+	}
 }
 
 // newScheme holds the kinds that commands use.
@@ -98,7 +112,7 @@ func connect(name string, config *rest.Config, scheme *runtime.Scheme, now func(
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return dateReader{next, date, now} })
 	// Warnings of the API server would end up in the middle of a table.
 	config.WarningHandler = rest.NoWarnings{}
-	return &Site{Name: name, config: config, scheme: scheme, date: date}
+	return &Site{Name: name, config: config, scheme: scheme, date: date, now: now}
 }
 
 // Client is made at the first use.
@@ -119,18 +133,14 @@ func (s *Site) WatchClient() (client.WithWatch, error) {
 	return client.NewWithWatch(config, client.Options{Scheme: s.scheme, Mapper: mapper(s.scheme)})
 }
 
-// ServerTime is the clock of the API server when it last answered; zero before that.
-func (s *Site) ServerTime() time.Time {
+// Now is the clock of the API server, to within a second; zero before it has answered.
+func (s *Site) Now() time.Time {
 	s.date.mu.Lock()
 	defer s.date.mu.Unlock()
-	return s.date.said
-}
-
-// HeardAt is when the API server last answered, by the clock of this machine.
-func (s *Site) HeardAt() time.Time {
-	s.date.mu.Lock()
-	defer s.date.mu.Unlock()
-	return s.date.heard
+	if !s.date.heard {
+		return time.Time{}
+	}
+	return s.now().Add(s.date.ahead)
 }
 
 // UID identifies the cluster: the UID of its kube-system namespace.
@@ -161,9 +171,7 @@ func (d dateReader) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := d.next.RoundTrip(r)
 	if err == nil {
 		if t, parseErr := http.ParseTime(resp.Header.Get("Date")); parseErr == nil {
-			d.date.mu.Lock()
-			d.date.said, d.date.heard = t, d.now()
-			d.date.mu.Unlock()
+			d.date.read(t, d.now())
 		}
 	}
 	return resp, err
