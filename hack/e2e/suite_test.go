@@ -183,6 +183,12 @@ func (s *scene) claims(site string, labels map[string]string, names ...string) {
 	for _, name := range names {
 		s.create(site, s.claim(name, lab.StorageClass, labels))
 	}
+	s.bound(site, names...)
+}
+
+// bound waits until PVCs are bound.
+func (s *scene) bound(site string, names ...string) {
+	s.t.Helper()
 	s.eventually("claims to be bound", func(ctx context.Context) error {
 		var list corev1.PersistentVolumeClaimList
 		if err := s.sites[site].List(ctx, &list, client.InNamespace(s.ns)); err != nil {

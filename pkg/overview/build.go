@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 )
 
 // SiteInput is what was read from one site.
@@ -66,6 +67,7 @@ func buildGroup(namespace, name string, sites []SiteInput, objects []*vgrv1.Volu
 		g.Class = cmp.Or(g.Class, obj.Spec.VolumeGroupReplicationClass)
 		g.Backend = cmp.Or(g.Backend, obj.Status.Backend)
 	}
+	g.Operation = lastOperation(objects)
 	if seconds, ok := schedules[g.Class]; ok {
 		g.ScheduleSeconds = &seconds
 	}
@@ -76,6 +78,29 @@ func buildGroup(namespace, name string, sites []SiteInput, objects []*vgrv1.Volu
 	}
 	g.Verdict = judge(g, sites)
 	return g
+}
+
+// lastOperation is the newest that a site knows of; a journal that cannot be read is none.
+func lastOperation(objects []*vgrv1.VolumeGroupReplication) *Operation {
+	var last *recovery.Operation
+	for _, obj := range objects {
+		if obj == nil {
+			continue
+		}
+		if op, err := recovery.Journal(obj); err == nil && op != nil && (last == nil || op.Revision > last.Revision) {
+			last = op
+		}
+	}
+	if last == nil {
+		return nil
+	}
+	out := &Operation{
+		ID: last.ID, Kind: last.Kind, From: last.From.Name, To: last.To.Name, By: last.By, Holder: last.Holder, Started: last.Started, Result: last.Result,
+	}
+	if n := len(last.Steps); n > 0 {
+		out.Step = last.Steps[n-1].ID
+	}
+	return out
 }
 
 // clockOf is the clock of a site: the lag is a difference of two times of the same cluster.

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 )
 
 // judge finds the headline of a group: the worst that is true.
@@ -37,10 +38,15 @@ func splitBrain(g Group, _ []SiteInput) *Verdict {
 	if len(names) < 2 {
 		return nil
 	}
-	return &Verdict{
+	v := &Verdict{
 		Level: Problem, Headline: SplitBrain, Message: fmt.Sprintf("%s and %s both report primary", names[0], names[1]),
 		Next: "decide which side's data to keep and demote the other",
 	}
+	if op := g.Operation; op != nil && op.Kind == recovery.Unplanned {
+		v.Message = fmt.Sprintf("%s was given up for %s (operation %s) and is back; both report primary", op.From, op.To, op.ID)
+		v.Next = fmt.Sprintf("stop what runs on %s; kubectl vgr failback %s -n %s --to %s --discard-site %s discards what it alone has", op.From, g.Name, g.Namespace, op.From, op.From)
+	}
+	return v
 }
 
 // noPrimary is true only when both sites were seen and neither wants to become primary.
@@ -53,10 +59,15 @@ func noPrimary(g Group, sites []SiteInput) *Verdict {
 	if len(g.Sites) < 2 {
 		return nil
 	}
-	return &Verdict{
+	v := &Verdict{
 		Level: Problem, Headline: NoPrimary, Message: "both sites are secondary: nobody can write",
 		Next: fmt.Sprintf("kubectl vgr promote %s -n %s --context SITE", g.Name, g.Namespace),
 	}
+	if op := g.Operation; op != nil && op.Result == "" {
+		v.Message += "; " + op.words()
+		v.Next = op.next(g)
+	}
+	return v
 }
 
 func failed(g Group, _ []SiteInput) *Verdict {
@@ -110,6 +121,9 @@ func unpaired(g Group, sites []SiteInput) *Verdict {
 }
 
 func moving(g Group, _ []SiteInput) *Verdict {
+	if op := g.Operation; op != nil && op.Result == "" {
+		return &Verdict{Level: Warning, Headline: Moving, Message: op.words(), Next: op.next(g)}
+	}
 	for _, s := range g.Sites {
 		if s.Deleting {
 			return &Verdict{Level: Warning, Headline: Moving, Message: fmt.Sprintf("%s: being deleted: %s", s.Site, s.Message)}
@@ -160,4 +174,17 @@ func lagging(g Group, _ []SiteInput) *Verdict {
 	p, _ := g.Primary()
 	return &Verdict{Level: level, Headline: Lagging, Message: fmt.Sprintf("the last synchronisation of %s is %s old; the schedule is %s",
 		p.Site, time.Duration(*g.LagSeconds)*time.Second, time.Duration(*g.ScheduleSeconds)*time.Second)}
+}
+
+func (op *Operation) words() string {
+	return fmt.Sprintf("the %s operation %s from %s to %s is in flight after step %s, held by %s", op.Kind, op.ID, op.From, op.To, op.Step, op.Holder)
+}
+
+// next is the command that goes on with the operation, should nobody be at it.
+func (op *Operation) next(g Group) string {
+	verb := "failover"
+	if op.Kind == recovery.Failback {
+		verb = "failback"
+	}
+	return fmt.Sprintf("if nobody is at it: kubectl vgr %s %s -n %s --to %s goes on with it", verb, g.Name, g.Namespace, op.To)
 }

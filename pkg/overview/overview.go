@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 )
 
 // APIVersion and Kind of the JSON form. A field may be added under the same version; none
@@ -101,8 +102,26 @@ type Group struct {
 	// LastSyncTime and LagSeconds come from the primary; absent when they are not known.
 	LastSyncTime *metav1.Time `json:"lastSyncTime,omitempty"`
 	LagSeconds   *int64       `json:"lagSeconds,omitempty"`
+	// Operation is the group's last failover or failback; absent when it has never been moved.
+	Operation *Operation `json:"operation,omitempty"`
 	// Sites has one entry for each site of the overview, in its order.
 	Sites []GroupSite `json:"sites"`
+}
+
+// Operation is a failover or failback in short; kubectl vgr history has all of it.
+type Operation struct {
+	ID   string        `json:"id"`
+	Kind recovery.Kind `json:"kind"`
+	From string        `json:"from"`
+	To   string        `json:"to"`
+	By   string        `json:"by"`
+	// Holder is the process that drives it, or did when it was last heard of.
+	Holder  string           `json:"holder"`
+	Started metav1.MicroTime `json:"started"`
+	// Step is the last one that was begun.
+	Step recovery.StepID `json:"step,omitempty"`
+	// Result is empty while it is in flight.
+	Result recovery.Result `json:"result,omitempty"`
 }
 
 // GroupSite is a group on one site.

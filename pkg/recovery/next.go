@@ -477,6 +477,14 @@ func (n *next) end(s Step) *Decision {
 		}
 		return n.send(s, w)
 	}
+	if len(n.op.AutoResync) == 0 {
+		return nil
+	}
+	for _, site := range n.reached() { // the last write has changed what the backend is asked for
+		if !site.current() {
+			return n.wait(s, site)
+		}
+	}
 	return nil
 }
 

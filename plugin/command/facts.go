@@ -95,6 +95,8 @@ var needed = []authorizationv1.ResourceAttributes{
 	{Verb: "watch", Group: vgrv1.GroupVersion.Group, Resource: "volumegroupreplications"},
 	{Verb: "create", Group: "coordination.k8s.io", Resource: "leases"},
 	{Verb: "update", Group: "coordination.k8s.io", Resource: "leases"},
+	{Verb: "delete", Group: "coordination.k8s.io", Resource: "leases"},
+	{Verb: "create", Resource: "events"},
 }
 
 // denied asks a site what of that the user may not do.

@@ -140,6 +140,11 @@ func (f *failover) run(ctx context.Context, e *Env, args []string) error {
 	if err != nil || len(jobs) == 0 {
 		return err
 	}
+	if mode == dryRunServer {
+		if err := f.operator(e, s, jobs).DryRun(ctx, jobs, s.inputs); err != nil {
+			return err
+		}
+	}
 	if mode != dryRunNone {
 		fmt.Fprintln(e.ErrOut, "dry run: nothing was changed")
 		return nil
@@ -244,7 +249,7 @@ func showPlan(e *Env, g overview.Group, op recovery.Operation, t backend.Traits,
 	}
 	fmt.Fprintf(w, "%s/%s: %s\n", present.Clean(g.Namespace), present.Clean(g.Name), present.Clean(what))
 	if resumed {
-		fmt.Fprintf(w, "  begun by %s at %s; goes on where it stopped\n", present.Clean(op.By), op.Started.UTC().Format(time.RFC3339))
+		fmt.Fprintf(w, "  begun by %s at %s\n", present.Clean(op.By), op.Started.UTC().Format(time.RFC3339))
 	}
 	passed := 0
 	for _, c := range checks {
@@ -281,15 +286,18 @@ func lossOf(op recovery.Operation) string {
 	}
 }
 
+func (f *failover) operator(e *Env, s *survey, jobs []*operate.Job) *operate.Operator {
+	p := &progress{e: e, started: e.Clock.Now(), last: map[string]string{}}
+	return &operate.Operator{
+		Sites: s.sites, Clusters: s.clusters, Clock: e.Clock, Clocks: &s.clocks, Holder: jobs[0].Operation.Holder, Concurrency: f.concurrency, Progress: p.tell,
+	}
+}
+
 // operate carries the jobs out and prints a line for each that has ended well.
 func (f *failover) operate(ctx context.Context, e *Env, s *survey, namespace string, jobs []*operate.Job) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, f.timeout, operate.ErrTimeout)
 	defer cancel()
-	p := &progress{e: e, started: e.Clock.Now(), last: map[string]string{}}
-	o := &operate.Operator{
-		Sites: s.sites, Clusters: s.clusters, Clock: e.Clock, Holder: jobs[0].Operation.Holder, Concurrency: f.concurrency, Progress: p.tell, Clocks: &s.clocks,
-	}
-	o.Run(ctx, namespace, jobs)
+	f.operator(e, s, jobs).Run(ctx, namespace, jobs)
 	var errs []error
 	for _, j := range jobs {
 		err := j.Err()
@@ -310,7 +318,7 @@ func (f *failover) operate(ctx context.Context, e *Env, s *survey, namespace str
 
 func outcomeOf(op recovery.Operation) string {
 	if op.Result == recovery.Aborted {
-		return fmt.Sprintf("is primary on %s again; the %s was taken back", op.From.Name, op.Kind)
+		return fmt.Sprintf("is primary on %s again; the move to %s was taken back", op.From.Name, op.To.Name)
 	}
 	text := "is primary on " + op.To.Name
 	if d, ok := op.Duration(); ok {

@@ -58,6 +58,10 @@ func planRole(r roleRequest) rolePlan {
 	case gs.Deleting:
 		p.refusal = failure.Refused("", "group %s/%s is being deleted on %s", p.namespace, p.name, r.here)
 		return p
+	case r.group.Operation != nil && r.group.Operation.Result == "":
+		op := r.group.Operation
+		p.refusal = failure.Refused("kubectl vgr history "+p.name+" -n "+p.namespace, "operation %s moves %s from %s to %s, begun by %s; finish it or take it back first", op.ID, p.name, op.From, op.To, op.By)
+		return p
 	case gs.Desired == r.state && gs.Current && gs.Ready.Status == metav1.ConditionTrue:
 		p.done = true
 		return p

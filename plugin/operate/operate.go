@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -97,7 +98,12 @@ func (o *Operator) Run(ctx context.Context, namespace string, jobs []*Job) {
 	o.follower, done = collect.Follow(following, o.Sites[:], collect.Query{Namespace: namespace, Names: names}, o.Clock)
 	defer done()
 	o.replies = make(chan reply, len(jobs))
-	defer o.release(ctx, jobs)
+	defer func() {
+		var last sync.WaitGroup
+		last.Go(func() { o.release(ctx, jobs) })
+		last.Go(func() { o.announce(ctx, jobs, o.follower.Inputs()) })
+		last.Wait()
+	}()
 	tick := o.Clock.NewTicker(again)
 	defer tick.Stop()
 	for {
@@ -208,6 +214,40 @@ func (o *Operator) write(ctx context.Context, j *Job, at int, g *vgrv1.VolumeGro
 		r.g = g
 	}
 	return r
+}
+
+// DryRun sends every site that answers what the operation will ask of it, to be checked and not
+// carried out.
+func (o *Operator) DryRun(ctx context.Context, jobs []*Job, inputs []overview.SiteInput) error {
+	for _, j := range jobs {
+		p := Pair(inputs, o.Sites, o.Clusters, o.Clocks, j.Namespace, j.Name)
+		for i := range p.Sites {
+			s := &p.Sites[i]
+			if s.Group == nil {
+				continue
+			}
+			w := recovery.Write{Site: s.SiteRef, State: vgrv1.Secondary, Operation: j.Operation}
+			if (s.Cluster == j.Operation.To.Cluster) != j.Operation.Aborting {
+				w.State = vgrv1.Primary
+			}
+			if err := o.dryRun(ctx, i, s.Group.DeepCopy(), w); err != nil {
+				return failure.New(failure.CodeRefused, "", "%s: %s/%s: %v", s.Name, j.Namespace, j.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (o *Operator) dryRun(ctx context.Context, at int, g *vgrv1.VolumeGroupReplication, w recovery.Write) error {
+	c, err := o.Sites[at].Client()
+	if err != nil {
+		return err
+	}
+	before := g.DeepCopy()
+	if err := w.Apply(g); err != nil {
+		return err
+	}
+	return c.Patch(ctx, g, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), fieldManager, client.DryRunAll)
 }
 
 // take takes in what became of a request.

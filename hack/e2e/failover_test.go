@@ -1,0 +1,352 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/unified-replication/kubectl-vgr/hack/lab"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/array"
+)
+
+// pair makes a group with its peer, with the plugin.
+func (s *scene) pair(name string) {
+	s.t.Helper()
+	s.claims(lab.East, map[string]string{"app": name}, name+"-data")
+	s.done("create", name, "-n", s.ns, "--class", gold, "-l", "app="+name, "--yes")
+}
+
+// application writes to a volume wherever it is writable, until the returned function is called.
+func (s *scene) application(volume string) (stop func()) {
+	ctx, cancel := context.WithCancel(s.t.Context())
+	var writing sync.WaitGroup
+	for _, site := range []string{lab.East, lab.West} {
+		writing.Go(func() {
+			for ctx.Err() == nil {
+				_ = s.lab.Site(site).Write(ctx, s.ns+"/"+volume, 1) // refused where it is not primary
+				select {
+				case <-ctx.Done():
+				case <-time.After(settle / 5):
+				}
+			}
+		})
+	}
+	return func() {
+		cancel()
+		writing.Wait()
+	}
+}
+
+// whole checks the array: one primary, which has every acknowledged write.
+func (s *scene) whole(primary, secondary string) {
+	s.t.Helper()
+	for _, img := range s.images(primary) {
+		if img.SplitBrain || !img.Copies[array.Site(primary)].Primary || img.Copies[array.Site(secondary)].Primary {
+			s.t.Errorf("image %s with %s as primary: %+v", img.Name, primary, img)
+		}
+		if has := img.Copies[array.Site(primary)].Writes; has != img.Acknowledged {
+			s.t.Errorf("image %s has %d of %d acknowledged writes", img.Name, has, img.Acknowledged)
+		}
+	}
+}
+
+// history is what the plugin tells of a group's operations.
+func (s *scene) history(name string) []recovery.Operation {
+	s.t.Helper()
+	var h struct {
+		Operations []recovery.Operation `json:"operations"`
+	}
+	s.must(json.Unmarshal([]byte(s.done("history", name, "-n", s.ns, "-o", "json")), &h))
+	return h.Operations
+}
+
+// TestFailover goes there and back while an application writes. Nothing that was acknowledged is
+// lost, and what was done can be read on both sites.
+func TestFailover(t *testing.T) {
+	s := newScene(t)
+	s.pair("db")
+	s.change(lab.West, "db", func(g *vgrv1.VolumeGroupReplication) { g.Spec.AutoResync = new(true) })
+	s.ready(lab.West, "db", vgrv1.StateSecondary, 1)
+	s.done("validate", "db", "-n", s.ns)
+	s.done("failover", "db", "-n", s.ns, "--dry-run=server")
+	if ops := s.history("db"); len(ops) != 0 {
+		t.Errorf("a dry run has left %+v", ops)
+	}
+	stop := s.application("db-data")
+	s.done("failover", "db", "-n", s.ns, "--yes")
+	s.done("failover", "db", "-n", s.ns, "--to", "east", "--yes")
+	stop()
+	s.whole(lab.East, lab.West)
+	s.ready(lab.East, "db", vgrv1.StatePrimary, 1)
+	s.ready(lab.West, "db", vgrv1.StateSecondary, 1)
+	if !ptr.Deref(s.get(lab.West, "db").Spec.AutoResync, false) || ptr.Deref(s.get(lab.East, "db").Spec.AutoResync, false) {
+		t.Error("spec.autoResync is not what it was before")
+	}
+	ops := s.history("db")
+	if len(ops) != 2 {
+		t.Fatalf("history %+v", ops)
+	}
+	for _, op := range ops {
+		if d, ok := op.Duration(); op.Result != recovery.Done || !ok || d <= 0 || len(op.Steps) != 5 {
+			t.Errorf("operation %+v", op)
+		}
+	}
+	for _, site := range []string{lab.East, lab.West} {
+		var events corev1.EventList
+		s.must(s.sites[site].List(t.Context(), &events))
+		found := false
+		for _, e := range events.Items {
+			found = found || e.Namespace == s.ns && e.Reason == "OperationDone"
+		}
+		if !found {
+			t.Errorf("no event on %s", site)
+		}
+	}
+}
+
+// TestFailoverKilled kills the plugin at each step. The same command, run again, ends what was
+// begun, under the same operation.
+func TestFailoverKilled(t *testing.T) {
+	s := newScene(t)
+	steps := map[string]string{"record": "1/5", "demote": "2/5", "sync": "3/5", "promote": "4/5", "finish": "5/5"}
+	for name := range steps {
+		s.pair(name)
+	}
+	var all sync.WaitGroup
+	for name, number := range steps {
+		all.Go(func() {
+			if err := s.killAt(name, number); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+	}
+	all.Wait()
+	var again sync.WaitGroup
+	for name := range steps {
+		again.Go(func() {
+			if r := s.vgr("failover", name, "-n", s.ns, "--to", "west", "--yes"); r.code != 0 {
+				t.Errorf("after a kill in %s: exit code %d\n%s", name, r.code, r.errOut)
+			}
+		})
+	}
+	again.Wait()
+	s.whole(lab.West, lab.East)
+	for name := range steps {
+		if ops := s.history(name); len(ops) != 1 || ops[0].Result != recovery.Done {
+			t.Errorf("after a kill in %s: %+v", name, ops)
+		}
+	}
+}
+
+// killAt starts a failover and kills it with no chance to clean up once it says that it is at a step.
+func (s *scene) killAt(name, step string) error {
+	cmd := exec.CommandContext(s.t.Context(), filepath.Join(s.bin, "kubectl-vgr"), "failover", name, "-n", s.ns, "--to", "west", "--yes")
+	cmd.Env = s.env()
+	out, err := cmd.StderrPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	seen := false
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if strings.Contains(lines.Text(), " "+step+" ") {
+			seen = true
+			if err := cmd.Process.Kill(); err != nil {
+				return err
+			}
+		}
+	}
+	_ = cmd.Wait() // it was killed
+	if !seen {
+		return fmt.Errorf("step %s was never reached", step)
+	}
+	return nil
+}
+
+// TestUnplanned loses a site, gets it back, and goes back to it.
+func TestUnplanned(t *testing.T) {
+	s := newScene(t)
+	s.pair("db")
+	s.must(s.lab.Site(lab.East).Cut(t.Context()))
+	refused := func(code int, args ...string) {
+		t.Helper()
+		if r := s.vgr(args...); r.code != code || !strings.Contains(r.errOut, "nothing was changed") {
+			t.Errorf("%v: exit code %d, want %d\n%s", args, r.code, code, r.errOut)
+		}
+	}
+	refused(6, "failover", "db", "-n", s.ns, "--to", "west", "--yes")
+	unplanned := []string{"failover", "db", "-n", s.ns, "--to", "west", "--unplanned", "--yes"}
+	refused(2, unplanned...)
+	refused(2, append(unplanned, "--accept-data-loss", "1h")...)
+	s.done(append(unplanned, "--accept-data-loss", "unknown")...)
+	s.ready(lab.West, "db", vgrv1.StatePrimary, 1)
+	s.must(s.lab.Site(lab.West).Write(t.Context(), s.ns+"/db-data", 11))
+
+	s.must(s.lab.Site(lab.East).Reconnect(t.Context()))
+	s.must(s.lab.Site(lab.East).Write(t.Context(), s.ns+"/db-data", 5)) // nobody has stopped it there
+	var o overview.Overview
+	s.must(json.Unmarshal([]byte(s.done("list", "-n", s.ns, "-o", "json")), &o))
+	if v := o.Groups[0].Verdict; v.Headline != overview.SplitBrain || !strings.Contains(v.Next, "failback db") {
+		t.Errorf("verdict %+v", v)
+	}
+	refused(2, "failover", "db", "-n", s.ns, "--to", "east", "--yes")
+	refused(2, "failback", "db", "-n", s.ns, "--to", "east", "--yes")
+	s.done("failback", "db", "-n", s.ns, "--to", "east", "--discard-site", "east", "--yes")
+	for _, img := range s.images(lab.East) {
+		if has := img.Copies["east"].Writes; img.SplitBrain || !img.Copies["east"].Primary || img.Copies["west"].Primary || has != img.Acknowledged-5 {
+			t.Errorf("after the failback, without the 5 writes to discard: %+v", img)
+		}
+	}
+	ops := s.history("db")
+	if len(ops) != 2 || ops[0].Kind != recovery.Failback || ops[1].Kind != recovery.Unplanned || ops[1].Accepted != "unknown" {
+		t.Errorf("history %+v", ops)
+	}
+}
+
+// TestFailoverAborted: the link is down, so the demotion never crosses. The failover does not
+// promote, says how to take it back, and that works.
+func TestFailoverAborted(t *testing.T) {
+	s := newScene(t)
+	s.pair("db")
+	s.must(s.lab.Inject(t.Context(), lab.Fault{Kind: lab.FaultLink}))
+	s.must(s.lab.Site(lab.East).Write(t.Context(), s.ns+"/db-data", 3))
+	if r := s.vgr("failover", "db", "-n", s.ns, "--yes", "--timeout", "4s"); r.code != 3 || !strings.Contains(r.errOut, "--abort takes it back") {
+		t.Errorf("exit code %d\n%s", r.code, r.errOut)
+	}
+	if g := s.get(lab.West, "db"); g.Spec.ReplicationState != vgrv1.Secondary {
+		t.Errorf("west was asked to be %s", g.Spec.ReplicationState)
+	}
+	for _, verb := range []string{"promote", "resync"} {
+		if r := s.vgr(verb, "db", "-n", s.ns, "--yes"); r.code != 2 {
+			t.Errorf("%s during an operation: exit code %d\n%s", verb, r.code, r.errOut)
+		}
+	}
+	s.done("failover", "db", "-n", s.ns, "--abort", "--yes")
+	s.ready(lab.East, "db", vgrv1.StatePrimary, 1)
+	for _, img := range s.images(lab.East) {
+		if !img.Copies["east"].Primary || img.Copies["east"].Writes != img.Acknowledged {
+			t.Errorf("after the abort: %+v", img)
+		}
+	}
+	if ops := s.history("db"); len(ops) != 1 || ops[0].Result != recovery.Aborted {
+		t.Errorf("history %+v", ops)
+	}
+}
+
+// TestFailoverInUse: a pod that uses a PVC is named, and nothing is changed. A volume that is
+// attached without anybody knowing stops the demotion in the storage.
+func TestFailoverInUse(t *testing.T) {
+	s := newScene(t)
+	s.pair("db")
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: s.ns, Name: "db-0"},
+		Spec: corev1.PodSpec{
+			Containers: []corev1.Container{{Name: "db", Image: "db"}},
+			Volumes:    []corev1.Volume{{Name: "data", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "db-data"}}}},
+		},
+	}
+	s.create(lab.East, pod)
+	if r := s.vgr("failover", "db", "-n", s.ns, "--yes"); r.code != 2 || !strings.Contains(r.errOut, "pod/db-0 (db-data)") {
+		t.Errorf("exit code %d\n%s", r.code, r.errOut)
+	}
+	if r := s.vgr("validate", "db", "-n", s.ns); r.code != 4 || !strings.Contains(r.out, "pod/db-0 (db-data)") {
+		t.Errorf("validate: exit code %d\n%s", r.code, r.out)
+	}
+	s.must(s.sites[lab.East].Delete(t.Context(), pod))
+	s.gone(lab.East, pod)
+	s.must(s.lab.Site(lab.East).Attach(t.Context(), s.ns+"/db-data", true))
+	if r := s.vgr("failover", "db", "-n", s.ns, "--yes", "--timeout", "4s"); r.code != 4 || !strings.Contains(r.errOut, "still published to a node") {
+		t.Errorf("exit code %d\n%s", r.code, r.errOut)
+	}
+	s.must(s.lab.Site(lab.East).Attach(t.Context(), s.ns+"/db-data", false))
+	s.done("failover", "db", "-n", s.ns, "--yes") // goes on
+	s.whole(lab.West, lab.East)
+}
+
+// TestFailoverTwice: of two that move a group at the same time one does, and the other one changes
+// nothing or finds it done.
+func TestFailoverTwice(t *testing.T) {
+	s := newScene(t)
+	s.pair("db")
+	results := make([]result, 2)
+	var both sync.WaitGroup
+	for i := range results {
+		both.Go(func() { results[i] = s.vgr("failover", "db", "-n", s.ns, "--to", "west", "--yes") })
+	}
+	both.Wait()
+	done := 0
+	for _, r := range results {
+		switch r.code {
+		case 0:
+			done++
+		case 2, 4: // it saw the other one's Lease, or its journal
+		default:
+			t.Errorf("exit code %d\n%s", r.code, r.errOut)
+		}
+	}
+	if done == 0 {
+		t.Errorf("neither has done it:\n%s\n%s", results[0].errOut, results[1].errOut)
+	}
+	s.whole(lab.West, lab.East)
+	if ops := s.history("db"); ops[0].Result != recovery.Done {
+		t.Errorf("history %+v", ops)
+	}
+}
+
+// TestFailoverMany moves 50 groups at once. The one that cannot be moved does not stop the others,
+// and decides the exit code.
+func TestFailoverMany(t *testing.T) {
+	const groups = 50
+	s := newScene(t)
+	var volumes []string
+	for i := range groups {
+		volumes = append(volumes, fmt.Sprintf("db-%02d", i))
+		s.create(lab.East, s.claim(volumes[i], lab.StorageClass, map[string]string{"app": volumes[i]}))
+	}
+	s.bound(lab.East, volumes...)
+	var making sync.WaitGroup
+	limit := make(chan struct{}, 10)
+	for _, name := range volumes {
+		making.Go(func() {
+			limit <- struct{}{}
+			defer func() { <-limit }()
+			if r := s.vgr("create", name, "-n", s.ns, "--class", gold, "-l", "app="+name, "--yes"); r.code != 0 {
+				t.Errorf("create %s: exit code %d\n%s", name, r.code, r.errOut)
+			}
+		})
+	}
+	making.Wait()
+	s.must(s.lab.Site(lab.East).Attach(t.Context(), s.ns+"/db-07", true))
+	r := s.vgr("failover", "--all", "-n", s.ns, "--to", "west", "--yes", "--concurrency", "50", "--timeout", "90s")
+	if r.code != 4 || strings.Count(r.out, "is primary on west") != groups-1 || !strings.Contains(r.errOut, "49 of 50 groups are done") {
+		t.Errorf("exit code %d\n%s%s", r.code, r.out, r.errOut[max(0, len(r.errOut)-3000):])
+	}
+	slowest := time.Duration(0)
+	for _, name := range volumes {
+		op, err := recovery.Journal(s.get(lab.West, name))
+		s.must(err)
+		if d, ok := op.Duration(); ok {
+			slowest = max(slowest, d)
+		}
+	}
+	t.Logf("%d groups at once: the slowest was primary after %s", groups, slowest)
+}

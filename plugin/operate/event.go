@@ -1,0 +1,56 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package operate
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+)
+
+// announce leaves an Event about how a job began or ended on every site that answers. The journal
+// is the record; an Event that cannot be written is no failure.
+func (o *Operator) announce(ctx context.Context, jobs []*Job, inputs []overview.SiteInput) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancel()
+	var all sync.WaitGroup
+	for _, j := range jobs {
+		if !j.wrote {
+			continue
+		}
+		for i, in := range inputs {
+			if g := find(in.Groups, j.Namespace, j.Name); in.Answered && g != nil {
+				all.Go(func() { o.event(ctx, j, i, g) })
+			}
+		}
+	}
+	all.Wait()
+}
+
+func (o *Operator) event(ctx context.Context, j *Job, i int, g *vgrv1.VolumeGroupReplication) {
+	c, err := o.Sites[i].Client()
+	if err != nil {
+		return
+	}
+	kind, reason, message := corev1.EventTypeNormal, "OperationDone", fmt.Sprintf("%s: %s", j.Operation.String(), j.Operation.Result)
+	if j.err != nil {
+		kind, reason, message = corev1.EventTypeWarning, "OperationStopped", fmt.Sprintf("%s: %v", j.Operation.String(), j.err)
+	}
+	now := metav1.NewTime(o.Sites[i].Now())
+	_ = c.Create(ctx, &corev1.Event{
+		ObjectMeta: metav1.ObjectMeta{Namespace: j.Namespace, GenerateName: j.Name + "."},
+		InvolvedObject: corev1.ObjectReference{
+			APIVersion: vgrv1.GroupVersion.String(), Kind: "VolumeGroupReplication", Namespace: g.Namespace, Name: g.Name, UID: g.UID, ResourceVersion: g.ResourceVersion,
+		},
+		Type: kind, Reason: reason, Message: message[:min(len(message), 1024)],
+		Source: corev1.EventSource{Component: "kubectl-vgr"}, FirstTimestamp: now, LastTimestamp: now, Count: 1,
+		ReportingController: "kubectl-vgr", ReportingInstance: o.Holder,
+	}, fieldManager)
+}
