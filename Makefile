@@ -44,6 +44,7 @@ test: test-unit e2e ## Run all tests; the first run builds the servers they need
 .PHONY: test-unit
 test-unit: assets ## Run the tests of the product against real API servers
 	KUBEBUILDER_ASSETS="$$(bin/lab assets)" $(GOTEST) ./...
+	go test -timeout=15m -run TestExplore -v ./pkg/recovery | grep -E 'states|---|^(ok|FAIL)'
 
 .PHONY: e2e
 e2e: build assets ## Run the tests of the lab, and end to end on its two sites
@@ -51,7 +52,7 @@ e2e: build assets ## Run the tests of the lab, and end to end on its two sites
 
 .PHONY: golden
 golden: assets ## Rewrite the golden files of the tests; read the diff
-	KUBEBUILDER_ASSETS="$$(bin/lab assets)" go test ./pkg/controller/... ./plugin/... -update
+	KUBEBUILDER_ASSETS="$$(bin/lab assets)" go test ./pkg/controller/... ./pkg/recovery/... ./plugin/... -update
 
 .PHONY: assets
 assets: bin/lab ## Build the servers that tests and lab need, once

@@ -166,14 +166,27 @@ func untold(p *Pair, ended *Operation) bool {
 	return false
 }
 
-// sensible refuses what makes no sense whatever the checks say.
-func sensible(p *Pair, from, to *Site, r Request) *Stop {
-	if away := unanswered(from, to, r.Kind); away != nil {
+// present refuses when a site that is needed does not answer.
+func present(p *Pair, from, to *Site, k Kind) *Stop {
+	for _, s := range []*Site{from, to} {
+		if s.Alive && !s.Answered { // not lost, and perhaps primary
+			return stopf(Refused, "get access to "+s.Name, "%s is alive and does not show the group: %s", s.Name, s.Trouble)
+		}
+	}
+	if away := unanswered(from, to, k); away != nil {
 		next := ""
-		if away == from && r.Kind == Planned {
+		if away == from && k == Planned {
 			next = fmt.Sprintf("if %s is lost: kubectl vgr failover %s -n %s --to %s --unplanned --accept-data-loss AGE", from.Name, p.Name, p.Namespace, to.Name)
 		}
 		return stopf(Unreachable, next, "%s does not answer: %s", away.Name, away.Trouble)
+	}
+	return nil
+}
+
+// sensible refuses what makes no sense whatever the checks say.
+func sensible(p *Pair, from, to *Site, r Request) *Stop {
+	if stop := present(p, from, to, r.Kind); stop != nil {
+		return stop
 	}
 	switch {
 	case to.Group == nil:

@@ -95,10 +95,15 @@ type Operation struct {
 // InFlight says whether the operation has not ended.
 func (op *Operation) InFlight() bool { return op != nil && op.Result == "" }
 
+// Title says what the operation does.
+func (op *Operation) Title() string { return op.title("") }
+
 // String names the operation in a sentence.
-func (op *Operation) String() string {
+func (op *Operation) String() string { return op.title(op.ID + " ") }
+
+func (op *Operation) title(id string) string {
 	what := map[Kind]string{Planned: "planned failover", Unplanned: "unplanned failover", Failback: "failback"}[op.Kind]
-	return fmt.Sprintf("%s %s from %s to %s", what, op.ID, op.From.Name, op.To.Name)
+	return fmt.Sprintf("%s %sfrom %s to %s", what, id, op.From.Name, op.To.Name)
 }
 
 // Duration is the time from the start until the target was verified to be primary, which is the

@@ -31,6 +31,8 @@ type Site struct {
 	// Answered is false when nothing is known from this site now; Trouble says why.
 	Answered bool
 	Trouble  string
+	// Alive is true when the site's API answers, also when it does not show the group.
+	Alive bool
 	// Now is the cluster's clock.
 	Now time.Time
 	// Group is nil when the site has no such group, or did not answer. Journal is its last

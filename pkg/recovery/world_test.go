@@ -174,7 +174,7 @@ func (w *world) observeAll() recovery.Pair {
 func (w *world) observe() recovery.Pair {
 	p := recovery.Pair{Namespace: "production", Name: "db"}
 	for i := range sites {
-		p.Sites[i] = recovery.Site{SiteRef: sites[i], Now: now, Answered: w.up[i], UsersKnown: w.up[i]}
+		p.Sites[i] = recovery.Site{SiteRef: sites[i], Now: now, Answered: w.up[i], Alive: w.up[i], UsersKnown: w.up[i]}
 		if w.up[i] {
 			p.Sites[i].Group, p.Sites[i].Journal = w.groups[i], w.read.of(w.groups[i]).op
 		} else {

@@ -243,7 +243,10 @@ func (s *survey) target(g overview.Group, to string) recovery.SiteRef {
 
 func showPlan(e *Env, g overview.Group, op recovery.Operation, t backend.Traits, checks []recovery.Check, resumed bool) {
 	w := e.ErrOut
-	what := op.String()
+	what := op.Title()
+	if resumed {
+		what = op.String()
+	}
 	if op.Aborting {
 		what = "take back " + what
 	}

@@ -334,6 +334,7 @@ func Pair(inputs []overview.SiteInput, sites [2]*site.Site, clusters [2]string, 
 	p := recovery.Pair{Namespace: namespace, Name: name}
 	for i, in := range inputs {
 		s := recovery.Site{SiteRef: recovery.SiteRef{Name: sites[i].Name, Cluster: clusters[i]}, Answered: in.Answered, Trouble: in.Message, Now: clocks.now(i, in)}
+		s.Alive = in.Answered || in.Problem != overview.SiteUnreachable && in.Problem != overview.SiteAsking
 		if in.Answered {
 			s.Read(find(in.Groups, namespace, name))
 		}

@@ -1,0 +1,270 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package recovery_test
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want/+got; make golden rewrites it):\n%s", file, diff)
+	}
+}
+
+// TestPlans has the plan of every kind of operation with every kind of backend.
+func TestPlans(t *testing.T) {
+	ops := map[string]recovery.Operation{
+		"planned":                        {Kind: recovery.Planned},
+		"planned, taken back":            {Kind: recovery.Planned, Aborting: true},
+		"unplanned":                      {Kind: recovery.Unplanned},
+		"failback":                       {Kind: recovery.Failback},
+		"failback, something to discard": {Kind: recovery.Failback, Discard: true},
+	}
+	var b strings.Builder
+	for _, storage := range slices.Sorted(maps.Keys(storages)) {
+		for _, name := range slices.Sorted(maps.Keys(ops)) {
+			op := ops[name]
+			op.From, op.To = sites[east], sites[west]
+			fmt.Fprintf(&b, "%s: %s\n", storage, name)
+			for i, s := range recovery.Steps(op, storages[storage]) {
+				fmt.Fprintf(&b, "  %d %-9s %-4s  %s\n%19suntil %s\n", i+1, s.ID, s.Site.Name, s.Does, "", s.Proof)
+			}
+		}
+	}
+	golden(t, "plans.golden", b.String())
+}
+
+// ceph is a healthy pair with east as primary, that a test may break.
+func ceph(change func(p *recovery.Pair, a *[2]recovery.Surroundings)) (recovery.Pair, recovery.Facts) {
+	w := newWorld(backend.Traits{Fences: true, ConfirmsSync: true}, recovery.Planned, 0)
+	w.app = false
+	p := w.observe()
+	p.Sites[east].Group.Annotations = map[string]string{vgrv1.AnnotationPeerClusterUID: "uid-west"}
+	p.Sites[east].Group.Status.LastSyncTime = &before
+	a := [2]recovery.Surroundings{{Controller: "v1"}, {Controller: "v1"}}
+	change(&p, &a)
+	return p, recovery.Facts{Pair: p, Traits: w.traits, Schedule: 5 * time.Minute, Around: a}
+}
+
+func isTo(g *vgrv1.VolumeGroupReplication, state vgrv1.ReplicationState, is vgrv1.State, ready metav1.Condition) {
+	g.Spec.ReplicationState, g.Status.State = state, is
+	ready.Type, ready.ObservedGeneration = vgrv1.ConditionReady, g.Generation
+	meta.SetStatusCondition(&g.Status.Conditions, ready)
+}
+
+var met = metav1.Condition{Status: metav1.ConditionTrue, Reason: "AsAsked", Message: "confirmed"}
+
+// TestRefusals has the words of every refusal, and of every check that is not well.
+func TestRefusals(t *testing.T) {
+	planned := recovery.Request{Kind: recovery.Planned, To: sites[west], Holder: "me", By: "me", ID: "new"}
+	with := func(change func(r *recovery.Request)) recovery.Request { r := planned; change(&r); return r }
+	lost := func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+		p.Sites[east] = recovery.Site{SiteRef: sites[east], Trouble: "connection refused"}
+	}
+	well := func(*recovery.Pair, *[2]recovery.Surroundings) {}
+	journal := func(p *recovery.Pair, op recovery.Operation) {
+		op.ID, op.By, op.Holder, op.Revision = "old", "alice", "alice/1", 3
+		if op.From.Name == "" {
+			op.From, op.To = sites[east], sites[west]
+		}
+		for i := range p.Sites {
+			p.Sites[i].Journal = &op
+		}
+	}
+	split := func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+		isTo(p.Sites[west].Group, vgrv1.Primary, vgrv1.StatePrimary, met)
+	}
+	cases := map[string]struct {
+		change  func(p *recovery.Pair, a *[2]recovery.Surroundings)
+		request recovery.Request
+	}{
+		"all is well":        {well, planned},
+		"no such site":       {well, with(func(r *recovery.Request) { r.To = recovery.SiteRef{Name: "north", Cluster: "uid-north"} })},
+		"primary already":    {well, with(func(r *recovery.Request) { r.To = sites[east] })},
+		"the source is lost": {lost, planned},
+		"the source refuses us": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+			p.Sites[east] = recovery.Site{SiteRef: sites[east], Alive: true, Trouble: "forbidden"}
+		}, with(func(r *recovery.Request) { r.Kind = recovery.Unplanned; r.Accept.Unknown = true })},
+		"unplanned, nothing accepted":    {lost, with(func(r *recovery.Request) { r.Kind = recovery.Unplanned })},
+		"unplanned, an age accepted":     {lost, with(func(r *recovery.Request) { r.Kind = recovery.Unplanned; r.Accept.Age = time.Hour })},
+		"unplanned, unknown accepted":    {lost, with(func(r *recovery.Request) { r.Kind = recovery.Unplanned; r.Accept.Unknown = true })},
+		"unplanned, the source answers":  {well, with(func(r *recovery.Request) { r.Kind = recovery.Unplanned; r.Accept.Age = time.Hour })},
+		"unplanned, too little accepted": {well, with(func(r *recovery.Request) { r.Kind = recovery.Unplanned; r.Accept.Age = time.Second })},
+		"split":                          {split, planned},
+		"failback, nothing named":        {split, with(func(r *recovery.Request) { r.Kind = recovery.Failback })},
+		"failback, the wrong one named":  {split, with(func(r *recovery.Request) { r.Kind, r.Discard = recovery.Failback, "east" })},
+		"failback":                       {split, with(func(r *recovery.Request) { r.Kind, r.Discard = recovery.Failback, "west" })},
+		"nothing to abort":               {well, with(func(r *recovery.Request) { r.Abort = true })},
+		"abort after the promotion began": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+			journal(p, recovery.Operation{Kind: recovery.Planned, Steps: []recovery.StepTimes{{ID: recovery.StepPromote, Asked: true}}})
+		}, with(func(r *recovery.Request) { r.Abort = true })},
+		"another operation in flight": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+			journal(p, recovery.Operation{Kind: recovery.Planned, From: sites[west], To: sites[east]})
+		}, planned},
+		"an abort in flight": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+			journal(p, recovery.Operation{Kind: recovery.Planned, Aborting: true})
+		}, planned},
+		"the same operation in flight": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+			journal(p, recovery.Operation{Kind: recovery.Planned})
+		}, planned},
+		"a journal that cannot be read": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+			g := p.Sites[east].Group.DeepCopy()
+			g.Annotations[vgrv1.AnnotationOperation] = "{"
+			p.Sites[east].Read(g)
+		}, planned},
+		"no group on the target":   {func(p *recovery.Pair, _ *[2]recovery.Surroundings) { p.Sites[west].Read(nil) }, planned},
+		"no group on the source":   {func(p *recovery.Pair, _ *[2]recovery.Surroundings) { p.Sites[east].Read(nil) }, planned},
+		"being deleted":            {func(p *recovery.Pair, _ *[2]recovery.Surroundings) { p.Sites[west].Group.DeletionTimestamp = &before }, planned},
+		"the target is on its way": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) { p.Sites[west].Group.Generation++ }, planned},
+		"another cluster": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+			p.Sites[east].Group.Annotations[vgrv1.AnnotationPeerClusterUID] = "uid-north"
+		}, planned},
+		"clusters not identified": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) { p.Sites[east].Cluster = "" }, planned},
+		"other members":           {func(p *recovery.Pair, _ *[2]recovery.Surroundings) { addMember(p.Sites[east].Group, "logs") }, planned},
+		"other volumes": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+			p.Sites[west].Group.Status.Volumes[0].VolumeHandle = "other"
+		}, planned},
+		"both secondary": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+			isTo(p.Sites[east].Group, vgrv1.Secondary, vgrv1.StateSecondary, met)
+		}, planned},
+		"the link is down": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+			meta.SetStatusCondition(&p.Sites[east].Group.Status.Conditions, metav1.Condition{Type: vgrv1.ConditionReplicating, Status: metav1.ConditionFalse, Reason: "NotReplicating", Message: "not replicating: link down"})
+		}, planned},
+		"lagging": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+			p.Sites[east].Group.Status.LastSyncTime = new(metav1.NewTime(now.Add(-time.Hour)))
+		}, planned},
+		"in use":          {func(p *recovery.Pair, _ *[2]recovery.Surroundings) { p.Sites[east].Users = []string{"pod/db-0 (data)"} }, planned},
+		"users not known": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) { p.Sites[east].UsersKnown = false }, planned},
+		"a permission missing": {func(_ *recovery.Pair, a *[2]recovery.Surroundings) {
+			a[west].Denied = []string{"patch volumegroupreplications"}
+		}, planned},
+		"no controller": {func(_ *recovery.Pair, a *[2]recovery.Surroundings) {
+			a[west] = recovery.Surroundings{NoController: "not running"}
+		}, planned},
+		"different controllers": {func(_ *recovery.Pair, a *[2]recovery.Surroundings) { a[west].Controller = "v2" }, planned},
+	}
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(cases)) {
+		tc := cases[name]
+		p, facts := ceph(tc.change)
+		fmt.Fprintf(&b, "%s\n", name)
+		op, stop := recovery.Begin(p, tc.request)
+		if stop != nil {
+			fmt.Fprintf(&b, "  %s: %s\n", stop.Reason, stop.Message)
+			if stop.Next != "" {
+				fmt.Fprintf(&b, "    next: %s\n", stop.Next)
+			}
+			continue
+		}
+		fmt.Fprintf(&b, "  begins: %s, revision %d, accepted %q, discard %v\n", op.String(), op.Revision, op.Accepted, op.Discard)
+		for _, c := range recovery.Checks(facts, op.Kind, op.From, op.To) {
+			if c.Severity != recovery.CheckOK {
+				fmt.Fprintf(&b, "  %s %s: %s\n    remedy: %s\n", c.Severity, c.ID, c.Evidence, c.Remedy)
+			}
+		}
+	}
+	golden(t, "refusals.golden", b.String())
+}
+
+func addMember(g *vgrv1.VolumeGroupReplication, name string) {
+	g.Status.PersistentVolumeClaimsRefList = append(g.Status.PersistentVolumeClaimsRefList, corev1.LocalObjectReference{Name: name})
+	g.Status.Volumes = append(g.Status.Volumes, vgrv1.VolumeStatus{Name: name, VolumeHandle: name})
+}
+
+// TestStops: what changes behind the back of an operation stops it before the promotion.
+func TestStops(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(w *world)
+		want   string
+		// early: before the last look. No write to one site can be bound to what the other one has.
+		early bool
+	}{
+		"a PVC joins": {func(w *world) {
+			g := w.groups[west].DeepCopy()
+			addMember(g, "logs")
+			w.change(west, g)
+		}, "the members on west are not those of the start: then data, now data, logs; nothing was promoted", false},
+		"the source is asked to be primary": {func(w *world) {
+			g := w.groups[east].DeepCopy()
+			g.Spec.ReplicationState = vgrv1.Primary
+			w.change(east, g)
+		}, "somebody else asked for primary", true},
+		"the group goes": {func(w *world) {
+			g := w.groups[west].DeepCopy()
+			g.DeletionTimestamp = &before
+			w.change(west, g)
+		}, "the group is being deleted on west", false},
+		"another operation begins": {func(w *world) {
+			g := w.groups[west].DeepCopy()
+			op := recovery.Operation{ID: "other", Kind: recovery.Unplanned, From: sites[east], To: sites[west], Holder: "bob/1", Revision: 99}
+			if err := (recovery.Write{Operation: op}).Apply(g); err != nil {
+				t.Fatal(err)
+			}
+			w.change(west, g)
+		}, "unplanned failover other from east to west was begun by bob/1 meanwhile", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(backend.Traits{Fences: true, ConfirmsSync: true}, recovery.Planned, 0)
+			w.begin(0, w.request("A"))
+			for range 60 {
+				if p := w.tools[0].pending; p != nil && p.State == vgrv1.Primary {
+					break
+				}
+				if w.tools[0].pending != nil {
+					w.send(0)
+				}
+				w.round()
+				w.step(0)
+			}
+			tc.change(&w) // right before the write
+			if tc.early {
+				w.tools[0].pending = nil
+				w.step(0)
+			} else {
+				w.send(0)
+			}
+			if w.groups[west].Spec.ReplicationState == vgrv1.Primary {
+				t.Fatal("west was promoted")
+			}
+			if w.tools[0].running {
+				w.step(0)
+			}
+			if !strings.Contains(w.tools[0].end, tc.want) {
+				t.Errorf("it ended with %q, want %q", w.tools[0].end, tc.want)
+			}
+		})
+	}
+}
