@@ -86,11 +86,14 @@ func TestFailover(t *testing.T) {
 	s.ready(lab.West, "db", vgrv1.StateSecondary, 1)
 	s.done("validate", "db", "-n", s.ns)
 	s.done("failover", "db", "-n", s.ns, "--dry-run=server")
+	if r := s.vgr("failover", "db", "-n", s.ns); r.code != 5 {
+		t.Errorf("not confirmed: exit code %d\n%s", r.code, r.errOut)
+	}
 	if ops := s.history("db"); len(ops) != 0 {
 		t.Errorf("a dry run has left %+v", ops)
 	}
 	stop := s.application("db-data")
-	s.done("failover", "db", "-n", s.ns, "--yes")
+	s.done("failover", "db", "-n", s.ns, "--to", "west", "--yes")
 	s.done("failover", "db", "-n", s.ns, "--to", "east", "--yes")
 	stop()
 	s.whole(lab.East, lab.West)
@@ -229,7 +232,7 @@ func TestFailoverAborted(t *testing.T) {
 	s.pair("db")
 	s.must(s.lab.Inject(t.Context(), lab.Fault{Kind: lab.FaultLink}))
 	s.must(s.lab.Site(lab.East).Write(t.Context(), s.ns+"/db-data", 3))
-	if r := s.vgr("failover", "db", "-n", s.ns, "--yes", "--timeout", "4s"); r.code != 3 || !strings.Contains(r.errOut, "--abort takes it back") {
+	if r := s.vgr("failover", "db", "-n", s.ns, "--to", "west", "--yes", "--timeout", "4s"); r.code != 3 || !strings.Contains(r.errOut, "--abort takes it back") {
 		t.Errorf("exit code %d\n%s", r.code, r.errOut)
 	}
 	if g := s.get(lab.West, "db"); g.Spec.ReplicationState != vgrv1.Secondary {
@@ -265,7 +268,7 @@ func TestFailoverInUse(t *testing.T) {
 		},
 	}
 	s.create(lab.East, pod)
-	if r := s.vgr("failover", "db", "-n", s.ns, "--yes"); r.code != 2 || !strings.Contains(r.errOut, "pod/db-0 (db-data)") {
+	if r := s.vgr("failover", "db", "-n", s.ns, "--to", "west", "--yes"); r.code != 2 || !strings.Contains(r.errOut, "pod/db-0 (db-data)") {
 		t.Errorf("exit code %d\n%s", r.code, r.errOut)
 	}
 	if r := s.vgr("validate", "db", "-n", s.ns); r.code != 4 || !strings.Contains(r.out, "pod/db-0 (db-data)") {
@@ -274,11 +277,11 @@ func TestFailoverInUse(t *testing.T) {
 	s.must(s.sites[lab.East].Delete(t.Context(), pod))
 	s.gone(lab.East, pod)
 	s.must(s.lab.Site(lab.East).Attach(t.Context(), s.ns+"/db-data", true))
-	if r := s.vgr("failover", "db", "-n", s.ns, "--yes", "--timeout", "4s"); r.code != 4 || !strings.Contains(r.errOut, "still published to a node") {
+	if r := s.vgr("failover", "db", "-n", s.ns, "--to", "west", "--yes", "--timeout", "4s"); r.code != 4 || !strings.Contains(r.errOut, "still published to a node") {
 		t.Errorf("exit code %d\n%s", r.code, r.errOut)
 	}
 	s.must(s.lab.Site(lab.East).Attach(t.Context(), s.ns+"/db-data", false))
-	s.done("failover", "db", "-n", s.ns, "--yes") // goes on
+	s.done("failover", "db", "-n", s.ns, "--to", "west", "--yes") // goes on
 	s.whole(lab.West, lab.East)
 }
 

@@ -62,7 +62,13 @@ type world struct {
 type writeLog struct {
 	next http.RoundTripper
 	mu   sync.Mutex
-	seen map[string]int
+	seen []*request
+}
+
+// request is one write; refused is how it ended.
+type request struct {
+	line    string
+	refused bool
 }
 
 // RoundTrip notes a creation when it succeeded, and any other write before it is sent, since the
@@ -73,18 +79,18 @@ func (l *writeLog) RoundTrip(r *http.Request) (*http.Response, error) {
 		return l.next.RoundTrip(r)
 	}
 	line := r.Method + " " + r.URL.Path[strings.LastIndex(r.URL.Path, "/v1alpha")+1:] + createdName(r)
-	creation := r.Method == http.MethodPost
-	if !creation {
-		l.note(line, 1)
+	if r.Method == http.MethodPost {
+		resp, err := l.next.RoundTrip(r)
+		if err == nil && resp.StatusCode != http.StatusConflict {
+			l.note(line)
+		}
+		return resp, err
 	}
+	noted := l.note(line)
 	resp, err := l.next.RoundTrip(r)
-	refused := err != nil || resp.StatusCode == http.StatusConflict
-	switch {
-	case creation && !refused:
-		l.note(line, 1)
-	case !creation && refused:
-		l.note(line, -1)
-	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	noted.refused = err != nil || resp.StatusCode == http.StatusConflict
 	return resp, err
 }
 
@@ -101,20 +107,26 @@ func createdName(r *http.Request) string {
 	return "/" + created.Name
 }
 
-func (l *writeLog) note(line string, n int) {
+func (l *writeLog) note(line string) *request {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.seen[line] += n
+	r := &request{line: line}
+	l.seen = append(l.seen, r)
+	return r
 }
 
 // take returns what was written since the last call, sorted and without repetitions.
 func (l *writeLog) take() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	maps.DeleteFunc(l.seen, func(_ string, n int) bool { return n <= 0 })
-	out := slices.Sorted(maps.Keys(l.seen))
-	l.seen = map[string]int{}
-	return out
+	lines := map[string]bool{}
+	for _, r := range l.seen {
+		if !r.refused {
+			lines[r.line] = true
+		}
+	}
+	l.seen = nil
+	return slices.Sorted(maps.Keys(lines))
 }
 
 func newScheme(t *testing.T) *runtime.Scheme {
@@ -157,7 +169,7 @@ func newWorld(t *testing.T, vendor bool) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{Client: c, t: t, admin: admin, writes: &writeLog{seen: map[string]int{}}}
+	w := &world{Client: c, t: t, admin: admin, writes: &writeLog{}}
 	w.installRole()
 	w.startController(user.Config())
 	return w

@@ -67,7 +67,7 @@ func buildGroup(namespace, name string, sites []SiteInput, objects []*vgrv1.Volu
 		g.Class = cmp.Or(g.Class, obj.Spec.VolumeGroupReplicationClass)
 		g.Backend = cmp.Or(g.Backend, obj.Status.Backend)
 	}
-	g.Operation = lastOperation(objects)
+	g.Operation = lastOperation(namespace, name, objects)
 	if seconds, ok := schedules[g.Class]; ok {
 		g.ScheduleSeconds = &seconds
 	}
@@ -81,7 +81,7 @@ func buildGroup(namespace, name string, sites []SiteInput, objects []*vgrv1.Volu
 }
 
 // lastOperation is the newest that a site knows of; a journal that cannot be read is none.
-func lastOperation(objects []*vgrv1.VolumeGroupReplication) *Operation {
+func lastOperation(namespace, name string, objects []*vgrv1.VolumeGroupReplication) *Operation {
 	var last *recovery.Operation
 	for _, obj := range objects {
 		if obj == nil {
@@ -96,6 +96,9 @@ func lastOperation(objects []*vgrv1.VolumeGroupReplication) *Operation {
 	}
 	out := &Operation{
 		ID: last.ID, Kind: last.Kind, From: last.From.Name, To: last.To.Name, By: last.By, Holder: last.Holder, Started: last.Started, Result: last.Result,
+	}
+	if last.InFlight() {
+		out.GoOn = last.GoOn(namespace, name)
 	}
 	if n := len(last.Steps); n > 0 {
 		out.Step = last.Steps[n-1].ID

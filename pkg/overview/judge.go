@@ -65,7 +65,7 @@ func noPrimary(g Group, sites []SiteInput) *Verdict {
 	}
 	if op := g.Operation; op != nil && op.Result == "" {
 		v.Message += "; " + op.words()
-		v.Next = op.next(g)
+		v.Next = "if nobody is at it: " + op.GoOn
 	}
 	return v
 }
@@ -122,7 +122,7 @@ func unpaired(g Group, sites []SiteInput) *Verdict {
 
 func moving(g Group, _ []SiteInput) *Verdict {
 	if op := g.Operation; op != nil && op.Result == "" {
-		return &Verdict{Level: Warning, Headline: Moving, Message: op.words(), Next: op.next(g)}
+		return &Verdict{Level: Warning, Headline: Moving, Message: op.words(), Next: "if nobody is at it: " + op.GoOn}
 	}
 	for _, s := range g.Sites {
 		if s.Deleting {
@@ -178,13 +178,4 @@ func lagging(g Group, _ []SiteInput) *Verdict {
 
 func (op *Operation) words() string {
 	return fmt.Sprintf("the %s operation %s from %s to %s is in flight after step %s, held by %s", op.Kind, op.ID, op.From, op.To, op.Step, op.Holder)
-}
-
-// next is the command that goes on with the operation, should nobody be at it.
-func (op *Operation) next(g Group) string {
-	verb := "failover"
-	if op.Kind == recovery.Failback {
-		verb = "failback"
-	}
-	return fmt.Sprintf("if nobody is at it: kubectl vgr %s %s -n %s --to %s goes on with it", verb, g.Name, g.Namespace, op.To)
 }

@@ -122,6 +122,8 @@ type Operation struct {
 	Step recovery.StepID `json:"step,omitempty"`
 	// Result is empty while it is in flight.
 	Result recovery.Result `json:"result,omitempty"`
+	// GoOn is the command that goes on with it while it is in flight.
+	GoOn string `json:"goOn,omitempty"`
 }
 
 // GroupSite is a group on one site.

@@ -263,7 +263,10 @@ func (n *next) record(s Step) *Decision {
 			continue
 		}
 		w := n.write(site)
-		n.op.start(s.ID, "", false, site.Now)
+		if n.op.record(s.ID) == nil { // not the time of the plan, which somebody had to read
+			n.op.Started = metav1.NewMicroTime(n.to.Now)
+		}
+		n.op.start(s.ID, "", false, n.to.Now)
 		if hold {
 			w.AutoResync = new(false)
 			if !slices.Contains(n.op.AutoResync, site.Cluster) {
@@ -287,7 +290,7 @@ func (n *next) become(s Step, site *Site, state vgrv1.ReplicationState, proven b
 		n.op.start(s.ID, site.Cluster, false, site.Now)
 		return n.wait(s, site)
 	case n.op.asked(s.ID):
-		return n.fail(s, "find out who it was; the same command goes on afterwards", "%s was asked to be %s, and somebody else asked for %s", site.Name, state, site.desired())
+		return n.fail(s, "find out who it was; then "+n.op.GoOn(site.Group.Namespace, site.Group.Name), "%s was asked to be %s, and somebody else asked for %s", site.Name, state, site.desired())
 	}
 	n.op.start(s.ID, site.Cluster, true, site.Now)
 	w := n.write(site)
@@ -518,6 +521,25 @@ func (n *next) stop(s Step, why *Stop) Decision {
 func (n *next) fail(s Step, next, format string, args ...any) *Decision {
 	d := n.stop(s, stopf(Failed, next, format, args...))
 	return &d
+}
+
+// GoOn is the command that goes on with the operation.
+func (op *Operation) GoOn(namespace, name string) string {
+	verb, more := "failover", ""
+	switch {
+	case op.Aborting:
+		more = " --abort"
+	case op.Kind == Unplanned:
+		more = fmt.Sprintf(" --to %s --unplanned --accept-data-loss %s", op.To.Name, op.Accepted)
+	case op.Kind == Failback:
+		verb, more = "failback", " --to "+op.To.Name
+		if op.Discard {
+			more += " --discard-site " + op.To.Name
+		}
+	default:
+		more = " --to " + op.To.Name
+	}
+	return fmt.Sprintf("kubectl vgr %s %s -n %s%s goes on", verb, name, namespace, more)
 }
 
 // AbortCommand takes the operation back; empty when that is not possible any more.

@@ -6,6 +6,7 @@ package collect
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -37,7 +38,11 @@ const (
 // second, until the context ends or show returns an error. A site that is lost is shown as such
 // and asked again.
 func Watch(ctx context.Context, sites []*site.Site, q Query, c clock.WithTicker, show func(overview.Overview) error) error {
-	f, stop := Follow(ctx, sites, q, c)
+	asking := make([]overview.SiteInput, len(sites))
+	for i, s := range sites {
+		asking[i].Site = overview.Site{Name: s.Name, Problem: overview.SiteAsking, Message: "has not answered yet"}
+	}
+	f, stop := Follow(ctx, sites, q, c, asking)
 	defer stop()
 	tick := c.NewTicker(refresh)
 	defer tick.Stop()
@@ -61,14 +66,13 @@ func Watch(ctx context.Context, sites []*site.Site, q Query, c clock.WithTicker,
 	}
 }
 
-// Follow keeps what is known of the groups of some sites up to date until it is stopped. Each site
-// is followed on its own.
-func Follow(ctx context.Context, sites []*site.Site, q Query, c clock.WithTicker) (f *Follower, stop func()) {
+// Follow keeps what is known of the groups of some sites up to date until it is stopped. It begins
+// with what is known already. Each site is followed on its own.
+func Follow(ctx context.Context, sites []*site.Site, q Query, c clock.WithTicker, known []overview.SiteInput) (f *Follower, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	f = &Follower{sites: sites, query: q, clock: c, inputs: make([]overview.SiteInput, len(sites)), changed: make(chan struct{}, 1)}
+	f = &Follower{sites: sites, query: q, clock: c, inputs: slices.Clone(known), changed: make(chan struct{}, 1)}
 	var followed sync.WaitGroup
-	for i, s := range sites {
-		f.inputs[i].Site = overview.Site{Name: s.Name, Problem: overview.SiteAsking, Message: "has not answered yet"}
+	for i := range sites {
 		followed.Go(func() { f.follow(ctx, i) })
 	}
 	return f, func() {

@@ -5,6 +5,7 @@ package command
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -29,7 +30,10 @@ type survey struct {
 	view     overview.Overview
 	around   [2]recovery.Surroundings
 	pods     [2]podUsers
-	clocks   operate.Clocks
+	// attached are nodes by PersistentVolume; unattached is why they are not known.
+	attached   [2]map[string]string
+	unattached [2]string
+	clocks     operate.Clocks
 }
 
 // survey asks both sites at once. A site that does not answer is part of what was found.
@@ -52,6 +56,7 @@ func (e *Env) survey(ctx context.Context, q collect.Query) (*survey, error) {
 			s.around[i].Controller, s.around[i].NoController = v.Version, v.Message
 		})
 		asked.Go(func() { s.pods[i] = podsUsing(ctx, at, q.Namespace) })
+		asked.Go(func() { s.attached[i], s.unattached[i] = attachedVolumes(ctx, at) })
 	}
 	asked.Wait()
 	for i, in := range s.inputs {
@@ -69,7 +74,7 @@ func (e *Env) survey(ctx context.Context, q collect.Query) (*survey, error) {
 }
 
 // facts are what the checks look at for one group.
-func (s *survey) facts(ctx context.Context, e *Env, g overview.Group) recovery.Facts {
+func (s *survey) facts(e *Env, g overview.Group) recovery.Facts {
 	f := recovery.Facts{Pair: operate.Pair(s.inputs, s.sites, s.clusters, &s.clocks, g.Namespace, g.Name), Around: s.around}
 	if g.ScheduleSeconds != nil {
 		f.Schedule = time.Duration(*g.ScheduleSeconds) * time.Second
@@ -82,9 +87,13 @@ func (s *survey) facts(ctx context.Context, e *Env, g overview.Group) recovery.F
 			continue
 		}
 		gs := g.On(in.Name)
-		users, unknown := attachments(ctx, s.sites[i], gs)
-		f.Sites[i].Users = append(s.pods[i].of(gs), users...)
-		f.Sites[i].UsersKnown = s.pods[i].unknown == "" && unknown == ""
+		f.Sites[i].Users = s.pods[i].of(gs)
+		for _, v := range gs.Volumes {
+			if node := s.attached[i][v.VolumeName]; v.VolumeName != "" && node != "" {
+				f.Sites[i].Users = append(f.Sites[i].Users, fmt.Sprintf("node/%s (%s is attached)", node, v.Name))
+			}
+		}
+		f.Sites[i].UsersKnown = s.pods[i].unknown == "" && s.unattached[i] == ""
 	}
 	return f
 }

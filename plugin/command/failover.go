@@ -96,10 +96,14 @@ func (f *failover) loss() (recovery.Loss, error) {
 		return recovery.Loss{}, failure.New(failure.CodeError, "leave one of them out", "--abort and --unplanned cannot be used together")
 	case f.unplanned && f.to == "":
 		return recovery.Loss{}, failure.New(failure.CodeError, "add --to SITE", "--unplanned needs the site that is to be primary")
+	case f.accept != "" && !f.unplanned:
+		return recovery.Loss{}, failure.New(failure.CodeError, "leave it out, or add --unplanned if the source is lost", "--accept-data-loss: a planned failover loses nothing")
+	case f.to == "" && f.kind == recovery.Failback:
+		return recovery.Loss{}, failure.New(failure.CodeError, "add --to SITE", "a failback needs the site that is to be primary again")
+	case f.to == "" && !f.abort && f.yes:
+		return recovery.Loss{}, failure.New(failure.CodeError, "add --to SITE", "without --to the direction depends on where the group is now, and --yes asks nobody")
 	case f.accept == "":
 		return recovery.Loss{}, nil // the planner says what would be lost
-	case !f.unplanned:
-		return recovery.Loss{}, failure.New(failure.CodeError, "leave it out, or add --unplanned if the source is lost", "--accept-data-loss: a planned failover loses nothing")
 	case f.accept == "unknown":
 		return recovery.Loss{Unknown: true}, nil
 	}
@@ -136,9 +140,15 @@ func (f *failover) run(ctx context.Context, e *Env, args []string) error {
 	if err := missing(s.view, q, s.sites[0].Name); err != nil {
 		return err
 	}
-	jobs, err := f.plan(ctx, e, s, loss)
-	if err != nil || len(jobs) == 0 {
-		return err
+	jobs, refusals := f.plan(e, s, loss)
+	if len(jobs) == 0 {
+		if len(refusals) > 0 {
+			fmt.Fprintln(e.ErrOut, "nothing was changed")
+		}
+		return failure.Worst(refusals)
+	}
+	if len(refusals) > 0 {
+		fmt.Fprintf(e.ErrOut, "%d of %d groups are refused and stay as they are\n", len(refusals), len(refusals)+len(jobs))
 	}
 	if mode == dryRunServer {
 		if err := f.operator(e, s, jobs).DryRun(ctx, jobs, s.inputs); err != nil {
@@ -156,7 +166,7 @@ func (f *failover) run(ctx context.Context, e *Env, args []string) error {
 	if err := e.confirm(f.yes, names); err != nil {
 		return err
 	}
-	return f.operate(ctx, e, s, q.Namespace, jobs)
+	return f.operate(ctx, e, s, q.Namespace, jobs, refusals)
 }
 
 // named refuses a site that is none of the two.
@@ -169,20 +179,21 @@ func (f *failover) named(s *survey) error {
 	return nil
 }
 
-// plan shows what will be done to each group; one refusal stops all.
-func (f *failover) plan(ctx context.Context, e *Env, s *survey, loss recovery.Loss) ([]*operate.Job, error) {
-	var jobs []*operate.Job
-	var refusals []error
+// plan shows what will be done to each group. One that is refused does not stop the others.
+func (f *failover) plan(e *Env, s *survey, loss recovery.Loss) (jobs []*operate.Job, refusals []error) {
 	by := whoami()
 	me := holder(by)
 	for _, g := range s.view.Groups {
-		facts := s.facts(ctx, e, g)
+		facts := s.facts(e, g)
 		req := recovery.Request{
 			Kind: f.kind, Abort: f.abort, Accept: loss, Discard: f.discard,
 			To: s.target(g, f.to), By: by, Holder: me, ID: newID(),
 		}
 		if f.unplanned {
 			req.Kind = recovery.Unplanned
+		}
+		if last, err := recovery.Newest(facts.Pair); err == nil && last.InFlight() && f.to == "" {
+			req.To = last.To // where it was going
 		}
 		op, stop := recovery.Begin(facts.Pair, req)
 		if stop != nil {
@@ -204,11 +215,7 @@ func (f *failover) plan(ctx context.Context, e *Env, s *survey, loss recovery.Lo
 		}
 		jobs = append(jobs, &operate.Job{Namespace: g.Namespace, Name: g.Name, Operation: op, Traits: facts.Traits})
 	}
-	if len(refusals) > 0 {
-		fmt.Fprintln(e.ErrOut, "nothing was changed")
-		return nil, failure.Worst(refusals)
-	}
-	return jobs, nil
+	return jobs, refusals
 }
 
 // refusal puts the problems into one error; a site that does not answer decides the exit code.
@@ -297,11 +304,11 @@ func (f *failover) operator(e *Env, s *survey, jobs []*operate.Job) *operate.Ope
 }
 
 // operate carries the jobs out and prints a line for each that has ended well.
-func (f *failover) operate(ctx context.Context, e *Env, s *survey, namespace string, jobs []*operate.Job) error {
+func (f *failover) operate(ctx context.Context, e *Env, s *survey, namespace string, jobs []*operate.Job, refusals []error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, f.timeout, operate.ErrTimeout)
 	defer cancel()
-	f.operator(e, s, jobs).Run(ctx, namespace, jobs)
-	var errs []error
+	f.operator(e, s, jobs).Run(ctx, namespace, jobs, s.inputs)
+	errs := refusals
 	for _, j := range jobs {
 		err := j.Err()
 		if err == nil {
@@ -313,8 +320,8 @@ func (f *failover) operate(ctx context.Context, e *Env, s *survey, namespace str
 			fmt.Fprintf(e.ErrOut, "failed: %s\n", present.Clean(err.Error()))
 		}
 	}
-	if len(errs) > 0 && len(jobs) > 1 {
-		fmt.Fprintf(e.ErrOut, "%d of %d groups are done\n", len(jobs)-len(errs), len(jobs))
+	if all := len(jobs) + len(refusals); len(errs) > 0 && all > 1 {
+		fmt.Fprintf(e.ErrOut, "%d of %d groups are done\n", all-len(errs), all)
 	}
 	return failure.Worst(errs)
 }

@@ -60,9 +60,9 @@ func (u podUsers) of(gs overview.GroupSite) []string {
 	return out
 }
 
-// attachments adds the VolumeAttachments of the group's volumes: a node may hold one after its pod
-// is gone.
-func attachments(ctx context.Context, s clientSite, gs overview.GroupSite) (users []string, unknown string) {
+// attachedVolumes are the nodes that hold a volume, by its PersistentVolume: a node may hold one
+// after its pod is gone.
+func attachedVolumes(ctx context.Context, s clientSite) (nodes map[string]string, unknown string) {
 	c, err := s.Client()
 	if err != nil {
 		return nil, err.Error()
@@ -71,12 +71,11 @@ func attachments(ctx context.Context, s clientSite, gs overview.GroupSite) (user
 	if err := c.List(ctx, &list); err != nil {
 		return nil, err.Error()
 	}
+	nodes = map[string]string{}
 	for _, a := range list.Items {
-		for _, v := range gs.Volumes {
-			if pv := a.Spec.Source.PersistentVolumeName; pv != nil && *pv == v.VolumeName && a.Status.Attached {
-				users = append(users, "node/"+a.Spec.NodeName+" ("+v.Name+" is attached)")
-			}
+		if pv := a.Spec.Source.PersistentVolumeName; pv != nil && a.Status.Attached {
+			nodes[*pv] = a.Spec.NodeName
 		}
 	}
-	return users, ""
+	return nodes, ""
 }

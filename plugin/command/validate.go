@@ -70,7 +70,7 @@ These are the checks that a planned failover makes first. The exit code is 4 whe
 		v := &validation{TypeMeta: metav1.TypeMeta{APIVersion: overview.APIVersion, Kind: "Validation"}, Groups: []validatedGroup{}}
 		refused := 0
 		for _, g := range s.view.Groups {
-			facts := s.facts(cmd.Context(), e, g)
+			facts := s.facts(e, g)
 			target := s.target(g, to)
 			from := facts.Other(target)
 			checks := recovery.Checks(facts, recovery.Planned, from, target)

@@ -85,9 +85,9 @@ type reply struct {
 // ErrTimeout is the cause of a context whose time is up.
 var ErrTimeout = errors.New("the time is up")
 
-// Run works on all jobs until each has ended, or the context does. An end of the context lets
-// writes that were begun finish, and begins no other.
-func (o *Operator) Run(ctx context.Context, namespace string, jobs []*Job) {
+// Run works on all jobs until each has ended, or the context does. It begins with what is known. An
+// end of the context lets writes that were begun finish, and begins no other.
+func (o *Operator) Run(ctx context.Context, namespace string, jobs []*Job, known []overview.SiteInput) {
 	var names []string
 	for _, j := range jobs {
 		names = append(names, j.Name)
@@ -95,7 +95,7 @@ func (o *Operator) Run(ctx context.Context, namespace string, jobs []*Job) {
 	following, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var done func()
-	o.follower, done = collect.Follow(following, o.Sites[:], collect.Query{Namespace: namespace, Names: names}, o.Clock)
+	o.follower, done = collect.Follow(following, o.Sites[:], collect.Query{Namespace: namespace, Names: names}, o.Clock, known)
 	defer done()
 	o.replies = make(chan reply, len(jobs))
 	defer func() {
@@ -149,7 +149,7 @@ func (o *Operator) advance(ctx context.Context, jobs []*Job) {
 		case j.busy:
 		case ctx.Err() != nil:
 			j.end(interruption(ctx, j))
-		case o.Clock.Now().Before(j.pause) || asking(inputs):
+		case o.Clock.Now().Before(j.pause):
 		default:
 			o.step(ctx, j, inputs)
 		}
@@ -157,11 +157,6 @@ func (o *Operator) advance(ctx context.Context, jobs []*Job) {
 			working--
 		}
 	}
-}
-
-// asking says whether a site has not been heard of yet.
-func asking(inputs []overview.SiteInput) bool {
-	return inputs[0].Problem == overview.SiteAsking || inputs[1].Problem == overview.SiteAsking
 }
 
 func (o *Operator) step(ctx context.Context, j *Job, inputs []overview.SiteInput) {
@@ -260,7 +255,7 @@ func (o *Operator) take(r reply) {
 	switch {
 	case r.err == nil:
 	case apierrors.IsForbidden(r.err), apierrors.IsInvalid(r.err), apierrors.IsUnauthorized(r.err):
-		r.job.end(failure.New(failure.CodeFailed, "mend that, then run the same command again", "%s: %s/%s: %v", o.Sites[r.site].Name, r.job.Namespace, r.job.Name, r.err))
+		r.job.end(failure.New(failure.CodeFailed, "mend that; then "+r.job.Operation.GoOn(r.job.Namespace, r.job.Name), "%s: %s/%s: %v", o.Sites[r.site].Name, r.job.Namespace, r.job.Name, r.err))
 	case errors.As(r.err, new(*held)) && r.job.wrote:
 		r.job.end(failure.New(failure.CodeFailed, "", "%s/%s: %v", r.job.Namespace, r.job.Name, r.err))
 	case errors.As(r.err, new(*held)):
@@ -294,8 +289,9 @@ func Stopped(s *recovery.Stop) error {
 
 func interruption(ctx context.Context, j *Job) error {
 	d := j.last
+	next := j.Operation.GoOn(j.Namespace, j.Name)
 	if !errors.Is(context.Cause(ctx), ErrTimeout) {
-		return failure.New(failure.CodeInterrupted, "run the same command again: it goes on where it stopped", "%s/%s: interrupted; nothing more is done", j.Namespace, j.Name)
+		return failure.New(failure.CodeInterrupted, next, "%s/%s: interrupted; nothing more is done", j.Namespace, j.Name)
 	}
 	code := failure.CodeTimeout
 	switch {
@@ -304,7 +300,6 @@ func interruption(ctx context.Context, j *Job) error {
 	case d.Failing:
 		code = failure.CodeFailed
 	}
-	next := "run the same command again: it goes on where it stopped"
 	if command := d.Operation.AbortCommand(j.Namespace, j.Name); command != "" {
 		next += "; or " + command
 	}
@@ -334,7 +329,7 @@ func Pair(inputs []overview.SiteInput, sites [2]*site.Site, clusters [2]string, 
 	p := recovery.Pair{Namespace: namespace, Name: name}
 	for i, in := range inputs {
 		s := recovery.Site{SiteRef: recovery.SiteRef{Name: sites[i].Name, Cluster: clusters[i]}, Answered: in.Answered, Trouble: in.Message, Now: clocks.now(i, in)}
-		s.Alive = in.Answered || in.Problem != overview.SiteUnreachable && in.Problem != overview.SiteAsking
+		s.Alive = in.Answered || in.Problem != overview.SiteUnreachable
 		if in.Answered {
 			s.Read(find(in.Groups, namespace, name))
 		}
