@@ -4,8 +4,10 @@
 package operate
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -68,18 +70,8 @@ func (o *Operator) leased(ctx context.Context, j *Job, inputs []overview.SiteInp
 	j.busy = true
 	l := *j.lease
 	go func() {
-		errs := make([]error, 2)
-		var both sync.WaitGroup
-		for _, i := range want {
-			both.Go(func() { errs[i] = o.hold(ctx, j, &l, i) })
-		}
-		both.Wait()
-		r := reply{job: j, lease: true}
-		for i, err := range errs {
-			if err != nil {
-				r.site, r.err = i, err
-			}
-		}
+		r := reply{job: j}
+		r.site, r.err = o.holdAll(ctx, j, &l, want)
 		if r.err == nil {
 			l.renewed = now
 		}
@@ -87,6 +79,29 @@ func (o *Operator) leased(ctx context.Context, j *Job, inputs []overview.SiteInp
 		o.replies <- r
 	}()
 	return false
+}
+
+// holdAll renews what is held, and takes what is not: one site after the other, in the same order
+// for everybody, so that of two tools one gets both.
+func (o *Operator) holdAll(ctx context.Context, j *Job, l *lease, want []int) (at int, err error) {
+	slices.SortFunc(want, func(a, b int) int { return cmp.Compare(o.Clusters[a], o.Clusters[b]) })
+	errs := make([]error, 2)
+	var renewing sync.WaitGroup
+	for _, i := range want {
+		if l.held[i] {
+			renewing.Go(func() { errs[i] = o.hold(ctx, j, l, i) })
+		}
+	}
+	renewing.Wait()
+	for _, i := range want {
+		if errs[i] == nil && !l.held[i] {
+			errs[i] = o.hold(ctx, j, l, i)
+		}
+		if errs[i] != nil {
+			return i, errs[i]
+		}
+	}
+	return 0, nil
 }
 
 // hold takes or renews the Lease on one site. Of a Lease that somebody else holds it first learns

@@ -45,6 +45,8 @@ type Job struct {
 	busy  bool
 	pause time.Time
 	last  recovery.Decision
+	// seen is what the last decision was made from, if it was to wait.
+	seen  string
 	ended bool
 	err   error
 }
@@ -78,8 +80,8 @@ type reply struct {
 	site int
 	g    *vgrv1.VolumeGroupReplication
 	err  error
-	// lease is set when the request was about the job's Leases.
-	lease bool
+	// wrote is true when a change was accepted.
+	wrote bool
 }
 
 // ErrTimeout is the cause of a context whose time is up.
@@ -163,11 +165,18 @@ func (o *Operator) step(ctx context.Context, j *Job, inputs []overview.SiteInput
 	if !o.leased(ctx, j, inputs) {
 		return
 	}
+	seen := versions(inputs, j)
+	if seen == j.seen { // of many groups, most have not changed
+		return
+	}
+	j.seen = ""
 	p := Pair(inputs, o.Sites, o.Clusters, o.Clocks, j.Namespace, j.Name)
 	d := recovery.Next(p, j.Operation, j.Traits)
 	j.Operation, j.last = d.Operation, d
 	o.Progress(j, d)
 	switch {
+	case d.Wait != "":
+		j.seen = seen
 	case d.Done:
 		j.end(nil)
 	case d.Stop != nil:
@@ -184,6 +193,18 @@ func (o *Operator) step(ctx context.Context, j *Job, inputs []overview.SiteInput
 		}
 		go func() { o.replies <- o.write(ctx, j, at, seen.DeepCopy(), *d.Write) }()
 	}
+}
+
+// versions tells whether a decision would be made from something new.
+func versions(inputs []overview.SiteInput, j *Job) string {
+	var text []byte
+	for _, in := range inputs {
+		text = fmt.Append(text, in.Answered, " ")
+		if g := find(in.Groups, j.Namespace, j.Name); g != nil {
+			text = append(text, g.ResourceVersion...)
+		}
+	}
+	return string(text)
 }
 
 // write sends a write that is bound to what was seen, and reads the object again when it has
@@ -204,6 +225,8 @@ func (o *Operator) write(ctx context.Context, j *Job, at int, g *vgrv1.VolumeGro
 	r.err = c.Patch(ctx, g, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), fieldManager)
 	if apierrors.IsConflict(r.err) {
 		r.err = c.Get(ctx, client.ObjectKeyFromObject(before), g)
+	} else {
+		r.wrote = r.err == nil
 	}
 	if r.err == nil {
 		r.g = g
@@ -250,8 +273,8 @@ func (o *Operator) take(r reply) {
 	r.job.busy = false
 	if r.g != nil {
 		o.follower.Put(r.site, r.g)
-		r.job.wrote = true
 	}
+	r.job.wrote = r.job.wrote || r.wrote
 	switch {
 	case r.err == nil:
 	case apierrors.IsForbidden(r.err), apierrors.IsInvalid(r.err), apierrors.IsUnauthorized(r.err):

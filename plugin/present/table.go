@@ -169,8 +169,13 @@ func (s Style) group(b *strings.Builder, o overview.Overview, g overview.Group) 
 	if g.ScheduleSeconds != nil {
 		schedule = duration.HumanDuration(time.Duration(*g.ScheduleSeconds) * time.Second)
 	}
-	fmt.Fprintf(b, "  class %s, backend %s, schedule %s, last sync %s, lag %s\n\n",
+	fmt.Fprintf(b, "  class %s, backend %s, schedule %s, last sync %s, lag %s\n",
 		Clean(g.Class), cmp.Or(Clean(g.Backend), "unknown"), schedule, lastSync(o, g), s.lag(g))
+	if op := g.Operation; op != nil {
+		fmt.Fprintf(b, "  last operation %s: %s from %s to %s, %s, begun %s by %s\n", Clean(op.ID), Clean(string(op.Kind)), Clean(op.From), Clean(op.To),
+			cmp.Or(Clean(string(op.Result)), "in flight"), op.Started.UTC().Format(time.RFC3339), Clean(op.By))
+	}
+	b.WriteByte('\n')
 	sites := table{style: s, indent: "  ", head: []string{"SITE", "STATE", "WANTED", "READY", "MESSAGE"}}
 	for i, gs := range g.Sites {
 		sites.rows = append(sites.rows, s.siteRow(o.Sites[i], gs))
