@@ -353,3 +353,25 @@ func TestFailoverMany(t *testing.T) {
 	}
 	t.Logf("%d groups at once: the slowest was primary after %s", groups, slowest)
 }
+
+// TestFailoverWaves: what depends on a group is moved after it, and not at all when it is not.
+func TestFailoverWaves(t *testing.T) {
+	s := newScene(t)
+	for i, name := range []string{"db", "app", "web"} {
+		s.pair(name)
+		s.change(lab.East, name, func(g *vgrv1.VolumeGroupReplication) {
+			g.Annotations[vgrv1.AnnotationWave] = fmt.Sprint(i)
+		})
+	}
+	s.must(s.lab.Site(lab.East).Attach(t.Context(), s.ns+"/app-data", true))
+	r := s.vgr("failover", "--all", "-n", s.ns, "--to", "west", "--yes", "--timeout", "25s")
+	if r.code != 4 || !strings.Contains(r.out, "/db is primary on west") || !strings.Contains(r.errOut, "web: not begun, because wave 1 is not done") || !strings.Contains(r.errOut, "1 of 3 groups are done") {
+		t.Errorf("exit code %d\n%s%s", r.code, r.out, r.errOut)
+	}
+	if g := s.get(lab.East, "web"); g.Spec.ReplicationState != vgrv1.Primary || g.Annotations[vgrv1.AnnotationOperation] != "" {
+		t.Errorf("web was touched: %+v", g.ObjectMeta)
+	}
+	s.must(s.lab.Site(lab.East).Attach(t.Context(), s.ns+"/app-data", false))
+	s.done("failover", "--all", "-n", s.ns, "--to", "west", "--yes")
+	s.whole(lab.West, lab.East)
+}

@@ -83,7 +83,9 @@ func Begin(p Pair, r Request) (Operation, *Stop) {
 	if last != nil {
 		op.Revision = last.Revision + 1
 	}
-	_, op.LastSync = LossOf(from, to)
+	if _, op.LastSync = LossOf(from, to); op.Discard {
+		op.LastSync = to.Group.Status.LastSyncTime
+	}
 	return op, nil
 }
 

@@ -81,7 +81,8 @@ type Operation struct {
 	AutoResync []string `json:"autoResync,omitempty"`
 	// Accepted is the loss that the user accepted: a duration, or "unknown"; empty for none.
 	Accepted string `json:"accepted,omitempty"`
-	// LastSync is the last synchronisation that was known of when it started.
+	// LastSync is the last synchronisation that was known of when it started. With Discard it is the
+	// last one of To, when it was primary: what To wrote later is discarded.
 	LastSync *metav1.Time `json:"lastSync,omitempty"`
 	// Discard is true when the unreplicated writes of To are discarded first.
 	Discard bool `json:"discard,omitempty"`

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -140,7 +141,7 @@ func (f *failover) run(ctx context.Context, e *Env, args []string) error {
 	if err := missing(s.view, q, s.sites[0].Name); err != nil {
 		return err
 	}
-	jobs, refusals := f.plan(e, s, loss)
+	jobs, refusals, waves := f.plan(e, s, loss)
 	if len(jobs) == 0 {
 		if len(refusals) > 0 {
 			fmt.Fprintln(e.ErrOut, "nothing was changed")
@@ -166,7 +167,12 @@ func (f *failover) run(ctx context.Context, e *Env, args []string) error {
 	if err := e.confirm(f.yes, names); err != nil {
 		return err
 	}
-	return f.operate(ctx, e, s, q.Namespace, jobs, refusals)
+	all := len(jobs) + len(refusals)
+	errs := slices.Concat(refusals, f.operate(ctx, e, s, q.Namespace, jobs, waves))
+	if len(errs) > 0 && all > 1 {
+		fmt.Fprintf(e.ErrOut, "%d of %d groups are done\n", all-len(errs), all)
+	}
+	return failure.Worst(errs)
 }
 
 // named refuses a site that is none of the two.
@@ -180,11 +186,18 @@ func (f *failover) named(s *survey) error {
 }
 
 // plan shows what will be done to each group. One that is refused does not stop the others.
-func (f *failover) plan(e *Env, s *survey, loss recovery.Loss) (jobs []*operate.Job, refusals []error) {
+func (f *failover) plan(e *Env, s *survey, loss recovery.Loss) (jobs []*operate.Job, refusals []error, w *waves) {
+	w = &waves{of: map[*operate.Job]int{}}
 	by := whoami()
 	me := holder(by)
 	for _, g := range s.view.Groups {
 		facts := s.facts(e, g)
+		wave, err := waveOf(facts.Pair)
+		if err != nil {
+			refusals = append(refusals, err)
+			w.stop(wave)
+			continue
+		}
 		req := recovery.Request{
 			Kind: f.kind, Abort: f.abort, Accept: loss, Discard: f.discard,
 			To: s.target(g, f.to), By: by, Holder: me, ID: newID(),
@@ -200,6 +213,7 @@ func (f *failover) plan(e *Env, s *survey, loss recovery.Loss) (jobs []*operate.
 			fmt.Fprintf(e.ErrOut, "%s/%s: %s\n", present.Clean(g.Namespace), present.Clean(g.Name), present.Clean(stop.Message))
 			if err := operate.Stopped(stop); err != nil {
 				refusals = append(refusals, err)
+				w.stop(wave)
 			}
 			continue
 		}
@@ -209,13 +223,18 @@ func (f *failover) plan(e *Env, s *survey, loss recovery.Loss) (jobs []*operate.
 			checks = recovery.Checks(facts, op.Kind, op.From, op.To)
 		}
 		showPlan(e, g, op, facts.Traits, checks, resumed)
+		if wave != 0 {
+			fmt.Fprintf(e.ErrOut, "  wave: %d\n", wave)
+		}
 		if problems := recovery.Problems(checks); len(problems) > 0 {
 			refusals = append(refusals, refusal(g, problems))
+			w.stop(wave)
 			continue
 		}
-		jobs = append(jobs, &operate.Job{Namespace: g.Namespace, Name: g.Name, Operation: op, Traits: facts.Traits})
+		j := &operate.Job{Namespace: g.Namespace, Name: g.Name, Operation: op, Traits: facts.Traits}
+		jobs, w.of[j] = append(jobs, j), wave
 	}
-	return jobs, refusals
+	return jobs, refusals, w
 }
 
 // refusal puts the problems into one error; a site that does not answer decides the exit code.
@@ -289,6 +308,8 @@ func lossOf(op recovery.Operation) string {
 		return fmt.Sprintf("what %s wrote after %s", op.From.Name, op.LastSync.UTC().Format(time.RFC3339))
 	case op.Kind == recovery.Unplanned:
 		return fmt.Sprintf("what %s wrote and never sent to %s; how much is not known", op.From.Name, op.To.Name)
+	case op.Discard && op.LastSync != nil:
+		return fmt.Sprintf("what %s wrote after %s", op.To.Name, op.LastSync.UTC().Format(time.RFC3339))
 	case op.Discard:
 		return fmt.Sprintf("what %s wrote and never sent to %s", op.To.Name, op.From.Name)
 	default:
@@ -301,29 +322,6 @@ func (f *failover) operator(e *Env, s *survey, jobs []*operate.Job) *operate.Ope
 	return &operate.Operator{
 		Sites: s.sites, Clusters: s.clusters, Clock: e.Clock, Clocks: &s.clocks, Holder: jobs[0].Operation.Holder, Concurrency: f.concurrency, Progress: p.tell,
 	}
-}
-
-// operate carries the jobs out and prints a line for each that has ended well.
-func (f *failover) operate(ctx context.Context, e *Env, s *survey, namespace string, jobs []*operate.Job, refusals []error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, f.timeout, operate.ErrTimeout)
-	defer cancel()
-	f.operator(e, s, jobs).Run(ctx, namespace, jobs, s.inputs)
-	errs := refusals
-	for _, j := range jobs {
-		err := j.Err()
-		if err == nil {
-			fmt.Fprintf(e.Out, "volumegroupreplication.replication.unified.io/%s %s\n", j.Name, outcomeOf(j.Operation))
-			continue
-		}
-		errs = append(errs, err)
-		if len(jobs) > 1 {
-			fmt.Fprintf(e.ErrOut, "failed: %s\n", present.Clean(err.Error()))
-		}
-	}
-	if all := len(jobs) + len(refusals); len(errs) > 0 && all > 1 {
-		fmt.Fprintf(e.ErrOut, "%d of %d groups are done\n", all-len(errs), all)
-	}
-	return failure.Worst(errs)
 }
 
 func outcomeOf(op recovery.Operation) string {

@@ -125,6 +125,9 @@ const (
 	AnnotationOperation = "replication.unified.io/operation"
 	// AnnotationHistory are the journals before that, newest first, as JSON.
 	AnnotationHistory = "replication.unified.io/history"
+	// AnnotationWave is a number: of several groups that are moved at once, those with a lower one go
+	// first. The default is 0.
+	AnnotationWave = "replication.unified.io/wave"
 	// AnnotationSyncRequest asks a backend that updates its copy on demand to do so now. Every
 	// new value is one request.
 	AnnotationSyncRequest = "replication.unified.io/sync-request"

@@ -1,0 +1,82 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package command
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/operate"
+	"github.com/unified-replication/kubectl-vgr/plugin/present"
+)
+
+// waves order groups that depend on each other: a wave begins when the one before it is done.
+type waves struct {
+	of map[*operate.Job]int
+	// stopped is the lowest wave with a group that was not moved; nil without one.
+	stopped *int
+}
+
+func (w *waves) stop(wave int) {
+	if w.stopped == nil || wave < *w.stopped {
+		w.stopped = &wave
+	}
+}
+
+// waveOf reads the group's annotation, on the site that has it.
+func waveOf(p recovery.Pair) (int, error) {
+	for _, s := range p.Sites {
+		if s.Group == nil {
+			continue
+		}
+		if text := s.Group.Annotations[vgrv1.AnnotationWave]; text != "" {
+			n, err := strconv.Atoi(text)
+			if err != nil {
+				return 0, failure.Refused("set it to a whole number", "%s/%s: annotation %s on %s is no number: %q", p.Namespace, p.Name, vgrv1.AnnotationWave, s.Name, text)
+			}
+			return n, nil
+		}
+	}
+	return 0, nil
+}
+
+// operate carries the jobs out, wave by wave, and prints a line for each that has ended well. What
+// depends on a group that was not moved stays where it is.
+func (f *failover) operate(ctx context.Context, e *Env, s *survey, namespace string, jobs []*operate.Job, w *waves) (errs []error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, f.timeout, operate.ErrTimeout)
+	defer cancel()
+	byWave := map[int][]*operate.Job{}
+	for _, j := range jobs {
+		byWave[w.of[j]] = append(byWave[w.of[j]], j)
+	}
+	for _, wave := range slices.Sorted(maps.Keys(byWave)) {
+		if w.stopped != nil && *w.stopped < wave {
+			for _, j := range byWave[wave] {
+				errs = append(errs, failure.Refused("", "%s/%s: not begun, because wave %d is not done", j.Namespace, j.Name, *w.stopped))
+			}
+			continue
+		}
+		f.operator(e, s, jobs).Run(ctx, namespace, byWave[wave], s.inputs)
+		for _, j := range byWave[wave] {
+			if err := j.Err(); err != nil {
+				errs = append(errs, err)
+				w.stop(wave)
+				continue
+			}
+			fmt.Fprintf(e.Out, "volumegroupreplication.replication.unified.io/%s %s\n", present.Clean(j.Name), outcomeOf(j.Operation))
+		}
+	}
+	if len(jobs) > 1 {
+		for _, err := range errs {
+			fmt.Fprintf(e.ErrOut, "failed: %s\n", present.Clean(err.Error()))
+		}
+	}
+	return errs
+}
