@@ -80,10 +80,18 @@ func (s *scene) history(name string) []recovery.Operation {
 // TestFailover goes there and back while an application writes. Nothing that was acknowledged is
 // lost, and what was done can be read on both sites.
 func TestFailover(t *testing.T) {
+	for _, class := range []string{gold, single} {
+		t.Run(class, func(t *testing.T) { testFailover(t, class) })
+	}
+}
+
+func testFailover(t *testing.T, class string) {
+	t.Helper()
 	s := newScene(t)
-	s.pair("db")
+	s.claims(lab.East, map[string]string{"app": "db"}, "db-data", "db-logs")
+	s.done("create", "db", "-n", s.ns, "--class", class, "-l", "app=db", "--yes")
 	s.change(lab.West, "db", func(g *vgrv1.VolumeGroupReplication) { g.Spec.AutoResync = new(true) })
-	s.ready(lab.West, "db", vgrv1.StateSecondary, 1)
+	s.ready(lab.West, "db", vgrv1.StateSecondary, 2)
 	s.done("validate", "db", "-n", s.ns)
 	s.done("failover", "db", "-n", s.ns, "--dry-run=server")
 	if r := s.vgr("failover", "db", "-n", s.ns); r.code != 5 {
@@ -97,8 +105,8 @@ func TestFailover(t *testing.T) {
 	s.done("failover", "db", "-n", s.ns, "--to", "east", "--yes")
 	stop()
 	s.whole(lab.East, lab.West)
-	s.ready(lab.East, "db", vgrv1.StatePrimary, 1)
-	s.ready(lab.West, "db", vgrv1.StateSecondary, 1)
+	s.ready(lab.East, "db", vgrv1.StatePrimary, 2)
+	s.ready(lab.West, "db", vgrv1.StateSecondary, 2)
 	if !ptr.Deref(s.get(lab.West, "db").Spec.AutoResync, false) || ptr.Deref(s.get(lab.East, "db").Spec.AutoResync, false) {
 		t.Error("spec.autoResync is not what it was before")
 	}

@@ -40,7 +40,9 @@ type Check struct {
 // Facts are what the checks look at, beside the pair itself.
 type Facts struct {
 	Pair
-	Traits backend.Traits
+	// Backend serves the group, with these traits; empty when it is not known.
+	Backend string
+	Traits  backend.Traits
 	// Schedule is how often the storage synchronises; 0 when it is not known.
 	Schedule time.Duration
 	// Around is what was asked of each site of the pair besides its group, in its order.
@@ -65,6 +67,9 @@ func Checks(f Facts, kind Kind, fromRef, toRef SiteRef) []Check {
 	c.identity()
 	c.answers()
 	if c.from.Group != nil || c.to.Group != nil {
+		if f.Backend == "" { // and with it the order of the steps
+			c.add("backend", CheckProblem, "kubectl vgr status shows what the controllers say", "the backend of the group is not known")
+		}
 		c.groups()
 		c.members()
 		c.roles()

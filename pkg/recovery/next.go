@@ -415,6 +415,9 @@ func (n *next) stillDemoted(s Step) *Decision {
 
 func (n *next) sameMembers(s Step) *Decision {
 	for _, site := range n.reached() {
+		if site == n.from && n.op.Kind == Unplanned {
+			continue // what a source says that is given up stops nothing
+		}
 		now := site.members()
 		same := slices.Equal(names(now), names(n.op.Members))
 		if site == n.to {

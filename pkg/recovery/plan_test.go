@@ -76,7 +76,7 @@ func ceph(change func(p *recovery.Pair, a *[2]recovery.Surroundings)) (recovery.
 	p.Sites[east].Group.Status.LastSyncTime = &before
 	a := [2]recovery.Surroundings{{Controller: "v1"}, {Controller: "v1"}}
 	change(&p, &a)
-	return p, recovery.Facts{Pair: p, Traits: w.traits, Schedule: 5 * time.Minute, Around: a}
+	return p, recovery.Facts{Pair: p, Backend: "ceph", Traits: w.traits, Schedule: 5 * time.Minute, Around: a}
 }
 
 func isTo(g *vgrv1.VolumeGroupReplication, state vgrv1.ReplicationState, is vgrv1.State, ready metav1.Condition) {

@@ -80,7 +80,7 @@ func (s *survey) facts(e *Env, g overview.Group) recovery.Facts {
 		f.Schedule = time.Duration(*g.ScheduleSeconds) * time.Second
 	}
 	if profile, ok := e.Profiles.Named(g.Backend); ok {
-		f.Traits = profile.Traits
+		f.Backend, f.Traits = profile.Name, profile.Traits
 	}
 	for i, in := range s.inputs {
 		if !in.Answered {

@@ -219,7 +219,7 @@ func (f *failover) plan(e *Env, s *survey, loss recovery.Loss) (jobs []*operate.
 		}
 		resumed := op.ID != req.ID
 		var checks []recovery.Check
-		if !resumed {
+		if !resumed || facts.Backend == "" {
 			checks = recovery.Checks(facts, op.Kind, op.From, op.To)
 		}
 		showPlan(e, g, op, facts.Traits, checks, resumed)
