@@ -289,6 +289,8 @@ func (n *next) become(s Step, site *Site, state vgrv1.ReplicationState, proven b
 	case site.desired() == state:
 		n.op.start(s.ID, site.Cluster, false, site.Now)
 		return n.wait(s, site)
+	case n.stale(site, s.ID):
+		return n.catchUp(s, site)
 	case n.op.asked(s.ID):
 		return n.fail(s, "find out who it was; then "+n.op.GoOn(site.Group.Namespace, site.Group.Name), "%s was asked to be %s, and somebody else asked for %s", site.Name, state, site.desired())
 	}
@@ -296,6 +298,16 @@ func (n *next) become(s Step, site *Site, state vgrv1.ReplicationState, proven b
 	w := n.write(site)
 	w.State = state
 	return n.send(s, w)
+}
+
+// stale says whether a site is seen as it was before a write of this operation that was seen to
+// have happened: an older picture proves nothing.
+func (n *next) stale(site *Site, id StepID) bool {
+	return n.op.asked(id) && (site.Journal == nil || !site.Journal.asked(id))
+}
+
+func (n *next) catchUp(s Step, site *Site) *Decision {
+	return &Decision{Operation: n.op, Step: s, Wait: site.Name + " does not show yet what was written last"}
 }
 
 func (n *next) demote(s Step) *Decision {
@@ -404,6 +416,8 @@ func (n *next) mayPromote(s Step) *Decision {
 // stillDemoted stops when the source has become something else since it was demoted.
 func (n *next) stillDemoted(s Step) *Decision {
 	switch {
+	case n.stale(n.from, StepDemote):
+		return n.catchUp(s, n.from)
 	case n.from.desired() != vgrv1.Secondary:
 		return n.fail(s, "find out who it was; the same command begins anew afterwards", "%s was demoted, and somebody asked for %s again", n.from.Name, n.from.desired())
 	case !n.from.demoted():

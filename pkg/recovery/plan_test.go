@@ -268,3 +268,34 @@ func TestStops(t *testing.T) {
 		})
 	}
 }
+
+// TestOldPicture: a site that is seen as it was before the last write is waited for. It is not taken
+// for one that somebody has changed back.
+func TestOldPicture(t *testing.T) {
+	w := newWorld(backend.Traits{Fences: true, ConfirmsSync: true}, recovery.Planned, 0)
+	w.begin(0, w.request("A"))
+	var before *vgrv1.VolumeGroupReplication
+	for range 60 {
+		if w.tools[0].pending != nil {
+			if w.tools[0].pending.State == vgrv1.Secondary {
+				before = w.groups[east]
+			}
+			w.send(0)
+		}
+		w.step(0)
+		if before != nil {
+			break
+		}
+	}
+	w.step(0) // sees its own write
+	now := w.groups[east]
+	w.groups[east] = before
+	w.step(0)
+	if t0 := w.tools[0]; !t0.running || t0.pending != nil {
+		t.Errorf("an old picture ended with %q and %+v", t0.end, t0.pending)
+	}
+	w.groups[east] = now
+	if end := w.tools[0].end; end != "" {
+		t.Errorf("it ended with %q", end)
+	}
+}

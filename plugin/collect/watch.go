@@ -235,9 +235,17 @@ func newer(a, b *vgrv1.VolumeGroupReplication) bool {
 	return errA == nil && errB == nil && a.UID == b.UID && va > vb
 }
 
+// set takes in a list. What was put here meanwhile may be newer than what the list has of it.
 func (f *Follower) set(i int, in overview.SiteInput) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	for at := range in.Groups {
+		for _, old := range f.inputs[i].Groups {
+			if client.ObjectKeyFromObject(&old) == client.ObjectKeyFromObject(&in.Groups[at]) && newer(&old, &in.Groups[at]) {
+				in.Groups[at] = old
+			}
+		}
+	}
 	f.inputs[i] = in
 	f.mark()
 }
