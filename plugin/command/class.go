@@ -22,6 +22,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/plugin/collect"
 	"github.com/unified-replication/kubectl-vgr/plugin/failure"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
+	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
 
 // NewClass makes the class command with its subcommands.
@@ -169,7 +170,7 @@ func (e *Env) createClass(ctx context.Context, class *vgrv1.VolumeGroupReplicati
 	if err != nil {
 		return err
 	}
-	opts := []client.CreateOption{fieldManager}
+	opts := []client.CreateOption{site.FieldManager}
 	if mode == dryRunServer {
 		opts = append(opts, client.DryRunAll)
 	}

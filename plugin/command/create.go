@@ -327,7 +327,7 @@ func (c *creation) createHere(ctx context.Context, e *Env, p pair, group *vgrv1.
 		return err
 	}
 	if !s.exists {
-		opts := []client.CreateOption{fieldManager}
+		opts := []client.CreateOption{site.FieldManager}
 		if mode == dryRunServer {
 			opts = append(opts, client.DryRunAll)
 		}
@@ -346,7 +346,7 @@ func (c *creation) createHere(ctx context.Context, e *Env, p pair, group *vgrv1.
 		before := group.DeepCopy()
 		metav1.SetMetaDataAnnotation(&group.ObjectMeta, vgrv1.AnnotationPeerClusterUID, s.peerUID)
 		metav1.SetMetaDataAnnotation(&group.ObjectMeta, vgrv1.AnnotationPeerContext, p.peer.Name)
-		if err := cl.Patch(ctx, group, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), fieldManager); err != nil {
+		if err := cl.Patch(ctx, group, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), site.FieldManager); err != nil {
 			return siteError(p.here, "remember the peer", err)
 		}
 	}

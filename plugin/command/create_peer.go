@@ -95,7 +95,7 @@ func ensure(ctx context.Context, e *Env, s *site.Site, obj client.Object) error 
 	}
 	kind := obj.GetObjectKind().GroupVersionKind().Kind
 	wanted := obj.DeepCopyObject().(client.Object)
-	err = cl.Create(ctx, obj, fieldManager)
+	err = cl.Create(ctx, obj, site.FieldManager)
 	if apierrors.IsAlreadyExists(err) {
 		if err := cl.Get(ctx, client.ObjectKeyFromObject(obj), obj); err != nil {
 			return siteError(s, "read "+kind+" "+wanted.GetName(), err)

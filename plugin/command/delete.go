@@ -18,6 +18,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/plugin/collect"
 	"github.com/unified-replication/kubectl-vgr/plugin/failure"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
+	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
 
 type deletion struct {
@@ -159,7 +160,7 @@ func (d *deletion) one(ctx context.Context, e *Env, p pair, c client.Client, g *
 			g.Annotations = map[string]string{}
 		}
 		g.Annotations[vgrv1.AnnotationDeletionPolicy] = policy
-		opts := []client.PatchOption{fieldManager}
+		opts := []client.PatchOption{site.FieldManager}
 		if mode == dryRunServer {
 			opts = append(opts, client.DryRunAll)
 		}

@@ -21,7 +21,6 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/utils/clock"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
@@ -30,9 +29,6 @@ import (
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
-
-// fieldManager is who we are to the API server.
-const fieldManager = client.FieldOwner("kubectl-vgr")
 
 // Env is what every command gets from main.
 type Env struct {

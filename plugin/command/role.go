@@ -18,6 +18,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/plugin/collect"
 	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
 
 // role is promote, demote or resync.
@@ -239,7 +240,7 @@ func (r *role) one(ctx context.Context, e *Env, p pair, c client.Client, t roleC
 	}
 	before := g.DeepCopy()
 	g.Spec.ReplicationState = r.state
-	opts := []client.PatchOption{fieldManager}
+	opts := []client.PatchOption{site.FieldManager}
 	if mode == dryRunServer {
 		opts = append(opts, client.DryRunAll)
 	}

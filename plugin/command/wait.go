@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/plugin/failure"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
@@ -126,18 +127,6 @@ func (w waiter) ended(ctx context.Context, last outcome) error {
 // errTimeout tells the end of --timeout from an interruption.
 var errTimeout = failure.New(failure.CodeTimeout, "", "the time is up")
 
-// hopeless are the reasons that do not heal by themselves.
-func hopeless(reason string) bool {
-	switch reason {
-	case vgrv1.ReasonClassNotFound, vgrv1.ReasonInvalidParameters, vgrv1.ReasonBackendNotInstalled, vgrv1.ReasonBackendUnknown,
-		vgrv1.ReasonVolumeConflict, vgrv1.ReasonForeignDriver, vgrv1.ReasonTooManyVolumes, vgrv1.ReasonSourceInvalid,
-		vgrv1.ReasonObjectConflict, vgrv1.ReasonNoVolumes, vgrv1.ReasonInvalidSelector:
-		return true
-	default:
-		return false
-	}
-}
-
 // reaches judges whether a group has reached a state, as confirmed by the backend.
 func reaches(state vgrv1.ReplicationState) func(g *vgrv1.VolumeGroupReplication) outcome {
 	return func(g *vgrv1.VolumeGroupReplication) outcome {
@@ -158,7 +147,7 @@ func reaches(state vgrv1.ReplicationState) func(g *vgrv1.VolumeGroupReplication)
 			return outcome{done: true, says: says}
 		case state == vgrv1.Resync && answered && ready.Reason == vgrv1.ReasonResyncing:
 			return outcome{done: true, says: says} // all that a backend can say while its peer is primary
-		case hopeless(ready.Reason):
+		case recovery.Hopeless(ready.Reason):
 			return outcome{dead: ready.Reason + ": " + ready.Message, says: says, failing: true}
 		}
 		calm := ready.Reason == vgrv1.ReasonProgressing || ready.Reason == vgrv1.ReasonResyncing

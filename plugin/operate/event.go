@@ -13,6 +13,7 @@ import (
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
 
 // announce leaves an Event about how a job began or ended on every site that answers. The journal
@@ -52,5 +53,5 @@ func (o *Operator) event(ctx context.Context, j *Job, i int, g *vgrv1.VolumeGrou
 		Type: kind, Reason: reason, Message: message[:min(len(message), 1024)],
 		Source: corev1.EventSource{Component: "kubectl-vgr"}, FirstTimestamp: now, LastTimestamp: now, Count: 1,
 		ReportingController: "kubectl-vgr", ReportingInstance: o.Holder,
-	}, fieldManager)
+	}, site.FieldManager)
 }

@@ -19,10 +19,8 @@ import (
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
-
-// fieldManager is who we are to the API server.
-const fieldManager = client.FieldOwner("kubectl-vgr")
 
 const (
 	// leaseDuration is how long a Lease protects an operation whose tool is gone.
@@ -138,9 +136,9 @@ func (o *Operator) hold(ctx context.Context, j *Job, l *lease, i int) error {
 	obj.Spec.LeaseDurationSeconds = new(int32(leaseDuration.Seconds()))
 	obj.Spec.RenewTime = new(metav1.NewMicroTime(now))
 	if missing {
-		err = c.Create(ctx, obj, fieldManager)
+		err = c.Create(ctx, obj, site.FieldManager)
 	} else {
-		err = c.Update(ctx, obj, fieldManager) // with the resourceVersion that was read
+		err = c.Update(ctx, obj, site.FieldManager) // with the resourceVersion that was read
 	}
 	if err == nil {
 		l.held[i] = true

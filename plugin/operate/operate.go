@@ -222,7 +222,7 @@ func (o *Operator) write(ctx context.Context, j *Job, at int, g *vgrv1.VolumeGro
 	if r.err = w.Apply(g); r.err != nil {
 		return r
 	}
-	r.err = c.Patch(ctx, g, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), fieldManager)
+	r.err = c.Patch(ctx, g, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), site.FieldManager)
 	if apierrors.IsConflict(r.err) {
 		r.err = c.Get(ctx, client.ObjectKeyFromObject(before), g)
 	} else {
@@ -265,7 +265,7 @@ func (o *Operator) dryRun(ctx context.Context, at int, g *vgrv1.VolumeGroupRepli
 	if err := w.Apply(g); err != nil {
 		return err
 	}
-	return c.Patch(ctx, g, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), fieldManager, client.DryRunAll)
+	return c.Patch(ctx, g, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), site.FieldManager, client.DryRunAll)
 }
 
 // take takes in what became of a request.

@@ -33,6 +33,9 @@ const (
 	RequestTimeout = 10 * time.Second
 )
 
+// FieldManager is who we are to the API server when we write.
+const FieldManager = client.FieldOwner("kubectl-vgr")
+
 // Site is one cluster.
 type Site struct {
 	// Name is the kubeconfig context.

@@ -1,0 +1,339 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package recovery
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+)
+
+// take does one step: nil when its proof is there and the next one may follow.
+func (n *next) take(s Step) *Decision {
+	if d := n.available(s); d != nil {
+		return d
+	}
+	switch s.ID {
+	case StepRecord:
+		return n.record(s)
+	case StepSurrender:
+		return n.become(s, n.to, vgrv1.Secondary, n.to.demoted())
+	case StepDiscard:
+		return n.discard(s)
+	case StepFollow:
+		return n.become(s, n.to, vgrv1.Secondary, n.to.is(vgrv1.Secondary))
+	case StepDemote:
+		return n.demote(s)
+	case StepUpdate:
+		return n.update(s)
+	case StepSync:
+		return n.sync(s)
+	case StepPromote:
+		return n.promote(s)
+	case StepReverse:
+		return n.become(s, n.from, vgrv1.Secondary, n.from.is(vgrv1.Secondary))
+	case StepRestore:
+		return n.become(s, n.from, vgrv1.Primary, n.from.is(vgrv1.Primary))
+	case StepFinish:
+		return n.end(s)
+	default:
+		return n.fail(s, "", "the journal has a step %q that this version does not know", s.ID)
+	}
+}
+
+// available looks whether the sites that a step needs are there. The source is needed until the
+// target has been asked to take over.
+func (n *next) available(s Step) *Decision {
+	needed := []*Site{n.to}
+	if n.op.Aborting {
+		needed = []*Site{n.from, n.to}
+	} else if n.op.Kind != Unplanned && (!n.op.asked(StepPromote) || s.ID == StepReverse) {
+		needed = append(needed, n.from)
+	}
+	if s.ID == StepFinish {
+		needed = nil
+	}
+	for _, site := range needed {
+		switch {
+		case !site.Answered:
+			return &Decision{Operation: n.op, Step: s, Wait: site.Name + " does not answer: " + site.Trouble, Missing: true}
+		case site.Group == nil:
+			return n.fail(s, "", "the group does not exist on %s any more", site.Name)
+		case !site.Group.DeletionTimestamp.IsZero():
+			return n.fail(s, "", "the group is being deleted on %s", site.Name)
+		}
+	}
+	return nil
+}
+
+// reached are the sites on which the journal can be written.
+func (n *next) reached() []*Site {
+	return slices.DeleteFunc([]*Site{n.to, n.from}, func(s *Site) bool {
+		return !s.Answered || s.Group == nil || !s.Group.DeletionTimestamp.IsZero()
+	})
+}
+
+// record writes the journal before anything else. From then on, whoever drove the group before
+// fails with the next write: the group is not what it was any more.
+func (n *next) record(s Step) *Decision {
+	for _, site := range n.reached() {
+		j := site.Journal
+		mine := j != nil && j.ID == n.op.ID && j.Holder == n.op.Holder && j.Aborting == n.op.Aborting
+		// A backend that resyncs by itself could discard the wrong side in between.
+		hold := n.op.Kind != Unplanned && !n.op.Aborting && ptr.Deref(site.Group.Spec.AutoResync, false)
+		if mine && !hold {
+			continue
+		}
+		w := n.write(site)
+		if n.op.record(s.ID) == nil { // not the time of the plan, which somebody had to read
+			n.op.Started = metav1.NewMicroTime(n.to.Now)
+		}
+		n.op.start(s.ID, "", false, n.to.Now)
+		if hold {
+			w.AutoResync = new(false)
+			if !slices.Contains(n.op.AutoResync, site.Cluster) {
+				n.op.AutoResync = append(n.op.AutoResync, site.Cluster)
+			}
+		}
+		return n.send(s, w)
+	}
+	n.op.finish(s.ID, n.to.Now)
+	return nil
+}
+
+// become asks a site for a state and waits for the proof.
+func (n *next) become(s Step, site *Site, state vgrv1.ReplicationState, proven bool) *Decision {
+	switch {
+	case proven:
+		n.op.start(s.ID, site.Cluster, false, site.Now)
+		n.op.finish(s.ID, site.Now)
+		return nil
+	case site.desired() == state:
+		n.op.start(s.ID, site.Cluster, false, site.Now)
+		return n.wait(s, site)
+	case n.stale(site, s.ID):
+		return n.catchUp(s, site)
+	case n.op.asked(s.ID):
+		return n.fail(s, "find out who it was; then "+n.op.GoOn(site.Group.Namespace, site.Group.Name), "%s was asked to be %s, and somebody else asked for %s", site.Name, state, site.desired())
+	}
+	n.op.start(s.ID, site.Cluster, true, site.Now)
+	w := n.write(site)
+	w.State = state
+	return n.send(s, w)
+}
+
+// stale says whether a site is seen as it was before a write of this operation that was seen to
+// have happened: an older picture proves nothing.
+func (n *next) stale(site *Site, id StepID) bool {
+	return n.op.asked(id) && (site.Journal == nil || !site.Journal.asked(id))
+}
+
+func (n *next) catchUp(s Step, site *Site) *Decision {
+	return &Decision{Operation: n.op, Step: s, Wait: site.Name + " does not show yet what was written last"}
+}
+
+func (n *next) demote(s Step) *Decision {
+	if n.op.Kind != Unplanned {
+		if !n.op.asked(s.ID) && n.to.desired() != vgrv1.Secondary {
+			return n.fail(s, "find out who it was", "somebody asked %s to be %s; nothing was demoted", n.to.Name, n.to.desired())
+		}
+		return n.become(s, n.from, vgrv1.Secondary, n.from.demoted())
+	}
+	// A lost source is asked to give up if it can be, so that it does not come back as primary.
+	if len(n.reached()) < 2 || n.from.desired() != vgrv1.Primary {
+		return nil
+	}
+	if n.op.asked(StepDemote) || n.op.asked(StepPromote) {
+		return nil // somebody wants it otherwise, or it came back too late
+	}
+	n.op.start(s.ID, n.from.Cluster, true, n.from.Now)
+	n.op.finish(s.ID, n.from.Now)
+	w := n.write(n.from)
+	w.State = vgrv1.Secondary
+	return n.send(s, w)
+}
+
+// sync waits for the proof that the demotion has crossed. The site that this operation has demoted
+// looks again and again until both sides agree, so its word is enough. Otherwise each may speak of
+// an earlier time, and both must have said it.
+func (n *next) sync(s Step) *Decision {
+	n.op.start(s.ID, n.from.Cluster, false, n.from.Now)
+	if d := n.stillDemoted(s); d != nil {
+		return d
+	}
+	ours := n.op.asked(StepDemote)
+	if n.from.synced() && (ours || n.to.synced()) {
+		n.op.finish(s.ID, n.from.Now)
+		return nil
+	}
+	waiting := n.from
+	if n.from.synced() {
+		waiting = n.to
+	}
+	return &Decision{Operation: n.op, Step: s, Wait: waiting.Name + " does not confirm yet that both sites hold the same"}
+}
+
+// update asks a backend that does not fence for the last update, when nothing writes any more.
+func (n *next) update(s Step) *Decision {
+	if d := n.quiet(s); d != nil {
+		return d
+	}
+	if n.op.asked(s.ID) {
+		last := n.to.Group.Status.LastSyncTime
+		if last == nil || !last.After(n.op.record(s.ID).Started.Time) {
+			return &Decision{Operation: n.op, Step: s, Wait: n.to.Name + " has not reported the last update yet"}
+		}
+		n.op.finish(s.ID, n.to.Now)
+		return nil
+	}
+	n.op.start(s.ID, n.to.Cluster, true, n.to.Now)
+	w := n.write(n.to)
+	w.RequestSync = true
+	return n.send(s, w)
+}
+
+// quiet waits until nothing uses the volumes on a source that its backend does not fence. What was
+// fetched before is then not the last any more.
+func (n *next) quiet(s Step) *Decision {
+	wait := &Decision{Step: s, Failing: true, Wait: fmt.Sprintf("stop what uses the PVCs on %s: %s", n.from.Name, strings.Join(n.from.Users, ", "))}
+	switch {
+	case !n.from.UsersKnown:
+		wait.Wait = "it is not known whether anything uses the PVCs on " + n.from.Name
+	case len(n.from.Users) == 0:
+		return nil
+	}
+	if n.op.asked(StepUpdate) { // in the journal too, or a crash would forget that it has to be repeated
+		n.op.forget(StepUpdate, n.to.Now)
+		return n.send(s, n.write(n.to))
+	}
+	wait.Operation = n.op
+	return wait
+}
+
+// promote looks at everything once more in the observation that the write is bound to.
+func (n *next) promote(s Step) *Decision {
+	begun := n.op.asked(s.ID) || n.to.desired() == vgrv1.Primary
+	if !begun {
+		if d := n.mayPromote(s); d != nil {
+			return d
+		}
+	}
+	return n.become(s, n.to, vgrv1.Primary, n.to.is(vgrv1.Primary))
+}
+
+func (n *next) mayPromote(s Step) *Decision {
+	if d := n.sameMembers(s); d != nil {
+		return d
+	}
+	switch {
+	case n.op.Kind == Unplanned:
+		return nil
+	case n.traits.PromoteFirst:
+		return n.quiet(s)
+	default:
+		return n.stillDemoted(s)
+	}
+}
+
+// stillDemoted stops when the source has become something else since it was demoted.
+func (n *next) stillDemoted(s Step) *Decision {
+	switch {
+	case n.stale(n.from, StepDemote):
+		return n.catchUp(s, n.from)
+	case n.from.desired() != vgrv1.Secondary:
+		return n.fail(s, "find out who it was; the same command begins anew afterwards", "%s was demoted, and somebody asked for %s again", n.from.Name, n.from.desired())
+	case !n.from.demoted():
+		return n.wait(s, n.from)
+	default:
+		return nil
+	}
+}
+
+func (n *next) sameMembers(s Step) *Decision {
+	for _, site := range n.reached() {
+		if site == n.from && n.op.Kind == Unplanned {
+			continue // what a source says that is given up stops nothing
+		}
+		now := site.members()
+		same := slices.Equal(names(now), names(n.op.Members))
+		if site == n.to {
+			same = maps.Equal(now, n.op.Members)
+		}
+		if !same {
+			return n.fail(s, n.op.AbortCommand(n.to.Group.Namespace, n.to.Group.Name), "the members on %s are not those of the start: then %s, now %s; nothing was promoted",
+				site.Name, strings.Join(names(n.op.Members), ", "), strings.Join(names(now), ", "))
+		}
+	}
+	return nil
+}
+
+// clockError is how wrong the clock of a cluster is known at most, and a little more.
+const clockError = 2 * time.Second
+
+// discard makes a copy that went its own way follow again. While its peer is primary it cannot say
+// that it has all; the primary can say that a synchronisation has come through.
+func (n *next) discard(s Step) *Decision {
+	if n.to.desired() == vgrv1.Resync && n.op.asked(s.ID) {
+		last, r := n.from.Group.Status.LastSyncTime, n.op.record(s.ID)
+		ready := n.to.ready()
+		runs := n.to.current() && (ready.Status == metav1.ConditionTrue || ready.Reason == vgrv1.ReasonResyncing)
+		if runs && last != nil && last.After(r.Started.Add(clockError)) {
+			n.op.finish(s.ID, n.from.Now)
+			return nil
+		}
+		if runs {
+			return &Decision{Operation: n.op, Step: s, Wait: n.from.Name + " reports no synchronisation yet that came after the resync began"}
+		}
+		return n.wait(s, n.to)
+	}
+	if n.op.asked(s.ID) {
+		return n.become(s, n.to, vgrv1.Resync, false)
+	}
+	if !n.from.is(vgrv1.Primary) {
+		return n.fail(s, "", "%s is not primary any more, so there is nothing to resync from: %s", n.from.Name, n.from.says())
+	}
+	n.op.start(s.ID, n.to.Cluster, true, n.from.Now) // by the clock that will say when it has synchronised
+	w := n.write(n.to)
+	w.State = vgrv1.Resync
+	return n.send(s, w)
+}
+
+// end writes the result wherever it can be written.
+func (n *next) end(s Step) *Decision {
+	if n.op.Result == "" {
+		n.op.Result = Done
+		if n.op.Aborting {
+			n.op.Result = Aborted
+		}
+		n.op.start(s.ID, "", false, n.to.Now)
+		n.op.finish(s.ID, n.to.Now)
+		n.op.Finished = new(metav1.NewMicroTime(n.to.Now))
+	}
+	for _, site := range n.reached() {
+		if j := site.Journal; j != nil && j.ID == n.op.ID && j.Result != "" {
+			continue
+		}
+		w := n.write(site)
+		if slices.Contains(n.op.AutoResync, site.Cluster) {
+			w.AutoResync = new(true)
+		}
+		return n.send(s, w)
+	}
+	if len(n.op.AutoResync) == 0 {
+		return nil
+	}
+	for _, site := range n.reached() { // the last write has changed what the backend is asked for
+		if !site.current() {
+			return n.wait(s, site)
+		}
+	}
+	return nil
+}
