@@ -166,6 +166,7 @@ func (op *Operation) forget(id StepID, now time.Time) {
 // absorb takes over what another copy of the same journal knows of the steps. Two tools may have
 // written one each.
 func (op *Operation) absorb(other *Operation) {
+	op.Started = other.Started // by the first write, not by the plan
 	for _, r := range other.Steps {
 		mine := op.record(r.ID)
 		switch {

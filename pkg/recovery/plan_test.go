@@ -299,3 +299,23 @@ func TestOldPicture(t *testing.T) {
 		t.Errorf("it ended with %q", end)
 	}
 }
+
+// TestStarted: the time begins with the first write, not with the plan that somebody had to read.
+func TestStarted(t *testing.T) {
+	w := newWorld(backend.Traits{Fences: true, ConfirmsSync: true}, recovery.Planned, 0)
+	w.begin(0, w.request("A"))
+	op := w.tools[0].op
+	for range 3 {
+		p := w.observe()
+		for i := range p.Sites {
+			p.Sites[i].Now = now.Add(time.Hour)
+		}
+		d := recovery.Next(p, op, w.traits)
+		op = d.Operation
+		w.tools[0].pending = d.Write
+		w.send(0)
+	}
+	if got := w.read.of(w.groups[east]).op.Started.Time; !got.Equal(now.Add(time.Hour)) {
+		t.Errorf("the journal says that it started at %s", got)
+	}
+}
