@@ -46,6 +46,10 @@ test-unit: assets ## Run the tests of the product against real API servers
 	KUBEBUILDER_ASSETS="$$(bin/lab assets)" $(GOTEST) ./...
 	go test -timeout=15m -run TestExplore -v ./pkg/recovery | grep -E 'states|---|^(ok|FAIL)'
 
+.PHONY: explore
+explore: ## Walk through every schedule of the planner that the model has; takes minutes
+	go test -timeout=30m -run TestExplore -v ./pkg/recovery -thorough | grep -E ' states, |---|^(ok|FAIL)'
+
 .PHONY: e2e
 e2e: build assets ## Run the tests of the lab, and end to end on its two sites
 	cd hack && $(GOTEST) ./...

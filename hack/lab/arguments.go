@@ -45,7 +45,7 @@ func (c *controlPlane) apiServerArgs() []string {
 func (c *controlPlane) kcmArgs() []string {
 	return []string{
 		"--kubeconfig=" + c.kubeconfigFile(KCM),
-		"--controllers=persistentvolume-binder-controller,garbage-collector-controller,namespace-controller",
+		"--controllers=persistentvolume-binder-controller,garbage-collector-controller,namespace-controller,deployment-controller,replicaset-controller,statefulset-controller",
 		"--leader-elect=false", "--secure-port=0", "--use-service-account-credentials=false",
 		// The default of 20 makes a hundred claims slow to bind.
 		"--kube-api-qps=200", "--kube-api-burst=400",

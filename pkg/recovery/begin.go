@@ -21,6 +21,8 @@ type Request struct {
 	Abort bool
 	// Accept is the loss that an unplanned failover may bring.
 	Accept Loss
+	// Quiesce stops what uses the PVCs, and Start starts it on the other site.
+	Quiesce, Start bool
 	// Discard names the site whose unreplicated writes a failback may discard.
 	Discard string
 	// By is who asks, Holder this process, and ID the name of the operation if one begins.
@@ -60,13 +62,16 @@ func Begin(p Pair, r Request) (Operation, *Stop) {
 	if to == nil {
 		return Operation{}, stopf(Refused, fmt.Sprintf("--to %s or --to %s", p.Sites[0].Name, p.Sites[1].Name), "%s is none of the two sites", r.To.Name)
 	}
+	from := p.other(to)
 	if last.InFlight() {
 		op, goesOn, stop := resume(&p, last, to, r)
+		if goesOn && stop == nil {
+			op.workloads(from, to, r)
+		}
 		if goesOn || stop != nil {
 			return op, stop
 		}
 	}
-	from := p.other(to)
 	if last != nil && p.Site(last.To) == to && untold(&p, last) {
 		op := last.clone()
 		op.Holder = r.Holder
@@ -80,13 +85,46 @@ func Begin(p Pair, r Request) (Operation, *Stop) {
 		Started: metav1.NewMicroTime(to.Now), Members: to.members(), Accepted: r.Accept.String(),
 		Discard: r.Kind == Failback && astray(from, to),
 	}
+	op.workloads(from, to, r)
 	if last != nil {
 		op.Revision = last.Revision + 1
 	}
+	loses := from
 	if _, op.LastSync = LossOf(from, to); op.Discard {
-		op.LastSync = to.Group.Status.LastSyncTime
+		loses, op.LastSync = to, to.Group.Status.LastSyncTime
+	}
+	if op.Discard || op.Kind == Unplanned {
+		op.VolumeSyncs = volumeSyncs(loses, to, op.LastSync)
 	}
 	return op, nil
+}
+
+// volumeSyncs are the PVCs that were last synchronised at another time than the group, as the site
+// that loses them says, or else the target.
+func volumeSyncs(loses, to *Site, last *metav1.Time) []VolumeSync {
+	site := loses
+	if site.Group == nil {
+		site = to
+	}
+	var out []VolumeSync
+	for _, v := range site.Group.Status.Volumes {
+		if !v.LastSyncTime.Equal(last) {
+			out = append(out, VolumeSync{v.Name, v.LastSyncTime})
+		}
+	}
+	return out
+}
+
+// workloads takes in what is to be stopped. An operation that was begun without can be continued with.
+func (op *Operation) workloads(from, to *Site, r Request) {
+	op.Quiesce, op.Start = op.Quiesce || r.Quiesce, op.Start || r.Start
+	if !op.Quiesce || op.asked(StepPromote) {
+		return
+	}
+	op.toStop(from)
+	if op.Discard {
+		op.toStop(to)
+	}
 }
 
 // abort marks the operation in flight as to be taken back.

@@ -60,10 +60,10 @@ type Surroundings struct {
 	NoController string
 }
 
-// Checks looks at everything that an operation of that kind needs. It never fails: what is not
+// Checks looks at everything that an operation needs. It never fails: what is not
 // known is a finding as well.
-func Checks(f Facts, kind Kind, fromRef, toRef SiteRef) []Check {
-	c := checker{facts: f, kind: kind, from: f.Site(fromRef), to: f.Site(toRef)}
+func Checks(f Facts, op Operation) []Check {
+	c := checker{facts: f, op: op, from: f.Site(op.From), to: f.Site(op.To)}
 	c.identity()
 	c.answers()
 	if c.from.Group != nil || c.to.Group != nil {
@@ -75,7 +75,10 @@ func Checks(f Facts, kind Kind, fromRef, toRef SiteRef) []Check {
 		c.roles()
 		c.health()
 		c.lag()
-		c.users()
+		c.usersOn(c.from)
+		if op.Discard { // it gives up its role first
+			c.usersOn(c.to)
+		}
 		c.operation()
 	}
 	c.permissions()
@@ -90,7 +93,7 @@ func Problems(checks []Check) []Check {
 
 type checker struct {
 	facts    Facts
-	kind     Kind
+	op       Operation
 	from, to *Site
 	checks   []Check
 }
@@ -103,7 +106,7 @@ func (c *checker) ok(id, format string, args ...any) { c.add(id, CheckOK, "", fo
 
 // unlessLost is a problem, unless the source is given up and the check is about the source.
 func (c *checker) unlessLost(s *Site) Severity {
-	if c.kind == Unplanned && s.SiteRef == c.from.SiteRef {
+	if c.op.Kind == Unplanned && s.SiteRef == c.from.SiteRef {
 		return CheckWarning
 	}
 	return CheckProblem
@@ -136,7 +139,7 @@ func (c *checker) answers() {
 		switch {
 		case !s.Answered:
 			c.add("reachable", c.unlessLost(s), "if the site is lost: failover --unplanned", "%s does not answer: %s", s.Name, s.Trouble)
-		case c.kind == Unplanned && s == c.from:
+		case c.op.Kind == Unplanned && s == c.from:
 			c.add("reachable", CheckWarning, "a planned failover loses nothing; leave out --unplanned", "%s answers", s.Name)
 		default:
 			c.ok("reachable", "%s answers", s.Name)
@@ -187,7 +190,7 @@ func list(names []string) string {
 }
 
 func (c *checker) roles() {
-	if c.kind == Unplanned {
+	if c.op.Kind == Unplanned {
 		if c.to.desired() == vgrv1.Secondary {
 			c.ok("roles", "%s is to be a secondary", c.to.Name)
 		} else {
@@ -196,7 +199,7 @@ func (c *checker) roles() {
 		return
 	}
 	switch {
-	case c.from.is(vgrv1.Primary) && (c.to.demoted() || c.kind == Failback):
+	case c.from.is(vgrv1.Primary) && (c.to.demoted() || c.op.Kind == Failback):
 		c.ok("roles", "%s is primary, %s is %s", c.from.Name, c.to.Name, strings.ToLower(string(c.to.state())))
 	case c.from.demoted() && c.to.demoted() && c.facts.Traits.ConfirmsSync:
 		c.add("roles", CheckWarning, "", "both sites are secondary: nobody can write until %s is promoted", c.to.Name)
@@ -216,7 +219,7 @@ func stateWord(s *Site) string {
 func (c *checker) health() {
 	if text := c.to.broken(); text != "" {
 		severity := CheckProblem
-		if c.kind == Failback {
+		if c.op.Kind == Failback {
 			severity = CheckWarning // what it is there to mend
 		}
 		c.add("health", severity, "", "the copy on %s has an error: %s", c.to.Name, text)
@@ -247,18 +250,6 @@ func (c *checker) lag() {
 		c.add("lag", CheckWarning, "", "the last synchronisation is %s old; the schedule is %s", loss.Age.Round(time.Second), c.facts.Schedule)
 	default:
 		c.ok("lag", "the last synchronisation is %s old", loss.Age.Round(time.Second))
-	}
-}
-
-func (c *checker) users() {
-	switch {
-	case c.from.Group == nil:
-	case len(c.from.Users) > 0:
-		c.add("users", c.unlessLost(c.from), "stop them on "+c.from.Name+" first", "in use on %s by %s", c.from.Name, strings.Join(c.from.Users, ", "))
-	case !c.from.UsersKnown:
-		c.add("users", CheckWarning, "allow list on pods and volumeattachments", "it is not known what uses the PVCs on %s", c.from.Name)
-	default:
-		c.ok("users", "nothing uses the PVCs on %s", c.from.Name)
 	}
 }
 

@@ -4,6 +4,7 @@
 package recovery_test
 
 import (
+	"crypto/sha256"
 	"flag"
 	"fmt"
 	"strings"
@@ -21,6 +22,8 @@ var storages = map[string]backend.Traits{
 }
 
 var moreFaults = flag.Int("faults", 0, "how many more faults than usual TestExplore lets happen on one way; each takes ten times as long")
+
+var thorough = flag.Bool("thorough", false, "let two tools see old pictures as well: four minutes instead of one")
 
 // TestExplore walks through every state that tools, controllers, storage and faults can reach
 // together, and looks at each of them. A violation is shown with the shortest way to it.
@@ -41,6 +44,19 @@ func TestExplore(t *testing.T) {
 		"unplanned":                     func(t backend.Traits) world { w := newWorld(t, recovery.Unplanned, 1); w.up[east] = false; return w },
 		"unplanned, the source answers": func(t backend.Traits) world { return newWorld(t, recovery.Unplanned, 1) },
 		"failback":                      newSplitWorld,
+		"planned, quiesced":             func(t backend.Traits) world { return quiesced(newWorld(t, recovery.Planned, 1)) },
+		"planned, quiesced and aborted": func(t backend.Traits) world {
+			w := quiesced(newWorld(t, recovery.Planned, 1))
+			w.mayAbort = true
+			return w
+		},
+		"planned, late":           func(t backend.Traits) world { return late(newWorld(t, recovery.Planned, 0)) },
+		"planned, quiesced, late": func(t backend.Traits) world { return late(quiesced(newWorld(t, recovery.Planned, 0))) },
+		"unplanned, late":         func(t backend.Traits) world { return late(newWorld(t, recovery.Unplanned, 0)) },
+		"failback, late":          func(t backend.Traits) world { return late(newSplitWorld(t)) },
+	}
+	if *thorough {
+		scenarios["planned, two tools, late"] = func(t backend.Traits) world { w := late(newWorld(t, recovery.Planned, 0)); w.together = true; return w }
 	}
 	if raceEnabled {
 		t.Skip("nothing runs at the same time here, and the race detector makes it many times slower; make test runs it without")
@@ -57,6 +73,18 @@ func TestExplore(t *testing.T) {
 	}
 }
 
+// late has a tool that may see a site as it was.
+func late(w world) world {
+	w.late, w.faults = true, 0
+	return w
+}
+
+// quiesced has an application that can be stopped and started.
+func quiesced(w world) world {
+	w.quiesce, w.app, w.replicas = true, true, [2]int32{east: 1}
+	return w
+}
+
 // node is a state and how it was reached.
 type node struct {
 	world  world
@@ -67,7 +95,7 @@ type node struct {
 func explore(t *testing.T, start world) {
 	t.Helper()
 	nodes := []node{{world: start, parent: -1, event: "start"}}
-	seen := map[string]bool{start.key(): true}
+	seen := map[[sha256.Size]byte]bool{sha256.Sum256(start.key()): true}
 	schedules := 0
 	calmed, ends := map[string]bool{}, map[string]int{}
 	for i := 0; i < len(nodes); i++ {
@@ -92,7 +120,7 @@ func explore(t *testing.T, start world) {
 		}
 		for _, e := range w.events() {
 			schedules++
-			if key := e.world.key(); !seen[key] {
+			if key := sha256.Sum256(e.world.key()); !seen[key] {
 				seen[key] = true
 				nodes = append(nodes, node{world: e.world, parent: i, event: e.name})
 			}

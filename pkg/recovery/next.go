@@ -52,6 +52,8 @@ type Write struct {
 	AutoResync *bool
 	// RequestSync asks for an update of the copy.
 	RequestSync bool
+	// Scale is for workloads; nothing of the group is changed then.
+	Scale []Scale
 	// Operation is the journal as it is to be written.
 	Operation Operation
 }
@@ -108,8 +110,10 @@ type Decision struct {
 	Failing bool
 	// Missing is true when what is waited for is a site that does not answer.
 	Missing bool
-	Stop    *Stop
-	Done    bool
+	// Look is true when the next decision needs to know what uses the PVCs now.
+	Look bool
+	Stop *Stop
+	Done bool
 }
 
 // Next decides from an observation how an operation goes on. It never waits and never asks.

@@ -49,6 +49,12 @@ type SiteRef struct {
 	Cluster string `json:"cluster"`
 }
 
+// VolumeSync is the last synchronisation of one PVC; nil when it is not known.
+type VolumeSync struct {
+	Name     string       `json:"name"`
+	LastSync *metav1.Time `json:"lastSync"`
+}
+
 // StepTimes is one step of an operation as it was seen.
 type StepTimes struct {
 	ID StepID `json:"id"`
@@ -84,6 +90,13 @@ type Operation struct {
 	// LastSync is the last synchronisation that was known of when it started. With Discard it is the
 	// last one of To, when it was primary: what To wrote later is discarded.
 	LastSync *metav1.Time `json:"lastSync,omitempty"`
+	// VolumeSyncs are the PVCs whose last synchronisation is another one.
+	VolumeSyncs []VolumeSync `json:"volumeSyncs,omitempty"`
+	// Quiesce is true when the workloads that use the PVCs are stopped, and Start when they are
+	// started on To afterwards. Stopped are those workloads, with what they had.
+	Quiesce bool              `json:"quiesce,omitempty"`
+	Start   bool              `json:"start,omitempty"`
+	Stopped []StoppedWorkload `json:"stopped,omitempty"`
 	// Discard is true when the unreplicated writes of To are discarded first.
 	Discard bool `json:"discard,omitempty"`
 	// Aborting is true once the operation is being taken back.
@@ -121,6 +134,8 @@ func (op *Operation) clone() Operation {
 	out.Members = maps.Clone(op.Members)
 	out.AutoResync = slices.Clone(op.AutoResync)
 	out.Steps = slices.Clone(op.Steps)
+	out.Stopped = slices.Clone(op.Stopped)
+	out.VolumeSyncs = slices.Clone(op.VolumeSyncs)
 	return out
 }
 
@@ -184,6 +199,11 @@ func (op *Operation) absorb(other *Operation) {
 	for _, cluster := range other.AutoResync {
 		if !slices.Contains(op.AutoResync, cluster) {
 			op.AutoResync = append(op.AutoResync, cluster)
+		}
+	}
+	for _, w := range other.Stopped {
+		if op.stopped(w.Cluster, Workload{Kind: w.Kind, Name: w.Name}) == nil {
+			op.Stopped = append(op.Stopped, w)
 		}
 	}
 	if op.Result == "" {

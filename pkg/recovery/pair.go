@@ -40,10 +40,8 @@ type Site struct {
 	Group     *vgrv1.VolumeGroupReplication
 	Journal   *Operation
 	Illegible error
-	// Users are the pods and attachments that use the group's PVCs. UsersKnown is false when
-	// they could not be listed, or nobody asked.
-	Users      []string
-	UsersKnown bool
+	// Usage is what uses the group's PVCs; nil when nobody looked for this decision.
+	Usage *Usage
 }
 
 // Read takes in a group, which may be nil.

@@ -44,6 +44,17 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
+// What uses PVCs, for tests.
+var (
+	db       = recovery.Workload{Kind: "statefulset", Name: "db", Replicas: 3, Claims: []string{"data"}}
+	db0      = recovery.User{Kind: "pod", Name: "db-0", Claim: "data", Workload: "statefulset/db"}
+	attached = recovery.User{Kind: "node", Name: "worker-1", Claim: "data"}
+	stopped  = []recovery.StoppedWorkload{
+		{Cluster: sites[east].Cluster, Kind: "statefulset", Name: "db", Replicas: 3},
+		{Cluster: sites[west].Cluster, Kind: "deployment", Name: "web", Replicas: 2},
+	}
+)
+
 // TestPlans has the plan of every kind of operation with every kind of backend.
 func TestPlans(t *testing.T) {
 	ops := map[string]recovery.Operation{
@@ -52,6 +63,10 @@ func TestPlans(t *testing.T) {
 		"unplanned":                      {Kind: recovery.Unplanned},
 		"failback":                       {Kind: recovery.Failback},
 		"failback, something to discard": {Kind: recovery.Failback, Discard: true},
+		"planned, quiesced":              {Kind: recovery.Planned, Quiesce: true, Start: true, Stopped: stopped[:1]},
+		"planned, quiesced, taken back":  {Kind: recovery.Planned, Aborting: true, Quiesce: true, Start: true, Stopped: stopped[:1]},
+		"planned, nothing to quiesce":    {Kind: recovery.Planned, Quiesce: true},
+		"failback, quiesced":             {Kind: recovery.Failback, Discard: true, Quiesce: true, Start: true, Stopped: stopped},
 	}
 	var b strings.Builder
 	for _, storage := range slices.Sorted(maps.Keys(storages)) {
@@ -71,7 +86,7 @@ func TestPlans(t *testing.T) {
 func ceph(change func(p *recovery.Pair, a *[2]recovery.Surroundings)) (recovery.Pair, recovery.Facts) {
 	w := newWorld(backend.Traits{Fences: true, ConfirmsSync: true}, recovery.Planned, 0)
 	w.app = false
-	p := w.observe()
+	p := w.observe(true)
 	p.Sites[east].Group.Annotations = map[string]string{vgrv1.AnnotationPeerClusterUID: "uid-west"}
 	p.Sites[east].Group.Status.LastSyncTime = &before
 	a := [2]recovery.Surroundings{{Controller: "v1"}, {Controller: "v1"}}
@@ -166,8 +181,35 @@ func TestRefusals(t *testing.T) {
 		"lagging": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
 			p.Sites[east].Group.Status.LastSyncTime = new(metav1.NewTime(now.Add(-time.Hour)))
 		}, planned},
-		"in use":          {func(p *recovery.Pair, _ *[2]recovery.Surroundings) { p.Sites[east].Users = []string{"pod/db-0 (data)"} }, planned},
-		"users not known": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) { p.Sites[east].UsersKnown = false }, planned},
+		"in use": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) { p.Sites[east].Usage.Users = []recovery.User{db0} }, planned},
+		"users not known": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+			p.Sites[east].Usage = &recovery.Usage{Unknown: "forbidden"}
+		}, planned},
+		"quiesced": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+			p.Sites[east].Usage = &recovery.Usage{Users: []recovery.User{db0, attached}, Workloads: []recovery.Workload{db}}
+		}, with(func(r *recovery.Request) { r.Quiesce = true })},
+		"quiesced, one remains": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+			p.Sites[east].Usage = &recovery.Usage{Users: []recovery.User{db0, {Kind: "pod", Name: "shell", Claim: "data"}}, Workloads: []recovery.Workload{db}}
+		}, with(func(r *recovery.Request) { r.Quiesce = true })},
+		"quiesced, attached and nobody knows": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+			p.Sites[east].Usage = &recovery.Usage{Users: []recovery.User{attached}}
+		}, with(func(r *recovery.Request) { r.Quiesce = true })},
+		"quiesced, managed by an operator": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+			managed := db
+			managed.Owner = "postgrescluster/db"
+			p.Sites[east].Usage = &recovery.Usage{Users: []recovery.User{db0}, Workloads: []recovery.Workload{managed}}
+		}, with(func(r *recovery.Request) { r.Quiesce = true })},
+		"quiesced, not known": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+			p.Sites[east].Usage = &recovery.Usage{Unknown: "forbidden"}
+		}, with(func(r *recovery.Request) { r.Quiesce = true })},
+		"failback, in use where it is discarded": {func(p *recovery.Pair, a *[2]recovery.Surroundings) {
+			split(p, a)
+			p.Sites[west].Usage = &recovery.Usage{Users: []recovery.User{db0}, Workloads: []recovery.Workload{db}}
+		}, with(func(r *recovery.Request) { r.Kind, r.Discard = recovery.Failback, "west" })},
+		"failback, quiesced where it is discarded": {func(p *recovery.Pair, a *[2]recovery.Surroundings) {
+			split(p, a)
+			p.Sites[west].Usage = &recovery.Usage{Users: []recovery.User{db0}, Workloads: []recovery.Workload{db}}
+		}, with(func(r *recovery.Request) { r.Kind, r.Discard, r.Quiesce = recovery.Failback, "west", true })},
 		"a permission missing": {func(_ *recovery.Pair, a *[2]recovery.Surroundings) {
 			a[west].Denied = []string{"patch volumegroupreplications"}
 		}, planned},
@@ -189,8 +231,8 @@ func TestRefusals(t *testing.T) {
 			}
 			continue
 		}
-		fmt.Fprintf(&b, "  begins: %s, revision %d, accepted %q, discard %v\n", op.String(), op.Revision, op.Accepted, op.Discard)
-		for _, c := range recovery.Checks(facts, op.Kind, op.From, op.To) {
+		fmt.Fprintf(&b, "  begins: %s, revision %d, accepted %q, discard %v, stops %v\n", op.String(), op.Revision, op.Accepted, op.Discard, op.Stopped)
+		for _, c := range recovery.Checks(facts, op) {
 			if c.Severity != recovery.CheckOK {
 				fmt.Fprintf(&b, "  %s %s: %s\n    remedy: %s\n", c.Severity, c.ID, c.Evidence, c.Remedy)
 			}
@@ -306,7 +348,7 @@ func TestStarted(t *testing.T) {
 	w.begin(0, w.request("A"))
 	op := w.tools[0].op
 	for range 3 {
-		p := w.observe()
+		p := w.observe(true)
 		for i := range p.Sites {
 			p.Sites[i].Now = now.Add(time.Hour)
 		}

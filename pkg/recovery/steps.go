@@ -18,12 +18,15 @@ const (
 	StepSurrender StepID = "surrender" // an old primary gives up its role
 	StepDiscard   StepID = "discard"   // its unreplicated writes go, the primary's data comes
 	StepFollow    StepID = "follow"    // it is an ordinary secondary again
+	StepHalt      StepID = "halt"      // what runs on the old primary is stopped
+	StepQuiesce   StepID = "quiesce"   // what uses the PVCs on the source is stopped
 	StepDemote    StepID = "demote"    // the source gives up its role
 	StepUpdate    StepID = "update"    // the target fetches what is missing, once nobody writes
 	StepSync      StepID = "sync"      // both sites are proven to hold the same
 	StepPromote   StepID = "promote"   // the target takes the role
 	StepReverse   StepID = "reverse"   // the old source follows the target
 	StepRestore   StepID = "restore"   // the source takes its role back
+	StepStart     StepID = "start"     // what was stopped is started
 	StepFinish    StepID = "finish"    // write the result on every site that answers
 )
 
@@ -43,16 +46,25 @@ func Steps(op Operation, t backend.Traits) []Step {
 	switch {
 	case op.Aborting:
 		steps = append(steps, Step{StepRestore, op.From, "spec.replicationState: primary", "the backend reports primary"})
+		if len(op.toStart()) > 0 {
+			steps = append(steps, Step{StepStart, op.From, op.starts(), "their specs say so"})
+		}
 	case op.Kind == Unplanned:
 		steps = append(steps,
 			Step{StepDemote, op.From, "spec.replicationState: secondary, if the site answers; not waited for", "it is asked for"},
 			Step{StepPromote, op.To, "spec.replicationState: primary", "the backend reports primary"})
 	default:
 		if op.Discard {
+			if op.Quiesce {
+				steps = append(steps, Step{StepHalt, op.To, op.stops(op.To), "nothing uses the PVCs there"})
+			}
 			steps = append(steps,
 				Step{StepSurrender, op.To, "spec.replicationState: secondary", "the backend reports secondary"},
 				Step{StepDiscard, op.To, "spec.replicationState: resync; discards what never reached " + op.From.Name, op.From.Name + " reports a synchronisation that came after"},
 				Step{StepFollow, op.To, "spec.replicationState: secondary", "the backend reports secondary"})
+		}
+		if op.Quiesce {
+			steps = append(steps, Step{StepQuiesce, op.From, op.stops(op.From), "nothing uses the PVCs there"})
 		}
 		steps = append(steps, handover(op, t)...)
 	}
@@ -61,18 +73,20 @@ func Steps(op Operation, t backend.Traits) []Step {
 
 func handover(op Operation, t backend.Traits) []Step {
 	demote := Step{StepDemote, op.From, "spec.replicationState: secondary", "the backend reports secondary"}
-	promote := Step{StepPromote, op.To, "spec.replicationState: primary", "the backend reports primary"}
-	if t.PromoteFirst {
-		return []Step{
-			{StepUpdate, op.To, "ask for a last update, once nothing uses the PVCs on " + op.From.Name, "the backend reports one that came after"},
-			promote,
-			{StepReverse, op.From, "spec.replicationState: secondary", "the backend reports secondary"},
-		}
+	promote := []Step{{StepPromote, op.To, "spec.replicationState: primary", "the backend reports primary"}}
+	if op.Start {
+		promote = append(promote, Step{StepStart, op.To, op.starts(), "their specs say so"})
 	}
-	if t.ConfirmsSync {
+	switch {
+	case t.PromoteFirst:
+		update := Step{StepUpdate, op.To, "ask for a last update, once nothing uses the PVCs on " + op.From.Name, "the backend reports one that came after"}
+		reverse := Step{StepReverse, op.From, "spec.replicationState: secondary", "the backend reports secondary"}
+		return append(append([]Step{update}, promote...), reverse)
+	case t.ConfirmsSync:
 		same := fmt.Sprintf("the backend reports that %s and %s hold the same", op.From.Name, op.To.Name)
 		sync := Step{StepSync, op.From, "wait until " + same, same}
-		return []Step{demote, sync, promote}
+		return append([]Step{demote, sync}, promote...)
+	default:
+		return append([]Step{demote}, promote...)
 	}
-	return []Step{demote, promote}
 }

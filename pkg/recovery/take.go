@@ -4,7 +4,6 @@
 package recovery
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -24,6 +23,12 @@ func (n *next) take(s Step) *Decision {
 	switch s.ID {
 	case StepRecord:
 		return n.record(s)
+	case StepHalt:
+		return n.quiesce(s, n.to)
+	case StepQuiesce:
+		return n.quiesce(s, n.from)
+	case StepStart:
+		return n.startWorkloads(s, n.at(s))
 	case StepSurrender:
 		return n.become(s, n.to, vgrv1.Secondary, n.to.demoted())
 	case StepDiscard:
@@ -72,6 +77,14 @@ func (n *next) available(s Step) *Decision {
 		}
 	}
 	return nil
+}
+
+// at is the site of a step that may happen on either.
+func (n *next) at(s Step) *Site {
+	if s.Site == n.op.From {
+		return n.from
+	}
+	return n.to
 }
 
 // reached are the sites on which the journal can be written.
@@ -203,12 +216,14 @@ func (n *next) update(s Step) *Decision {
 // quiet waits until nothing uses the volumes on a source that its backend does not fence. What was
 // fetched before is then not the last any more.
 func (n *next) quiet(s Step) *Decision {
-	wait := &Decision{Step: s, Failing: true, Wait: fmt.Sprintf("stop what uses the PVCs on %s: %s", n.from.Name, strings.Join(n.from.Users, ", "))}
+	wait := n.unknownUsage(s, n.from)
 	switch {
-	case !n.from.UsersKnown:
-		wait.Wait = "it is not known whether anything uses the PVCs on " + n.from.Name
-	case len(n.from.Users) == 0:
+	case wait != nil && n.from.Usage == nil:
+		return wait
+	case wait == nil && len(n.from.users()) == 0:
 		return nil
+	case wait == nil:
+		wait = n.look(s, true, "stop what uses the PVCs on %s: %s", n.from.Name, join(n.from.users()))
 	}
 	if n.op.asked(StepUpdate) { // in the journal too, or a crash would forget that it has to be repeated
 		n.op.forget(StepUpdate, n.to.Now)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -52,6 +53,10 @@ type world struct {
 	// promoting: the backend is in the middle of it and does not look at the spec any more.
 	promoting [2]bool
 	acked     uint8
+	// replicas are what a workload has on each site, which uses the PVCs. Where quiesce is asked for,
+	// it is the application on east; on west it can run as well.
+	replicas [2]int32
+	quiesce  bool
 	// app: something uses the PVCs on east. It does not stop: what starts and stops again between
 	// two looks cannot be noticed.
 	app bool
@@ -61,6 +66,8 @@ type world struct {
 	faults int
 	// cutOff is the site that a fault can cut off when no other fault can be; or -1 for all faults.
 	cutOff int
+	// late: a tool may see a site as it was, but never as it was before what it saw already.
+	late bool
 	// together: a second tool may begin while the first one runs, or sleeps.
 	together bool
 	// mayAbort and mayForce: after a crash somebody may abort, or do an unplanned failover.
@@ -78,6 +85,10 @@ type tool struct {
 	pending *recovery.Write
 	stale   bool
 	end     string
+	// look: the last decision needs to know what uses the PVCs.
+	look bool
+	// pictures are what it saw last of each site, where old pictures are explored.
+	pictures [2]*vgrv1.VolumeGroupReplication
 }
 
 // journals remembers what was read from objects, which never change.
@@ -149,6 +160,7 @@ func newSplitWorld(t backend.Traits) world {
 func (w *world) request(holder string) recovery.Request {
 	r := recovery.Request{Kind: w.kind, To: sites[west], By: "admin", Holder: holder, ID: "op-" + holder}
 	last, _ := recovery.Newest(w.observeAll())
+	r.Quiesce, r.Start = w.quiesce, w.quiesce
 	switch {
 	case last != nil: // the same command as before
 		r.Kind, r.To, r.Accept.Unknown = last.Kind, last.To, last.Kind == recovery.Unplanned
@@ -167,35 +179,46 @@ func (w *world) request(holder string) recovery.Request {
 func (w *world) observeAll() recovery.Pair {
 	n := *w
 	n.up = [2]bool{true, true}
-	return n.observe()
+	return n.observe(true)
 }
 
-// observe is what a tool sees.
-func (w *world) observe() recovery.Pair {
+// observe is what a tool sees. What uses the PVCs is only looked at on demand.
+func (w *world) observe(usage bool) recovery.Pair {
 	p := recovery.Pair{Namespace: "production", Name: "db"}
 	for i := range sites {
-		p.Sites[i] = recovery.Site{SiteRef: sites[i], Now: now, Answered: w.up[i], Alive: w.up[i], UsersKnown: w.up[i]}
+		p.Sites[i] = recovery.Site{SiteRef: sites[i], Now: now, Answered: w.up[i], Alive: w.up[i]}
 		if w.up[i] {
 			p.Sites[i].Group, p.Sites[i].Journal = w.groups[i], w.read.of(w.groups[i]).op
 		} else {
 			p.Sites[i].Trouble = "cut off"
 		}
-		if i == east && w.app && w.up[i] {
-			p.Sites[i].Users = []string{"pod/app"}
+		if usage && w.up[i] {
+			p.Sites[i].Usage = w.usage(i)
 		}
 	}
 	return p
 }
 
+func (w *world) usage(i int) *recovery.Usage {
+	u := &recovery.Usage{}
+	if w.quiesce {
+		u.Workloads = []recovery.Workload{{Kind: "statefulset", Name: "app", Claims: []string{"data"}, Replicas: w.replicas[i], ResourceVersion: fmt.Sprint(w.replicas[i])}}
+	}
+	if i == east && w.app {
+		u.Users = []recovery.User{{Kind: "pod", Name: "app", Claim: "data", Workload: "statefulset/app"}}
+	}
+	return u
+}
+
 // key tells worlds apart: objects, storage, tools. Of numbers that only grow it takes the order.
-func (w *world) key() string {
+func (w *world) key() []byte {
 	b := w.truth(nil)
 	b = append(b, byte(w.faults))
 	for _, yes := range []bool{w.up[0], w.up[1], w.link} {
 		b = strconv.AppendBool(b, yes)
 	}
 	for _, t := range w.tools {
-		for _, yes := range []bool{t.started, t.running, t.stale, t.request.Abort} {
+		for _, yes := range []bool{t.started, t.running, t.stale, t.look, t.request.Abort} {
 			b = strconv.AppendBool(b, yes)
 		}
 		if t.running {
@@ -203,10 +226,21 @@ func (w *world) key() string {
 		}
 		if t.pending != nil {
 			b = append(b, t.pending.Site.Name+string(t.pending.State)...)
+			for _, s := range t.pending.Scale {
+				b = strconv.AppendInt(b, int64(s.Replicas), 10)
+			}
 			b = w.journalKey(b, &t.pending.Operation)
 		}
+		for i, g := range t.pictures {
+			b = append(b, '/')
+			if !w.late || g == nil || g == w.groups[i] {
+				continue
+			}
+			j := w.read.of(g)
+			b = w.journalKey(append(b, j.key...), j.op)
+		}
 	}
-	return string(b)
+	return b
 }
 
 // truth is what is so, whatever a tool thinks of it.
@@ -220,7 +254,7 @@ func (w *world) truth(b []byte) []byte {
 	for _, yes := range []bool{w.crossed, w.split, w.app, w.accepted} {
 		b = strconv.AppendBool(b, yes)
 	}
-	return append(b, w.acked)
+	return append(b, w.acked, byte(w.replicas[east]), byte(w.replicas[west]))
 }
 
 // journalKey is a journal without what only grows: of the revision, whether it is the newest.
@@ -238,6 +272,7 @@ func (w *world) journalKey(b []byte, op *recovery.Operation) []byte {
 			b = strconv.AppendInt(b, int64(cmp.Compare(op.Revision, other.Revision)), 10)
 		}
 	}
+	b = append(b, byte('0'+len(op.Stopped)))
 	for _, r := range op.Steps {
 		b = append(b, r.ID...)
 		b = strconv.AppendBool(strconv.AppendBool(append(b, byte('0'+r.Attempt)), r.Asked), r.Finished != nil)
@@ -339,9 +374,15 @@ func (w *world) toolEvents(i int, add func(string, func(*world))) {
 	if !t.running {
 		return
 	}
-	if t.pending == nil {
+	switch {
+	case t.pending == nil:
 		add(name+" looks", func(n *world) { n.step(i) })
-	} else {
+		for at, s := range sites {
+			if w.late && w.up[at] && t.pictures[at] != w.groups[at] {
+				add(name+" sees what "+s.Name+" is now", func(n *world) { n.tools[i].pictures[at] = n.groups[at] })
+			}
+		}
+	default:
 		add(name+" writes to "+t.pending.Site.Name, func(n *world) { n.send(i) })
 		if w.faults > 0 && w.cutOff < 0 {
 			add(name+"'s write to "+t.pending.Site.Name+" fails", func(n *world) { n.tools[i].pending = nil; n.faults-- })
@@ -357,18 +398,26 @@ func (t *tool) die() { *t = tool{started: true, end: "died", request: t.request}
 
 func (w *world) begin(i int, r recovery.Request) {
 	w.tools[i] = tool{started: true, request: r}
-	op, stop := recovery.Begin(w.observe(), r)
+	op, stop := recovery.Begin(w.observe(true), r)
 	if stop != nil {
 		w.tools[i].end = string(stop.Reason) + ": " + stop.Message
 		return
 	}
-	w.tools[i].op, w.tools[i].running = op, true
+	w.tools[i].op, w.tools[i].running, w.tools[i].pictures = op, true, w.groups
 }
 
 func (w *world) step(i int) {
 	t := &w.tools[i]
-	d := recovery.Next(w.observe(), t.op, w.traits)
-	t.op = d.Operation
+	p := w.observe(t.look)
+	if w.late {
+		for at := range sites {
+			if w.up[at] {
+				p.Sites[at].Group, p.Sites[at].Journal = t.pictures[at], w.read.of(t.pictures[at]).op
+			}
+		}
+	}
+	d := recovery.Next(p, t.op, w.traits)
+	t.op, t.look = d.Operation, d.Look
 	switch {
 	case d.Write != nil:
 		t.pending, t.stale = d.Write, false
@@ -387,7 +436,12 @@ func (w *world) send(i int) {
 	if write.Site == sites[west] {
 		site = west
 	}
-	if stale || !w.up[site] {
+	if len(write.Scale) > 0 {
+		w.scale(site, write.Scale[0])
+		return
+	}
+	if stale || !w.up[site] || w.late && t.pictures[site] != w.groups[site] {
+		t.pictures[site] = w.groups[site] // read again, if the site answers
 		return
 	}
 	g := w.groups[site].DeepCopy()
@@ -402,11 +456,25 @@ func (w *world) send(i int) {
 		g.Generation++
 	}
 	w.change(site, g)
+	t.pictures[site] = g
 }
 
-// change stores an object. Who decided on the old one fails with the write.
+func (w *world) scale(site int, s recovery.Scale) {
+	if !w.up[site] || s.ResourceVersion != fmt.Sprint(w.replicas[site]) {
+		return
+	}
+	w.replicas[site] = s.Replicas
+	if site == east {
+		w.app = s.Replicas > 0
+	}
+}
+
+// change stores an object. Who decided on the old one fails with the write, also when only its
+// version is another one.
 func (w *world) change(site int, g *vgrv1.VolumeGroupReplication) {
-	w.groups[site] = g
+	if !equality.Semantic.DeepEqual(w.groups[site], g) {
+		w.groups[site] = g
+	}
 	for i := range w.tools {
 		if p := w.tools[i].pending; p != nil && p.Site == sites[site] {
 			w.tools[i].stale = true
@@ -565,16 +633,29 @@ func (w *world) calm() (end, stuck string) {
 	for range 3 {
 		n.round()
 	}
+	n.late = false
 	end = n.run(n.request("C"))
 	if end == "done" || strings.HasPrefix(end, string(recovery.Nothing)) {
-		return strings.SplitN(end, ":", 2)[0], n.invariant()
+		at := west
+		if last, _ := recovery.Newest(n.observeAll()); last.Result == recovery.Aborted {
+			at = east
+		}
+		return strings.SplitN(end, ":", 2)[0], cmp.Or(n.invariant(), n.running(at))
 	}
 	r := n.request("D")
 	r.Abort = true
 	if last := n.run(r); last != "done" {
 		return "", end + "; " + last
 	}
-	return "aborted", n.invariant()
+	return "aborted", cmp.Or(n.invariant(), n.running(east))
+}
+
+// running says what is wrong when the application was to be moved and does not run on a site alone.
+func (w *world) running(at int) string {
+	if w.quiesce && (w.replicas[at] != 1 || w.replicas[1-at] != 0) {
+		return fmt.Sprintf("replicas %v in the end", w.replicas)
+	}
+	return ""
 }
 
 // round lets everybody act once.

@@ -5,8 +5,8 @@ package command
 
 import (
 	"context"
-	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,6 +19,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/plugin/failure"
 	"github.com/unified-replication/kubectl-vgr/plugin/operate"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
+	"github.com/unified-replication/kubectl-vgr/plugin/usage"
 )
 
 // survey is what was asked of both sites before an operation: the groups, and all that the checks
@@ -29,15 +30,13 @@ type survey struct {
 	inputs   []overview.SiteInput
 	view     overview.Overview
 	around   [2]recovery.Surroundings
-	pods     [2]podUsers
-	// attached are nodes by PersistentVolume; unattached is why they are not known.
-	attached   [2]map[string]string
-	unattached [2]string
-	clocks     operate.Clocks
+	usage    [2]*usage.Snapshot
+	clocks   operate.Clocks
 }
 
-// survey asks both sites at once. A site that does not answer is part of what was found.
-func (e *Env) survey(ctx context.Context, q collect.Query) (*survey, error) {
+// survey asks both sites at once, and about Deployments and StatefulSets if they are to be scaled. A
+// site that does not answer is part of what was found.
+func (e *Env) survey(ctx context.Context, q collect.Query, scaling bool) (*survey, error) {
 	p, err := e.pair(ctx)
 	if err != nil {
 		return nil, err
@@ -50,13 +49,12 @@ func (e *Env) survey(ctx context.Context, q collect.Query) (*survey, error) {
 	asked.Go(func() { s.inputs = collect.Sites(ctx, p.all(), q) })
 	for i, at := range s.sites {
 		asked.Go(func() { s.clusters[i], _ = at.UID(ctx) }) // the checks say what that means
-		asked.Go(func() { s.around[i].Denied, s.around[i].Unasked = denied(ctx, at, q.Namespace) })
+		asked.Go(func() { s.around[i].Denied, s.around[i].Unasked = denied(ctx, at, q.Namespace, scaling) })
 		asked.Go(func() {
 			v := leader(ctx, at)
 			s.around[i].Controller, s.around[i].NoController = v.Version, v.Message
 		})
-		asked.Go(func() { s.pods[i] = podsUsing(ctx, at, q.Namespace) })
-		asked.Go(func() { s.attached[i], s.unattached[i] = attachedVolumes(ctx, at) })
+		asked.Go(func() { s.usage[i] = usage.Read(ctx, at, q.Namespace, scaling) })
 	}
 	asked.Wait()
 	for i, in := range s.inputs {
@@ -86,14 +84,9 @@ func (s *survey) facts(e *Env, g overview.Group) recovery.Facts {
 		if !in.Answered {
 			continue
 		}
-		gs := g.On(in.Name)
-		f.Sites[i].Users = s.pods[i].of(gs)
-		for _, v := range gs.Volumes {
-			if node := s.attached[i][v.VolumeName]; v.VolumeName != "" && node != "" {
-				f.Sites[i].Users = append(f.Sites[i].Users, fmt.Sprintf("node/%s (%s is attached)", node, v.Name))
-			}
+		if group := f.Sites[i].Group; group != nil {
+			f.Sites[i].Usage = s.usage[i].Of(group)
 		}
-		f.Sites[i].UsersKnown = s.pods[i].unknown == "" && s.unattached[i] == ""
 	}
 	return f
 }
@@ -108,11 +101,21 @@ var needed = []authorizationv1.ResourceAttributes{
 	{Verb: "create", Resource: "events"},
 }
 
+// scaled are the permissions to stop and start workloads.
+var scaled = []authorizationv1.ResourceAttributes{
+	{Verb: "update", Group: "apps", Resource: "deployments", Subresource: "scale"},
+	{Verb: "update", Group: "apps", Resource: "statefulsets", Subresource: "scale"},
+}
+
 // denied asks a site what of that the user may not do.
-func denied(ctx context.Context, s *site.Site, namespace string) (names []string, unasked string) {
+func denied(ctx context.Context, s *site.Site, namespace string, scaling bool) (names []string, unasked string) {
 	c, err := s.Client()
 	if err != nil {
 		return nil, err.Error()
+	}
+	needed := needed
+	if scaling {
+		needed = slices.Concat(needed, scaled)
 	}
 	errs := make([]error, len(needed))
 	no := make([]string, len(needed))
@@ -122,7 +125,7 @@ func denied(ctx context.Context, s *site.Site, namespace string) (names []string
 			attributes.Namespace = namespace
 			review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &attributes}}
 			if errs[i] = c.Create(ctx, review); errs[i] == nil && !review.Status.Allowed {
-				no[i] = attributes.Verb + " " + attributes.Resource
+				no[i] = strings.TrimSuffix(attributes.Verb+" "+attributes.Resource+"/"+attributes.Subresource, "/")
 			}
 		})
 	}

@@ -33,6 +33,8 @@ type failover struct {
 	unplanned   bool
 	accept      string
 	discard     string
+	quiesce     bool
+	start       bool
 	abort       bool
 	timeout     time.Duration
 	concurrency int
@@ -80,6 +82,8 @@ func (f *failover) command(e *Env, use, short, example string) *cobra.Command {
 	f.addFlags(cmd)
 	f.sel.addFlags(cmd, false)
 	cmd.Flags().StringVar(&f.to, "to", "", "context of the site that is to be primary; by default the one that is not")
+	cmd.Flags().BoolVar(&f.quiesce, "quiesce", false, "first scale the Deployments and StatefulSets that use the PVCs to 0")
+	cmd.Flags().BoolVar(&f.start, "start-workloads", false, "with --quiesce: scale them up on the other site, where they exist")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", 15*time.Minute, "how long it may take in all")
 	cmd.Flags().IntVar(&f.concurrency, "concurrency", 10, "how many groups at a time")
 	_ = cmd.RegisterFlagCompletionFunc("to", CompleteContexts(e))
@@ -95,6 +99,12 @@ func (f *failover) loss() (recovery.Loss, error) {
 	switch {
 	case f.unplanned && f.abort:
 		return recovery.Loss{}, failure.New(failure.CodeError, "leave one of them out", "--abort and --unplanned cannot be used together")
+	case f.start && !f.quiesce:
+		return recovery.Loss{}, failure.New(failure.CodeError, "add --quiesce", "--start-workloads starts what --quiesce has stopped")
+	case f.quiesce && f.unplanned:
+		return recovery.Loss{}, failure.New(failure.CodeError, "leave it out", "--quiesce: nothing can be stopped on a site that is lost")
+	case f.quiesce && f.abort:
+		return recovery.Loss{}, failure.New(failure.CodeError, "leave it out", "--quiesce: an abort starts again what the operation has stopped")
 	case f.unplanned && f.to == "":
 		return recovery.Loss{}, failure.New(failure.CodeError, "add --to SITE", "--unplanned needs the site that is to be primary")
 	case f.accept != "" && !f.unplanned:
@@ -131,7 +141,7 @@ func (f *failover) run(ctx context.Context, e *Env, args []string) error {
 	if err != nil {
 		return err
 	}
-	s, err := e.survey(ctx, q)
+	s, err := e.survey(ctx, q, f.quiesce)
 	if err != nil {
 		return err
 	}
@@ -141,15 +151,15 @@ func (f *failover) run(ctx context.Context, e *Env, args []string) error {
 	if err := missing(s.view, q, s.sites[0].Name); err != nil {
 		return err
 	}
-	jobs, refusals, waves := f.plan(e, s, loss)
+	jobs, refused, waves := f.plan(e, s, loss)
 	if len(jobs) == 0 {
-		if len(refusals) > 0 {
+		if len(refused) > 0 {
 			fmt.Fprintln(e.ErrOut, "nothing was changed")
 		}
-		return failure.Worst(refusals)
+		return worstEnding(refused)
 	}
-	if len(refusals) > 0 {
-		fmt.Fprintf(e.ErrOut, "%d of %d groups are refused and stay as they are\n", len(refusals), len(refusals)+len(jobs))
+	if len(refused) > 0 {
+		fmt.Fprintf(e.ErrOut, "%d of %d groups are refused and stay as they are\n", len(refused), len(refused)+len(jobs))
 	}
 	if mode == dryRunServer {
 		if err := f.operator(e, s, jobs).DryRun(ctx, jobs, s.inputs); err != nil {
@@ -167,12 +177,11 @@ func (f *failover) run(ctx context.Context, e *Env, args []string) error {
 	if err := e.confirm(f.yes, names); err != nil {
 		return err
 	}
-	all := len(jobs) + len(refusals)
-	errs := slices.Concat(refusals, f.operate(ctx, e, s, q.Namespace, jobs, waves))
-	if len(errs) > 0 && all > 1 {
-		fmt.Fprintf(e.ErrOut, "%d of %d groups are done\n", all-len(errs), all)
+	all := slices.Concat(f.operate(ctx, e, s, q.Namespace, jobs, waves), refused)
+	if err := summarize(e, all); err != nil {
+		return err
 	}
-	return failure.Worst(errs)
+	return worstEnding(all)
 }
 
 // named refuses a site that is none of the two.
@@ -186,21 +195,24 @@ func (f *failover) named(s *survey) error {
 }
 
 // plan shows what will be done to each group. One that is refused does not stop the others.
-func (f *failover) plan(e *Env, s *survey, loss recovery.Loss) (jobs []*operate.Job, refusals []error, w *waves) {
+func (f *failover) plan(e *Env, s *survey, loss recovery.Loss) (jobs []*operate.Job, refused []ending, w *waves) {
 	w = &waves{of: map[*operate.Job]int{}}
 	by := whoami()
 	me := holder(by)
 	for _, g := range s.view.Groups {
 		facts := s.facts(e, g)
 		wave, err := waveOf(facts.Pair)
-		if err != nil {
-			refusals = append(refusals, err)
+		refuse := func(err error) {
+			refused = append(refused, ending{namespace: g.Namespace, name: g.Name, err: err})
 			w.stop(wave)
+		}
+		if err != nil {
+			refuse(err)
 			continue
 		}
 		req := recovery.Request{
 			Kind: f.kind, Abort: f.abort, Accept: loss, Discard: f.discard,
-			To: s.target(g, f.to), By: by, Holder: me, ID: newID(),
+			Quiesce: f.quiesce, Start: f.start, To: s.target(g, f.to), By: by, Holder: me, ID: newID(),
 		}
 		if f.unplanned {
 			req.Kind = recovery.Unplanned
@@ -212,29 +224,27 @@ func (f *failover) plan(e *Env, s *survey, loss recovery.Loss) (jobs []*operate.
 		if stop != nil {
 			fmt.Fprintf(e.ErrOut, "%s/%s: %s\n", present.Clean(g.Namespace), present.Clean(g.Name), present.Clean(stop.Message))
 			if err := operate.Stopped(stop); err != nil {
-				refusals = append(refusals, err)
-				w.stop(wave)
+				refuse(err)
 			}
 			continue
 		}
 		resumed := op.ID != req.ID
 		var checks []recovery.Check
 		if !resumed || facts.Backend == "" {
-			checks = recovery.Checks(facts, op.Kind, op.From, op.To)
+			checks = recovery.Checks(facts, op)
 		}
 		showPlan(e, g, op, facts.Traits, checks, resumed)
 		if wave != 0 {
 			fmt.Fprintf(e.ErrOut, "  wave: %d\n", wave)
 		}
 		if problems := recovery.Problems(checks); len(problems) > 0 {
-			refusals = append(refusals, refusal(g, problems))
-			w.stop(wave)
+			refuse(refusal(g, problems))
 			continue
 		}
 		j := &operate.Job{Namespace: g.Namespace, Name: g.Name, Operation: op, Traits: facts.Traits}
 		jobs, w.of[j] = append(jobs, j), wave
 	}
-	return jobs, refusals, w
+	return jobs, refused, w
 }
 
 // refusal puts the problems into one error; a site that does not answer decides the exit code.
@@ -299,76 +309,15 @@ func showPlan(e *Env, g overview.Group, op recovery.Operation, t backend.Traits,
 		fmt.Fprintf(w, "  %d. %-9s %s: %s\n", i+1, s.ID, present.Clean(at), present.Clean(s.Does))
 	}
 	fmt.Fprintf(w, "  lost: %s\n", present.Clean(lossOf(op)))
-}
-
-// lossOf is what an operation loses, as far as it is known.
-func lossOf(op recovery.Operation) string {
-	switch {
-	case op.Kind == recovery.Unplanned && op.LastSync != nil:
-		return fmt.Sprintf("what %s wrote after %s", op.From.Name, op.LastSync.UTC().Format(time.RFC3339))
-	case op.Kind == recovery.Unplanned:
-		return fmt.Sprintf("what %s wrote and never sent to %s; how much is not known", op.From.Name, op.To.Name)
-	case op.Discard && op.LastSync != nil:
-		return fmt.Sprintf("what %s wrote after %s", op.To.Name, op.LastSync.UTC().Format(time.RFC3339))
-	case op.Discard:
-		return fmt.Sprintf("what %s wrote and never sent to %s", op.To.Name, op.From.Name)
-	default:
-		return "nothing"
+	for _, line := range lossByVolume(op) {
+		fmt.Fprintf(w, "    %s\n", present.Clean(line))
 	}
 }
 
 func (f *failover) operator(e *Env, s *survey, jobs []*operate.Job) *operate.Operator {
-	p := &progress{e: e, started: e.Clock.Now(), last: map[string]string{}}
 	return &operate.Operator{
-		Sites: s.sites, Clusters: s.clusters, Clock: e.Clock, Clocks: &s.clocks, Holder: jobs[0].Operation.Holder, Concurrency: f.concurrency, Progress: p.tell,
+		Sites: s.sites, Clusters: s.clusters, Clock: e.Clock, Clocks: &s.clocks, Holder: jobs[0].Operation.Holder, Concurrency: f.concurrency, Progress: func(*operate.Job, recovery.Decision) {},
 	}
-}
-
-func outcomeOf(op recovery.Operation) string {
-	if op.Result == recovery.Aborted {
-		return fmt.Sprintf("is primary on %s again; the move to %s was taken back", op.From.Name, op.To.Name)
-	}
-	text := "is primary on " + op.To.Name
-	if d, ok := op.Duration(); ok {
-		text += fmt.Sprintf(" after %s", d.Round(100*time.Millisecond))
-	}
-	return text + "; lost: " + lossOf(op)
-}
-
-// progress prints a line whenever a job says something new.
-type progress struct {
-	e       *Env
-	started time.Time
-	last    map[string]string
-}
-
-func (p *progress) tell(j *operate.Job, d recovery.Decision) {
-	steps := recovery.Steps(d.Operation, j.Traits)
-	number := 0
-	for i, s := range steps {
-		if s.ID == d.Step.ID {
-			number = i + 1
-		}
-	}
-	text := d.Wait
-	switch {
-	case d.Write != nil && d.Step.Site.Name == "":
-		text = d.Write.Site.Name + ": " + d.Step.Does
-	case d.Write != nil:
-		text = d.Step.Site.Name + ": " + d.Step.Does
-	case d.Done || d.Stop != nil || text == "":
-		return
-	}
-	line := fmt.Sprintf("%s/%s  %d/%d %s  %s", j.Namespace, j.Name, number, len(steps), d.Step.ID, text)
-	if number == 0 {
-		line = fmt.Sprintf("%s/%s  %s", j.Namespace, j.Name, text)
-	}
-	key := j.Namespace + "/" + j.Name
-	if p.last[key] == line {
-		return
-	}
-	p.last[key] = line
-	fmt.Fprintf(p.e.progress(), "%6s  %s\n", p.e.Clock.Since(p.started).Round(100*time.Millisecond), present.Clean(line))
 }
 
 // whoami is the person that runs the command, for the journal.

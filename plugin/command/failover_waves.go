@@ -5,7 +5,6 @@ package command
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -14,7 +13,6 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/plugin/failure"
 	"github.com/unified-replication/kubectl-vgr/plugin/operate"
-	"github.com/unified-replication/kubectl-vgr/plugin/present"
 )
 
 // waves order groups that depend on each other: a wave begins when the one before it is done.
@@ -47,36 +45,33 @@ func waveOf(p recovery.Pair) (int, error) {
 	return 0, nil
 }
 
-// operate carries the jobs out, wave by wave, and prints a line for each that has ended well. What
-// depends on a group that was not moved stays where it is.
-func (f *failover) operate(ctx context.Context, e *Env, s *survey, namespace string, jobs []*operate.Job, w *waves) (errs []error) {
+// operate carries the jobs out, wave by wave. What depends on a group that was not moved stays where
+// it is.
+func (f *failover) operate(ctx context.Context, e *Env, s *survey, namespace string, jobs []*operate.Job, w *waves) (all []ending) {
 	ctx, cancel := context.WithTimeoutCause(ctx, f.timeout, operate.ErrTimeout)
 	defer cancel()
 	byWave := map[int][]*operate.Job{}
 	for _, j := range jobs {
 		byWave[w.of[j]] = append(byWave[w.of[j]], j)
 	}
+	p := e.newProgress(jobs)
+	defer p.close()
 	for _, wave := range slices.Sorted(maps.Keys(byWave)) {
 		if w.stopped != nil && *w.stopped < wave {
 			for _, j := range byWave[wave] {
-				errs = append(errs, failure.Refused("", "%s/%s: not begun, because wave %d is not done", j.Namespace, j.Name, *w.stopped))
+				all = append(all, ending{namespace: j.Namespace, name: j.Name, err: failure.Refused("", "%s/%s: not begun, because wave %d is not done", j.Namespace, j.Name, *w.stopped)})
 			}
 			continue
 		}
-		f.operator(e, s, jobs).Run(ctx, namespace, byWave[wave], s.inputs)
+		o := f.operator(e, s, jobs)
+		o.Progress = p.tell
+		o.Run(ctx, namespace, byWave[wave], s.inputs)
 		for _, j := range byWave[wave] {
-			if err := j.Err(); err != nil {
-				errs = append(errs, err)
+			all = append(all, ending{namespace: j.Namespace, name: j.Name, op: &j.Operation, err: j.Err()})
+			if j.Err() != nil {
 				w.stop(wave)
-				continue
 			}
-			fmt.Fprintf(e.Out, "volumegroupreplication.replication.unified.io/%s %s\n", present.Clean(j.Name), outcomeOf(j.Operation))
 		}
 	}
-	if len(jobs) > 1 {
-		for _, err := range errs {
-			fmt.Fprintf(e.ErrOut, "failed: %s\n", present.Clean(err.Error()))
-		}
-	}
-	return errs
+	return all
 }

@@ -112,6 +112,16 @@ func showHistory(e *Env, h *history) {
 		fmt.Fprintf(e.Out, "%s  %s  %s  by %s\n", op.Started.UTC().Format(time.RFC3339), present.Clean(op.String()), present.Clean(result), present.Clean(op.By))
 		if d, ok := op.Duration(); ok {
 			fmt.Fprintf(e.Out, "  primary after %s; lost: %s\n", d.Round(100*time.Millisecond), present.Clean(lossOf(*op)))
+			for _, line := range lossByVolume(*op) {
+				fmt.Fprintf(e.Out, "    %s\n", present.Clean(line))
+			}
+		}
+		for _, w := range op.Stopped {
+			at := op.From.Name
+			if w.Cluster == op.To.Cluster {
+				at = op.To.Name
+			}
+			fmt.Fprintf(e.Out, "  stopped on %s: %s\n", present.Clean(at), present.Clean(w.String()))
 		}
 		for _, s := range op.Steps {
 			took := "not finished"

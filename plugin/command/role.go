@@ -19,6 +19,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/plugin/collect"
 	"github.com/unified-replication/kubectl-vgr/plugin/failure"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
+	"github.com/unified-replication/kubectl-vgr/plugin/usage"
 )
 
 // role is promote, demote or resync.
@@ -148,7 +149,7 @@ type roleChange struct {
 func (r *role) plan(ctx context.Context, e *Env, p pair, o overview.Overview, inputs []overview.SiteInput) ([]roleChange, error) {
 	var todo []roleChange
 	var refusals []error
-	users := map[string]podUsers{}
+	users := map[string]*usage.Snapshot{}
 	for _, g := range o.Groups {
 		req := roleRequest{state: r.state, here: p.here.Name, group: g, force: r.force, acceptSplit: r.acceptSplit}
 		if p.peer != nil {
@@ -156,9 +157,15 @@ func (r *role) plan(ctx context.Context, e *Env, p pair, o overview.Overview, in
 		}
 		if r.state == vgrv1.Secondary {
 			if _, known := users[g.Namespace]; !known {
-				users[g.Namespace] = podsUsing(ctx, p.here, g.Namespace)
+				users[g.Namespace] = usage.Read(ctx, p.here, g.Namespace, false)
 			}
-			req.users, req.usersUnknown = users[g.Namespace].of(g.On(p.here.Name)), users[g.Namespace].unknown
+			if i := find(inputs[0].Groups, g); i >= 0 {
+				used := users[g.Namespace].Of(&inputs[0].Groups[i])
+				req.usersUnknown = used.Unknown
+				for _, u := range used.Users {
+					req.users = append(req.users, u.String())
+				}
+			}
 		}
 		if profile, ok := e.Profiles.Named(g.Backend); ok {
 			req.confirmsSync = profile.Traits.ConfirmsSync
@@ -170,8 +177,7 @@ func (r *role) plan(ctx context.Context, e *Env, p pair, o overview.Overview, in
 			continue
 		}
 		if !plan.done {
-			i := slices.IndexFunc(inputs[0].Groups, func(x vgrv1.VolumeGroupReplication) bool { return x.Name == g.Name && x.Namespace == g.Namespace })
-			todo = append(todo, roleChange{&inputs[0].Groups[i], plan.awaitSync})
+			todo = append(todo, roleChange{&inputs[0].Groups[find(inputs[0].Groups, g)], plan.awaitSync})
 		}
 	}
 	if len(refusals) > 1 {
@@ -184,6 +190,10 @@ func (r *role) plan(ctx context.Context, e *Env, p pair, o overview.Overview, in
 		return nil, refusals[0]
 	}
 	return todo, nil
+}
+
+func find(groups []vgrv1.VolumeGroupReplication, g overview.Group) int {
+	return slices.IndexFunc(groups, func(x vgrv1.VolumeGroupReplication) bool { return x.Name == g.Name && x.Namespace == g.Namespace })
 }
 
 // act writes each group and waits for all at once; one that fails does not stop the others.

@@ -57,7 +57,7 @@ These are the checks that a planned failover makes first. The exit code is 4 whe
 		if err != nil {
 			return err
 		}
-		s, err := e.survey(cmd.Context(), q)
+		s, err := e.survey(cmd.Context(), q, false)
 		if err != nil {
 			return err
 		}
@@ -73,7 +73,7 @@ These are the checks that a planned failover makes first. The exit code is 4 whe
 			facts := s.facts(e, g)
 			target := s.target(g, to)
 			from := facts.Other(target)
-			checks := recovery.Checks(facts, recovery.Planned, from, target)
+			checks := recovery.Checks(facts, recovery.Operation{Kind: recovery.Planned, From: from, To: target})
 			if len(recovery.Problems(checks)) > 0 {
 				refused++
 			}

@@ -23,6 +23,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/plugin/collect"
 	"github.com/unified-replication/kubectl-vgr/plugin/failure"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
+	"github.com/unified-replication/kubectl-vgr/plugin/usage"
 )
 
 const (
@@ -46,7 +47,9 @@ type Job struct {
 	pause time.Time
 	last  recovery.Decision
 	// seen is what the last decision was made from, if it was to wait.
-	seen  string
+	seen string
+	// usage is what uses the PVCs, read for the next decision; nil when it was not asked for.
+	usage *[2]*recovery.Usage
 	ended bool
 	err   error
 }
@@ -72,6 +75,7 @@ type Operator struct {
 
 	follower *collect.Follower
 	replies  chan reply
+	looks    looks
 }
 
 // reply is what became of a request.
@@ -100,6 +104,7 @@ func (o *Operator) Run(ctx context.Context, namespace string, jobs []*Job, known
 	o.follower, done = collect.Follow(following, o.Sites[:], collect.Query{Namespace: namespace, Names: names}, o.Clock, known)
 	defer done()
 	o.replies = make(chan reply, len(jobs))
+	o.looks = looks{done: make(chan looked, 1)}
 	defer func() {
 		var last sync.WaitGroup
 		last.Go(func() { o.release(ctx, jobs) })
@@ -110,6 +115,7 @@ func (o *Operator) Run(ctx context.Context, namespace string, jobs []*Job, known
 	defer tick.Stop()
 	for {
 		o.advance(ctx, jobs)
+		o.look(ctx, namespace, o.follower.Inputs())
 		if !active(jobs) {
 			return
 		}
@@ -120,6 +126,8 @@ func (o *Operator) Run(ctx context.Context, namespace string, jobs []*Job, known
 		select {
 		case r := <-o.replies:
 			o.take(r)
+		case l := <-o.looks.done:
+			o.looks.take(l, o.follower.Inputs())
 		case <-o.follower.Changed():
 		case <-tick.C():
 		case <-interrupted:
@@ -166,15 +174,21 @@ func (o *Operator) step(ctx context.Context, j *Job, inputs []overview.SiteInput
 		return
 	}
 	seen := versions(inputs, j)
-	if seen == j.seen { // of many groups, most have not changed
+	if seen == j.seen && j.usage == nil { // of many groups, most have not changed
 		return
 	}
 	j.seen = ""
 	p := Pair(inputs, o.Sites, o.Clusters, o.Clocks, j.Namespace, j.Name)
+	if j.usage != nil {
+		p.Sites[0].Usage, p.Sites[1].Usage, j.usage = j.usage[0], j.usage[1], nil
+	}
 	d := recovery.Next(p, j.Operation, j.Traits)
 	j.Operation, j.last = d.Operation, d
 	o.Progress(j, d)
 	switch {
+	case d.Look:
+		j.busy = true
+		o.looks.asked = append(o.looks.asked, j)
 	case d.Wait != "":
 		j.seen = seen
 	case d.Done:
@@ -218,6 +232,10 @@ func (o *Operator) write(ctx context.Context, j *Job, at int, g *vgrv1.VolumeGro
 		r.err = err
 		return r
 	}
+	if len(w.Scale) > 0 {
+		r.wrote, r.err = scale(ctx, c, j.Namespace, w.Scale)
+		return r
+	}
 	before := g.DeepCopy()
 	if r.err = w.Apply(g); r.err != nil {
 		return r
@@ -234,6 +252,19 @@ func (o *Operator) write(ctx context.Context, j *Job, at int, g *vgrv1.VolumeGro
 	return r
 }
 
+// scale scales workloads that are still those that were seen. The next look finds out about others.
+func scale(ctx context.Context, c client.Client, namespace string, all []recovery.Scale) (wrote bool, err error) {
+	for _, s := range all {
+		switch err := usage.Scale(ctx, c, namespace, s); {
+		case err == nil:
+			wrote = true
+		case !apierrors.IsConflict(err) && !apierrors.IsNotFound(err):
+			return wrote, fmt.Errorf("scale %s/%s to %d: %w", s.Kind, s.Name, s.Replicas, err)
+		}
+	}
+	return wrote, nil
+}
+
 // DryRun sends every site that answers what the operation will ask of it, to be checked and not
 // carried out.
 func (o *Operator) DryRun(ctx context.Context, jobs []*Job, inputs []overview.SiteInput) error {
@@ -248,7 +279,13 @@ func (o *Operator) DryRun(ctx context.Context, jobs []*Job, inputs []overview.Si
 			if (s.Cluster == j.Operation.To.Cluster) != j.Operation.Aborting {
 				w.State = vgrv1.Primary
 			}
-			if err := o.dryRun(ctx, i, s.Group.DeepCopy(), w); err != nil {
+			err := o.dryRun(ctx, i, s.Group.DeepCopy(), w)
+			for _, x := range j.Operation.Stopped {
+				if err == nil && x.Cluster == s.Cluster {
+					err = o.dryRunScale(ctx, i, j.Namespace, x)
+				}
+			}
+			if err != nil {
 				return failure.New(failure.CodeRefused, "", "%s: %s/%s: %v", s.Name, j.Namespace, j.Name, err)
 			}
 		}
@@ -266,6 +303,14 @@ func (o *Operator) dryRun(ctx context.Context, at int, g *vgrv1.VolumeGroupRepli
 		return err
 	}
 	return c.Patch(ctx, g, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), site.FieldManager, client.DryRunAll)
+}
+
+func (o *Operator) dryRunScale(ctx context.Context, at int, namespace string, w recovery.StoppedWorkload) error {
+	c, err := o.Sites[at].Client()
+	if err != nil {
+		return err
+	}
+	return usage.Scale(ctx, c, namespace, recovery.Scale{Kind: w.Kind, Name: w.Name}, client.DryRunAll)
 }
 
 // take takes in what became of a request.

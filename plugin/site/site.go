@@ -14,7 +14,9 @@ import (
 	"sync"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
@@ -72,7 +74,10 @@ func (c *clockReading) read(said, now time.Time) {
 // newScheme holds the kinds that commands use.
 func newScheme(profiles backend.Profiles) (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
-	adders := []func(*runtime.Scheme) error{vgrv1.AddToScheme, corev1.AddToScheme, coordinationv1.AddToScheme, storagev1.AddToScheme, authorizationv1.AddToScheme}
+	adders := []func(*runtime.Scheme) error{
+		vgrv1.AddToScheme, corev1.AddToScheme, appsv1.AddToScheme, autoscalingv1.AddToScheme,
+		coordinationv1.AddToScheme, storagev1.AddToScheme, authorizationv1.AddToScheme,
+	}
 	for _, p := range profiles {
 		if p.AddToScheme != nil {
 			adders = append(adders, p.AddToScheme)

@@ -1,0 +1,64 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package operate
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	"github.com/unified-replication/kubectl-vgr/plugin/usage"
+)
+
+// looks are the jobs that need to know what uses their PVCs. Both sites are read once for all that
+// ask; who asks while they are read is answered by the next look, so that no answer is older than
+// its question.
+type looks struct {
+	asked, reading []*Job
+	next           time.Time
+	done           chan looked
+}
+
+// looked is what both sites said; nil for one that did not answer.
+type looked [2]*usage.Snapshot
+
+// look begins to read when somebody has asked, at most once in a second.
+func (o *Operator) look(ctx context.Context, namespace string, inputs []overview.SiteInput) {
+	l := &o.looks
+	now := o.Clock.Now()
+	if len(l.asked) == 0 || len(l.reading) > 0 || now.Before(l.next) {
+		return
+	}
+	l.reading, l.asked, l.next = l.asked, nil, now.Add(again)
+	workloads := slices.ContainsFunc(l.reading, func(j *Job) bool { return j.Operation.Quiesce })
+	go func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+		defer cancel()
+		var seen looked
+		var both sync.WaitGroup
+		for i, s := range o.Sites {
+			if inputs[i].Answered {
+				both.Go(func() { seen[i] = usage.Read(ctx, s, namespace, workloads) })
+			}
+		}
+		both.Wait()
+		l.done <- seen
+	}()
+}
+
+// take gives every job that asked its answer.
+func (l *looks) take(seen looked, inputs []overview.SiteInput) {
+	for _, j := range l.reading {
+		j.busy, j.usage = false, &[2]*recovery.Usage{}
+		for i, in := range inputs {
+			if g := find(in.Groups, j.Namespace, j.Name); in.Answered && g != nil && seen[i] != nil {
+				j.usage[i] = seen[i].Of(g)
+			}
+		}
+	}
+	l.reading = nil
+}
