@@ -374,15 +374,14 @@ func (w *world) toolEvents(i int, add func(string, func(*world))) {
 	if !t.running {
 		return
 	}
-	switch {
-	case t.pending == nil:
+	if t.pending == nil {
 		add(name+" looks", func(n *world) { n.step(i) })
 		for at, s := range sites {
 			if w.late && w.up[at] && t.pictures[at] != w.groups[at] {
 				add(name+" sees what "+s.Name+" is now", func(n *world) { n.tools[i].pictures[at] = n.groups[at] })
 			}
 		}
-	default:
+	} else {
 		add(name+" writes to "+t.pending.Site.Name, func(n *world) { n.send(i) })
 		if w.faults > 0 && w.cutOff < 0 {
 			add(name+"'s write to "+t.pending.Site.Name+" fails", func(n *world) { n.tools[i].pending = nil; n.faults-- })

@@ -85,9 +85,12 @@ func (e *Env) style() (present.Style, error) {
 // errStyle is how messages look: without colours unless standard error is a terminal too.
 func (e *Env) errStyle() present.Style {
 	s, err := e.style()
-	if f, ok := e.ErrOut.(*os.File); err != nil || !ok || !term.IsTerminal(int(f.Fd())) {
-		s.Color = e.Color == "always"
+	f, ok := e.ErrOut.(*os.File)
+	if err != nil || !ok || !term.IsTerminal(int(f.Fd())) {
+		s.Color, s.Width = e.Color == "always", 0
+		return s
 	}
+	s.Width, _, _ = term.GetSize(int(f.Fd())) // 0 is not limited
 	return s
 }
 

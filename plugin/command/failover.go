@@ -94,17 +94,28 @@ func (f *failover) command(e *Env, use, short, example string) *cobra.Command {
 	return cmd
 }
 
+// workloads checks the flags about workloads.
+func (f *failover) workloads() error {
+	switch {
+	case f.start && !f.quiesce:
+		return failure.New(failure.CodeError, "add --quiesce", "--start-workloads starts what --quiesce has stopped")
+	case f.quiesce && f.unplanned:
+		return failure.New(failure.CodeError, "leave it out", "--quiesce: nothing can be stopped on a site that is lost")
+	case f.quiesce && f.abort:
+		return failure.New(failure.CodeError, "leave it out", "--quiesce: an abort starts again what the operation has stopped")
+	default:
+		return nil
+	}
+}
+
 // loss reads --accept-data-loss and what goes with it.
 func (f *failover) loss() (recovery.Loss, error) {
+	if err := f.workloads(); err != nil {
+		return recovery.Loss{}, err
+	}
 	switch {
 	case f.unplanned && f.abort:
 		return recovery.Loss{}, failure.New(failure.CodeError, "leave one of them out", "--abort and --unplanned cannot be used together")
-	case f.start && !f.quiesce:
-		return recovery.Loss{}, failure.New(failure.CodeError, "add --quiesce", "--start-workloads starts what --quiesce has stopped")
-	case f.quiesce && f.unplanned:
-		return recovery.Loss{}, failure.New(failure.CodeError, "leave it out", "--quiesce: nothing can be stopped on a site that is lost")
-	case f.quiesce && f.abort:
-		return recovery.Loss{}, failure.New(failure.CodeError, "leave it out", "--quiesce: an abort starts again what the operation has stopped")
 	case f.unplanned && f.to == "":
 		return recovery.Loss{}, failure.New(failure.CodeError, "add --to SITE", "--unplanned needs the site that is to be primary")
 	case f.accept != "" && !f.unplanned:
@@ -278,7 +289,7 @@ func (s *survey) target(g overview.Group, to string) recovery.SiteRef {
 }
 
 func showPlan(e *Env, g overview.Group, op recovery.Operation, t backend.Traits, checks []recovery.Check, resumed bool) {
-	w := e.ErrOut
+	w, style := e.ErrOut, e.errStyle()
 	what := op.Title()
 	if resumed {
 		what = op.String()
@@ -296,7 +307,7 @@ func showPlan(e *Env, g overview.Group, op recovery.Operation, t backend.Traits,
 			passed++
 			continue
 		}
-		fmt.Fprintf(w, "  %-7s  %s: %s\n", c.Severity, c.ID, present.Clean(c.Evidence))
+		fmt.Fprintln(w, style.Hang(fmt.Sprintf("  %-7s  ", c.Severity), present.Clean(c.ID+": "+c.Evidence)))
 	}
 	if len(checks) > 0 {
 		fmt.Fprintf(w, "  %d of %d checks passed\n", passed, len(checks))
@@ -306,9 +317,9 @@ func showPlan(e *Env, g overview.Group, op recovery.Operation, t backend.Traits,
 		if at == "" {
 			at = op.From.Name + ", " + op.To.Name
 		}
-		fmt.Fprintf(w, "  %d. %-9s %s: %s\n", i+1, s.ID, present.Clean(at), present.Clean(s.Does))
+		fmt.Fprintln(w, style.Hang(fmt.Sprintf("  %d. %-9s ", i+1, s.ID), present.Clean(at+": "+s.Does)))
 	}
-	fmt.Fprintf(w, "  lost: %s\n", present.Clean(lossOf(op)))
+	fmt.Fprintln(w, style.Hang("  lost: ", present.Clean(lossOf(op))))
 	for _, line := range lossByVolume(op) {
 		fmt.Fprintf(w, "    %s\n", present.Clean(line))
 	}

@@ -16,7 +16,7 @@ import (
 
 // looks are the jobs that need to know what uses their PVCs. Both sites are read once for all that
 // ask; who asks while they are read is answered by the next look, so that no answer is older than
-// its question.
+// its question. What was just scaled is looked at again at once, then once a second.
 type looks struct {
 	asked, reading []*Job
 	next           time.Time
@@ -33,7 +33,7 @@ func (o *Operator) look(ctx context.Context, namespace string, inputs []overview
 	if len(l.asked) == 0 || len(l.reading) > 0 || now.Before(l.next) {
 		return
 	}
-	l.reading, l.asked, l.next = l.asked, nil, now.Add(again)
+	l.reading, l.asked, l.next = l.asked, nil, now.Add(again/2) // Run wakes up once a second
 	workloads := slices.ContainsFunc(l.reading, func(j *Job) bool { return j.Operation.Quiesce })
 	go func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)

@@ -320,6 +320,9 @@ func (o *Operator) take(r reply) {
 		o.follower.Put(r.site, r.g)
 	}
 	r.job.wrote = r.job.wrote || r.wrote
+	if r.wrote && r.g == nil {
+		o.looks.next = time.Time{}
+	}
 	switch {
 	case r.err == nil:
 	case apierrors.IsForbidden(r.err), apierrors.IsInvalid(r.err), apierrors.IsUnauthorized(r.err):

@@ -18,9 +18,10 @@ func Checks(w io.Writer, s Style, title string, checks []recovery.Check) {
 		level := map[recovery.Severity]overview.Level{
 			recovery.CheckOK: overview.OK, recovery.CheckWarning: overview.Warning, recovery.CheckProblem: overview.Problem,
 		}[c.Severity]
-		fmt.Fprintf(w, "  %s  %-11s  %s\n", s.level(level, s.icon(level)+" "+fmt.Sprintf("%-7s", c.Severity)), Clean(c.ID), Clean(c.Evidence))
+		lead := fmt.Sprintf("  %s  %-11s  ", s.level(level, s.icon(level)+" "+fmt.Sprintf("%-7s", c.Severity)), Clean(c.ID))
+		fmt.Fprintln(w, s.Hang(lead, Clean(c.Evidence)))
 		if c.Remedy != "" {
-			fmt.Fprintf(w, "  %24s%s\n", "", Clean(c.Remedy))
+			fmt.Fprintln(w, s.Hang(fmt.Sprintf("  %24s", ""), Clean(c.Remedy)))
 		}
 	}
 }

@@ -64,8 +64,8 @@ func Moves(s Style, moves []Move, rows int) []string {
 		total += ", " + s.paint(red, fmt.Sprintf("%d stopped", n))
 	}
 	if room := max(rows-1, 1); len(lines) > room {
-		total += fmt.Sprintf(" (%d of them not shown)", len(lines)-room+1)
-		lines = lines[:room-1]
+		total += fmt.Sprintf(" (%d of them not shown)", len(lines)-room)
+		lines = lines[:room]
 	}
 	return append(lines, total)
 }

@@ -223,6 +223,13 @@ func (s Style) wrap(indent, text string) string {
 	return indent + strings.ReplaceAll(wrapped, "\n", "\n"+indent)
 }
 
+// Hang breaks text into lines of the style's width; those after the first one are indented as far as
+// the text begins.
+func (s Style) Hang(lead, text string) string {
+	indent := strings.Repeat(" ", ansi.StringWidth(lead))
+	return lead + strings.TrimPrefix(s.wrap(indent, text), indent)
+}
+
 // Rows draws a plain table.
 func Rows(w io.Writer, s Style, head []string, rows [][]string) error {
 	return table{style: s, head: head, rows: rows}.write(w)

@@ -114,7 +114,7 @@ func connect(name string, config *rest.Config, scheme *runtime.Scheme, now func(
 	if config.Timeout == 0 {
 		config.Timeout = RequestTimeout
 	}
-	config.QPS, config.Burst = 50, 100
+	config.QPS = -1 // the server's own priority and fairness is the limit
 	config.Dial = (&net.Dialer{Timeout: DialTimeout, KeepAlive: 30 * time.Second}).DialContext
 	date := &clockReading{}
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return dateReader{next, date, now} })
