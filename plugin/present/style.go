@@ -138,23 +138,31 @@ func (t table) write(w io.Writer) error {
 	t.fit(widths)
 	var b strings.Builder
 	for n, row := range append([][]string{t.head}, t.rows...) {
-		var line strings.Builder
-		line.WriteString(t.indent)
+		cells := make([]string, len(row))
 		for i, cell := range row {
-			cell = t.style.shorten(cell, widths[i])
+			cells[i] = t.style.shorten(cell, widths[i])
 			if n == 0 {
-				cell = t.style.paint(bold, cell)
-			}
-			line.WriteString(cell)
-			if i < len(row)-1 {
-				line.WriteString(strings.Repeat(" ", widths[i]-ansi.StringWidth(cell)+2))
+				cells[i] = t.style.paint(bold, cells[i])
 			}
 		}
-		b.WriteString(strings.TrimRight(line.String(), " "))
+		b.WriteString(t.line(cells, widths))
 		b.WriteByte('\n')
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// line puts cells that fit side by side.
+func (t table) line(cells []string, widths []int) string {
+	var b strings.Builder
+	b.WriteString(t.indent)
+	for i, cell := range cells {
+		b.WriteString(cell)
+		if i < len(cells)-1 {
+			b.WriteString(strings.Repeat(" ", widths[i]-ansi.StringWidth(cell)+2))
+		}
+	}
+	return strings.TrimRight(b.String(), " ")
 }
 
 // widths are those that the cells ask for.

@@ -23,6 +23,14 @@ func Table(w io.Writer, o overview.Overview, s Style, namespaces, wide bool) err
 	if len(o.Groups) == 0 {
 		return nil
 	}
+	t := groupTable(o, s, namespaces, wide)
+	for i := range o.Groups {
+		t.rows = append(t.rows, groupRow(o, &o.Groups[i], s, namespaces, wide))
+	}
+	return t.write(w)
+}
+
+func groupTable(o overview.Overview, s Style, namespaces, wide bool) table {
 	t := table{style: s, drop: []string{"BACKEND", "LAST SYNC", "PVCS"}, whole: []string{"HEALTH", "LAG"}}
 	if namespaces {
 		t.head = append(t.head, "NAMESPACE")
@@ -35,22 +43,84 @@ func Table(w io.Writer, o overview.Overview, s Style, namespaces, wide bool) err
 	if wide {
 		t.head = append(t.head, "CLASS", "MESSAGE")
 	}
-	for _, g := range o.Groups {
-		var row []string
-		if namespaces {
-			row = append(row, Clean(g.Namespace))
-		}
-		row = append(row, Clean(g.Name))
-		for i, gs := range g.Sites {
-			row = append(row, siteCell(s, o.Sites[i], gs))
-		}
-		row = append(row, volumeCount(g), lastSync(o, g), s.lag(g), cmp.Or(Clean(g.Backend), "-"), s.verdict(g.Verdict))
-		if wide {
-			row = append(row, Clean(g.Class), Clean(g.Verdict.Message))
-		}
-		t.rows = append(t.rows, row)
+	return t
+}
+
+func groupRow(o overview.Overview, g *overview.Group, s Style, namespaces, wide bool) []string {
+	row := make([]string, 0, 11)
+	if namespaces {
+		row = append(row, Clean(g.Namespace))
 	}
-	return t.write(w)
+	row = append(row, Clean(g.Name))
+	for i, gs := range g.Sites {
+		row = append(row, siteCell(s, o.Sites[i], gs))
+	}
+	row = append(row, volumeCount(*g), lastSync(o, *g), s.lag(*g), cmp.Or(Clean(g.Backend), "-"), s.verdict(g.Verdict))
+	if wide {
+		row = append(row, Clean(g.Class), Clean(g.Verdict.Message))
+	}
+	return row
+}
+
+// Groups is a table of groups that is drawn row by row. Its columns are as wide as all rows need, so
+// that nothing moves while one scrolls.
+type Groups struct {
+	t      table
+	widths []int
+	rows   map[int]string
+	o      overview.Overview
+	names  bool
+}
+
+// NewGroups lays the table out. Rows are drawn when they are asked for.
+func NewGroups(o overview.Overview, s Style, namespaces bool) *Groups {
+	g := &Groups{t: groupTable(o, s, namespaces, false), o: o, names: namespaces, rows: map[int]string{}}
+	// Widths come from plain rows: colours are not seen.
+	plain := s
+	plain.Color = false
+	sample := g.t
+	for i := range o.Groups {
+		sample.rows = append(sample.rows, groupRow(o, &o.Groups[i], plain, namespaces, false))
+	}
+	sample = sample.narrow()
+	g.t.drop = slices.DeleteFunc(slices.Clone(g.t.head), func(name string) bool { return slices.Contains(sample.head, name) })
+	g.widths = sample.widths()
+	sample.fit(g.widths)
+	return g
+}
+
+// Head is the line of column names.
+func (g *Groups) Head() string {
+	head := g.keep(g.t.head)
+	for i := range head {
+		head[i] = g.t.style.paint(bold, g.t.style.shorten(head[i], g.widths[i]))
+	}
+	return g.t.line(head, g.widths)
+}
+
+// Line is the row of one group of the overview.
+func (g *Groups) Line(i int) string {
+	text, ok := g.rows[i]
+	if !ok {
+		row := g.keep(groupRow(g.o, &g.o.Groups[i], g.t.style, g.names, false))
+		for n := range row {
+			row[n] = g.t.style.shorten(row[n], g.widths[n])
+		}
+		text = g.t.line(row, g.widths)
+		g.rows[i] = text
+	}
+	return text
+}
+
+// keep leaves out the columns that there is no room for.
+func (g *Groups) keep(row []string) []string {
+	var out []string
+	for i, cell := range row {
+		if !slices.Contains(g.t.drop, g.t.head[i]) {
+			out = append(out, cell)
+		}
+	}
+	return out
 }
 
 // siteCell is the observed state of a group on a site, and where it is going.
