@@ -78,6 +78,11 @@ func NewRoot(c Config) *cobra.Command {
 		Flags: flags, Env: c.Getenv, Profiles: c.Profiles, Clock: c.Clock, UserAgent: "kubectl-vgr/" + version.Get().Version,
 	}
 	e := &command.Env{IOStreams: c.IOStreams, Sites: connector, Profiles: c.Profiles, Clock: c.Clock, Getenv: c.Getenv, Executable: c.Executable}
+	e.Again = func(ctx context.Context, args []string) int {
+		again := c
+		again.Args = append([]string{"kubectl-vgr"}, args...)
+		return Main(ctx, again)
+	}
 	root := &cobra.Command{
 		Use: "kubectl-vgr", Short: "Disaster recovery of groups of volumes", Long: long,
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl vgr"},
@@ -126,7 +131,7 @@ func addGroups(root *cobra.Command, e *command.Env) {
 			root.AddCommand(cmd)
 		}
 	}
-	add(look, command.NewList(e), command.NewStatus(e), command.NewValidate(e), command.NewHistory(e))
+	add(look, command.NewList(e), command.NewStatus(e), command.NewTUI(e), command.NewValidate(e), command.NewHistory(e))
 	add(act, command.NewFailover(e), command.NewFailback(e), command.NewCreate(e), command.NewPromote(e), command.NewDemote(e), command.NewResync(e), command.NewDelete(e))
 	add(admin, command.NewClass(e), command.NewCompletion(e), command.NewVersion(e))
 	root.SetHelpCommandGroupID(admin)

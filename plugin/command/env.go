@@ -41,6 +41,8 @@ type Env struct {
 	Color string
 	// Executable is the path of this program, for completion install.
 	Executable func() (string, error)
+	// Again runs another command of the plugin and returns its exit code.
+	Again func(ctx context.Context, args []string) int
 
 	progressing sync.Mutex
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/plugin/collect"
 	"github.com/unified-replication/kubectl-vgr/plugin/failure"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
+	"github.com/unified-replication/kubectl-vgr/plugin/tui"
 )
 
 // printable makes an overview fit for the printers of cli-runtime.
@@ -108,7 +109,7 @@ func NewList(e *Env) *cobra.Command {
 // NewStatus makes the status command.
 func NewStatus(e *Env) *cobra.Command {
 	var sel selection
-	var watch, exitCode bool
+	var watch, exitCode, interactive bool
 	cmd := &cobra.Command{
 		Use: "status [NAME…]", Short: "Show everything that is known of groups: both sites, each volume, each condition",
 		Example: `  # One group
@@ -121,6 +122,7 @@ func NewStatus(e *Env) *cobra.Command {
 	out := newOutput(cmd, "")
 	sel.addFlags(cmd, true)
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "go on showing changes")
+	cmd.Flags().BoolVarP(&interactive, "interactive", "i", false, "on a screen, as kubectl vgr tui; details first")
 	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "end with 4 if a group has a problem, 6 if a site cannot be reached")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		cmd.SilenceUsage = true
@@ -131,6 +133,9 @@ func NewStatus(e *Env) *cobra.Command {
 		style, err := e.style()
 		if err != nil {
 			return err
+		}
+		if interactive && e.terminal() {
+			return e.screen(cmd, q, tui.Options{Style: style, Open: true})
 		}
 		var verdict func(overview.Overview) error
 		if exitCode {

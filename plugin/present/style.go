@@ -69,6 +69,12 @@ func (s Style) paint(p paint, text string) string {
 	return "\x1b[" + string(p) + "m" + text + "\x1b[0m"
 }
 
+// Strong and Warn make text stand out, where there are colours.
+func (s Style) Strong(text string) string { return s.paint(bold, text) }
+
+// Warn is for what is wrong.
+func (s Style) Warn(text string) string { return s.level(overview.Problem, text) }
+
 func (s Style) icon(l overview.Level) string {
 	unicodeIcons := map[overview.Level]string{overview.OK: "✔", overview.Warning: "▲", overview.Problem: "✖"}
 	asciiIcons := map[overview.Level]string{overview.OK: "+", overview.Warning: "!", overview.Problem: "x"}

@@ -1,0 +1,155 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package command
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/plugin/collect"
+	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/present"
+	"github.com/unified-replication/kubectl-vgr/plugin/tui"
+)
+
+// NewTUI makes the tui command.
+func NewTUI(e *Env) *cobra.Command {
+	var sel selection
+	var readOnly bool
+	cmd := &cobra.Command{
+		Use: "tui [NAME…]", Short: "Watch groups on both sites, and act on them, on one screen",
+		Example: `  # All groups of all namespaces
+  kubectl vgr tui -A
+
+  # Only look
+  kubectl vgr tui -n production --read-only`,
+		ValidArgsFunction: completeGroups(e),
+	}
+	cmd.Long = `Watch groups on both sites, and act on them, on one screen.
+
+The table is live: both sites are watched, and one that does not answer any more is called STALE. Actions run the same
+commands as without the screen, which show their plan and ask. Without a terminal the status is printed once. "?" shows the keys.`
+	sel.addFlags(cmd, true)
+	cmd.Flags().BoolVar(&readOnly, "read-only", false, "refuse actions")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		cmd.SilenceUsage = true
+		q, err := sel.query(e, args, false)
+		if err != nil {
+			return err
+		}
+		style, err := e.style()
+		if err != nil {
+			return err
+		}
+		if !e.terminal() {
+			return e.show(cmd.Context(), q, &output{}, false, func(w io.Writer, o overview.Overview) error { return present.Status(w, o, style) }, nil)
+		}
+		return e.screen(cmd, q, tui.Options{Style: style, ReadOnly: readOnly})
+	}
+	return cmd
+}
+
+// terminal says whether there is one to draw on and to type at.
+func (e *Env) terminal() bool {
+	out, _ := e.outTerminal()
+	in, ok := e.In.(*os.File)
+	return out && ok && term.IsTerminal(int(in.Fd())) && e.Getenv("TERM") != "dumb"
+}
+
+// screen shows groups until it is left.
+func (e *Env) screen(cmd *cobra.Command, q collect.Query, o tui.Options) error {
+	ctx := cmd.Context()
+	p, err := e.pair(ctx)
+	if err != nil {
+		return err
+	}
+	// Whatever a login needs to ask is asked before the screen is taken.
+	first := overview.Build(collect.Sites(ctx, p.all(), q), e.Clock.Now())
+	if err := nothingAnswered(first); err != nil {
+		return err
+	}
+	if err := missing(first, q, p.here.Name); err != nil {
+		return err
+	}
+	o.Here, o.Namespaces = p.here.Name, q.Namespace == ""
+	o.Title = "namespace " + q.Namespace
+	if q.Namespace == "" {
+		o.Title = "all namespaces"
+	}
+	global := globalFlags(cmd)
+	o.Run = func(args []string) tea.ExecCommand {
+		return &onTerminal{e: e, run: func() int { return e.Again(ctx, slices.Concat(args, global)) }, interrupted: func() bool { return ctx.Err() != nil }}
+	}
+	feed := func(ctx context.Context, show func(overview.Overview) error) error {
+		if err := show(first); err != nil {
+			return err
+		}
+		return collect.Watch(ctx, p.all(), q, e.Clock, show)
+	}
+	err = tui.Run(ctx, o, e.In, e.Out, feed)
+	if errors.Is(err, context.Canceled) {
+		return failure.New(failure.CodeInterrupted, "", "interrupted")
+	}
+	return err
+}
+
+// globalFlags are those that say which sites are meant, and as whom, as they were given.
+func globalFlags(cmd *cobra.Command) []string {
+	var out []string
+	cmd.InheritedFlags().Visit(func(f *pflag.Flag) {
+		if f.Name == "namespace" {
+			return // actions name it
+		}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			for _, v := range list.GetSlice() {
+				out = append(out, "--"+f.Name+"="+v)
+			}
+			return
+		}
+		out = append(out, "--"+f.Name+"="+f.Value.String())
+	})
+	return out
+}
+
+// onTerminal runs a command on the terminal that the screen has left, and waits until its end was
+// read. It implements tea.ExecCommand.
+type onTerminal struct {
+	e           *Env
+	run         func() int
+	interrupted func() bool
+}
+
+// Run implements tea.ExecCommand.
+func (c *onTerminal) Run() error {
+	code := c.run()
+	if c.interrupted() {
+		return nil
+	}
+	fmt.Fprint(c.e.ErrOut, "\nPress Enter to go back to the screen. ")
+	_, _ = bufio.NewReader(c.e.In).ReadString('\n')
+	if code != failure.CodeOK {
+		return fmt.Errorf("the command ended with exit code %d", code)
+	}
+	return nil
+}
+
+// SetStdin implements tea.ExecCommand; a command has its own streams.
+func (c *onTerminal) SetStdin(io.Reader) {}
+
+// SetStdout implements tea.ExecCommand.
+func (c *onTerminal) SetStdout(io.Writer) {}
+
+// SetStderr implements tea.ExecCommand.
+func (c *onTerminal) SetStderr(io.Writer) {}

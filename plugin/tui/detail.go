@@ -1,0 +1,86 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tui
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/plugin/present"
+)
+
+// detail is everything about one group, to be scrolled.
+type detail struct {
+	style         present.Style
+	width, height int
+	of            id
+	lines         []string
+	top           int
+}
+
+func (d *detail) setSize(width, height int) {
+	d.style.Width = width
+	d.width, d.height = width, height
+	d.scroll(0)
+}
+
+// show draws the group anew; another group begins at its top.
+func (d *detail) show(o overview.Overview, g *overview.Group, lags []*int64) {
+	d.lines = nil
+	if g == nil {
+		return
+	}
+	if d.of != idOf(g) {
+		d.of, d.top = idOf(g), 0
+	}
+	o.Groups = []overview.Group{*g}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s  %s\n", present.LagBar(d.style, *g), present.LagCurve(d.style, lags))
+	if err := present.Status(&b, o, d.style); err != nil {
+		b.WriteString(present.Clean(err.Error()))
+	}
+	d.lines = strings.Split(strings.TrimRight(b.String(), "\n"), "\n")
+	d.scroll(0)
+}
+
+// scroll moves the text by some lines.
+func (d *detail) scroll(by int) {
+	d.top = max(0, min(d.top+by, len(d.lines)-d.height))
+}
+
+func (d *detail) key(k string) bool {
+	switch k {
+	case "up", "k":
+		d.scroll(-1)
+	case "down", "j":
+		d.scroll(1)
+	case "pgup", "ctrl+b":
+		d.scroll(1 - d.height)
+	case "pgdown", "ctrl+f", "space":
+		d.scroll(d.height - 1)
+	case "home", "g":
+		d.scroll(-len(d.lines))
+	case "end", "G":
+		d.scroll(len(d.lines))
+	default:
+		return false
+	}
+	return true
+}
+
+// view draws the lines that are on the screen.
+func (d *detail) view() []string {
+	end := min(d.top+d.height, len(d.lines))
+	lines := make([]string, 0, d.height)
+	for _, line := range d.lines[min(d.top, end):end] {
+		lines = append(lines, ansi.Truncate(line, d.width, ""))
+	}
+	if more := len(d.lines) - end; more > 0 && len(lines) > 0 {
+		lines[len(lines)-1] = fmt.Sprintf("  (%d more lines)", more+1)
+	}
+	return lines
+}

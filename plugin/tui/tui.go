@@ -1,0 +1,46 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package tui is the live screen over the groups of both sites. It draws nothing but the overview
+// that status prints, and acts through the same commands.
+package tui
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/colorprofile"
+
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+)
+
+// Feed calls show with each new overview until its context ends.
+type Feed func(ctx context.Context, show func(overview.Overview) error) error
+
+// Run shows the screen until it is left. The terminal is as it was before when it returns, however
+// that comes.
+func Run(ctx context.Context, o Options, in io.Reader, out io.Writer, feed Feed) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	// What is drawn has its colours already, or none.
+	p := tea.NewProgram(New(o), tea.WithContext(ctx), tea.WithInput(in), tea.WithOutput(out), tea.WithColorProfile(colorprofile.ANSI))
+	fed := make(chan error, 1)
+	go func() {
+		fed <- feed(ctx, func(o overview.Overview) error {
+			p.Send(Overview(o))
+			return nil
+		})
+	}()
+	_, err := p.Run()
+	interrupted := ctx.Err() != nil
+	stop()
+	if feedErr := <-fed; err == nil && feedErr != nil && !errors.Is(feedErr, context.Canceled) {
+		err = feedErr
+	}
+	if interrupted && (errors.Is(err, tea.ErrProgramKilled) || errors.Is(err, context.Canceled)) {
+		return context.Canceled
+	}
+	return err
+}

@@ -1,0 +1,362 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tui_test
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/plugin/present"
+	"github.com/unified-replication/kubectl-vgr/plugin/tui"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+var now = time.Date(2026, 1, 31, 3, 0, 0, 0, time.UTC)
+
+// group is one that has been as it was asked to be for some time.
+func group(name string, state vgrv1.State, synced time.Duration) vgrv1.VolumeGroupReplication {
+	g := vgrv1.VolumeGroupReplication{ObjectMeta: metav1.ObjectMeta{Namespace: "production", Name: name, Generation: 1}}
+	g.Spec.ReplicationState, g.Spec.VolumeGroupReplicationClass = vgrv1.ReplicationState(strings.ToLower(string(state))), "gold"
+	g.Status.State, g.Status.ObservedGeneration, g.Status.Backend = state, 1, "csi-addons"
+	g.Status.Conditions = []metav1.Condition{{Type: vgrv1.ConditionReady, Status: metav1.ConditionTrue, Reason: "AsAsked", Message: "the backend says so", ObservedGeneration: 1}}
+	health := vgrv1.HealthDegraded
+	if state == vgrv1.StatePrimary {
+		health = vgrv1.HealthHealthy
+		g.Status.LastSyncTime = new(metav1.NewTime(now.Add(-synced)))
+	}
+	for _, pvc := range []string{"data", "logs"} {
+		g.Status.Volumes = append(g.Status.Volumes, vgrv1.VolumeStatus{Name: name + "-" + pvc, VolumeHandle: "0001-" + pvc, State: state, Health: health})
+	}
+	return g
+}
+
+// picture is an overview of groups that are primary on east; broken ones have two primaries.
+func picture(at time.Time, west overview.Site, names ...string) overview.Overview {
+	class := vgrv1.VolumeGroupReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: "gold"}, Spec: vgrv1.ClassSpec{Parameters: map[string]string{"schedulingInterval": "5m"}}}
+	inputs := []overview.SiteInput{
+		{Site: overview.Site{Name: "east", Answered: true}, Classes: []vgrv1.VolumeGroupReplicationClass{class}},
+		{Site: west, Classes: []vgrv1.VolumeGroupReplicationClass{class}},
+	}
+	for _, name := range names {
+		age, peer := time.Minute, vgrv1.StateSecondary
+		switch {
+		case strings.HasPrefix(name, "late"):
+			age = 12 * time.Minute
+		case strings.HasPrefix(name, "split"):
+			peer = vgrv1.StatePrimary
+		}
+		g := group(name, vgrv1.StatePrimary, age)
+		if strings.HasPrefix(name, "evil") {
+			g.Status.Conditions[0].Status, g.Status.Conditions[0].Message = metav1.ConditionFalse, "\x1b[2J\x1b]0;title\x07\nline two \u202egnorw "+strings.Repeat("x", 10000)
+		}
+		inputs[0].Groups = append(inputs[0].Groups, g)
+		if west.Answered {
+			inputs[1].Groups = append(inputs[1].Groups, group(name, peer, age))
+		}
+	}
+	return overview.Build(inputs, at)
+}
+
+var (
+	live = overview.Site{Name: "west", Answered: true}
+	lost = overview.Site{Name: "west", Problem: overview.SiteUnreachable, Message: "connection refused"}
+)
+
+func press(k string) tea.Msg {
+	codes := map[string]rune{"enter": tea.KeyEnter, "esc": tea.KeyEscape, "up": tea.KeyUp, "down": tea.KeyDown, "tab": tea.KeyTab, "space": tea.KeySpace, "backspace": tea.KeyBackspace, "end": tea.KeyEnd, "pgdown": tea.KeyPgDown}
+	if code, ok := codes[k]; ok {
+		return tea.KeyPressMsg{Code: code}
+	}
+	return tea.KeyPressMsg{Code: []rune(k)[0], Text: k}
+}
+
+// screen is a model that has taken in messages; strings are keys.
+func screen(o tui.Options, msgs ...any) tea.Model {
+	var m tea.Model = tui.New(o)
+	for _, msg := range msgs {
+		switch msg := msg.(type) {
+		case overview.Overview:
+			m, _ = m.Update(tui.Overview(msg))
+		case string:
+			for k := range strings.FieldsSeq(msg) {
+				m, _ = m.Update(press(k))
+			}
+		default:
+			m, _ = m.Update(msg)
+		}
+	}
+	return m
+}
+
+func content(m tea.Model) string { return m.View().Content }
+
+var styles = map[string]present.Style{"colour": {Color: true, Unicode: true}, "plain": {Unicode: true}, "ascii": {}}
+
+// TestFrames has what people see, at three sizes and in three styles.
+func TestFrames(t *testing.T) {
+	all := []string{"orders", "late-billing", "split-users", "evil", "データベース", "a-name-that-is-much-longer-than-any-column-has-room-for-on-a-small-screen"}
+	frames := map[string][]any{
+		"asking":  {},
+		"empty":   {picture(now, live)},
+		"groups":  {picture(now, live, all...)},
+		"open":    {picture(now, live, all...), "enter"},
+		"faults":  {picture(now, live, all...), "z space"},
+		"filter":  {picture(now, live, all...), "/ o r d"},
+		"nothing": {picture(now, live, all...), "/ x y z enter"},
+		"help":    {picture(now, live, all...), "?"},
+		"stale":   {picture(now, live, all...), picture(now.Add(12*time.Second), lost, all...)},
+	}
+	sizes := map[string]tea.WindowSizeMsg{"80x24": {Width: 80, Height: 24}, "120x40": {Width: 120, Height: 40}, "200x60": {Width: 200, Height: 60}}
+	for size, window := range sizes {
+		for styled, style := range styles {
+			t.Run(size+"/"+styled, func(t *testing.T) {
+				var b strings.Builder
+				for _, name := range slices.Sorted(maps.Keys(frames)) {
+					msgs := append([]any{window}, frames[name]...)
+					frame := content(screen(tui.Options{Style: style, Title: "namespace production", Here: "east"}, msgs...))
+					fits(t, name, frame, window, style)
+					fmt.Fprintf(&b, "== %s\n%s\n", name, trim(frame))
+				}
+				golden(t, size+"."+styled+".golden", b.String())
+			})
+		}
+	}
+}
+
+// trim leaves out what is empty, so that golden files can be read.
+func trim(frame string) string {
+	var out []string
+	for line := range strings.SplitSeq(frame, "\n") {
+		out = append(out, strings.TrimRight(line, " "))
+	}
+	return strings.Join(out, "\n")
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want/+got; make golden rewrites it):\n%s", file, diff)
+	}
+}
+
+// fits checks what must hold for every frame: as many lines as the screen has at most, none too
+// wide, and nothing of what the API said can move the cursor.
+func fits(t *testing.T, name, frame string, size tea.WindowSizeMsg, s present.Style) {
+	t.Helper()
+	lines := strings.Split(frame, "\n")
+	if len(lines) > max(size.Height, 1) {
+		t.Errorf("%s: %d lines on %d rows", name, len(lines), size.Height)
+	}
+	for _, line := range lines {
+		if w := ansi.StringWidth(line); w > max(size.Width, 1) {
+			t.Errorf("%s: %d columns of %d: %q", name, w, size.Width, line)
+		}
+		for _, r := range ansi.Strip(line) {
+			if r < ' ' || r == 0x7f || r == '\u202e' {
+				t.Errorf("%s: control character %q in %q", name, r, line)
+			}
+			if !s.Unicode && r > 0x7e && !strings.ContainsRune("データベース", r) {
+				t.Errorf("%s: %q is not ASCII in %q", name, r, line)
+			}
+		}
+		left := strings.NewReplacer("\x1b[0m", "", "\x1b[7m", "").Replace(line)
+		if !s.Color && strings.Contains(left, "\x1b") {
+			t.Errorf("%s: colour although none was wanted: %q", name, line)
+		}
+	}
+}
+
+// TestResize: whatever the size, and while it changes, the frame fits.
+func TestResize(t *testing.T) {
+	style := present.Style{Color: true, Unicode: true}
+	var m tea.Model = tui.New(tui.Options{Style: style, Title: "all namespaces", Namespaces: true})
+	for i := range 40 {
+		m, _ = m.Update(tui.Overview(picture(now, live, "evil", "orders", "データベース", fmt.Sprint("late-", i))))
+		for _, k := range []string{"down", "enter", "pgdown", "esc", "tab", "?", "esc", "end"} {
+			size := tea.WindowSizeMsg{Width: (i * 37) % 231, Height: (i * 13) % 71}
+			m, _ = m.Update(size)
+			m, _ = m.Update(press(k))
+			fits(t, fmt.Sprintf("%dx%d %s", size.Width, size.Height, k), content(m), size, style)
+		}
+	}
+}
+
+// TestSelection: the cursor stays on its group, whatever row that comes to.
+func TestSelection(t *testing.T) {
+	size := tea.WindowSizeMsg{Width: 100, Height: 30}
+	o := tui.Options{Title: "x"}
+	for name, tc := range map[string]struct {
+		msgs []any
+		want string
+	}{
+		"others become ill":     {[]any{picture(now, live, "a", "b", "c"), "down", picture(now, live, "a", "b", "c", "split-d")}, "b"},
+		"others join before it": {[]any{picture(now, live, "b", "c"), picture(now, live, "a", "b", "c")}, "b"},
+		"it goes":               {[]any{picture(now, live, "a", "b", "c"), "down", picture(now, live, "a", "c")}, "c"},
+		"it was the last":       {[]any{picture(now, live, "a", "b"), "end", picture(now, live, "a")}, "a"},
+		"sorted otherwise":      {[]any{picture(now, live, "a", "late-b", "c"), "down s S"}, "a"},
+		"filtered away":         {[]any{picture(now, live, "a", "b", "c"), "down / / c"}, "c"},
+		"past the end":          {[]any{picture(now, live, "a", "b"), strings.Repeat("down ", 4)}, "b"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			frame := ansi.Strip(content(screen(o, append([]any{size}, tc.msgs...)...)))
+			for line := range strings.SplitSeq(frame, "\n") {
+				if rest, ok := strings.CutPrefix(line, "> "); ok {
+					if got := strings.Fields(rest)[0]; got != tc.want {
+						t.Errorf("the cursor is on %s, want %s", got, tc.want)
+					}
+					return
+				}
+			}
+			t.Errorf("no cursor in\n%s", frame)
+		})
+	}
+}
+
+// TestActions: keys stand for commands, of the marked groups or the one under the cursor.
+func TestActions(t *testing.T) {
+	groups := picture(now, live, "a", "b", "split-c")
+	other := picture(now, live, "x")
+	other.Groups[0].Namespace = "staging"
+	mixed := groups
+	mixed.Groups = append(slices.Clone(groups.Groups), other.Groups...)
+	west := picture(now, live, "w")
+	west.Groups[0].Sites[0].State, west.Groups[0].Sites[1].State = vgrv1.StateSecondary, vgrv1.StatePrimary
+	turned := groups
+	turned.Groups = append(slices.Clone(groups.Groups), west.Groups...)
+	for name, tc := range map[string]struct {
+		view     overview.Overview
+		keys     string
+		readOnly bool
+		want     string // the command
+		says     string // on the screen
+	}{
+		"failover":               {view: groups, keys: "s g f", want: "failover a -n production --to west"},
+		"failover of marked":     {view: groups, keys: "s g space j k space f", want: "failover a b -n production --to west"},
+		"unmarked again":         {view: groups, keys: "s g space up space f", want: "failover b -n production --to west"},
+		"failback of what moved": {view: west, keys: "b", want: "failback w -n production --to east"},
+		"promote":                {view: groups, keys: "s g p", want: "promote a -n production"},
+		"validate":               {view: groups, keys: "s g v", want: "validate a -n production"},
+		"history of one":         {view: groups, keys: "s g space j k space h", want: "history a -n production"},
+		"without one primary":    {view: groups, keys: "f", says: "production/split-c has not one primary"},
+		"different directions":   {view: turned, keys: "s g space end space f", says: "primary on different sites"},
+		"different namespaces":   {view: mixed, keys: "s g space end space f", says: "different namespaces"},
+		"nothing to act on":      {view: picture(now, live), keys: "f", says: "no group is selected"},
+		"read-only":              {view: groups, keys: "s g f", readOnly: true, says: "--read-only: not done: kubectl vgr failover a -n production --to west"},
+		"looking, read-only":     {view: groups, keys: "s g v", readOnly: true, want: "validate a -n production"},
+		"copy":                   {view: groups, keys: "s g y", says: "copied: kubectl vgr status a -n production"},
+		"another key":            {view: groups, keys: "s g x", says: "? help"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var ran string
+			o := tui.Options{Title: "x", ReadOnly: tc.readOnly, Run: func(args []string) tea.ExecCommand {
+				ran = strings.Join(args, " ")
+				return nil
+			}}
+			frame := content(screen(o, tea.WindowSizeMsg{Width: 120, Height: 30}, tc.view, tc.keys))
+			if ran != tc.want {
+				t.Errorf("it ran %q, want %q", ran, tc.want)
+			}
+			if !strings.Contains(frame, tc.says) {
+				t.Errorf("it does not say %q:\n%s", tc.says, frame)
+			}
+		})
+	}
+}
+
+// TestQuit: q and Ctrl-C leave, from everywhere that they are not text.
+func TestQuit(t *testing.T) {
+	ctrlC := tea.KeyPressMsg{Code: 'c', Mod: tea.ModCtrl}
+	for keys, leaves := range map[string][2]bool{"": {true, true}, "enter": {true, true}, "/ a": {false, true}, "?": {false, true}, "z": {true, true}} {
+		for i, msg := range []tea.Msg{press("q"), ctrlC} {
+			_, cmd := screen(tui.Options{}, tea.WindowSizeMsg{Width: 80, Height: 24}, picture(now, live, "a"), keys).Update(msg)
+			quit := false
+			if cmd != nil {
+				_, quit = cmd().(tea.QuitMsg)
+			}
+			if quit != leaves[i] {
+				t.Errorf("after %q, %v leaves: %v, want %v", keys, msg, quit, leaves[i])
+			}
+		}
+	}
+}
+
+// TestCurve: the lag since the screen was opened is drawn, with what was not known.
+func TestCurve(t *testing.T) {
+	msgs := []any{tea.WindowSizeMsg{Width: 100, Height: 30}}
+	for i := range 5 {
+		o := picture(now.Add(time.Duration(i)*time.Minute), live, "a")
+		if i == 2 {
+			o.Groups[0].LagSeconds = nil
+		}
+		msgs = append(msgs, o)
+	}
+	frame := content(screen(tui.Options{Style: present.Style{Unicode: true}}, msgs...))
+	if !strings.Contains(frame, "▂▃?▆█") || !strings.Contains(frame, "of 15m") {
+		t.Errorf("no curve in\n%s", frame)
+	}
+}
+
+func many(n int) overview.Overview {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("group-%05d", i)
+	}
+	return picture(now, live, names...)
+}
+
+// BenchmarkUpdate takes in a new picture and draws it.
+func BenchmarkUpdate(b *testing.B) {
+	for _, n := range []int{2000, 10000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			o := many(n)
+			m := screen(tui.Options{Style: present.Style{Color: true, Unicode: true}}, tea.WindowSizeMsg{Width: 120, Height: 40}, o)
+			b.ReportAllocs()
+			for b.Loop() {
+				m, _ = m.Update(tui.Overview(o))
+				_ = content(m)
+			}
+		})
+	}
+}
+
+// BenchmarkKey is a key press until its frame.
+func BenchmarkKey(b *testing.B) {
+	for _, n := range []int{2000, 10000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			m := screen(tui.Options{Style: present.Style{Color: true, Unicode: true}}, tea.WindowSizeMsg{Width: 120, Height: 40}, many(n))
+			down := press("down")
+			b.ReportAllocs()
+			for b.Loop() {
+				m, _ = m.Update(down)
+				_ = content(m)
+			}
+		})
+	}
+}
