@@ -24,8 +24,8 @@ type Feed func(ctx context.Context, show func(overview.Overview) error) error
 func Run(ctx context.Context, o Options, in io.Reader, out io.Writer, feed Feed) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	// What is drawn has its colours already, or none.
-	p := tea.NewProgram(New(o), tea.WithContext(ctx), tea.WithInput(in), tea.WithOutput(out), tea.WithColorProfile(colorprofile.ANSI))
+	// Signals end the context. What is drawn has its colours already, or none.
+	p := tea.NewProgram(New(o), tea.WithContext(ctx), tea.WithoutSignalHandler(), tea.WithInput(in), tea.WithOutput(out), tea.WithColorProfile(colorprofile.ANSI))
 	fed := make(chan error, 1)
 	go func() {
 		fed <- feed(ctx, func(o overview.Overview) error {

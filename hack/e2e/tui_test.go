@@ -1,0 +1,148 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/unified-replication/kubectl-vgr/hack/lab"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/array"
+)
+
+// terminal is a real one, in tmux.
+type terminal struct {
+	s    *scene
+	name string
+}
+
+// open starts a shell in a terminal of that size.
+func (s *scene) terminal(columns, rows int) *terminal {
+	s.t.Helper()
+	if _, err := exec.LookPath("tmux"); err != nil {
+		s.t.Skip("tmux is not installed: there is no terminal to test on")
+	}
+	t := &terminal{s, "vgr-" + s.ns}
+	start := append([]string{"new-session", "-d", "-x", fmt.Sprint(columns), "-y", fmt.Sprint(rows)}, "env", "-i", "TERM=xterm-256color", "PATH=/usr/bin:/bin", "PS1=shell$ ")
+	t.tmux(append(append(start, s.env()...), "sh", "-i")...)
+	s.t.Cleanup(func() { _ = exec.Command("tmux", "-L", t.name, "kill-server").Run() }) // it may have ended
+	return t
+}
+
+func (t *terminal) tmux(args ...string) string {
+	t.s.t.Helper()
+	out, err := exec.CommandContext(t.s.t.Context(), "tmux", append([]string{"-L", t.name, "-f", "/dev/null"}, args...)...).CombinedOutput()
+	if err != nil {
+		t.s.t.Fatalf("tmux %v: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+func (t *terminal) keys(keys ...string) {
+	t.s.t.Helper()
+	t.tmux(append([]string{"send-keys"}, keys...)...)
+}
+
+// shows waits until all of that is on the screen, and returns it.
+func (t *terminal) shows(texts ...string) (screen string) {
+	t.s.t.Helper()
+	t.s.eventually(fmt.Sprintf("%q on the screen", texts), func(context.Context) error {
+		screen = t.tmux("capture-pane", "-p")
+		for _, text := range texts {
+			if !strings.Contains(screen, text) {
+				return fmt.Errorf("no %q in\n%s", text, screen)
+			}
+		}
+		return nil
+	})
+	return screen
+}
+
+// TestTUI: what an administrator does at a screen, on a real terminal: look, filter, open a group,
+// move it, lose a site, leave. The terminal is a shell again afterwards.
+func TestTUI(t *testing.T) {
+	s := newScene(t)
+	term := s.terminal(120, 40)
+	s.pair("orders")
+	s.pair("users")
+	term.keys(filepath.Join(s.bin, "kubectl-vgr")+" tui -n "+s.ns, "Enter")
+	term.shows("2 groups", "orders", "users", "Protected")
+	term.keys("/", "ord", "Enter")
+	if screen := term.shows("1 of 2 groups"); strings.Contains(screen, "users") {
+		t.Errorf("the filter shows too much:\n%s", screen)
+	}
+	term.keys("Enter")
+	term.shows("Volumes on east", "orders-data", "esc back")
+	term.keys("f")
+	term.shows("planned failover from east to west", "Type the name of the group (orders)")
+	term.keys("orders", "Enter")
+	term.shows("is primary on west after", "Press Enter to go back")
+	term.keys("Enter")
+	term.shows("done", "Volumes on west")
+	term.keys("Escape")
+	term.keys("Escape")
+	term.shows("2 groups")
+	for _, img := range s.images(lab.West) {
+		if strings.Contains(img.Name, "orders") != img.Copies[array.Site(lab.West)].Primary {
+			t.Errorf("only orders was to move: %+v", img)
+		}
+	}
+
+	s.must(s.lab.Site(lab.West).Cut(t.Context()))
+	term.shows("STALE west: no answer for", "Unreachable")
+	s.must(s.lab.Site(lab.West).Reconnect(t.Context()))
+	s.eventually("the site to be live again", func(context.Context) error {
+		if screen := term.tmux("capture-pane", "-p"); strings.Contains(screen, "STALE") {
+			return fmt.Errorf("still stale:\n%s", screen)
+		}
+		return nil
+	})
+	term.keys("q")
+	term.keys("echo left", "Enter")
+	if screen := term.shows("left"); strings.Contains(screen, "2 groups") {
+		t.Errorf("the screen is still there:\n%s", screen)
+	}
+}
+
+// signal sends one to the process whose command line ends like that.
+func (s *scene) signal(arguments string, signal syscall.Signal) {
+	s.t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	s.must(err)
+	for _, file := range files {
+		line, err := os.ReadFile(file)
+		if err != nil || !strings.HasSuffix(string(line), arguments) {
+			continue // it has ended, or is another one
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		s.must(err)
+		s.must(syscall.Kill(pid, signal))
+		return
+	}
+	s.t.Fatalf("no process %q", arguments)
+}
+
+// TestTUITerminated: a signal leaves the terminal as it was.
+func TestTUITerminated(t *testing.T) {
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		t.Run(signal.String(), func(t *testing.T) {
+			s := newScene(t)
+			term := s.terminal(80, 24)
+			s.pair("orders")
+			term.keys(filepath.Join(s.bin, "kubectl-vgr")+" tui -n "+s.ns+"; echo code $?", "Enter")
+			term.shows("1 groups", "Protected")
+			s.signal("kubectl-vgr\x00tui\x00-n\x00"+s.ns+"\x00", signal)
+			term.shows("code 130")
+			term.keys("stty -a | tr ' ;' '\\n\\n' | grep -x -e echo -e icanon", "Enter")
+			term.shows("\necho\n", "\nicanon\n")
+		})
+	}
+}
