@@ -6,7 +6,6 @@ package collect
 import (
 	"context"
 	"errors"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -70,7 +69,10 @@ func Watch(ctx context.Context, sites []*site.Site, q Query, c clock.WithTicker,
 // with what is known already. Each site is followed on its own.
 func Follow(ctx context.Context, sites []*site.Site, q Query, c clock.WithTicker, known []overview.SiteInput) (f *Follower, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	f = &Follower{sites: sites, query: q, clock: c, inputs: slices.Clone(known), changed: make(chan struct{}, 1)}
+	f = &Follower{sites: sites, query: q, clock: c, known: make([]siteKnown, len(known)), changed: make(chan struct{}, 1)}
+	for i, in := range known {
+		f.known[i].take(in)
+	}
 	var followed sync.WaitGroup
 	for i := range sites {
 		followed.Go(func() { f.follow(ctx, i) })
@@ -96,8 +98,36 @@ type Follower struct {
 	clock   clock.WithTicker
 	changed chan struct{}
 
-	mu     sync.Mutex
-	inputs []overview.SiteInput
+	mu    sync.Mutex
+	known []siteKnown
+}
+
+// siteKnown is what is known of one site. Changes go to the index; the list of groups in the input
+// is made anew when somebody asks for it, and never changed afterwards.
+type siteKnown struct {
+	input  overview.SiteInput
+	groups map[types.NamespacedName]*vgrv1.VolumeGroupReplication
+	listed bool
+}
+
+// take replaces everything.
+func (k *siteKnown) take(in overview.SiteInput) {
+	k.input, k.listed = in, true
+	k.groups = make(map[types.NamespacedName]*vgrv1.VolumeGroupReplication, len(in.Groups))
+	for i := range in.Groups {
+		k.groups[client.ObjectKeyFromObject(&in.Groups[i])] = &in.Groups[i]
+	}
+}
+
+// list is the input as it is now.
+func (k *siteKnown) list() overview.SiteInput {
+	if !k.listed {
+		k.input.Groups, k.listed = make([]vgrv1.VolumeGroupReplication, 0, len(k.groups)), true
+		for _, g := range k.groups {
+			k.input.Groups = append(k.input.Groups, *g)
+		}
+	}
+	return k.input
 }
 
 // Changed receives whenever something may have changed.
@@ -107,9 +137,9 @@ func (f *Follower) Changed() <-chan struct{} { return f.changed }
 func (f *Follower) Inputs() []overview.SiteInput {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	inputs := make([]overview.SiteInput, len(f.inputs))
-	copy(inputs, f.inputs)
+	inputs := make([]overview.SiteInput, len(f.known))
 	for i := range inputs {
+		inputs[i] = f.known[i].list()
 		if inputs[i].ServerTime != nil { // it has gone on since the site was asked
 			inputs[i].ServerTime = new(metav1.NewTime(f.sites[i].Now()))
 		}
@@ -189,7 +219,7 @@ func (f *Follower) pulse(ctx context.Context, i int) error {
 		cancel()
 		if err == nil {
 			f.mu.Lock()
-			f.inputs[i].Classes = classes
+			f.known[i].input.Classes = classes
 			f.mu.Unlock()
 		} else if problem, _ := Explain(err); problem == overview.SiteUnreachable {
 			return err
@@ -212,19 +242,16 @@ func (f *Follower) apply(i int, event watch.EventType, g *vgrv1.VolumeGroupRepli
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	key := types.NamespacedName{Namespace: g.Namespace, Name: g.Name}
-	groups := make([]vgrv1.VolumeGroupReplication, 0, len(f.inputs[i].Groups)+1)
-	for _, old := range f.inputs[i].Groups {
-		if client.ObjectKeyFromObject(&old) != key {
-			groups = append(groups, old)
-		} else if newer(&old, g) {
-			return // it was put here before the watch came to it
-		}
+	key, k := client.ObjectKeyFromObject(g), &f.known[i]
+	if old := k.groups[key]; old != nil && newer(old, g) {
+		return // it was put here before the watch came to it
 	}
-	if event != watch.Deleted {
-		groups = append(groups, *g)
+	if k.listed = false; event == watch.Deleted {
+		delete(k.groups, key)
+	} else {
+		g.ManagedFields = nil
+		k.groups[key] = g
 	}
-	f.inputs[i].Groups = groups
 	f.mark()
 }
 
@@ -240,13 +267,11 @@ func (f *Follower) set(i int, in overview.SiteInput) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for at := range in.Groups {
-		for _, old := range f.inputs[i].Groups {
-			if client.ObjectKeyFromObject(&old) == client.ObjectKeyFromObject(&in.Groups[at]) && newer(&old, &in.Groups[at]) {
-				in.Groups[at] = old
-			}
+		if old := f.known[i].groups[client.ObjectKeyFromObject(&in.Groups[at])]; old != nil && newer(old, &in.Groups[at]) {
+			in.Groups[at] = *old
 		}
 	}
-	f.inputs[i] = in
+	f.known[i].take(in)
 	f.mark()
 }
 
