@@ -25,7 +25,19 @@ type SiteInput struct {
 
 // Build makes the overview of one or two sites. It never fails: what is not known is said to be
 // unknown. Now is the clock of this machine, used where a site did not tell its own.
-func Build(sites []SiteInput, now time.Time) Overview {
+func Build(sites []SiteInput, now time.Time) Overview { return new(Builder).Build(sites, now) }
+
+// Builder makes one overview after another. It remembers the journals that it has read: there are
+// many, they are long, and few change from one overview to the next. The zero value is ready.
+type Builder struct {
+	// journals are those of the last overview by their text; nil for one that cannot be read.
+	journals, next map[string]*recovery.Operation
+}
+
+// Build makes an overview, as the function of the same name.
+func (b *Builder) Build(sites []SiteInput, now time.Time) Overview {
+	b.next = map[string]*recovery.Operation{}
+	defer func() { b.journals, b.next = b.next, nil }()
 	o := Overview{
 		TypeMeta:   metav1.TypeMeta{APIVersion: APIVersion, Kind: Kind},
 		ObservedAt: metav1.NewTime(now),
@@ -47,7 +59,7 @@ func Build(sites []SiteInput, now time.Time) Overview {
 	}
 	schedules := schedulesOf(sites)
 	for k, objects := range found {
-		o.Groups = append(o.Groups, buildGroup(k.namespace, k.name, sites, objects, schedules, now))
+		o.Groups = append(o.Groups, b.group(k.namespace, k.name, sites, objects, schedules, now))
 	}
 	slices.SortFunc(o.Groups, func(a, b Group) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
@@ -55,7 +67,7 @@ func Build(sites []SiteInput, now time.Time) Overview {
 	return o
 }
 
-func buildGroup(namespace, name string, sites []SiteInput, objects []*vgrv1.VolumeGroupReplication, schedules map[string]int64, now time.Time) Group {
+func (b *Builder) group(namespace, name string, sites []SiteInput, objects []*vgrv1.VolumeGroupReplication, schedules map[string]int64, now time.Time) Group {
 	g := Group{Namespace: namespace, Name: name}
 	for i, obj := range objects {
 		if obj == nil {
@@ -67,7 +79,7 @@ func buildGroup(namespace, name string, sites []SiteInput, objects []*vgrv1.Volu
 		g.Class = cmp.Or(g.Class, obj.Spec.VolumeGroupReplicationClass)
 		g.Backend = cmp.Or(g.Backend, obj.Status.Backend)
 	}
-	g.Operation = lastOperation(namespace, name, objects)
+	g.Operation = b.lastOperation(namespace, name, objects)
 	if seconds, ok := schedules[g.Class]; ok {
 		g.ScheduleSeconds = &seconds
 	}
@@ -81,13 +93,13 @@ func buildGroup(namespace, name string, sites []SiteInput, objects []*vgrv1.Volu
 }
 
 // lastOperation is the newest that a site knows of; a journal that cannot be read is none.
-func lastOperation(namespace, name string, objects []*vgrv1.VolumeGroupReplication) *Operation {
+func (b *Builder) lastOperation(namespace, name string, objects []*vgrv1.VolumeGroupReplication) *Operation {
 	var last *recovery.Operation
 	for _, obj := range objects {
 		if obj == nil {
 			continue
 		}
-		if op, err := recovery.Journal(obj); err == nil && op != nil && (last == nil || op.Revision > last.Revision) {
+		if op := b.journal(obj); op != nil && (last == nil || op.Revision > last.Revision) {
 			last = op
 		}
 	}
@@ -104,6 +116,22 @@ func lastOperation(namespace, name string, objects []*vgrv1.VolumeGroupReplicati
 		out.Step = last.Steps[n-1].ID
 	}
 	return out
+}
+
+// journal reads a group's journal, or takes what was read of the same text; nobody changes it.
+func (b *Builder) journal(obj *vgrv1.VolumeGroupReplication) *recovery.Operation {
+	text := obj.Annotations[vgrv1.AnnotationOperation]
+	if text == "" {
+		return nil
+	}
+	op, known := b.next[text]
+	if !known {
+		if op, known = b.journals[text]; !known {
+			op, _ = recovery.Journal(obj) // nil on an error
+		}
+		b.next[text] = op
+	}
+	return op
 }
 
 // clockOf is the clock of a site: the lag is a difference of two times of the same cluster.

@@ -4,13 +4,16 @@
 package overview_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 )
 
 var now = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
@@ -119,5 +122,65 @@ func TestParseInterval(t *testing.T) {
 		if got != want || ok != (want > 0) {
 			t.Errorf("%q: %d, %v", text, got, ok)
 		}
+	}
+}
+
+// journalled is a pair of sites with n groups that have been moved once.
+func journalled(tb testing.TB, n int) []overview.SiteInput {
+	tb.Helper()
+	in := []overview.SiteInput{{Site: overview.Site{Name: "east", Answered: true}}, {Site: overview.Site{Name: "west", Answered: true}}}
+	for i := range n {
+		op := recovery.Operation{ID: fmt.Sprint("op-", i), Kind: recovery.Planned, Revision: 1, Members: map[string]string{"data": "handle-1", "logs": "handle-2"}, Result: recovery.Done}
+		for _, id := range []recovery.StepID{recovery.StepRecord, recovery.StepDemote, recovery.StepSync, recovery.StepPromote, recovery.StepFinish} {
+			op.Steps = append(op.Steps, recovery.StepTimes{ID: id, Started: metav1.NewMicroTime(now), Finished: new(metav1.NewMicroTime(now))})
+		}
+		for s := range in {
+			g := vgrv1.VolumeGroupReplication{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: fmt.Sprint("group-", i), Generation: 1}}
+			if err := (recovery.Write{Operation: op}).Apply(&g); err != nil {
+				tb.Fatal(err)
+			}
+			in[s].Groups = append(in[s].Groups, g)
+		}
+	}
+	return in
+}
+
+// TestBuilder: an overview does not depend on those before it.
+func TestBuilder(t *testing.T) {
+	in := journalled(t, 3)
+	var b overview.Builder
+	for step, change := range []func(){
+		func() {},
+		func() {},
+		func() { // one site hears of a newer operation
+			newer := recovery.Operation{ID: "newer", Kind: recovery.Failback, Revision: 2}
+			g := in[1].Groups[1].DeepCopy()
+			if err := (recovery.Write{Operation: newer}).Apply(g); err != nil {
+				t.Fatal(err)
+			}
+			in[1].Groups[1] = *g
+		},
+		func() { in[0].Groups[2].Annotations[vgrv1.AnnotationOperation] = "{" },
+		func() { in[0].Groups, in[1].Groups = in[0].Groups[:1], in[1].Groups[:1] },
+	} {
+		change()
+		if diff := cmp.Diff(overview.Build(in, now), b.Build(in, now)); diff != "" {
+			t.Errorf("after step %d (-anew +again):\n%s", step, diff)
+		}
+	}
+}
+
+// BenchmarkBuild builds one overview after another, as a live screen does.
+func BenchmarkBuild(b *testing.B) {
+	for _, n := range []int{2000, 10000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			in := journalled(b, n)
+			var builder overview.Builder
+			builder.Build(in, now)
+			b.ReportAllocs()
+			for b.Loop() {
+				builder.Build(in, now)
+			}
+		})
 	}
 }

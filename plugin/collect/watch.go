@@ -45,9 +45,10 @@ func Watch(ctx context.Context, sites []*site.Site, q Query, c clock.WithTicker,
 	defer stop()
 	tick := c.NewTicker(refresh)
 	defer tick.Stop()
+	var builder overview.Builder
 	for anything := false; ; anything = true {
 		if anything {
-			if err := show(overview.Build(f.Inputs(), c.Now())); err != nil {
+			if err := show(builder.Build(f.Inputs(), c.Now())); err != nil {
 				return err
 			}
 		}
