@@ -58,6 +58,7 @@ const (
 	green  paint = "32"
 	yellow paint = "33"
 	red    paint = "31"
+	blue   paint = "34"
 	grey   paint = "90"
 	bold   paint = "1"
 )

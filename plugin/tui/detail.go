@@ -20,6 +20,7 @@ type detail struct {
 	of            id
 	lines         []string
 	top           int
+	yaml          bool // as YAML, not as text
 }
 
 func (d *detail) setSize(width, height int) {
@@ -38,6 +39,14 @@ func (d *detail) show(o overview.Overview, g *overview.Group, lags []*int64) {
 		d.of, d.top = idOf(g), 0
 	}
 	o.Groups = []overview.Group{*g}
+	if d.yaml {
+		var err error
+		if d.lines, err = present.YAML(d.style, *g); err != nil {
+			d.lines = []string{present.Clean(err.Error())}
+		}
+		d.scroll(0)
+		return
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s\n", present.LagBar(d.style, *g), present.LagCurve(d.style, lags))
 	if err := present.Status(&b, o, d.style); err != nil {
@@ -71,6 +80,9 @@ func (d *detail) key(k string) bool {
 	}
 	return true
 }
+
+// turn shows the other form, from its top.
+func (d *detail) turn() { d.yaml, d.top = !d.yaml, 0 }
 
 // view draws the lines that are on the screen.
 func (d *detail) view() []string {

@@ -23,6 +23,7 @@ var (
 		{"z", "only groups that are not well"},
 		{"s S", "sort by the next column; the other way round"},
 		{"space", "mark the group for an action"},
+		{"o", "the details as YAML, as status -o yaml prints them"},
 		{"y", "copy the equivalent command"},
 	}
 	actKeys = []key{
@@ -37,7 +38,7 @@ var (
 
 // What the short help at the bottom shows, as far as there is room, and what it always shows.
 var (
-	footer = []string{"/ filter", "enter open", "f failover", "z faults", "s sort", "space mark", "b failback", "v validate", "h history", "y copy"}
+	footer = []string{"/ filter", "enter open", "f failover", "z faults", "s sort", "space mark", "b failback", "v validate", "h history", "o yaml", "y copy"}
 	always = []string{"? help", "q quit"}
 )
 

@@ -130,6 +130,8 @@ func (m Model) key(msg tea.KeyPressMsg) (tea.Model, tea.Cmd) {
 		m.back()
 	case k == "tab":
 		m.focused = !m.focused
+	case k == "o":
+		m.detail.turn()
 	case (m.focused || m.alone) && m.detail.key(k):
 	case m.list.key(k):
 	default:

@@ -116,6 +116,7 @@ func TestFrames(t *testing.T) {
 		"empty":   {picture(now, live)},
 		"groups":  {picture(now, live, all...)},
 		"open":    {picture(now, live, all...), "enter"},
+		"yaml":    {picture(now, live, "evil"), "enter o"},
 		"faults":  {picture(now, live, all...), "z space"},
 		"filter":  {picture(now, live, all...), "/ o r d"},
 		"nothing": {picture(now, live, all...), "/ x y z enter"},
