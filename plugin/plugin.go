@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"strings"
 
@@ -78,9 +79,10 @@ func NewRoot(c Config) *cobra.Command {
 		Flags: flags, Env: c.Getenv, Profiles: c.Profiles, Clock: c.Clock, UserAgent: "kubectl-vgr/" + version.Get().Version,
 	}
 	e := &command.Env{IOStreams: c.IOStreams, Sites: connector, Profiles: c.Profiles, Clock: c.Clock, Getenv: c.Getenv, Executable: c.Executable}
-	e.Again = func(ctx context.Context, args []string) int {
+	e.Again = func(ctx context.Context, args []string, out io.Writer) int {
 		again := c
 		again.Args = append([]string{"kubectl-vgr"}, args...)
+		again.IOStreams = genericiooptions.IOStreams{In: strings.NewReader(""), Out: out, ErrOut: out}
 		return Main(ctx, again)
 	}
 	root := &cobra.Command{

@@ -4,15 +4,12 @@
 package command
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"slices"
 
-	tea "charm.land/bubbletea/v2"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
@@ -89,8 +86,8 @@ func (e *Env) screen(cmd *cobra.Command, q collect.Query, o tui.Options) error {
 		o.Title = "all namespaces"
 	}
 	global := globalFlags(cmd)
-	o.Run = func(args []string) tea.ExecCommand {
-		return &onTerminal{e: e, run: func() int { return e.Again(ctx, slices.Concat(args, global)) }, interrupted: func() bool { return ctx.Err() != nil }}
+	o.Run = func(ctx context.Context, args []string, out io.Writer) int {
+		return e.Again(ctx, slices.Concat(args, global), out)
 	}
 	feed := func(ctx context.Context, show func(overview.Overview) error) error {
 		if err := show(first); err != nil {
@@ -122,34 +119,3 @@ func globalFlags(cmd *cobra.Command) []string {
 	})
 	return out
 }
-
-// onTerminal runs a command on the terminal that the screen has left, and waits until its end was
-// read. It implements tea.ExecCommand.
-type onTerminal struct {
-	e           *Env
-	run         func() int
-	interrupted func() bool
-}
-
-// Run implements tea.ExecCommand.
-func (c *onTerminal) Run() error {
-	code := c.run()
-	if c.interrupted() {
-		return nil
-	}
-	fmt.Fprint(c.e.ErrOut, "\nPress Enter to go back to the screen. ")
-	_, _ = bufio.NewReader(c.e.In).ReadString('\n')
-	if code != failure.CodeOK {
-		return fmt.Errorf("the command ended with exit code %d", code)
-	}
-	return nil
-}
-
-// SetStdin implements tea.ExecCommand; a command has its own streams.
-func (c *onTerminal) SetStdin(io.Reader) {}
-
-// SetStdout implements tea.ExecCommand.
-func (c *onTerminal) SetStdout(io.Writer) {}
-
-// SetStderr implements tea.ExecCommand.
-func (c *onTerminal) SetStderr(io.Writer) {}

@@ -252,6 +252,9 @@ func (l *list) view() []string {
 // status says what is shown of how much, and how.
 func (l *list) status() string {
 	text := fmt.Sprintf("%d groups", len(l.all.Groups))
+	if len(l.all.Groups) == 1 {
+		text = "1 group"
+	}
 	if len(l.shown.Groups) != len(l.all.Groups) {
 		text = fmt.Sprintf("%d of %d groups", len(l.shown.Groups), len(l.all.Groups))
 	}

@@ -4,6 +4,7 @@
 package tui
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,9 +20,6 @@ import (
 
 // Overview is a new picture of both sites, as a message.
 type Overview overview.Overview
-
-// acted is the end of a command that was run from the screen.
-type acted struct{ err error }
 
 // Sizes of the layout.
 const (
@@ -39,17 +37,19 @@ type Options struct {
 	ReadOnly    bool
 	// Open shows the first group alone.
 	Open bool
-	// Run makes the command that runs kubectl vgr with arguments on the terminal.
-	Run func(args []string) tea.ExecCommand
+	// Run runs a command.
+	Run Command
 }
 
 // Model is the whole screen. It only routes: to the list, the details, the help.
 type Model struct {
+	ctx           context.Context //nolint:containedctx // of the commands: Update has none
 	opts          Options
 	width, height int
 	list          list
 	detail        detail
 	lags          *lags
+	console       console
 
 	arrived bool // an overview has
 	// answered is when each site answered last.
@@ -62,9 +62,9 @@ type Model struct {
 }
 
 // New makes a screen without groups.
-func New(o Options) Model {
+func New(ctx context.Context, o Options) Model {
 	return Model{
-		opts: o, alone: o.Open, answered: map[string]time.Time{},
+		ctx: ctx, console: console{run: o.Run}, opts: o, alone: o.Open, answered: map[string]time.Time{},
 		list: list{style: o.Style, namespaces: o.Namespaces, marks: map[id]bool{}}, detail: detail{style: o.Style},
 		lags: &lags{of: map[id][]*int64{}},
 	}
@@ -87,12 +87,11 @@ func (m Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		}
 		m.list.show(overview.Overview(msg))
 		m.lags.add(m.list.all)
-	case acted:
-		m.note = "done"
-		if msg.err != nil {
-			m.note = msg.err.Error()
-		}
-		m.list.marks = map[id]bool{}
+		m.console.at(msg.ObservedAt.Time)
+	case consoleSaid, consoleEnded:
+		cmd := m.console.hear(msg)
+		m.place()
+		return m, cmd
 	case tea.PasteMsg:
 		if m.filters {
 			m.list.filter += strings.Map(printable, msg.Content)
@@ -108,12 +107,13 @@ func (m Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 // key goes to whoever has the keys.
 func (m Model) key(msg tea.KeyPressMsg) (tea.Model, tea.Cmd) {
 	k := msg.String()
-	if k == "ctrl+c" {
-		return m, tea.Quit
-	}
 	m.note = ""
 	var cmd tea.Cmd
 	switch {
+	case m.console.open():
+		cmd = m.console.key(m.ctx, k, msg.Text)
+	case k == "ctrl+c":
+		return m, tea.Quit
 	case m.help:
 		m.help = false
 	case m.filters:
@@ -184,7 +184,7 @@ func printable(r rune) rune {
 	return r
 }
 
-// act is what a key does to the groups: a note, or a command that runs on the terminal.
+// act is what a key does to the groups: a note, or a command in the console.
 func (m *Model) act(k string) (string, tea.Cmd) {
 	args, why := m.command(k)
 	if args == nil {
@@ -198,7 +198,15 @@ func (m *Model) act(k string) (string, tea.Cmd) {
 	case m.opts.ReadOnly && !look:
 		return "--read-only: not done: " + text, nil
 	default:
-		return "", tea.Exec(m.opts.Run(args), func(err error) tea.Msg { return acted{err} })
+		targets := m.list.targets()
+		confirm := targets[0].Name
+		if len(targets) > 1 {
+			confirm = fmt.Sprint(len(targets))
+		}
+		if look {
+			confirm = ""
+		}
+		return "", m.console.begin(m.ctx, args, confirm)
 	}
 }
 
@@ -259,6 +267,7 @@ func (m *Model) target(groups []overview.Group) (site, why string) {
 // place gives everybody the room there is.
 func (m *Model) place() {
 	height := m.height - len(m.banners()) - 2 // the title, the footer
+	m.console.setSize(m.width, height)
 	switch {
 	case m.alone:
 		m.list.setSize(m.width, max(height, 1))
@@ -328,6 +337,8 @@ func (m *Model) lines() []string {
 
 func (m *Model) body(height int) []string {
 	switch {
+	case m.console.open():
+		return m.console.view(m.opts.Style)
 	case m.help:
 		return m.helped()
 	case !m.arrived:
@@ -363,6 +374,8 @@ func (m *Model) rule() string {
 // bottom is the filter while it is typed, the last note, or the short help.
 func (m *Model) bottom() string {
 	switch {
+	case m.console.open():
+		return m.console.bottom()
 	case m.filters && m.list.bad != nil:
 		return reverse("/"+m.list.filter, 30) + "  no regular expression yet; taken literally"
 	case m.filters:

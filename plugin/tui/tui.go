@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/colorprofile"
@@ -25,7 +26,14 @@ func Run(ctx context.Context, o Options, in io.Reader, out io.Writer, feed Feed)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	// Signals end the context. What is drawn has its colours already, or none.
-	p := tea.NewProgram(New(o), tea.WithContext(ctx), tea.WithoutSignalHandler(), tea.WithInput(in), tea.WithOutput(out), tea.WithColorProfile(colorprofile.ANSI))
+	var acting sync.WaitGroup
+	run := o.Run
+	o.Run = func(ctx context.Context, args []string, out io.Writer) int {
+		acting.Add(1)
+		defer acting.Done()
+		return run(ctx, args, out)
+	}
+	p := tea.NewProgram(New(ctx, o), tea.WithContext(ctx), tea.WithoutSignalHandler(), tea.WithInput(in), tea.WithOutput(out), tea.WithColorProfile(colorprofile.ANSI))
 	fed := make(chan error, 1)
 	go func() {
 		fed <- feed(ctx, func(o overview.Overview) error {
@@ -36,6 +44,7 @@ func Run(ctx context.Context, o Options, in io.Reader, out io.Writer, feed Feed)
 	_, err := p.Run()
 	interrupted := ctx.Err() != nil
 	stop()
+	acting.Wait() // a command stops between two steps
 	if feedErr := <-fed; err == nil && feedErr != nil && !errors.Is(feedErr, context.Canceled) {
 		err = feedErr
 	}

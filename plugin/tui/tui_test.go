@@ -4,8 +4,10 @@
 package tui_test
 
 import (
+	"context"
 	"flag"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -86,19 +88,32 @@ func press(k string) tea.Msg {
 	return tea.KeyPressMsg{Code: []rune(k)[0], Text: k}
 }
 
-// screen is a model that has taken in messages; strings are keys.
-func screen(o tui.Options, msgs ...any) tea.Model {
-	var m tea.Model = tui.New(o)
+// screen is a model that has taken in messages, and what came of them; strings are keys.
+func screen(t testing.TB, o tui.Options, msgs ...any) tea.Model {
+	t.Helper()
+	var m tea.Model = tui.New(t.Context(), o)
 	for _, msg := range msgs {
 		switch msg := msg.(type) {
 		case overview.Overview:
-			m, _ = m.Update(tui.Overview(msg))
+			m = drive(m, tui.Overview(msg))
 		case string:
 			for k := range strings.FieldsSeq(msg) {
-				m, _ = m.Update(press(k))
+				m = drive(m, press(k))
 			}
 		default:
-			m, _ = m.Update(msg)
+			m = drive(m, msg)
+		}
+	}
+	return m
+}
+
+// drive hands a message to the model, and the messages of the commands that follow from it.
+func drive(m tea.Model, msg tea.Msg) tea.Model {
+	for msg != nil {
+		var cmd tea.Cmd
+		m, cmd = m.Update(msg)
+		if msg = nil; cmd != nil {
+			msg = cmd()
 		}
 	}
 	return m
@@ -130,7 +145,7 @@ func TestFrames(t *testing.T) {
 				var b strings.Builder
 				for _, name := range slices.Sorted(maps.Keys(frames)) {
 					msgs := append([]any{window}, frames[name]...)
-					frame := content(screen(tui.Options{Style: style, Title: "namespace production", Here: "east"}, msgs...))
+					frame := content(screen(t, tui.Options{Style: style, Title: "namespace production", Here: "east"}, msgs...))
 					fits(t, name, frame, window, style)
 					fmt.Fprintf(&b, "== %s\n%s\n", name, trim(frame))
 				}
@@ -197,7 +212,7 @@ func fits(t *testing.T, name, frame string, size tea.WindowSizeMsg, s present.St
 // TestResize: whatever the size, and while it changes, the frame fits.
 func TestResize(t *testing.T) {
 	style := present.Style{Color: true, Unicode: true}
-	var m tea.Model = tui.New(tui.Options{Style: style, Title: "all namespaces", Namespaces: true})
+	var m tea.Model = tui.New(t.Context(), tui.Options{Style: style, Title: "all namespaces", Namespaces: true})
 	for i := range 40 {
 		m, _ = m.Update(tui.Overview(picture(now, live, "evil", "orders", "データベース", fmt.Sprint("late-", i))))
 		for _, k := range []string{"down", "enter", "pgdown", "esc", "tab", "?", "esc", "end"} {
@@ -226,7 +241,7 @@ func TestSelection(t *testing.T) {
 		"past the end":          {[]any{picture(now, live, "a", "b"), strings.Repeat("down ", 4)}, "b"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			frame := ansi.Strip(content(screen(o, append([]any{size}, tc.msgs...)...)))
+			frame := ansi.Strip(content(screen(t, o, append([]any{size}, tc.msgs...)...)))
 			for line := range strings.SplitSeq(frame, "\n") {
 				if rest, ok := strings.CutPrefix(line, "> "); ok {
 					if got := strings.Fields(rest)[0]; got != tc.want {
@@ -276,11 +291,11 @@ func TestActions(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var ran string
-			o := tui.Options{Title: "x", ReadOnly: tc.readOnly, Run: func(args []string) tea.ExecCommand {
-				ran = strings.Join(args, " ")
-				return nil
+			o := tui.Options{Title: "x", ReadOnly: tc.readOnly, Run: func(_ context.Context, args []string, _ io.Writer) int {
+				ran = strings.TrimSuffix(strings.Join(args, " "), " --dry-run=client")
+				return 0
 			}}
-			frame := content(screen(o, tea.WindowSizeMsg{Width: 120, Height: 30}, tc.view, tc.keys))
+			frame := content(screen(t, o, tea.WindowSizeMsg{Width: 120, Height: 30}, tc.view, tc.keys))
 			if ran != tc.want {
 				t.Errorf("it ran %q, want %q", ran, tc.want)
 			}
@@ -296,7 +311,7 @@ func TestQuit(t *testing.T) {
 	ctrlC := tea.KeyPressMsg{Code: 'c', Mod: tea.ModCtrl}
 	for keys, leaves := range map[string][2]bool{"": {true, true}, "enter": {true, true}, "/ a": {false, true}, "?": {false, true}, "z": {true, true}} {
 		for i, msg := range []tea.Msg{press("q"), ctrlC} {
-			_, cmd := screen(tui.Options{}, tea.WindowSizeMsg{Width: 80, Height: 24}, picture(now, live, "a"), keys).Update(msg)
+			_, cmd := screen(t, tui.Options{}, tea.WindowSizeMsg{Width: 80, Height: 24}, picture(now, live, "a"), keys).Update(msg)
 			quit := false
 			if cmd != nil {
 				_, quit = cmd().(tea.QuitMsg)
@@ -318,7 +333,7 @@ func TestCurve(t *testing.T) {
 		}
 		msgs = append(msgs, o)
 	}
-	frame := content(screen(tui.Options{Style: present.Style{Unicode: true}}, msgs...))
+	frame := content(screen(t, tui.Options{Style: present.Style{Unicode: true}}, msgs...))
 	if !strings.Contains(frame, "▂▃?▆█") || !strings.Contains(frame, "of 15m") {
 		t.Errorf("no curve in\n%s", frame)
 	}
@@ -337,7 +352,7 @@ func BenchmarkUpdate(b *testing.B) {
 	for _, n := range []int{2000, 10000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			o := many(n)
-			m := screen(tui.Options{Style: present.Style{Color: true, Unicode: true}}, tea.WindowSizeMsg{Width: 120, Height: 40}, o)
+			m := screen(b, tui.Options{Style: present.Style{Color: true, Unicode: true}}, tea.WindowSizeMsg{Width: 120, Height: 40}, o)
 			b.ReportAllocs()
 			for b.Loop() {
 				m, _ = m.Update(tui.Overview(o))
@@ -351,7 +366,7 @@ func BenchmarkUpdate(b *testing.B) {
 func BenchmarkKey(b *testing.B) {
 	for _, n := range []int{2000, 10000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			m := screen(tui.Options{Style: present.Style{Color: true, Unicode: true}}, tea.WindowSizeMsg{Width: 120, Height: 40}, many(n))
+			m := screen(b, tui.Options{Style: present.Style{Color: true, Unicode: true}}, tea.WindowSizeMsg{Width: 120, Height: 40}, many(n))
 			down := press("down")
 			b.ReportAllocs()
 			for b.Loop() {

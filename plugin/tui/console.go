@@ -1,0 +1,270 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tui
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/unified-replication/kubectl-vgr/plugin/present"
+)
+
+// Command runs kubectl vgr with arguments, writes what it says to out, and returns its exit code. The
+// end of the context interrupts it.
+type Command func(ctx context.Context, args []string, out io.Writer) int
+
+// phase is how far an action has come.
+type phase int
+
+const (
+	planning   phase = iota // the dry run runs
+	confirming              // the name is to be typed
+	running
+	ended
+)
+
+// console runs one command beside the screen, and shows what it says. What changes something is run
+// dry first, which is the plan, and then for real when it was confirmed.
+type console struct {
+	run           Command
+	width, height int
+
+	args    []string
+	confirm string // what is to be typed; empty for a command that only looks
+	phase   phase
+	input   string
+	asks    bool // whether to stop
+	code    int
+	text    []string // what the command said
+	top     int
+	follows bool // the end of the text
+
+	began  time.Time // by the first overview after it; zero before
+	now    time.Time
+	number int // of the run: what an older one says comes too late
+	stop   context.CancelFunc
+	said   chan tea.Msg
+}
+
+// consoleSaid is a piece of output; consoleEnded is the exit code.
+type (
+	consoleSaid struct {
+		number int
+		text   string
+	}
+	consoleEnded struct{ number, code int }
+)
+
+// begin starts a command: its dry run if it is to be confirmed.
+func (c *console) begin(ctx context.Context, args []string, confirm string) tea.Cmd {
+	c.args, c.confirm, c.input, c.asks, c.phase = args, confirm, "", false, running
+	if confirm != "" {
+		c.phase = planning
+		return c.start(ctx, append(append([]string{}, args...), "--dry-run=client"))
+	}
+	return c.start(ctx, args)
+}
+
+func (c *console) start(ctx context.Context, args []string) tea.Cmd {
+	ctx, c.stop = context.WithCancel(ctx)
+	c.number++
+	c.text, c.top, c.follows, c.began = nil, 0, true, time.Time{}
+	c.said = make(chan tea.Msg, 100)
+	number, said, run := c.number, c.said, c.run
+	go func() {
+		defer close(said)
+		code := run(ctx, args, lineSender{number, said})
+		said <- consoleEnded{number, code}
+	}()
+	return c.listen()
+}
+
+// listen waits for the next that the command says.
+func (c *console) listen() tea.Cmd {
+	said := c.said
+	return func() tea.Msg {
+		msg, ok := <-said
+		if !ok {
+			return nil
+		}
+		return msg
+	}
+}
+
+type lineSender struct {
+	number int
+	to     chan<- tea.Msg
+}
+
+// Write implements io.Writer.
+func (l lineSender) Write(p []byte) (int, error) {
+	l.to <- consoleSaid{l.number, string(p)}
+	return len(p), nil
+}
+
+// hear takes in what a command said.
+func (c *console) hear(msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case consoleSaid:
+		if msg.number == c.number {
+			c.add(msg.text)
+		}
+	case consoleEnded:
+		if msg.number != c.number {
+			return nil
+		}
+		c.stop()
+		c.code = msg.code
+		if c.phase == planning && msg.code == 0 {
+			c.phase = confirming
+		} else {
+			c.phase = ended
+		}
+		return nil
+	}
+	return c.listen()
+}
+
+// add appends text, which may begin or end within a line.
+func (c *console) add(text string) {
+	for i, part := range strings.Split(text, "\n") {
+		part = present.Clean(ansi.Strip(part))
+		if i == 0 && len(c.text) > 0 {
+			c.text[len(c.text)-1] += part
+		} else {
+			c.text = append(c.text, part)
+		}
+	}
+	c.scroll(0)
+}
+
+// open says whether the console is on the screen.
+func (c *console) open() bool { return len(c.args) > 0 }
+
+// busy says whether a command is at work that would be cut short.
+func (c *console) busy() bool { return c.open() && c.phase == running && c.confirm != "" }
+
+// key is a key while the console is open; it closes with esc when nothing runs.
+func (c *console) key(ctx context.Context, k, text string) tea.Cmd {
+	switch {
+	case c.asks:
+		if k == "y" {
+			c.stop()
+		}
+		c.asks = false
+	case c.phase == confirming:
+		return c.typed(ctx, k, text)
+	case c.busy() && (k == "esc" || k == "q" || k == "ctrl+c"):
+		c.asks = true
+	case k == "esc" || k == "q" || k == "ctrl+c" || k == "enter" && c.phase == ended:
+		c.close()
+	case k == "up" || k == "k":
+		c.scroll(-1)
+	case k == "down" || k == "j":
+		c.scroll(1)
+	case k == "pgup":
+		c.scroll(1 - c.room())
+	case k == "pgdown" || k == "space":
+		c.scroll(c.room() - 1)
+	}
+	return nil
+}
+
+// close stops what still runs, if that only looks, and gives the screen back.
+func (c *console) close() {
+	c.stop()
+	c.number++
+	c.args = nil
+}
+
+func (c *console) typed(ctx context.Context, k, text string) tea.Cmd {
+	switch k {
+	case "esc", "ctrl+c":
+		c.close()
+	case "backspace":
+		if r := []rune(c.input); len(r) > 0 {
+			c.input = string(r[:len(r)-1])
+		}
+	case "enter":
+		if c.input != c.confirm {
+			c.input = ""
+			return nil
+		}
+		c.phase = running
+		return c.start(ctx, append(append([]string{}, c.args...), "--yes"))
+	default:
+		c.input += strings.Map(printable, text)
+	}
+	return nil
+}
+
+// room is how many lines of text are on the screen: without the command and the line below.
+func (c *console) room() int { return max(c.height-3, 1) }
+
+// wrapped is the text in lines of the console's width.
+func (c *console) wrapped() []string {
+	var out []string
+	for _, line := range c.text {
+		out = append(out, strings.Split(ansi.Wrap(line, max(c.width, 1), " "), "\n")...)
+	}
+	return out
+}
+
+// scroll moves the text; at its end it follows what comes.
+func (c *console) scroll(by int) {
+	last := max(0, len(c.wrapped())-c.room())
+	if c.follows && by == 0 {
+		c.top = last
+		return
+	}
+	c.top = max(0, min(c.top+by, last))
+	c.follows = c.top == last
+}
+
+// at tells the console what time it is.
+func (c *console) at(now time.Time) {
+	if c.began.IsZero() {
+		c.began = now
+	}
+	c.now = now
+}
+
+func (c *console) setSize(width, height int) {
+	c.width, c.height = width, height
+	c.scroll(0)
+}
+
+// view draws the command, what it said, and what is to be done now.
+func (c *console) view(s present.Style) []string {
+	lines := []string{s.Strong("$ kubectl vgr " + present.Clean(strings.Join(c.args, " "))), ""}
+	text := c.wrapped()
+	end := min(c.top+c.room(), len(text))
+	return append(lines, text[min(c.top, end):end]...)
+}
+
+// bottom is what is to be done now.
+func (c *console) bottom() string {
+	switch {
+	case c.asks:
+		return "Stop before the next step? It can be gone on with later. y stops, any other key does not"
+	case c.phase == planning:
+		return "making the plan; esc leaves it"
+	case c.phase == confirming:
+		return fmt.Sprintf("Type %s and enter to go on, esc to leave it: %s", present.Clean(c.confirm), present.Clean(c.input))
+	case c.phase == running && c.busy():
+		return fmt.Sprintf("at work for %s; esc asks whether to stop", c.now.Sub(c.began).Round(time.Second))
+	case c.phase == running:
+		return "esc leaves it"
+	case c.code == 0:
+		return "done; enter goes back"
+	default:
+		return fmt.Sprintf("ended with exit code %d; enter goes back", c.code)
+	}
+}
