@@ -48,11 +48,11 @@ func TestConsole(t *testing.T) {
 		"refused":                   {keys: "f", code: map[string]int{"--dry-run=client": 2}, want: []string{dry}, says: "ended with exit code 2"},
 		"refused, typed at":         {keys: "f a enter", code: map[string]int{"--dry-run=client": 2}, want: []string{dry}, says: "? help"},
 		"failed":                    {keys: "f a enter", code: map[string]int{"--yes": 4}, want: []string{dry, real}, says: "ended with exit code 4"},
-		"dismissed":                 {keys: "f a enter enter", want: []string{dry, real}, says: "? help"},
+		"dismissed":                 {keys: "f a enter esc", want: []string{dry, real}, says: "? help"},
 		"looked":                    {keys: "h", want: []string{"history a -n production"}, says: "done; enter goes back"},
-		"what it said is scrolled":  {keys: "h up up", want: []string{"history a -n production"}, says: "line 30 "},
-		"and to its end":            {keys: "h up up down down", want: []string{"history a -n production"}, says: "line 39"},
-		"two marked, by the number": {keys: "space space f 2 enter", want: []string{strings.Replace(dry, " a ", " a b ", 1), strings.Replace(real, " a ", " a b ", 1)}, says: "done"},
+		"what it said is scrolled":  {keys: "h up k", want: []string{"history a -n production"}, says: "line 30 "},
+		"and to its end":            {keys: "h up k down j", want: []string{"history a -n production"}, says: "line 39"},
+		"two marked, by the number": {keys: "space j k space f 2 enter", want: []string{strings.Replace(dry, " a ", " a b ", 1), strings.Replace(real, " a ", " a b ", 1)}, says: "done"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := &recorder{code: tc.code}

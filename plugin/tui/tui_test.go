@@ -89,9 +89,9 @@ func press(k string) tea.Msg {
 }
 
 // screen is a model that has taken in messages, and what came of them; strings are keys.
-func screen(t testing.TB, o tui.Options, msgs ...any) tea.Model {
-	t.Helper()
-	var m tea.Model = tui.New(t.Context(), o)
+func screen(tb testing.TB, o tui.Options, msgs ...any) tea.Model {
+	tb.Helper()
+	var m tea.Model = tui.New(tb.Context(), o)
 	for _, msg := range msgs {
 		switch msg := msg.(type) {
 		case overview.Overview:
