@@ -52,7 +52,7 @@ func TestConsole(t *testing.T) {
 		"looked":                    {keys: "h", want: []string{"history a -n production"}, says: "done; enter goes back"},
 		"what it said is scrolled":  {keys: "h up k", want: []string{"history a -n production"}, says: "line 30 "},
 		"and to its end":            {keys: "h up k down j", want: []string{"history a -n production"}, says: "line 39"},
-		"two marked, by the number": {keys: "space j k space f 2 enter", want: []string{strings.Replace(dry, " a ", " a b ", 1), strings.Replace(real, " a ", " a b ", 1)}, says: "done"},
+		"two marked, by the number": {keys: "space end space f 2 enter", want: []string{strings.Replace(dry, " a ", " a b ", 1), strings.Replace(real, " a ", " a b ", 1)}, says: "done"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := &recorder{code: tc.code}
