@@ -134,7 +134,7 @@ func (s *scene) signal(arguments string, signal syscall.Signal) {
 	s.t.Fatalf("no process %q", arguments)
 }
 
-// TestTUITerminated: a signal leaves the terminal as it was.
+// TestTUITerminated: a signal leaves the terminal as it was, and stops an action between two steps.
 func TestTUITerminated(t *testing.T) {
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		t.Run(signal.String(), func(t *testing.T) {
@@ -143,8 +143,12 @@ func TestTUITerminated(t *testing.T) {
 			s.pair("orders")
 			term.keys(filepath.Join(s.bin, "kubectl-vgr")+" tui -n "+s.ns+"; echo code $?", "Enter")
 			term.shows("1 group", "Protected")
+			term.keys("f")
+			term.shows("Type orders and enter to go on")
+			term.keys("orders", "Enter")
+			term.shows("3/5 sync")
 			s.signal("kubectl-vgr\x00tui\x00-n\x00"+s.ns+"\x00", signal)
-			term.shows("code 130")
+			term.shows("code 130", "Next: kubectl vgr failover orders -n "+s.ns+" --to west goes on")
 			term.keys("stty -a | tr ' ;' '\\n\\n' | grep -x -e echo -e icanon", "Enter")
 			term.shows("\necho\n", "\nicanon\n")
 		})

@@ -35,13 +35,14 @@ const (
 
 // Watch calls show with the present overview, and again whenever something changed and once a
 // second, until the context ends or show returns an error. A site that is lost is shown as such
-// and asked again.
-func Watch(ctx context.Context, sites []*site.Site, q Query, c clock.WithTicker, show func(overview.Overview) error) error {
-	asking := make([]overview.SiteInput, len(sites))
-	for i, s := range sites {
-		asking[i].Site = overview.Site{Name: s.Name, Problem: overview.SiteAsking, Message: "has not answered yet"}
+// and asked again. What is known already may be given; it is not shown again.
+func Watch(ctx context.Context, sites []*site.Site, q Query, c clock.WithTicker, known []overview.SiteInput, show func(overview.Overview) error) error {
+	if known == nil {
+		for _, s := range sites {
+			known = append(known, Asking(s.Name))
+		}
 	}
-	f, stop := Follow(ctx, sites, q, c, asking)
+	f, stop := Follow(ctx, sites, q, c, known)
 	defer stop()
 	tick := c.NewTicker(refresh)
 	defer tick.Stop()
@@ -64,6 +65,11 @@ func Watch(ctx context.Context, sites []*site.Site, q Query, c clock.WithTicker,
 			}
 		}
 	}
+}
+
+// Asking is a site that has not answered yet.
+func Asking(name string) overview.SiteInput {
+	return overview.SiteInput{Site: overview.Site{Name: name, Problem: overview.SiteAsking, Message: "has not answered yet"}}
 }
 
 // Follow keeps what is known of the groups of some sites up to date until it is stopped. It begins

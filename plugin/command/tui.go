@@ -4,11 +4,14 @@
 package command
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"os"
 	"slices"
+	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -72,8 +75,8 @@ func (e *Env) screen(cmd *cobra.Command, q collect.Query, o tui.Options) error {
 	if err != nil {
 		return err
 	}
-	// Whatever a login needs to ask is asked before the screen is taken.
-	first := overview.Build(collect.Sites(ctx, p.all(), q), e.Clock.Now())
+	known := e.firstAnswers(ctx, p, q)
+	first := overview.Build(known, e.Clock.Now())
 	if err := nothingAnswered(first); err != nil {
 		return err
 	}
@@ -86,20 +89,54 @@ func (e *Env) screen(cmd *cobra.Command, q collect.Query, o tui.Options) error {
 		o.Title = "all namespaces"
 	}
 	global := globalFlags(cmd)
+	var cut bytes.Buffer // what commands said whose screen went
+	var cutting sync.Mutex
 	o.Run = func(ctx context.Context, args []string, out io.Writer) int {
-		return e.Again(ctx, slices.Concat(args, global), out)
+		var said bytes.Buffer
+		code := e.Again(ctx, slices.Concat(args, global), io.MultiWriter(out, &said))
+		if screen := cmd.Context(); screen.Err() != nil {
+			cutting.Lock()
+			defer cutting.Unlock()
+			_, _ = said.WriteTo(&cut) // a buffer takes everything
+		}
+		return code
 	}
 	feed := func(ctx context.Context, show func(overview.Overview) error) error {
 		if err := show(first); err != nil {
 			return err
 		}
-		return collect.Watch(ctx, p.all(), q, e.Clock, show)
+		return collect.Watch(ctx, p.all(), q, e.Clock, known, show)
 	}
 	err = tui.Run(ctx, o, e.In, e.Out, feed)
+	_, _ = cut.WriteTo(e.ErrOut) // how it can be gone on with
 	if errors.Is(err, context.Canceled) {
 		return failure.New(failure.CodeInterrupted, "", "interrupted")
 	}
 	return err
+}
+
+// patience is how long a screen waits for a site that is silent before it opens without it.
+const patience = 2 * time.Second
+
+// firstAnswers asks the sites before the screen is taken, which is when a login may have something
+// to ask. A silent one goes on being asked on the screen, unless all are silent.
+func (e *Env) firstAnswers(ctx context.Context, p pair, q collect.Query) []overview.SiteInput {
+	short, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	inputs := collect.Sites(short, p.all(), q)
+	if short.Err() == nil {
+		return inputs
+	}
+	anybody := false
+	for i := range inputs {
+		if anybody = anybody || inputs[i].Answered; !inputs[i].Answered {
+			inputs[i] = collect.Asking(inputs[i].Name)
+		}
+	}
+	if anybody {
+		return inputs
+	}
+	return collect.Sites(ctx, p.all(), q)
 }
 
 // globalFlags are those that say which sites are meant, and as whom, as they were given.

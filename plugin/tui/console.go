@@ -50,17 +50,17 @@ type console struct {
 	now    time.Time
 	number int // of the run: what an older one says comes too late
 	stop   context.CancelFunc
-	said   chan tea.Msg
 }
 
-// consoleSaid is a piece of output; consoleEnded is the exit code.
-type (
-	consoleSaid struct {
-		number int
-		text   string
-	}
-	consoleEnded struct{ number, code int }
-)
+// consoleSaid is a piece of what a run says; the last one is its exit code. A run that nobody looks
+// at any more is still listened to, so that it can end.
+type consoleSaid struct {
+	number int
+	text   string
+	ended  bool
+	code   int
+	more   <-chan consoleSaid
+}
 
 // begin starts a command: its dry run if it is to be confirmed.
 func (c *console) begin(ctx context.Context, args []string, confirm string) tea.Cmd {
@@ -72,64 +72,64 @@ func (c *console) begin(ctx context.Context, args []string, confirm string) tea.
 	return c.start(ctx, args)
 }
 
-func (c *console) start(ctx context.Context, args []string) tea.Cmd {
-	ctx, c.stop = context.WithCancel(ctx)
+func (c *console) start(screen context.Context, args []string) tea.Cmd {
+	var ctx context.Context
+	ctx, c.stop = context.WithCancel(screen)
 	c.number++
 	c.text, c.top, c.follows, c.began = nil, 0, true, time.Time{}
-	c.said = make(chan tea.Msg, 100)
-	number, said, run := c.number, c.said, c.run
+	said := make(chan consoleSaid, 100)
+	number, run := c.number, c.run
 	go func() {
-		defer close(said)
-		code := run(ctx, args, lineSender{number, said})
-		said <- consoleEnded{number, code}
+		code := run(ctx, args, sayer{number, said, screen.Done()})
+		sayer{number, said, screen.Done()}.say(consoleSaid{ended: true, code: code})
 	}()
-	return c.listen()
+	return listen(said)
 }
 
-// listen waits for the next that the command says.
-func (c *console) listen() tea.Cmd {
-	said := c.said
-	return func() tea.Msg {
-		msg, ok := <-said
-		if !ok {
-			return nil
-		}
-		return msg
-	}
+// listen waits for the next that a run says.
+func listen(said <-chan consoleSaid) tea.Cmd {
+	return func() tea.Msg { return <-said }
 }
 
-type lineSender struct {
+// sayer sends what a run says, until the screen is gone.
+type sayer struct {
 	number int
-	to     chan<- tea.Msg
+	to     chan consoleSaid
+	gone   <-chan struct{}
+}
+
+func (s sayer) say(msg consoleSaid) {
+	msg.number, msg.more = s.number, s.to
+	select {
+	case s.to <- msg:
+	case <-s.gone:
+	}
 }
 
 // Write implements io.Writer.
-func (l lineSender) Write(p []byte) (int, error) {
-	l.to <- consoleSaid{l.number, string(p)}
+func (s sayer) Write(p []byte) (int, error) {
+	s.say(consoleSaid{text: string(p)})
 	return len(p), nil
 }
 
-// hear takes in what a command said.
-func (c *console) hear(msg tea.Msg) tea.Cmd {
-	switch msg := msg.(type) {
-	case consoleSaid:
-		if msg.number == c.number {
+// hear takes in what a run said.
+func (c *console) hear(msg consoleSaid) tea.Cmd {
+	current := msg.number == c.number
+	switch {
+	case !msg.ended:
+		if current {
 			c.add(msg.text)
 		}
-	case consoleEnded:
-		if msg.number != c.number {
-			return nil
-		}
+		return listen(msg.more)
+	case !current:
+	case c.phase == planning && msg.code == 0:
 		c.stop()
-		c.code = msg.code
-		if c.phase == planning && msg.code == 0 {
-			c.phase = confirming
-		} else {
-			c.phase = ended
-		}
-		return nil
+		c.phase = confirming
+	default:
+		c.stop()
+		c.phase, c.code = ended, msg.code
 	}
-	return c.listen()
+	return nil
 }
 
 // add appends text, which may begin or end within a line.

@@ -88,8 +88,11 @@ func (m Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.list.show(overview.Overview(msg))
 		m.lags.add(m.list.all)
 		m.console.at(msg.ObservedAt.Time)
-	case consoleSaid, consoleEnded:
+	case consoleSaid:
 		cmd := m.console.hear(msg)
+		if m.console.phase == ended && m.console.confirm != "" {
+			m.list.marks = map[id]bool{} // they are done with
+		}
 		m.place()
 		return m, cmd
 	case tea.PasteMsg:
