@@ -21,7 +21,7 @@ var storages = map[string]backend.Traits{
 	"promote first":          {PromoteFirst: true},
 }
 
-var moreFaults = flag.Int("faults", 0, "how many more faults than usual TestExplore lets happen on one way; each takes ten times as long")
+var moreFaults = flag.Int("faults", 0, "how many more faults than usual TestExplore lets happen on one way; each takes five times as long")
 
 var thorough = flag.Bool("thorough", false, "let two tools see old pictures as well: four minutes instead of one")
 
