@@ -97,12 +97,16 @@ func degraded(g Group, _ []SiteInput) *Verdict {
 }
 
 func unreachable(_ Group, sites []SiteInput) *Verdict {
+	var asking *Verdict
 	for _, s := range sites {
-		if !s.Answered {
+		switch {
+		case s.Problem == SiteAsking:
+			asking = &Verdict{Level: Warning, Headline: Unknown, Message: s.Name + " " + s.Message}
+		case !s.Answered:
 			return &Verdict{Level: Problem, Headline: Unreachable, Message: fmt.Sprintf("%s: %s", s.Name, s.Message)}
 		}
 	}
-	return nil
+	return asking
 }
 
 func unpaired(g Group, sites []SiteInput) *Verdict {

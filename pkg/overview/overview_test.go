@@ -50,6 +50,7 @@ func TestHeadline(t *testing.T) {
 	cases := map[string]struct {
 		east, west  *vgrv1.VolumeGroupReplication
 		westDown    bool
+		westAsked   bool
 		onlyEast    bool
 		headline    overview.Headline
 		level       overview.Level
@@ -70,6 +71,7 @@ func TestHeadline(t *testing.T) {
 		"replication unknown":                     {east: primary(time.Minute, condition("Replicating", "Unknown", "Replicating")), west: secondary(), headline: overview.Unknown, level: overview.Warning},
 		"no sync yet":                             {east: primary(0), west: secondary(), headline: overview.Unknown, level: overview.Warning, lagUnknown: true},
 		"peer down":                               {east: primary(time.Minute), westDown: true, headline: overview.Unreachable, level: overview.Problem},
+		"peer being asked":                        {east: primary(time.Minute), westAsked: true, headline: overview.Unknown, level: overview.Warning},
 		"peer down and we failed":                 {east: group(vgrv1.Primary, vgrv1.StateUnknown, 0, condition("Ready", "False", "FailedToPromote")), westDown: true, headline: overview.Failed, level: overview.Problem, lagUnknown: true},
 		"no peer known":                           {east: primary(time.Minute), onlyEast: true, headline: overview.Unpaired, level: overview.Warning},
 		"not on the peer":                         {east: primary(time.Minute), headline: overview.Unpaired, level: overview.Warning},
@@ -86,6 +88,9 @@ func TestHeadline(t *testing.T) {
 			}
 			east := overview.SiteInput{Site: overview.Site{Name: "east", Answered: true}, Classes: []vgrv1.VolumeGroupReplicationClass{class}}
 			west := overview.SiteInput{Site: overview.Site{Name: "west", Answered: !tc.westDown}}
+			if tc.westAsked {
+				west.Answered, west.Problem = false, overview.SiteAsking
+			}
 			if tc.east != nil {
 				east.Groups = append(east.Groups, *tc.east)
 			}

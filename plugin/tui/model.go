@@ -304,6 +304,10 @@ func (m *Model) banners() []string {
 		if last, ok := m.answered[s.Name]; ok {
 			text = fmt.Sprintf("STALE %s: no answer for %s: %s", s.Name, o.ObservedAt.Sub(last).Round(time.Second), s.Message)
 		}
+		if s.Problem == overview.SiteAsking {
+			lines = append(lines, present.Clean(s.Name+" "+s.Message))
+			continue
+		}
 		lines = append(lines, m.opts.Style.Warn(present.Clean(text)))
 	}
 	return lines
