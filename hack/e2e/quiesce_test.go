@@ -128,7 +128,7 @@ func TestQuiesce(t *testing.T) {
 	s.pods(lab.East, 2)
 	s.must(s.lab.Inject(t.Context(), lab.Fault{Kind: lab.FaultLink}))
 	s.must(s.lab.Site(lab.East).Write(t.Context(), s.ns+"/data-db-0", 3))
-	if r := s.vgr(append(quiesce, "west", "--timeout", "8s")...); r.code != 3 {
+	if r := s.vgr(append(quiesce, "west", "--timeout", "15s")...); r.code != 3 {
 		t.Errorf("with the link down: exit code %d\n%s", r.code, r.errOut)
 	}
 	expect("stopped and not moved", [2]int32{0, 0}, [2]int32{0, -1})

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
@@ -155,16 +156,14 @@ func (d *deletion) one(ctx context.Context, e *Env, p pair, c client.Client, g *
 		policy = vgrv1.DeletionPolicyRetain
 	}
 	if g.Annotations[vgrv1.AnnotationDeletionPolicy] != policy {
-		before := g.DeepCopy()
-		if g.Annotations == nil {
-			g.Annotations = map[string]string{}
-		}
-		g.Annotations[vgrv1.AnnotationDeletionPolicy] = policy
+		// Bound to this very group, but not to a version of it: nothing else is changed, and the
+		// controller writes to it as well.
+		patch := fmt.Sprintf(`{"metadata":{"uid":%q,"annotations":{%q:%q}}}`, g.UID, vgrv1.AnnotationDeletionPolicy, policy)
 		opts := []client.PatchOption{site.FieldManager}
 		if mode == dryRunServer {
 			opts = append(opts, client.DryRunAll)
 		}
-		if err := c.Patch(ctx, g, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), opts...); err != nil {
+		if err := c.Patch(ctx, g, client.RawPatch(types.MergePatchType, []byte(patch)), opts...); err != nil {
 			return siteError(p.here, "set the deletion policy of "+g.Name, err)
 		}
 	}

@@ -248,13 +248,11 @@ func (r *role) one(ctx context.Context, e *Env, p pair, c client.Client, t roleC
 			return err
 		}
 	}
-	before := g.DeepCopy()
-	g.Spec.ReplicationState = r.state
 	opts := []client.PatchOption{site.FieldManager}
 	if mode == dryRunServer {
 		opts = append(opts, client.DryRunAll)
 	}
-	err := c.Patch(ctx, g, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), opts...)
+	err := r.write(ctx, c, g, opts)
 	if apierrors.IsConflict(err) {
 		return failure.Refused("run the same command again: it looks anew", "%s/%s was changed by somebody else since the plan; nothing was changed", g.Namespace, g.Name)
 	}
@@ -268,6 +266,26 @@ func (r *role) one(ctx context.Context, e *Env, p pair, c client.Client, t roleC
 		site: p.here, key: client.ObjectKeyFromObject(g), clock: e.Clock, out: e.progress(), judge: reaches(r.state),
 		again: fmt.Sprintf("kubectl vgr %s %s -n %s --context %s goes on", verb(r.state), g.Name, g.Namespace, p.here.Name),
 	}.run(ctx)
+}
+
+// write asks for the state, as long as the spec is the one of the plan. The controller may have
+// written the status since, which is no reason to give up.
+func (r *role) write(ctx context.Context, c client.Client, g *vgrv1.VolumeGroupReplication, opts []client.PatchOption) error {
+	planned := g.Generation
+	for {
+		before := g.DeepCopy()
+		g.Spec.ReplicationState = r.state
+		conflict := c.Patch(ctx, g, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), opts...)
+		if !apierrors.IsConflict(conflict) {
+			return conflict
+		}
+		if err := c.Get(ctx, client.ObjectKeyFromObject(before), g); err != nil {
+			return err
+		}
+		if g.Generation != planned || g.UID != before.UID || g.Annotations[vgrv1.AnnotationOperation] != before.Annotations[vgrv1.AnnotationOperation] {
+			return conflict
+		}
+	}
 }
 
 // awaitSync waits until both sites have confirmed that everything has crossed, and reads the group
