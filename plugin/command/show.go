@@ -141,7 +141,7 @@ func NewStatus(e *Env) *cobra.Command {
 		if exitCode {
 			verdict = worst
 		}
-		return e.show(cmd.Context(), q, out, watch, func(w io.Writer, o overview.Overview) error { return present.Status(w, o, style) }, verdict)
+		return e.show(cmd.Context(), q, out, watch, drawStatus(style), verdict)
 	}
 	return cmd
 }
@@ -163,6 +163,10 @@ func worst(o overview.Overview) error {
 
 // drawing draws an overview as text.
 type drawing func(w io.Writer, o overview.Overview) error
+
+func drawStatus(s present.Style) drawing {
+	return func(w io.Writer, o overview.Overview) error { return present.Status(w, o, s) }
+}
 
 // show asks the sites once, or follows them, and draws.
 func (e *Env) show(ctx context.Context, q collect.Query, out *output, watch bool, draw drawing, verdict func(overview.Overview) error) error {

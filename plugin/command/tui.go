@@ -20,7 +20,6 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/plugin/collect"
 	"github.com/unified-replication/kubectl-vgr/plugin/failure"
-	"github.com/unified-replication/kubectl-vgr/plugin/present"
 	"github.com/unified-replication/kubectl-vgr/plugin/tui"
 )
 
@@ -54,7 +53,7 @@ commands as without the screen, which show their plan and ask. Without a termina
 			return err
 		}
 		if !e.terminal() {
-			return e.show(cmd.Context(), q, &output{}, false, func(w io.Writer, o overview.Overview) error { return present.Status(w, o, style) }, nil)
+			return e.show(cmd.Context(), q, &output{}, false, drawStatus(style), nil)
 		}
 		return e.screen(cmd, q, tui.Options{Style: style, ReadOnly: readOnly})
 	}
