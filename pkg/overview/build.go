@@ -68,7 +68,7 @@ func (b *Builder) Build(sites []SiteInput, now time.Time) Overview {
 }
 
 func (b *Builder) group(namespace, name string, sites []SiteInput, objects []*vgrv1.VolumeGroupReplication, schedules map[string]int64, now time.Time) Group {
-	g := Group{Namespace: namespace, Name: name}
+	g := Group{Namespace: namespace, Name: name, copies: objects}
 	for i, obj := range objects {
 		if obj == nil {
 			g.Sites = append(g.Sites, GroupSite{Site: sites[i].Name})

@@ -106,6 +106,22 @@ type Group struct {
 	Operation *Operation `json:"operation,omitempty"`
 	// Sites has one entry for each site of the overview, in its order.
 	Sites []GroupSite `json:"sites"`
+
+	copies []*vgrv1.VolumeGroupReplication
+}
+
+// Timeline are the operations that the group remembers, newest first. They are read when somebody
+// asks: of many groups nobody looks at most.
+func (g Group) Timeline() ([]recovery.Operation, error) { return recovery.Timeline(g.copies...) }
+
+// Labels are those of the group on the first site that has it.
+func (g Group) Labels() map[string]string {
+	for _, c := range g.copies {
+		if c != nil {
+			return c.Labels
+		}
+	}
+	return nil
 }
 
 // Operation is a failover or failback in short; kubectl vgr history has all of it.

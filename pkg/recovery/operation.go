@@ -4,6 +4,7 @@
 package recovery
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -249,6 +250,31 @@ func History(g *vgrv1.VolumeGroupReplication) []Operation {
 		return nil
 	}
 	return ops
+}
+
+// Timeline are all operations of a group that its copies on the sites know of, newest first. A site
+// that was lost knows less of one.
+func Timeline(copies ...*vgrv1.VolumeGroupReplication) ([]Operation, error) {
+	newest := map[string]Operation{}
+	for _, g := range copies {
+		if g == nil {
+			continue
+		}
+		last, err := Journal(g)
+		if err != nil {
+			return nil, err
+		}
+		ops := History(g)
+		if last != nil {
+			ops = append(ops, *last)
+		}
+		for _, op := range ops {
+			if known, ok := newest[op.ID]; !ok || op.Revision > known.Revision {
+				newest[op.ID] = op
+			}
+		}
+	}
+	return slices.SortedFunc(maps.Values(newest), func(a, b Operation) int { return cmp.Compare(b.Revision, a.Revision) }), nil
 }
 
 // historyLength is how many operations a group remembers beside the last one.

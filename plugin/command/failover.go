@@ -319,8 +319,8 @@ func showPlan(e *Env, g overview.Group, op recovery.Operation, t backend.Traits,
 		}
 		fmt.Fprintln(w, style.Hang(fmt.Sprintf("  %d. %-9s ", i+1, s.ID), present.Clean(at+": "+s.Does)))
 	}
-	fmt.Fprintln(w, style.Hang("  lost: ", present.Clean(lossOf(op))))
-	for _, line := range lossByVolume(op) {
+	fmt.Fprintln(w, style.Hang("  lost: ", present.Clean(present.Loss(op))))
+	for _, line := range present.LossByVolume(op) {
 		fmt.Fprintf(w, "    %s\n", present.Clean(line))
 	}
 }

@@ -61,7 +61,7 @@ func (o ending) sentence() string {
 	if d, ok := o.op.Duration(); ok {
 		text += fmt.Sprintf(" after %s", d.Round(100*time.Millisecond))
 	}
-	return text + "; lost: " + lossOf(*o.op)
+	return text + "; lost: " + present.Loss(*o.op)
 }
 
 // row is how it ended for one of many: group, result, primary, after, lost. What is not known of a
@@ -74,7 +74,7 @@ func (o ending) row() []string {
 	if o.op.Result == recovery.Aborted {
 		return append(row[:2], o.op.From.Name, "-", "nothing")
 	}
-	row[2], row[4] = present.Clean(o.op.To.Name), present.Clean(lossOf(*o.op))
+	row[2], row[4] = present.Clean(o.op.To.Name), present.Clean(present.Loss(*o.op))
 	if d, ok := o.op.Duration(); ok {
 		row[3] = d.Round(100 * time.Millisecond).String()
 	}
@@ -113,33 +113,4 @@ func summarize(e *Env, all []ending) error {
 		fmt.Fprintf(e.ErrOut, "%d of %d groups are done\n", done, len(all))
 	}
 	return nil
-}
-
-// lossOf is what an operation loses, as far as it is known.
-func lossOf(op recovery.Operation) string {
-	switch {
-	case op.Kind == recovery.Unplanned && op.LastSync != nil:
-		return fmt.Sprintf("what %s wrote after %s", op.From.Name, op.LastSync.UTC().Format(time.RFC3339))
-	case op.Kind == recovery.Unplanned:
-		return fmt.Sprintf("what %s wrote and never sent to %s; how much is not known", op.From.Name, op.To.Name)
-	case op.Discard && op.LastSync != nil:
-		return fmt.Sprintf("what %s wrote after %s", op.To.Name, op.LastSync.UTC().Format(time.RFC3339))
-	case op.Discard:
-		return fmt.Sprintf("what %s wrote and never sent to %s", op.To.Name, op.From.Name)
-	default:
-		return "nothing"
-	}
-}
-
-// lossByVolume are the PVCs that lose something else.
-func lossByVolume(op recovery.Operation) []string {
-	var lines []string
-	for _, v := range op.VolumeSyncs {
-		if v.LastSync == nil {
-			lines = append(lines, v.Name+": how much is not known")
-		} else {
-			lines = append(lines, fmt.Sprintf("%s: after %s", v.Name, v.LastSync.UTC().Format(time.RFC3339)))
-		}
-	}
-	return lines
 }

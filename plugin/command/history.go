@@ -4,15 +4,13 @@
 package command
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/plugin/collect"
@@ -59,76 +57,23 @@ They are read from the group on both sites, where each operation writes its jour
 			}
 		}
 		h := &history{TypeMeta: metav1.TypeMeta{APIVersion: overview.APIVersion, Kind: "History"}, Namespace: q.Namespace, Name: args[0]}
-		if h.Operations, err = operations(inputs); err != nil {
+		var copies []*vgrv1.VolumeGroupReplication
+		for i := range inputs {
+			for j := range inputs[i].Groups {
+				copies = append(copies, &inputs[i].Groups[j])
+			}
+		}
+		if h.Operations, err = recovery.Timeline(copies...); err != nil {
 			return err
 		}
 		if !out.human() {
 			return out.print(e, h)
 		}
-		showHistory(e, h)
+		if len(h.Operations) == 0 {
+			fmt.Fprintf(e.ErrOut, "%s/%s has not been moved\n", present.Clean(h.Namespace), present.Clean(h.Name))
+		}
+		present.History(e.Out, h.Operations)
 		return nil
 	}
 	return cmd
-}
-
-// operations are those of both sites, newest first. A site that was lost knows less of one.
-func operations(inputs []overview.SiteInput) ([]recovery.Operation, error) {
-	newest := map[string]recovery.Operation{}
-	for _, in := range inputs {
-		for i := range in.Groups {
-			last, err := recovery.Journal(&in.Groups[i])
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", in.Name, err)
-			}
-			ops := recovery.History(&in.Groups[i])
-			if last != nil {
-				ops = append(ops, *last)
-			}
-			for _, op := range ops {
-				if known, ok := newest[op.ID]; !ok || op.Revision > known.Revision {
-					newest[op.ID] = op
-				}
-			}
-		}
-	}
-	all := make([]recovery.Operation, 0, len(newest))
-	for _, op := range newest {
-		all = append(all, op)
-	}
-	slices.SortFunc(all, func(a, b recovery.Operation) int { return cmp.Compare(b.Revision, a.Revision) })
-	return all, nil
-}
-
-func showHistory(e *Env, h *history) {
-	if len(h.Operations) == 0 {
-		fmt.Fprintf(e.ErrOut, "%s/%s has not been moved\n", present.Clean(h.Namespace), present.Clean(h.Name))
-	}
-	for i := range h.Operations {
-		op := &h.Operations[i]
-		result := string(op.Result)
-		if op.InFlight() {
-			result = "in flight, held by " + op.Holder
-		}
-		fmt.Fprintf(e.Out, "%s  %s  %s  by %s\n", op.Started.UTC().Format(time.RFC3339), present.Clean(op.String()), present.Clean(result), present.Clean(op.By))
-		if d, ok := op.Duration(); ok {
-			fmt.Fprintf(e.Out, "  primary after %s; lost: %s\n", d.Round(100*time.Millisecond), present.Clean(lossOf(*op)))
-			for _, line := range lossByVolume(*op) {
-				fmt.Fprintf(e.Out, "    %s\n", present.Clean(line))
-			}
-		}
-		for _, w := range op.Stopped {
-			at := op.From.Name
-			if w.Cluster == op.To.Cluster {
-				at = op.To.Name
-			}
-			fmt.Fprintf(e.Out, "  stopped on %s: %s\n", present.Clean(at), present.Clean(w.String()))
-		}
-		for _, s := range op.Steps {
-			took := "not finished"
-			if s.Finished != nil {
-				took = s.Finished.Sub(s.Started.Time).Round(100 * time.Millisecond).String()
-			}
-			fmt.Fprintf(e.Out, "  %-9s  %s  %s\n", s.ID, s.Started.UTC().Format("15:04:05.0"), took)
-		}
-	}
 }

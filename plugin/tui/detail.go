@@ -52,6 +52,16 @@ func (d *detail) show(o overview.Overview, g *overview.Group, lags []*int64) {
 	if err := present.Status(&b, o, d.style); err != nil {
 		b.WriteString(present.Clean(err.Error()))
 	}
+	if ops, err := g.Timeline(); err != nil {
+		fmt.Fprintf(&b, "\n%s\n", present.Clean(err.Error()))
+	} else if len(ops) > 0 {
+		var told strings.Builder
+		present.History(&told, ops)
+		fmt.Fprintf(&b, "\n  %s\n", d.style.Strong("Operations"))
+		for line := range strings.Lines(told.String()) {
+			b.WriteString("  " + line)
+		}
+	}
 	d.lines = strings.Split(strings.TrimRight(b.String(), "\n"), "\n")
 	d.scroll(0)
 }

@@ -19,7 +19,7 @@ var (
 		{"tab", "scroll the details, or move in the table"},
 	}
 	showKeys = []key{
-		{"/", "filter: a regular expression over everything in the row"},
+		{"/", "filter: a regular expression over the row, or -l and a label selector"},
 		{"z", "only groups that are not well"},
 		{"s S", "sort by the next column; the other way round"},
 		{"space", "mark the group for an action"},

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/charmbracelet/x/ansi"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
@@ -44,7 +45,7 @@ type list struct {
 	shown   overview.Overview // filtered and sorted
 	table   *present.Groups
 	filter  string
-	bad     error // why the filter is no regular expression
+	bad     error // why the filter is not what it should be, as long as it is typed
 	faults  bool
 	order   order
 	reverse bool
@@ -73,16 +74,12 @@ func (l *list) show(o overview.Overview) {
 
 // refresh filters and sorts.
 func (l *list) refresh() {
-	var match *regexp.Regexp
-	match, l.bad = regexp.Compile("(?i)" + l.filter)
-	if l.bad != nil { // as it is being typed: literally
-		match = regexp.MustCompile("(?i)" + regexp.QuoteMeta(l.filter))
-	}
+	match := l.matcher()
 	l.shown = l.all
 	l.shown.Groups = nil
 	for i := range l.all.Groups {
 		g := &l.all.Groups[i]
-		if l.faults && g.Verdict.Level == overview.OK || l.filter != "" && !match.MatchString(words(g)) {
+		if l.faults && g.Verdict.Level == overview.OK || !match(g) {
 			continue
 		}
 		l.shown.Groups = append(l.shown.Groups, *g)
@@ -95,6 +92,30 @@ func (l *list) refresh() {
 		return cmp.Or(c, cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 	})
 	l.layout()
+}
+
+// selectorPrefix makes a filter a label selector.
+const selectorPrefix = "-l "
+
+// matcher is what the filter stands for. One that is not whole yet, because it is being typed, is
+// taken literally, or as no filter if it is a selector.
+func (l *list) matcher() func(*overview.Group) bool {
+	l.bad = nil
+	if text, ok := strings.CutPrefix(l.filter, selectorPrefix); ok {
+		var selector labels.Selector
+		if selector, l.bad = labels.Parse(text); l.bad != nil {
+			selector = labels.Everything()
+		}
+		return func(g *overview.Group) bool { return selector.Matches(labels.Set(g.Labels())) }
+	}
+	if l.filter == "" {
+		return func(*overview.Group) bool { return true }
+	}
+	var match *regexp.Regexp
+	if match, l.bad = regexp.Compile("(?i)" + l.filter); l.bad != nil {
+		match = regexp.MustCompile("(?i)" + regexp.QuoteMeta(l.filter))
+	}
+	return func(g *overview.Group) bool { return match.MatchString(words(g)) }
 }
 
 // words is what a filter looks at.

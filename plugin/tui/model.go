@@ -384,7 +384,7 @@ func (m *Model) bottom() string {
 	case m.console.open():
 		return m.console.bottom()
 	case m.filters && m.list.bad != nil:
-		return reverse("/"+m.list.filter, 30) + "  no regular expression yet; taken literally"
+		return reverse("/"+m.list.filter, 30) + "  not whole yet"
 	case m.filters:
 		return reverse("/"+m.list.filter, 30) + fmt.Sprintf("  %d groups  enter keeps it, esc clears it", len(m.list.shown.Groups))
 	case m.note != "":

@@ -23,6 +23,7 @@ import (
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 	"github.com/unified-replication/kubectl-vgr/plugin/tui"
 )
@@ -33,7 +34,7 @@ var now = time.Date(2026, 1, 31, 3, 0, 0, 0, time.UTC)
 
 // group is one that has been as it was asked to be for some time.
 func group(name string, state vgrv1.State, synced time.Duration) vgrv1.VolumeGroupReplication {
-	g := vgrv1.VolumeGroupReplication{ObjectMeta: metav1.ObjectMeta{Namespace: "production", Name: name, Generation: 1}}
+	g := vgrv1.VolumeGroupReplication{ObjectMeta: metav1.ObjectMeta{Namespace: "production", Name: name, Generation: 1, Labels: map[string]string{"app": name}}}
 	g.Spec.ReplicationState, g.Spec.VolumeGroupReplicationClass = vgrv1.ReplicationState(strings.ToLower(string(state))), "gold"
 	g.Status.State, g.Status.ObservedGeneration, g.Status.Backend = state, 1, "csi-addons"
 	g.Status.Conditions = []metav1.Condition{{Type: vgrv1.ConditionReady, Status: metav1.ConditionTrue, Reason: "AsAsked", Message: "the backend says so", ObservedGeneration: 1}}
@@ -46,6 +47,25 @@ func group(name string, state vgrv1.State, synced time.Duration) vgrv1.VolumeGro
 		g.Status.Volumes = append(g.Status.Volumes, vgrv1.VolumeStatus{Name: name + "-" + pvc, VolumeHandle: "0001-" + pvc, State: state, Health: health})
 	}
 	return g
+}
+
+// remember gives a group two operations that have ended.
+func remember(g *vgrv1.VolumeGroupReplication) {
+	for i, kind := range []recovery.Kind{recovery.Planned, recovery.Failback} {
+		began := now.Add(time.Duration(i-2) * time.Hour)
+		micro := func(after time.Duration) metav1.MicroTime { return metav1.NewMicroTime(began.Add(after)) }
+		err := recovery.Write{Operation: recovery.Operation{
+			ID: fmt.Sprint("op-", i), Kind: kind, Revision: int64(i + 1), By: "mia@desk", Started: micro(0), Result: recovery.Done,
+			From: recovery.SiteRef{Name: "east"}, To: recovery.SiteRef{Name: "west"}, Finished: new(micro(16 * time.Second)),
+			Steps: []recovery.StepTimes{
+				{ID: recovery.StepDemote, Started: micro(0), Finished: new(micro(time.Second))},
+				{ID: recovery.StepPromote, Started: micro(time.Second), Finished: new(micro(16 * time.Second))},
+			},
+		}}.Apply(g)
+		if err != nil {
+			panic(err)
+		}
+	}
 }
 
 // picture is an overview of groups that are primary on east; broken ones have two primaries.
@@ -64,6 +84,9 @@ func picture(at time.Time, west overview.Site, names ...string) overview.Overvie
 			peer = vgrv1.StatePrimary
 		}
 		g := group(name, vgrv1.StatePrimary, age)
+		if strings.HasPrefix(name, "moved") {
+			remember(&g)
+		}
 		if strings.HasPrefix(name, "evil") {
 			g.Status.Conditions[0].Status, g.Status.Conditions[0].Message = metav1.ConditionFalse, "\x1b[2J\x1b]0;title\x07\nline two \u202egnorw "+strings.Repeat("x", 10000)
 		}
@@ -81,7 +104,10 @@ var (
 )
 
 func press(k string) tea.Msg {
-	codes := map[string]rune{"enter": tea.KeyEnter, "esc": tea.KeyEscape, "up": tea.KeyUp, "down": tea.KeyDown, "tab": tea.KeyTab, "space": tea.KeySpace, "backspace": tea.KeyBackspace, "end": tea.KeyEnd, "pgdown": tea.KeyPgDown}
+	codes := map[string]rune{"enter": tea.KeyEnter, "esc": tea.KeyEscape, "up": tea.KeyUp, "down": tea.KeyDown, "tab": tea.KeyTab, "backspace": tea.KeyBackspace, "end": tea.KeyEnd, "pgdown": tea.KeyPgDown}
+	if k == "space" {
+		return tea.KeyPressMsg{Code: tea.KeySpace, Text: " "}
+	}
 	if code, ok := codes[k]; ok {
 		return tea.KeyPressMsg{Code: code}
 	}
@@ -131,6 +157,7 @@ func TestFrames(t *testing.T) {
 		"empty":   {picture(now, live)},
 		"groups":  {picture(now, live, all...)},
 		"open":    {picture(now, live, all...), "enter"},
+		"moved":   {picture(now, live, "moved"), "enter end"},
 		"yaml":    {picture(now, live, "evil"), "enter o"},
 		"faults":  {picture(now, live, all...), "z space"},
 		"filter":  {picture(now, live, all...), "/ o r d"},
@@ -238,6 +265,8 @@ func TestSelection(t *testing.T) {
 		"it was the last":       {[]any{picture(now, live, "a", "b"), "end", picture(now, live, "a")}, "a"},
 		"sorted otherwise":      {[]any{picture(now, live, "a", "late-b", "c"), "down s S"}, "a"},
 		"filtered away":         {[]any{picture(now, live, "a", "b", "c"), "down / / c"}, "c"},
+		"by label":              {[]any{picture(now, live, "a", "b", "c"), "/ - l space a p p = c enter"}, "c"},
+		"half a selector":       {[]any{picture(now, live, "a", "b", "c"), "/ - l space a p p ! = a , ( enter g"}, "a"},
 		"past the end":          {[]any{picture(now, live, "a", "b"), strings.Repeat("down ", 4)}, "b"},
 	} {
 		t.Run(name, func(t *testing.T) {
