@@ -34,7 +34,7 @@ var now = time.Date(2026, 1, 31, 3, 0, 0, 0, time.UTC)
 
 // group is one that has been as it was asked to be for some time.
 func group(name string, state vgrv1.State, synced time.Duration) vgrv1.VolumeGroupReplication {
-	g := vgrv1.VolumeGroupReplication{ObjectMeta: metav1.ObjectMeta{Namespace: "production", Name: name, Generation: 1, Labels: map[string]string{"app": name}}}
+	g := vgrv1.VolumeGroupReplication{ObjectMeta: metav1.ObjectMeta{Namespace: "production", Name: name, Generation: 1, Labels: map[string]string{"tier": name}}}
 	g.Spec.ReplicationState, g.Spec.VolumeGroupReplicationClass = vgrv1.ReplicationState(strings.ToLower(string(state))), "gold"
 	g.Status.State, g.Status.ObservedGeneration, g.Status.Backend = state, 1, "csi-addons"
 	g.Status.Conditions = []metav1.Condition{{Type: vgrv1.ConditionReady, Status: metav1.ConditionTrue, Reason: "AsAsked", Message: "the backend says so", ObservedGeneration: 1}}
@@ -265,8 +265,8 @@ func TestSelection(t *testing.T) {
 		"it was the last":       {[]any{picture(now, live, "a", "b"), "end", picture(now, live, "a")}, "a"},
 		"sorted otherwise":      {[]any{picture(now, live, "a", "late-b", "c"), "down s S"}, "a"},
 		"filtered away":         {[]any{picture(now, live, "a", "b", "c"), "down / / c"}, "c"},
-		"by label":              {[]any{picture(now, live, "a", "b", "c"), "/ - l space a p p = c enter"}, "c"},
-		"half a selector":       {[]any{picture(now, live, "a", "b", "c"), "/ - l space a p p ! = a , ( enter g"}, "a"},
+		"by label":              {[]any{picture(now, live, "a", "b", "c"), "/ - l space t i e r = c enter"}, "c"},
+		"half a selector":       {[]any{picture(now, live, "a", "b", "c"), "/ - l space t i e r ! = a , ( enter g"}, "a"},
 		"past the end":          {[]any{picture(now, live, "a", "b"), strings.Repeat("down ", 4)}, "b"},
 	} {
 		t.Run(name, func(t *testing.T) {
