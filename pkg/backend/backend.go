@@ -75,6 +75,11 @@ type Class struct {
 	Parameters  map[string]string
 }
 
+// ClassOf reduces a class to what backends need.
+func ClassOf(c *vgrv1.VolumeGroupReplicationClass) Class {
+	return Class{Name: c.Name, Provisioner: c.Spec.Provisioner, Parameters: c.Spec.Parameters}
+}
+
 // Member is one bound volume of a group.
 type Member struct {
 	PVC    string
@@ -218,7 +223,8 @@ type PeerVolume struct {
 type Profile struct {
 	// Name is what users read in the BACKEND column.
 	Name string
-	// Provisioners are the CSI drivers that the backend serves; exact names only.
+	// Provisioners are the CSI drivers that the backend serves unless a class names another one; exact
+	// names only.
 	Provisioners []string
 	Traits       Traits
 	// Parameters are the class parameters that the backend knows.
@@ -244,14 +250,30 @@ func (ps Profiles) Named(name string) (Profile, bool) {
 	return ps[i], true
 }
 
-// ForProvisioner finds the backend that serves a CSI driver.
-func (ps Profiles) ForProvisioner(driver string) (Profile, bool) {
+// Names lists the backends.
+func (ps Profiles) Names() []string {
+	var all []string
 	for _, p := range ps {
-		if slices.Contains(p.Provisioners, driver) {
-			return p, true
-		}
+		all = append(all, p.Name)
 	}
-	return Profile{}, false
+	return all
+}
+
+// ForClass finds the backend of a class: the one that it names, or else the one that serves its driver.
+func (ps Profiles) ForClass(c Class) (Profile, bool) {
+	i := slices.IndexFunc(ps, func(p Profile) bool { return p.Serves(c) })
+	if i < 0 {
+		return Profile{}, false
+	}
+	return ps[i], true
+}
+
+// Serves says whether the backend is the one of a class.
+func (p Profile) Serves(c Class) bool {
+	if name := c.Parameters[vgrv1.ParameterBackend]; name != "" {
+		return p.Name == name
+	}
+	return slices.Contains(p.Provisioners, c.Provisioner)
 }
 
 // Provisioners lists every CSI driver that some backend serves.

@@ -53,10 +53,10 @@ func (b *Backends) serve(kind backend.OwnerKind, c ctrlcontroller.Controller) {
 	b.controllers[kind] = c
 }
 
-// find returns the backend that serves a provisioner, or else the one of that name.
-func (b *Backends) find(provisioner, name string) (Backend, bool) {
+// find returns the backend of a class, or else, without a class, the one of that name.
+func (b *Backends) find(class backend.Class, name string) (Backend, bool) {
 	i := slices.IndexFunc(b.all, func(x Backend) bool {
-		return slices.Contains(x.Provisioners, provisioner) || provisioner == "" && name != "" && x.Name == name
+		return x.Serves(class) || class.Provisioner == "" && name != "" && x.Name == name
 	})
 	if i < 0 {
 		return Backend{}, false

@@ -51,14 +51,16 @@ func (r *Reconciler) resolve(ctx context.Context, s subject) (resolution, error)
 	default:
 		res.group.Class = class
 	}
-	if b, ok := r.Backends.find(class.Provisioner, s.status.Backend); ok {
+	if b, ok := r.Backends.find(class, s.status.Backend); ok {
 		res.backend = &b
 		if err := r.checkBackend(ctx, &res); err != nil {
 			return res, err
 		}
+	} else if named := class.Parameters[vgrv1.ParameterBackend]; named != "" {
+		res.note(backend.Problemf(vgrv1.ReasonBackendUnknown, "class %q names backend %q, which this controller does not have", class.Name, named))
 	} else if class.Provisioner != "" {
-		res.note(backend.Problemf(vgrv1.ReasonBackendUnknown, "no backend serves provisioner %q; known are %s",
-			class.Provisioner, strings.Join(r.Backends.provisioners(), ", ")))
+		res.note(backend.Problemf(vgrv1.ReasonBackendUnknown, "no backend serves provisioner %q; known are %s; parameter %s names one",
+			class.Provisioner, strings.Join(r.Backends.provisioners(), ", "), vgrv1.ParameterBackend))
 	}
 	if err := r.resolveMembers(ctx, s, &res); err != nil {
 		return res, err

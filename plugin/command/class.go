@@ -87,7 +87,7 @@ func (e *Env) classTable(p pair, found [][]vgrv1.VolumeGroupReplicationClass, er
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
 		c := byName[name]
 		backendName := "unknown"
-		if profile, ok := e.Profiles.ForProvisioner(c.Spec.Provisioner); ok {
+		if profile, ok := e.Profiles.ForClass(backend.ClassOf(&c)); ok {
 			backendName = profile.Name
 		}
 		interval := c.Spec.Parameters[vgrv1.ParameterSchedulingInterval]
@@ -141,16 +141,25 @@ func newClassCreate(e *Env) *cobra.Command {
 	return cmd
 }
 
+// noBackend refuses a class whose driver nobody serves.
+func (e *Env) noBackend(class *vgrv1.VolumeGroupReplicationClass) error {
+	if named := class.Spec.Parameters[vgrv1.ParameterBackend]; named != "" {
+		return failure.Refused("known are "+strings.Join(e.Profiles.Names(), ", "), "class %q: there is no backend %q", class.Name, named)
+	}
+	return failure.Refused(fmt.Sprintf("known are %s; --parameter %s=NAME names a backend for another driver", strings.Join(e.Profiles.Provisioners(), ", "), vgrv1.ParameterBackend),
+		"class %q: no backend serves provisioner %q", class.Name, class.Spec.Provisioner)
+}
+
 func (e *Env) checkClass(class *vgrv1.VolumeGroupReplicationClass) error {
 	known := "known are " + strings.Join(e.Profiles.Provisioners(), ", ")
 	if class.Spec.Provisioner == "" {
 		return failure.New(failure.CodeError, known, "--provisioner is required")
 	}
-	profile, ok := e.Profiles.ForProvisioner(class.Spec.Provisioner)
+	profile, ok := e.Profiles.ForClass(backend.ClassOf(class))
 	if !ok {
-		return failure.Refused(known, "no backend serves provisioner %q", class.Spec.Provisioner)
+		return e.noBackend(class)
 	}
-	problems := profile.CheckParameters(backend.Class{Name: class.Name, Provisioner: class.Spec.Provisioner, Parameters: class.Spec.Parameters})
+	problems := profile.CheckParameters(backend.ClassOf(class))
 	if len(problems) == 0 {
 		return nil
 	}
@@ -218,13 +227,13 @@ func (e *Env) describeClass(ctx context.Context, name string) error {
 	if err := cl.List(ctx, &groups); err != nil {
 		return siteError(here, "list the groups", err)
 	}
-	profile, known := e.Profiles.ForProvisioner(class.Spec.Provisioner)
+	profile, known := e.Profiles.ForClass(backend.ClassOf(&class))
 	fmt.Fprintf(e.Out, "Name:        %s\nProvisioner: %s\n", class.Name, class.Spec.Provisioner)
 	if !known {
 		fmt.Fprintln(e.Out, "Backend:     unknown: no backend serves this provisioner")
 	} else {
 		fmt.Fprintf(e.Out, "Backend:     %s\n", profile.Name)
-		for _, p := range profile.CheckParameters(backend.Class{Name: name, Provisioner: class.Spec.Provisioner, Parameters: class.Spec.Parameters}) {
+		for _, p := range profile.CheckParameters(backend.ClassOf(&class)) {
 			fmt.Fprintf(e.Out, "Problem:     %s\n", present.Clean(p.Message))
 		}
 	}

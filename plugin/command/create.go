@@ -6,7 +6,6 @@ package command
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -228,11 +227,11 @@ func classFor(ctx context.Context, e *Env, s *site.Site, cl client.Client, name 
 	if err != nil {
 		return nil, backend.Profile{}, siteError(s, "read class "+name, err)
 	}
-	profile, ok := e.Profiles.ForProvisioner(class.Spec.Provisioner)
+	profile, ok := e.Profiles.ForClass(backend.ClassOf(&class))
 	if !ok {
-		return nil, profile, failure.Refused("known are "+strings.Join(e.Profiles.Provisioners(), ", "), "class %q: no backend serves provisioner %q", name, class.Spec.Provisioner)
+		return nil, profile, e.noBackend(&class)
 	}
-	if problems := profile.CheckParameters(backend.Class{Name: name, Provisioner: class.Spec.Provisioner, Parameters: class.Spec.Parameters}); len(problems) > 0 {
+	if problems := profile.CheckParameters(backend.ClassOf(&class)); len(problems) > 0 {
 		return nil, profile, failure.Refused("kubectl vgr class describe "+name, "class %q: %s", name, problems[0].Message)
 	}
 	return &class, profile, nil

@@ -18,6 +18,8 @@ const (
 	ParameterGroupConsistency = "groupConsistency"
 	// ParameterSchedulingInterval is how often data is replicated, as digits and one of m, h, d.
 	ParameterSchedulingInterval = "schedulingInterval"
+	// ParameterBackend names the backend, for a driver that none is known to serve, or another one by default.
+	ParameterBackend = "backend"
 )
 
 // ClassSpec says which CSI driver replicates, and how. Both fields are immutable: the backend's

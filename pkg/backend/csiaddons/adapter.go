@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The kubectl-vgr Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package csiaddons drives Ceph RBD mirroring through kubernetes-csi-addons
-// (replication.storage.openshift.io): one VolumeGroupReplication per group, or one
+// Package csiaddons drives Ceph RBD mirroring, and any other driver that answers
+// kubernetes-csi-addons (replication.storage.openshift.io): one VolumeGroupReplication per group, or one
 // VolumeReplication per volume. It reads what the csi-addons manager reports and never talks
 // to a storage system itself.
 //
@@ -31,6 +31,12 @@ const Name = "csi-addons"
 // maxVolumes is the csi-addons manager's default and upper limit for --max-group-pvc.
 const maxVolumes = 100
 
+// cephDrivers are those whose parameters we know. Rook prefixes the driver with the operator's
+// namespace; these are its defaults.
+func cephDrivers() []string {
+	return []string{"rbd.csi.ceph.com", "rook-ceph.rbd.csi.ceph.com", "openshift-storage.rbd.csi.ceph.com"}
+}
+
 // Adapter is the csi-addons backend of one cluster.
 type Adapter struct {
 	client client.Client
@@ -51,8 +57,7 @@ func AddToScheme(s *runtime.Scheme) error {
 func Profile() backend.Profile {
 	return backend.Profile{
 		Name: Name,
-		// Rook prefixes the driver with the operator's namespace; these are its defaults.
-		Provisioners:    []string{"rbd.csi.ceph.com", "rook-ceph.rbd.csi.ceph.com", "openshift-storage.rbd.csi.ceph.com"},
+		Provisioners:    append(cephDrivers(), "block.csi.ibm.com"),
 		Traits:          backend.Traits{Fences: true, ConfirmsSync: true, MaxVolumes: maxVolumes},
 		Parameters:      parameters(),
 		CheckParameters: checkParameters,

@@ -251,6 +251,7 @@ func TestReadVolumes(t *testing.T) {
 
 func TestCheckParameters(t *testing.T) {
 	cases := map[string]struct {
+		driver string // Ceph when empty
 		params map[string]string
 		want   string // part of the only problem; empty for none
 	}{
@@ -270,11 +271,16 @@ func TestCheckParameters(t *testing.T) {
 		"modes disagree":          {params: map[string]string{"consistencyGroup": "disabled", "mirroringMode": "journal", "groupMirroringMode": "snapshot"}, want: "disagree"},
 		"half a secret":           {params: map[string]string{secretName: "s"}, want: "must be set together"},
 		"empty secret":            {params: map[string]string{secretName: "", secretNamespace: ""}, want: "must be set together"},
+		"another driver's key":    {driver: "block.csi.ibm.com", params: map[string]string{"copyType": "async", "schedulingInterval": "whatever it means there"}},
+		"reserved key, no Ceph":   {driver: "csi.example.com", params: map[string]string{vgrv1.ParameterBackend: Name, reservedPrefix + "foo": "x"}, want: "is not known"},
 		"Trident's policy":        {params: map[string]string{"replicationPolicy": "Async"}, want: "is not known"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got := checkParameters(backend.Class{Name: "c", Parameters: tc.params})
+			if tc.driver == "" {
+				tc.driver = cephDrivers()[0]
+			}
+			got := checkParameters(backend.Class{Name: "c", Provisioner: tc.driver, Parameters: tc.params})
 			if tc.want == "" {
 				if len(got) != 0 {
 					t.Errorf("got problems %v", got)
@@ -285,6 +291,27 @@ func TestCheckParameters(t *testing.T) {
 				t.Errorf("got %v, want one problem with %q", got, tc.want)
 			}
 		})
+	}
+}
+
+// TestServes: a class names its backend, or its driver has one; nothing else counts.
+func TestServes(t *testing.T) {
+	for name, tc := range map[string]struct {
+		class backend.Class
+		want  bool
+	}{
+		"Ceph":                    {backend.Class{Provisioner: "rbd.csi.ceph.com"}, true},
+		"IBM":                     {backend.Class{Provisioner: "block.csi.ibm.com"}, true},
+		"a name that contains it": {backend.Class{Provisioner: "my.rbd.csi.ceph.com"}, false},
+		"unknown, named":          {backend.Class{Provisioner: "csi.example.com", Parameters: map[string]string{vgrv1.ParameterBackend: Name}}, true},
+		"Ceph, another one named": {backend.Class{Provisioner: "rbd.csi.ceph.com", Parameters: map[string]string{vgrv1.ParameterBackend: "other"}}, false},
+	} {
+		if got := Profile().Serves(tc.class); got != tc.want {
+			t.Errorf("%s: %v, want %v", name, got, tc.want)
+		}
+	}
+	if got := driverParameters(map[string]string{vgrv1.ParameterBackend: Name}); len(got) != 0 {
+		t.Errorf("the driver gets %v", got)
 	}
 }
 

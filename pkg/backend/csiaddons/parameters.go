@@ -35,6 +35,7 @@ var interval = regexp.MustCompile(`^[1-9]\d*[mhd]$`)
 
 func parameters() []backend.Parameter {
 	return []backend.Parameter{
+		{Name: vgrv1.ParameterBackend, Values: Name, Description: "the backend, for a driver that is not known to answer csi-addons"},
 		{Name: vgrv1.ParameterConsistencyGroup, Values: "enabled (default), disabled", Description: "replicate the volumes as one RBD group, or each on its own"},
 		{Name: vgrv1.ParameterGroupConsistency, Values: "crash", Description: "what the group's point in time means; Ceph does not quiesce applications"},
 		{Name: vgrv1.ParameterGroupSnapshots, Values: "false", Description: "RBD groups are consistent by themselves; Kubernetes volume group snapshots are not used"},
@@ -52,24 +53,28 @@ func parameters() []backend.Parameter {
 	}
 }
 
-// checkParameters implements backend.Profile.CheckParameters. An unknown key is an error: a
-// misspelt schedulingInterval would mean no schedule at all.
+// checkParameters implements backend.Profile.CheckParameters. For Ceph an unknown key is an error: a
+// misspelt schedulingInterval would mean no schedule at all. Other drivers have keys of their own,
+// which only they can judge.
 func checkParameters(c backend.Class) []backend.Problem {
 	p := checker{params: c.Parameters}
+	ceph := slices.Contains(cephDrivers(), c.Provisioner)
 	known := parameters()
 	for _, key := range slices.Sorted(maps.Keys(c.Parameters)) {
-		if !slices.ContainsFunc(known, func(k backend.Parameter) bool { return k.Name == key }) {
+		if (ceph || strings.HasPrefix(key, reservedPrefix)) && !slices.ContainsFunc(known, func(k backend.Parameter) bool { return k.Name == key }) {
 			p.addf("parameter %q is not known to %s; see kubectl vgr class describe", key, Name)
 		}
 	}
 	p.oneOf(vgrv1.ParameterConsistencyGroup, "enabled", "disabled")
 	p.oneOf(vgrv1.ParameterGroupConsistency, "crash")
 	p.oneOf(vgrv1.ParameterGroupSnapshots, "false")
-	p.oneOf(mirroringMode, "snapshot", "journal")
-	p.oneOf(groupMirroringMode, "snapshot", "journal")
-	p.oneOf(flattenMode, "never", "force")
-	p.modes()
-	p.schedule()
+	if ceph {
+		p.oneOf(mirroringMode, "snapshot", "journal")
+		p.oneOf(groupMirroringMode, "snapshot", "journal")
+		p.oneOf(flattenMode, "never", "force")
+		p.modes()
+		p.schedule()
+	}
 	for _, pair := range [][2]string{{secretName, secretNamespace}, {groupSecretName, groupSecretNamespace}} {
 		p.secret(pair[0], pair[1])
 	}
@@ -147,7 +152,7 @@ func driverParameters(params map[string]string) map[string]string {
 	if out == nil {
 		out = map[string]string{}
 	}
-	for _, ours := range []string{vgrv1.ParameterConsistencyGroup, vgrv1.ParameterGroupConsistency, vgrv1.ParameterGroupSnapshots, groupMirroringMode} {
+	for _, ours := range []string{vgrv1.ParameterBackend, vgrv1.ParameterConsistencyGroup, vgrv1.ParameterGroupConsistency, vgrv1.ParameterGroupSnapshots, groupMirroringMode} {
 		delete(out, ours)
 	}
 	if mode := params[groupMirroringMode]; mode != "" {
