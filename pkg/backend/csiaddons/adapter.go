@@ -56,7 +56,7 @@ func AddToScheme(s *runtime.Scheme) error {
 // Profile describes the backend without a cluster.
 func Profile() backend.Profile {
 	return backend.Profile{
-		Name: Name,
+		Name:            Name,
 		Provisioners:    append(cephDrivers(), "block.csi.ibm.com"),
 		Traits:          backend.Traits{Fences: true, ConfirmsSync: true, MaxVolumes: maxVolumes},
 		Parameters:      parameters(),
