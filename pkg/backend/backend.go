@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -100,6 +101,10 @@ type Group struct {
 	Source *corev1.TypedLocalObjectReference
 	// Members are the volumes to replicate, sorted by PVC name.
 	Members []Member
+	// Wish changes whenever the group asks for something else, or for the same anew.
+	Wish string
+	// Peer is what was known of the other copy when the state was asked for.
+	Peer vgrv1.PeerFate
 	// Hold explains why nothing new may be created for the group; backend objects that exist
 	// still follow State. Nil when nothing is wrong.
 	Hold *Problem
@@ -129,6 +134,9 @@ type Observation struct {
 	Volumes     []vgrv1.VolumeStatus
 	// Members are the PVCs that the backend has in the group.
 	Members []string
+
+	// Recheck is when to look again although nothing changes; zero for never.
+	Recheck time.Duration
 
 	LastSyncTime       *metav1.Time
 	LastSyncDuration   *metav1.Duration
@@ -200,6 +208,9 @@ type Traits struct {
 	// PromoteFirst is true when a copy is promoted before the old source can follow it, because
 	// the backend cannot demote. Writers must then be stopped and a last update be fetched.
 	PromoteFirst bool
+	// HandsOver is true when a demotion gives the role to the peer, in the storage at once, and cannot be
+	// taken back; and when it is the primary that brings a copy that went astray back.
+	HandsOver bool
 	// MaxVolumes is how many volumes a group can have; 0 means no limit.
 	MaxVolumes int
 }

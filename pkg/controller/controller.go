@@ -100,7 +100,7 @@ func (r *Reconciler) reconcile(ctx context.Context, req reconcile.Request) (ctrl
 		return ctrl.Result{}, err // our cache was behind; nothing to report
 	}
 	r.describe(s, res, obs)
-	return ctrl.Result{}, errors.Join(err, r.writeStatus(ctx, before, s))
+	return ctrl.Result{RequeueAfter: obs.Recheck}, errors.Join(err, r.writeStatus(ctx, before, s))
 }
 
 // addFinalizer comes before the first backend object, so that none can be forgotten.

@@ -42,6 +42,7 @@ func (r *Reconciler) resolve(ctx context.Context, s subject) (resolution, error)
 	res := resolution{group: backend.Group{
 		Owner: s.owner, State: s.state, AutoResync: s.autoResync, Selector: s.selector, Source: s.source,
 	}}
+	res.group.Wish, res.group.Peer = s.wish()
 	class, err := s.class(ctx, r.Client)
 	switch {
 	case apierrors.IsNotFound(err):

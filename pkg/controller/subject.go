@@ -5,6 +5,7 @@ package controller
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -82,6 +83,14 @@ func volumeSubject(v *vgrv1.VolumeReplication) subject {
 			}
 		},
 	}
+}
+
+// wish names what is asked for, and what whoever asked knew of the peer.
+func (s subject) wish() (string, vgrv1.PeerFate) {
+	annotations := s.obj.GetAnnotations()
+	fate, _, _ := strings.Cut(annotations[vgrv1.AnnotationPeer], "/")
+	wish := []string{string(s.obj.GetUID()), fmt.Sprint(s.obj.GetGeneration()), annotations[vgrv1.AnnotationPeer], annotations[vgrv1.AnnotationRetry]}
+	return strings.Join(wish, " "), vgrv1.PeerFate(fate)
 }
 
 // class reads the subject's class.

@@ -19,8 +19,8 @@ func TrimVolume(obj any) (any, error) {
 		return obj, nil
 	}
 	small := &corev1.PersistentVolume{ObjectMeta: trimMeta(pv.ObjectMeta)}
-	small.Annotations, small.Labels = nil, nil
-	small.Spec.ClaimRef = pv.Spec.ClaimRef
+	small.Annotations = nil
+	small.Spec.ClaimRef, small.Spec.StorageClassName = pv.Spec.ClaimRef, pv.Spec.StorageClassName
 	if csi := pv.Spec.CSI; csi != nil {
 		small.Spec.CSI = &corev1.CSIPersistentVolumeSource{Driver: csi.Driver, VolumeHandle: csi.VolumeHandle}
 	}

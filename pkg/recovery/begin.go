@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 )
 
 // Request is what a user asks for.
@@ -50,7 +51,7 @@ func (l Loss) String() string {
 
 // Begin makes the operation that a request asks for, or finds the one in flight that it continues.
 // It changes nothing.
-func Begin(p Pair, r Request) (Operation, *Stop) {
+func Begin(p Pair, r Request, t backend.Traits) (Operation, *Stop) {
 	last, err := Newest(p)
 	if err != nil {
 		return Operation{}, stopf(Refused, "", "%s", err)
@@ -83,7 +84,7 @@ func Begin(p Pair, r Request) (Operation, *Stop) {
 	op := Operation{
 		ID: r.ID, Kind: r.Kind, From: from.SiteRef, To: to.SiteRef, By: r.By, Holder: r.Holder, Revision: 1,
 		Started: metav1.NewMicroTime(to.Now), Members: to.members(), Accepted: r.Accept.String(),
-		Discard: r.Kind == Failback && astray(from, to),
+		Discard: r.Kind == Failback && astray(from, to), OneWay: t.HandsOver && r.Kind != Unplanned,
 	}
 	op.workloads(from, to, r)
 	if last != nil {
@@ -135,6 +136,9 @@ func abort(last *Operation, r Request) (Operation, *Stop) {
 	if last.Kind == Unplanned || last.asked(StepPromote) {
 		return Operation{}, stopf(Refused, "run the same failover again: it goes on where it stopped",
 			"%s was asked to be primary already; the backend may be in the middle of it, and that cannot be taken back", last.To.Name)
+	}
+	if last.handedOver() {
+		return Operation{}, stopf(Refused, "run the same failover again: it goes on where it stopped", "%s was asked to hand over already, and that cannot be taken back", last.From.Name)
 	}
 	op := last.clone()
 	op.Holder, op.Aborting = r.Holder, true

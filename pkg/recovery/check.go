@@ -226,6 +226,8 @@ func (c *checker) health() {
 	} else if c.from.Group != nil {
 		r := meta.FindStatusCondition(c.from.Group.Status.Conditions, vgrv1.ConditionReplicating)
 		switch {
+		case r != nil && r.Status == metav1.ConditionFalse && c.op.Discard && c.facts.Traits.HandsOver:
+			c.add("health", CheckWarning, "", "%s: %s", c.from.Name, r.Message) // what it is there to mend
 		case r != nil && r.Status == metav1.ConditionFalse:
 			c.add("health", c.unlessLost(c.from), "see whether the link between the sites is up", "%s: %s", c.from.Name, r.Message)
 		case r != nil && r.Status == metav1.ConditionTrue:

@@ -17,7 +17,7 @@ import (
 // storages are the kinds of backends that traits can describe.
 var storages = map[string]backend.Traits{
 	"demote, prove, promote": {Fences: true, ConfirmsSync: true},
-	"handover at the source": {Fences: true},
+	"handover at the source": {Fences: true, HandsOver: true},
 	"promote first":          {PromoteFirst: true},
 }
 

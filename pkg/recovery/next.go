@@ -50,6 +50,8 @@ type Write struct {
 	State vgrv1.ReplicationState
 	// AutoResync is the new spec.autoResync; nil leaves it.
 	AutoResync *bool
+	// Peer is what is known of the other copy, for backends that act on it.
+	Peer vgrv1.PeerFate
 	// RequestSync asks for an update of the copy.
 	RequestSync bool
 	// Scale is for workloads; nothing of the group is changed then.
@@ -68,6 +70,11 @@ func (w Write) Apply(g *vgrv1.VolumeGroupReplication) error {
 	}
 	if g.Annotations == nil {
 		g.Annotations = map[string]string{}
+	}
+	if w.Peer != "" {
+		g.Annotations[vgrv1.AnnotationPeer] = fmt.Sprintf("%s/%s-%d", w.Peer, w.Operation.ID, w.Operation.Revision)
+	} else if w.State != "" {
+		delete(g.Annotations, vgrv1.AnnotationPeer)
 	}
 	if w.RequestSync {
 		g.Annotations[vgrv1.AnnotationSyncRequest] = fmt.Sprintf("%s/%d", w.Operation.ID, w.Operation.Revision)
@@ -175,8 +182,12 @@ func (n *next) adopt(newest *Operation) *Stop {
 }
 
 // tooLate stops an abort, before it has written anything, when the target was asked to be primary.
-// The journal goes to the target first: no promotion comes after that.
+// The journal goes to the target first: no promotion comes after that. Where a demotion is what
+// cannot be taken back, an abort goes to the source first.
 func (n *next) tooLate() *Stop {
+	if n.op.Aborting && n.op.Result == "" && n.op.handedOver() {
+		return stopf(Refused, "run the same failover again: it goes on where it stopped", "%s was asked to hand over already, and that cannot be taken back", n.from.Name)
+	}
 	restores := n.op.asked(StepDemote) || n.op.asked(StepPromote) || n.from.desired() != vgrv1.Primary
 	if n.op.Aborting && n.op.Result == "" && restores && n.to.desired() == vgrv1.Primary {
 		return stopf(Refused, "run the same failover again: it goes on where it stopped",
@@ -238,7 +249,7 @@ func (op *Operation) GoOn(namespace, name string) string {
 
 // AbortCommand takes the operation back; empty when that is not possible any more.
 func (op *Operation) AbortCommand(namespace, name string) string {
-	if op.ID == "" || op.Kind == Unplanned || op.asked(StepPromote) || op.Aborting {
+	if op.ID == "" || op.Kind == Unplanned || op.asked(StepPromote) || op.handedOver() || op.Aborting {
 		return ""
 	}
 	return fmt.Sprintf("kubectl vgr failover %s -n %s --abort takes it back", name, namespace)

@@ -100,6 +100,8 @@ type Operation struct {
 	Stopped []StoppedWorkload `json:"stopped,omitempty"`
 	// Discard is true when the unreplicated writes of To are discarded first.
 	Discard bool `json:"discard,omitempty"`
+	// OneWay is true when the backend gives the role away with the demotion: it cannot be aborted after.
+	OneWay bool `json:"oneWay,omitempty"`
 	// Aborting is true once the operation is being taken back.
 	Aborting bool              `json:"aborting,omitempty"`
 	Steps    []StepTimes       `json:"steps,omitempty"`
@@ -156,6 +158,9 @@ func (op *Operation) asked(id StepID) bool {
 	r := op.record(id)
 	return r != nil && r.Asked
 }
+
+// handedOver says whether the backend was asked for what cannot be taken back.
+func (op *Operation) handedOver() bool { return op.OneWay && op.asked(StepDemote) }
 
 // start notes that a step has begun; asked says that it changes a spec.
 func (op *Operation) start(id StepID, site string, asked bool, now time.Time) {

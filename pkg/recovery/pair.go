@@ -130,6 +130,11 @@ func (s *Site) synced() bool {
 	return s.demoted() && meta.IsStatusConditionFalse(s.Group.Status.Conditions, vgrv1.ConditionDegraded)
 }
 
+// replicates says whether a primary reports that it reaches its peer.
+func (s *Site) replicates() bool {
+	return meta.IsStatusConditionTrue(s.Group.Status.Conditions, vgrv1.ConditionReplicating)
+}
+
 // broken is the error that a copy reports; empty without one.
 func (s *Site) broken() string {
 	if s.Group == nil || s.state() == vgrv1.StatePrimary {

@@ -223,7 +223,7 @@ func TestRefusals(t *testing.T) {
 		tc := cases[name]
 		p, facts := ceph(tc.change)
 		fmt.Fprintf(&b, "%s\n", name)
-		op, stop := recovery.Begin(p, tc.request)
+		op, stop := recovery.Begin(p, tc.request, facts.Traits)
 		if stop != nil {
 			fmt.Fprintf(&b, "  %s: %s\n", stop.Reason, stop.Message)
 			if stop.Next != "" {

@@ -58,10 +58,7 @@ func Steps(op Operation, t backend.Traits) []Step {
 			if op.Quiesce {
 				steps = append(steps, Step{StepHalt, op.To, op.stops(op.To), "nothing uses the PVCs there"})
 			}
-			steps = append(steps,
-				Step{StepSurrender, op.To, "spec.replicationState: secondary", "the backend reports secondary"},
-				Step{StepDiscard, op.To, "spec.replicationState: resync; discards what never reached " + op.From.Name, op.From.Name + " reports a synchronisation that came after"},
-				Step{StepFollow, op.To, "spec.replicationState: secondary", "the backend reports secondary"})
+			steps = append(steps, bringBack(op, t)...)
 		}
 		if op.Quiesce {
 			steps = append(steps, Step{StepQuiesce, op.From, op.stops(op.From), "nothing uses the PVCs there"})
@@ -69,6 +66,21 @@ func Steps(op Operation, t backend.Traits) []Step {
 		steps = append(steps, handover(op, t)...)
 	}
 	return append(steps, Step{StepFinish, SiteRef{}, "write the result to the journal", "it is there"})
+}
+
+// bringBack makes a copy that went astray follow again.
+func bringBack(op Operation, t backend.Traits) []Step {
+	if t.HandsOver {
+		return []Step{
+			{StepSurrender, op.To, "spec.replicationState: secondary", "it is asked for"},
+			{StepDiscard, op.From, "ask the primary to take " + op.To.Name + " back; discards what never reached " + op.From.Name, op.To.Name + " reports to follow"},
+		}
+	}
+	return []Step{
+		{StepSurrender, op.To, "spec.replicationState: secondary", "the backend reports secondary"},
+		{StepDiscard, op.To, "spec.replicationState: resync; discards what never reached " + op.From.Name, op.From.Name + " reports a synchronisation that came after"},
+		{StepFollow, op.To, "spec.replicationState: secondary", "the backend reports secondary"},
+	}
 }
 
 func handover(op Operation, t backend.Traits) []Step {
@@ -86,7 +98,9 @@ func handover(op Operation, t backend.Traits) []Step {
 		same := fmt.Sprintf("the backend reports that %s and %s hold the same", op.From.Name, op.To.Name)
 		sync := Step{StepSync, op.From, "wait until " + same, same}
 		return append([]Step{demote, sync}, promote...)
-	default:
-		return append([]Step{demote}, promote...)
+	default: // HandsOver
+		demote.Does += "; the storage hands the role over, after a last update"
+		reverse := Step{StepReverse, op.To, "wait until " + op.From.Name + " is replicated to", "the backend reports that it replicates"}
+		return append(append([]Step{demote}, promote...), reverse)
 	}
 }

@@ -30,11 +30,11 @@ func (n *next) take(s Step) *Decision {
 	case StepStart:
 		return n.startWorkloads(s, n.at(s))
 	case StepSurrender:
-		return n.become(s, n.to, vgrv1.Secondary, n.to.demoted())
+		return n.surrender(s)
 	case StepDiscard:
 		return n.discard(s)
 	case StepFollow:
-		return n.become(s, n.to, vgrv1.Secondary, n.to.is(vgrv1.Secondary))
+		return n.become(s, n.to, vgrv1.Secondary, "", n.to.is(vgrv1.Secondary))
 	case StepDemote:
 		return n.demote(s)
 	case StepUpdate:
@@ -44,9 +44,9 @@ func (n *next) take(s Step) *Decision {
 	case StepPromote:
 		return n.promote(s)
 	case StepReverse:
-		return n.become(s, n.from, vgrv1.Secondary, n.from.is(vgrv1.Secondary))
+		return n.reverse(s)
 	case StepRestore:
-		return n.become(s, n.from, vgrv1.Primary, n.from.is(vgrv1.Primary))
+		return n.become(s, n.from, vgrv1.Primary, "", n.from.is(vgrv1.Primary))
 	case StepFinish:
 		return n.end(s)
 	default:
@@ -97,7 +97,11 @@ func (n *next) reached() []*Site {
 // record writes the journal before anything else. From then on, whoever drove the group before
 // fails with the next write: the group is not what it was any more.
 func (n *next) record(s Step) *Decision {
-	for _, site := range n.reached() {
+	reached := n.reached()
+	if n.op.Aborting && n.op.OneWay { // what must not happen any more happens at the source
+		slices.Reverse(reached)
+	}
+	for _, site := range reached {
 		j := site.Journal
 		mine := j != nil && j.ID == n.op.ID && j.Holder == n.op.Holder && j.Aborting == n.op.Aborting
 		// A backend that resyncs by itself could discard the wrong side in between.
@@ -123,7 +127,7 @@ func (n *next) record(s Step) *Decision {
 }
 
 // become asks a site for a state and waits for the proof.
-func (n *next) become(s Step, site *Site, state vgrv1.ReplicationState, proven bool) *Decision {
+func (n *next) become(s Step, site *Site, state vgrv1.ReplicationState, peer vgrv1.PeerFate, proven bool) *Decision {
 	switch {
 	case proven:
 		n.op.start(s.ID, site.Cluster, false, site.Now)
@@ -139,7 +143,7 @@ func (n *next) become(s Step, site *Site, state vgrv1.ReplicationState, proven b
 	}
 	n.op.start(s.ID, site.Cluster, true, site.Now)
 	w := n.write(site)
-	w.State = state
+	w.State, w.Peer = state, peer
 	return n.send(s, w)
 }
 
@@ -158,7 +162,7 @@ func (n *next) demote(s Step) *Decision {
 		if !n.op.asked(s.ID) && n.to.desired() != vgrv1.Secondary {
 			return n.fail(s, "find out who it was", "somebody asked %s to be %s; nothing was demoted", n.to.Name, n.to.desired())
 		}
-		return n.become(s, n.from, vgrv1.Secondary, n.from.demoted())
+		return n.become(s, n.from, vgrv1.Secondary, "", n.from.demoted())
 	}
 	// A lost source is asked to give up if it can be, so that it does not come back as primary.
 	if len(n.reached()) < 2 || n.from.desired() != vgrv1.Primary {
@@ -170,7 +174,7 @@ func (n *next) demote(s Step) *Decision {
 	n.op.start(s.ID, n.from.Cluster, true, n.from.Now)
 	n.op.finish(s.ID, n.from.Now)
 	w := n.write(n.from)
-	w.State = vgrv1.Secondary
+	w.State, w.Peer = vgrv1.Secondary, vgrv1.PeerLost
 	return n.send(s, w)
 }
 
@@ -241,7 +245,27 @@ func (n *next) promote(s Step) *Decision {
 			return d
 		}
 	}
-	return n.become(s, n.to, vgrv1.Primary, n.to.is(vgrv1.Primary))
+	peer := vgrv1.PeerDemoted
+	switch {
+	case n.op.Kind == Unplanned:
+		peer = vgrv1.PeerLost
+	case n.traits.PromoteFirst:
+		peer = ""
+	}
+	return n.become(s, n.to, vgrv1.Primary, peer, n.to.is(vgrv1.Primary))
+}
+
+// reverse has the old source follow.
+func (n *next) reverse(s Step) *Decision {
+	if !n.traits.HandsOver {
+		return n.become(s, n.from, vgrv1.Secondary, "", n.from.is(vgrv1.Secondary))
+	}
+	n.op.start(s.ID, n.to.Cluster, false, n.to.Now)
+	if n.to.is(vgrv1.Primary) && n.to.replicates() {
+		n.op.finish(s.ID, n.to.Now)
+		return nil
+	}
+	return &Decision{Operation: n.op, Step: s, Wait: n.to.Name + " does not replicate yet: " + n.to.says()}
 }
 
 func (n *next) mayPromote(s Step) *Decision {
@@ -296,6 +320,9 @@ const clockError = 2 * time.Second
 // discard makes a copy that went its own way follow again. While its peer is primary it cannot say
 // that it has all; the primary can say that a synchronisation has come through.
 func (n *next) discard(s Step) *Decision {
+	if n.traits.HandsOver {
+		return n.takeBack(s)
+	}
 	if n.to.desired() == vgrv1.Resync && n.op.asked(s.ID) {
 		last, r := n.from.Group.Status.LastSyncTime, n.op.record(s.ID)
 		ready := n.to.ready()
@@ -310,7 +337,7 @@ func (n *next) discard(s Step) *Decision {
 		return n.wait(s, n.to)
 	}
 	if n.op.asked(s.ID) {
-		return n.become(s, n.to, vgrv1.Resync, false)
+		return n.become(s, n.to, vgrv1.Resync, "", false)
 	}
 	if !n.from.is(vgrv1.Primary) {
 		return n.fail(s, "", "%s is not primary any more, so there is nothing to resync from: %s", n.from.Name, n.from.says())
@@ -318,6 +345,32 @@ func (n *next) discard(s Step) *Decision {
 	n.op.start(s.ID, n.to.Cluster, true, n.from.Now) // by the clock that will say when it has synchronised
 	w := n.write(n.to)
 	w.State = vgrv1.Resync
+	return n.send(s, w)
+}
+
+// surrender has an old primary give up its role. Where the primary brings it back, it is only asked
+// to, so that it does not act by itself.
+func (n *next) surrender(s Step) *Decision {
+	if !n.traits.HandsOver {
+		return n.become(s, n.to, vgrv1.Secondary, "", n.to.demoted())
+	}
+	return n.become(s, n.to, vgrv1.Secondary, vgrv1.PeerLost, n.to.desired() == vgrv1.Secondary)
+}
+
+// takeBack has the primary bring back a copy that went astray.
+func (n *next) takeBack(s Step) *Decision {
+	switch {
+	case n.op.asked(s.ID) && n.to.is(vgrv1.Secondary) && n.to.broken() == "":
+		n.op.finish(s.ID, n.to.Now)
+		return nil
+	case n.op.asked(s.ID):
+		return n.wait(s, n.to)
+	case !n.from.is(vgrv1.Primary):
+		return n.fail(s, "", "%s is not primary any more, so there is nothing to follow: %s", n.from.Name, n.from.says())
+	}
+	n.op.start(s.ID, n.from.Cluster, true, n.from.Now)
+	w := n.write(n.from)
+	w.State, w.Peer = vgrv1.Primary, vgrv1.PeerDiscarded
 	return n.send(s, w)
 }
 

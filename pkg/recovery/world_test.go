@@ -50,6 +50,10 @@ type world struct {
 	data    [2]uint8
 	// crossed: the peer has all of the last demotion. split: both were primary since they agreed.
 	crossed, split bool
+	// failedOver: a handover or a forced promotion is not reprotected yet, so nothing is replicated.
+	// handed: the site has handed over, and holds nothing of its own.
+	failedOver bool
+	handed     [2]bool
 	// promoting: the backend is in the middle of it and does not look at the spec any more.
 	promoting [2]bool
 	acked     uint8
@@ -117,7 +121,12 @@ func groupKey(g *vgrv1.VolumeGroupReplication) string {
 		b = append(append(append(b, c.Type...), c.Status...), c.Reason...)
 		b = strconv.AppendBool(b, c.ObservedGeneration == g.Generation)
 	}
-	return string(append(b, g.Annotations[vgrv1.AnnotationSyncRequest]...))
+	return string(append(append(b, g.Annotations[vgrv1.AnnotationSyncRequest]...), fate(g)...))
+}
+
+func fate(g *vgrv1.VolumeGroupReplication) vgrv1.PeerFate {
+	text, _, _ := strings.Cut(g.Annotations[vgrv1.AnnotationPeer], "/")
+	return vgrv1.PeerFate(text)
 }
 
 type event struct {
@@ -149,8 +158,10 @@ func newSplitWorld(t backend.Traits) world {
 	w.data, w.acked = [2]uint8{1, 2}, 2 // the write of east is the one to discard
 	g := w.groups[west].DeepCopy()
 	g.Spec.ReplicationState = vgrv1.Primary
+	g.Annotations = map[string]string{vgrv1.AnnotationPeer: string(vgrv1.PeerLost) + "/x"}
 	g.Generation++
 	w.groups[west] = g
+	w.failedOver = t.HandsOver
 	w.report(east)
 	w.report(west)
 	return w
@@ -251,7 +262,7 @@ func (w *world) truth(b []byte) []byte {
 		b = w.journalKey(b, j.op)
 		b = strconv.AppendBool(strconv.AppendBool(append(b, w.data[i]), w.primary[i]), w.promoting[i])
 	}
-	for _, yes := range []bool{w.crossed, w.split, w.app, w.accepted} {
+	for _, yes := range []bool{w.crossed, w.split, w.app, w.accepted, w.failedOver, w.handed[east], w.handed[west]} {
 		b = strconv.AppendBool(b, yes)
 	}
 	return append(b, w.acked, byte(w.replicas[east]), byte(w.replicas[west]))
@@ -397,7 +408,7 @@ func (t *tool) die() { *t = tool{started: true, end: "died", request: t.request}
 
 func (w *world) begin(i int, r recovery.Request) {
 	w.tools[i] = tool{started: true, request: r}
-	op, stop := recovery.Begin(w.observe(true), r)
+	op, stop := recovery.Begin(w.observe(true), r, w.traits)
 	if stop != nil {
 		w.tools[i].end = string(stop.Reason) + ": " + stop.Message
 		return
@@ -500,7 +511,7 @@ func (w *world) appWrite(i int) {
 
 // synchronise brings the primary's data to the secondary; a demotion crosses as well.
 func (w *world) synchronise() {
-	if w.split {
+	if w.split || w.failedOver {
 		return
 	}
 	for i := range sites {
@@ -524,6 +535,10 @@ func (w *world) reconcile(i int) {
 	case w.promoting[i]: // and does not look at the spec any more
 		w.promoting[i] = false
 		w.storagePromote(i)
+	case w.traits.HandsOver && g.Spec.ReplicationState == vgrv1.Primary && w.primary[i]:
+		w.reprotect(i)
+	case w.traits.HandsOver && g.Spec.ReplicationState == vgrv1.Primary && fate(g) != vgrv1.PeerLost:
+		// the peer has to hand over
 	case g.Spec.ReplicationState == vgrv1.Primary && !w.primary[i]:
 		w.promoting[i] = true
 		return
@@ -544,17 +559,31 @@ func (w *world) storagePromote(i int) {
 	if w.traits.ConfirmsSync && (!w.link || w.primary[peer] || !w.crossed) {
 		w.split = true // forced
 	}
-	if !w.traits.ConfirmsSync && w.primary[peer] && !w.traits.PromoteFirst {
-		if w.link && !w.accepted {
-			return // refused: the source has not handed over
-		}
-		w.split = true
+	if w.traits.HandsOver {
+		w.split = w.split || w.primary[peer]
+		w.failedOver = true
 	}
 	w.primary[i], w.crossed = true, false
 }
 
+// reprotect has the source replicate to the other site, whatever that holds, if it was told to.
+func (w *world) reprotect(i int) {
+	may := fate(w.groups[i]) == vgrv1.PeerDemoted || fate(w.groups[i]) == vgrv1.PeerDiscarded
+	if !w.failedOver || !w.link || !may {
+		return
+	}
+	w.data[1-i], w.primary[1-i] = w.data[i], false
+	w.failedOver, w.split, w.handed = false, false, [2]bool{}
+}
+
 func (w *world) storageDemote(i int) {
 	switch {
+	case w.traits.HandsOver:
+		if w.link && !w.failedOver && !w.split && fate(w.groups[i]) != vgrv1.PeerLost {
+			w.data[1-i] |= w.data[i]
+			w.primary[i], w.primary[1-i] = false, true
+			w.failedOver, w.handed[i] = true, true
+		}
 	case w.traits.ConfirmsSync:
 		w.primary[i], w.crossed = false, false
 	case w.split:
@@ -563,9 +592,6 @@ func (w *world) storageDemote(i int) {
 		if w.primary[1-i] && w.link { // follows the new source
 			w.primary[i], w.data[i] = false, w.data[1-i]
 		}
-	case w.link: // hands over, with the last update
-		w.data[1-i] |= w.data[i]
-		w.primary[i] = false
 	}
 }
 
@@ -597,11 +623,17 @@ func (w *world) report(i int) {
 	default:
 		set(vgrv1.ConditionReady, false, vgrv1.ReasonProgressing)
 	}
+	meta.RemoveStatusCondition(&s.Conditions, vgrv1.ConditionReplicating)
+	if w.traits.HandsOver && w.primary[i] {
+		set(vgrv1.ConditionReplicating, !w.failedOver, "Link")
+	}
 	switch both := !w.primary[east] && !w.primary[west]; {
 	case w.primary[i]:
 		set(vgrv1.ConditionDegraded, false, "Healthy")
-	case w.split:
+	case w.split, w.failedOver && !w.handed[i]:
 		set(vgrv1.ConditionDegraded, true, "Error")
+	case w.traits.HandsOver:
+		set(vgrv1.ConditionDegraded, w.failedOver, "VolumeDegraded")
 	case w.link && both && w.crossed:
 		set(vgrv1.ConditionDegraded, false, "Healthy")
 	case both || !w.settled(i): // a settled secondary is never looked at again

@@ -231,7 +231,7 @@ func (f *failover) plan(e *Env, s *survey, loss recovery.Loss) (jobs []*operate.
 		if last, err := recovery.Newest(facts.Pair); err == nil && last.InFlight() && f.to == "" {
 			req.To = last.To // where it was going
 		}
-		op, stop := recovery.Begin(facts.Pair, req)
+		op, stop := recovery.Begin(facts.Pair, req, facts.Traits)
 		if stop != nil {
 			fmt.Fprintf(e.ErrOut, "%s/%s: %s\n", present.Clean(g.Namespace), present.Clean(g.Name), present.Clean(stop.Message))
 			if err := operate.Stopped(stop); err != nil {

@@ -80,6 +80,10 @@ const (
 	ReasonDeletionBlocked = "DeletionBlocked"
 )
 
+// ReasonLinkInSync is the reason of ConditionReplicating and ConditionDegraded when the array judges
+// the link by itself, against its own schedule, and reports no time of a synchronisation.
+const ReasonLinkInSync = "LinkInSync"
+
 // Reasons of ConditionGroupConsistent.
 const (
 	// ReasonNativeGroup: the backend replicates the volumes as one group.
@@ -131,6 +135,24 @@ const (
 	// AnnotationSyncRequest asks a backend that updates its copy on demand to do so now. Every
 	// new value is one request.
 	AnnotationSyncRequest = "replication.unified.io/sync-request"
+	// AnnotationPeer says what is known of the peer's copy by whoever asked for the present state: a
+	// PeerFate, a slash, and what makes the request unique. Only the plugin sees both sites.
+	AnnotationPeer = "replication.unified.io/peer"
+	// AnnotationRetry with a new value has a backend try again what it gave up.
+	AnnotationRetry = "replication.unified.io/retry"
+)
+
+// PeerFate is what is known of the other copy. Backends that change both sites at once act on it.
+type PeerFate string
+
+// Fates of a peer; empty when nothing is known.
+const (
+	// PeerDemoted: the peer was seen to have given up its role, so all that it wrote is here.
+	PeerDemoted PeerFate = "demoted"
+	// PeerDiscarded: what the peer alone has may be discarded; somebody accepted that.
+	PeerDiscarded PeerFate = "discarded"
+	// PeerLost: the peer has no say; the loss of what it alone has was accepted.
+	PeerLost PeerFate = "lost"
 )
 
 // Values of AnnotationDeletionPolicy.

@@ -1,0 +1,142 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package dell drives Dell CSM Replication (replication.storage.dell.com) for arrays such as
+// PowerStore. The group is made by Dell's sidecar when volumes are provisioned; the adapter finds
+// it by its volumes, asks it for actions, and never creates, owns or deletes one.
+//
+// Three facts shape it. An action is a word that the sidecar takes back when it is done, with or
+// without a result; so what was asked for is written down in the same write. Its success does not
+// prove anything; only the link state does, as the array reports it later. And an action changes
+// both sites: to give up the role of source hands it to the peer.
+package dell
+
+import (
+	"context"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+)
+
+// Name is what users read in the BACKEND column.
+const Name = "dell"
+
+// Actions of csm-replication.
+const (
+	failoverRemote         = "FAILOVER_REMOTE"
+	unplannedFailoverLocal = "UNPLANNED_FAILOVER_LOCAL"
+	reprotectLocal         = "REPROTECT_LOCAL"
+)
+
+// drivers are those whose actions are known to have the meaning that the adapter relies on: after a
+// failover the target is the source. Which actions a driver supports is published nowhere.
+func drivers() []string { return []string{"csi-powerstore.dellemc.com"} }
+
+// freshFor is three times the sidecar's default monitoring interval: a link state older than that is
+// not known any more.
+const freshFor = 3 * time.Minute
+
+// Adapter is the Dell backend of one cluster.
+type Adapter struct {
+	client client.Client
+	clock  clock.PassiveClock
+}
+
+// New makes the adapter. The client must read from a cache: observations list objects.
+func New(c client.Client, k clock.PassiveClock) *Adapter { return &Adapter{client: c, clock: k} }
+
+// Profile describes the backend without a cluster.
+func Profile() backend.Profile {
+	return backend.Profile{
+		Name:            Name,
+		Provisioners:    drivers(),
+		Traits:          backend.Traits{Fences: true, HandsOver: true},
+		Parameters:      parameters(),
+		CheckParameters: checkParameters,
+		AddToScheme:     AddToScheme,
+		PeerObjects:     peerObjects,
+	}
+}
+
+// CRDs implements backend.Adapter.
+func (a *Adapter) CRDs() []string { return []string{"dellcsireplicationgroups." + groupVersion.Group} }
+
+// Watches implements backend.Adapter.
+func (a *Adapter) Watches() []backend.Watch {
+	return []backend.Watch{
+		{Object: &ReplicationGroup{}, Owners: a.ownersOfGroup},
+		{Object: &storagev1.StorageClass{}, Owners: func(context.Context, client.Object) []backend.Owner { return nil }},
+	}
+}
+
+// ownersOfGroup finds those that a replication group belongs to: its volumes say which PVCs, and
+// what is replicated in their namespaces may be about it.
+func (a *Adapter) ownersOfGroup(ctx context.Context, obj client.Object) []backend.Owner {
+	var volumes corev1.PersistentVolumeList
+	if err := a.client.List(ctx, &volumes, client.UnsafeDisableDeepCopy); err != nil {
+		return nil // the cache is stopping
+	}
+	namespaces := map[string]bool{}
+	for i := range volumes.Items {
+		if pv := &volumes.Items[i]; pv.Spec.ClaimRef != nil && inGroup(pv, obj.GetName()) {
+			namespaces[pv.Spec.ClaimRef.Namespace] = true
+		}
+	}
+	var owners []backend.Owner
+	for ns := range namespaces {
+		var groups vgrv1.VolumeGroupReplicationList
+		var singles vgrv1.VolumeReplicationList
+		if a.client.List(ctx, &groups, client.InNamespace(ns), client.UnsafeDisableDeepCopy) != nil ||
+			a.client.List(ctx, &singles, client.InNamespace(ns), client.UnsafeDisableDeepCopy) != nil {
+			return nil // the cache is stopping
+		}
+		for i := range groups.Items {
+			owners = append(owners, backend.Owner{Kind: backend.VolumeGroupReplicationKind, NamespacedName: client.ObjectKeyFromObject(&groups.Items[i])})
+		}
+		for i := range singles.Items {
+			owners = append(owners, backend.Owner{Kind: backend.VolumeReplicationKind, NamespacedName: client.ObjectKeyFromObject(&singles.Items[i])})
+		}
+	}
+	return owners
+}
+
+// Observe implements backend.Adapter.
+func (a *Adapter) Observe(ctx context.Context, g backend.Group) (backend.Observation, error) {
+	in, err := a.read(ctx, g)
+	if err != nil {
+		return backend.Observation{}, err
+	}
+	return observe(in), nil
+}
+
+// Apply implements backend.Adapter. It writes at most one action, together with what it is for, and
+// fails if anything of the replication group has changed since it was read.
+func (a *Adapter) Apply(ctx context.Context, g backend.Group) error {
+	in, err := a.read(ctx, g)
+	if err != nil {
+		return err
+	}
+	if in.problem != nil {
+		return in.problem
+	}
+	switch n := decide(in); {
+	case n.problem != nil:
+		return n.problem
+	case n.action == "" || n.asked || g.Hold != nil:
+		return nil //nolint:nilerr // it takes the other case's problem for an error
+	default:
+		return a.ask(ctx, in.rg, intent{Wish: g.Wish, Action: n.action, Before: lastActionTime(in.rg)})
+	}
+}
+
+// Remove implements backend.Adapter. To delete a replication group would delete it on the array, on
+// both sides, so it always stays.
+func (a *Adapter) Remove(context.Context, backend.Owner, bool) (backend.Removal, error) {
+	return backend.Removal{Done: true}, nil
+}

@@ -1,0 +1,259 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package dell
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+var now = time.Date(2026, 1, 31, 3, 0, 0, 0, time.UTC)
+
+func at(age time.Duration) *metav1.Time { return new(metav1.NewTime(now.Add(-age))) }
+
+// link is a replication group whose array was asked ten seconds ago.
+func link(state string, isSource bool) ReplicationGroup {
+	rg := ReplicationGroup{ObjectMeta: metav1.ObjectMeta{Name: "rg-1", CreationTimestamp: *at(time.Hour)}}
+	rg.Status.State = "Ready"
+	rg.Status.ReplicationLinkState = LinkState{State: state, IsSource: isSource, LastSuccessfulUpdate: at(10 * time.Second)}
+	return rg
+}
+
+// asked has been asked for an action before, for the wish "1".
+func (g ReplicationGroup) asked(action string) ReplicationGroup {
+	text, _ := json.Marshal(intent{Wish: "1", Action: action})
+	g.Annotations = map[string]string{annotationIntent: string(text)}
+	return g
+}
+
+// ended has an action that ended some time ago.
+func (g ReplicationGroup) ended(condition string, age time.Duration) ReplicationGroup {
+	g.Status.LastAction = LastAction{Condition: condition, Time: at(age)}
+	return g
+}
+
+func (g ReplicationGroup) with(change func(*ReplicationGroup)) ReplicationGroup {
+	change(&g)
+	return g
+}
+
+// TestObserve has every state and trap that the sidecar's reports can hold: what is asked for next,
+// and what is said.
+func TestObserve(t *testing.T) {
+	primary, secondary, resync := vgrv1.Primary, vgrv1.Secondary, vgrv1.Resync
+	running := func(g *ReplicationGroup) {
+		g.Spec.Action, g.Status.State = failoverRemote, "FAILOVER_REMOTE_IN_PROGRESS"
+	}
+	cases := map[string]struct {
+		want vgrv1.ReplicationState
+		peer vgrv1.PeerFate
+		rg   ReplicationGroup
+	}{
+		"source in sync":                              {primary, "", link(linkSynchronized, true)},
+		"source while it synchronises":                {primary, "", link(linkSyncing, true)},
+		"source suspended":                            {primary, "", link(linkSuspended, true)},
+		"target in sync":                              {secondary, "", link(linkSynchronized, false)},
+		"target while it synchronises":                {secondary, "", link(linkSyncing, false)},
+		"no link state yet":                           {primary, "", link("", false).with(func(g *ReplicationGroup) { g.Status.ReplicationLinkState = LinkState{} })},
+		"made by hand: Ready, but empty":              {primary, "", link(linkEmpty, false)},
+		"the array has an error":                      {primary, "", link(linkInvalid, true)},
+		"the array does not answer":                   {primary, "", link("UNKNOWN", true).with(func(g *ReplicationGroup) { g.Status.ReplicationLinkState.ErrorMessage = "connection refused" })},
+		"not heard of for long":                       {secondary, "", link(linkSynchronized, true).with(func(g *ReplicationGroup) { g.Status.ReplicationLinkState.LastSuccessfulUpdate = at(time.Hour) })},
+		"demotion":                                    {secondary, "", link(linkSynchronized, true)},
+		"demotion while it synchronises":              {secondary, "", link(linkSyncing, true)},
+		"demotion of a suspended link":                {secondary, "", link(linkSuspended, true)},
+		"demotion of a failed over source":            {secondary, "", link(linkFailedOver, true)},
+		"demotion of a site that was given up":        {secondary, vgrv1.PeerLost, link(linkSynchronized, true)},
+		"an action runs":                              {secondary, "", link(linkSynchronized, true).asked(failoverRemote).with(running)},
+		"an action fails and is tried again":          {secondary, "", link(linkSynchronized, true).asked(failoverRemote).with(running).with(func(g *ReplicationGroup) { g.Status.LastAction.ErrorMessage = "deadline exceeded" })},
+		"an action that does not look after the link": {secondary, "", link(linkSynchronized, true).with(running).with(func(g *ReplicationGroup) { g.Status.ReplicationLinkState.LastSuccessfulUpdate = at(time.Hour) })},
+		"unsupported: taken back without a word":      {secondary, "", link(linkSynchronized, true).asked(failoverRemote)},
+		"lost: another action ended instead":          {secondary, "", link(linkSynchronized, true).asked(failoverRemote).ended("Action SUSPEND succeeded", time.Minute)},
+		"failed":                                      {secondary, "", link(linkSynchronized, true).asked(failoverRemote).ended("Action FAILOVER_REMOTE failed with error no", time.Minute)},
+		"succeeded, and not confirmed yet":            {secondary, "", link(linkSynchronized, true).asked(failoverRemote).ended("Action FAILOVER_REMOTE succeeded", 5*time.Second)},
+		"succeeded, and the array says no":            {secondary, "", link(linkSynchronized, true).asked(failoverRemote).ended("Action FAILOVER_REMOTE succeeded", time.Minute)},
+		"asked for another wish before":               {secondary, "", link(linkSynchronized, true).asked(failoverRemote).with(func(g *ReplicationGroup) { g.Annotations[annotationIntent] = `{"wish":"0","action":"FAILOVER_REMOTE"}` })},
+		"handed over":                                 {secondary, "", link(linkFailedOver, false).asked(failoverRemote).ended("Action FAILOVER_REMOTE succeeded", time.Minute)},
+		"given up, and back":                          {secondary, "", link(linkFailedOver, false)},
+		"promotion, the peer has not handed over":     {primary, vgrv1.PeerDemoted, link(linkSynchronized, false)},
+		"promotion, the peer has handed over":         {primary, vgrv1.PeerDemoted, link(linkFailedOver, true)},
+		"promotion, nobody said what the peer has":    {primary, "", link(linkFailedOver, true)},
+		"reprotect runs":                              {primary, vgrv1.PeerDemoted, link(linkFailedOver, true).asked(reprotectLocal).with(func(g *ReplicationGroup) { g.Spec.Action = reprotectLocal })},
+		"reprotect failed":                            {primary, vgrv1.PeerDemoted, link(linkFailedOver, true).asked(reprotectLocal).ended("Action REPROTECT_LOCAL failed with error no", time.Minute)},
+		"unplanned":                                   {primary, vgrv1.PeerLost, link(linkSynchronized, false)},
+		"unplanned, the array has not answered":       {primary, vgrv1.PeerLost, link("UNKNOWN", false).with(func(g *ReplicationGroup) { g.Status.ReplicationLinkState.LastSuccessfulUpdate = at(time.Hour) })},
+		"unplanned, done":                             {primary, vgrv1.PeerLost, link(linkFailedOver, true).asked(unplannedFailoverLocal).ended("Action UNPLANNED_FAILOVER_LOCAL succeeded", time.Minute)},
+		"the peer's data may go":                      {primary, vgrv1.PeerDiscarded, link(linkFailedOver, true).asked(unplannedFailoverLocal)},
+		"resync of a target":                          {resync, "", link(linkSyncing, false)},
+		"resync of the source":                        {resync, "", link(linkSynchronized, true)},
+	}
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(cases)) {
+		tc := cases[name]
+		in := reading{rg: &tc.rg, now: now, group: backend.Group{
+			Wish: "1", State: tc.want, Peer: tc.peer, Members: []backend.Member{{PVC: "data", PV: "pv", Handle: "h"}},
+		}}
+		n, obs := decide(in), observe(in)
+		does := "nothing"
+		switch {
+		case n.action != "" && n.asked:
+			does = n.action + " was asked for already"
+		case n.problem != nil:
+			does = "nothing: " + n.problem.Message
+		case n.action != "":
+			does = n.action
+		}
+		fmt.Fprintf(&b, "%s (%s %s)\n  does %s\n  says %q, current %v, %s, %s\n", name, tc.want, tc.peer, does, obs.State, obs.Current, obs.Volumes[0].Health, obs.Message)
+		if obs.Problem != nil {
+			fmt.Fprintf(&b, "  %s: %s\n", obs.Problem.Reason, obs.Problem.Message)
+		}
+		for _, c := range obs.Conditions {
+			if c.Type != vgrv1.ConditionGroupConsistent {
+				fmt.Fprintf(&b, "  %s=%s/%s %s\n", c.Type, c.Status, c.Reason, c.Message)
+			}
+		}
+	}
+	golden(t, "observe.golden", b.String())
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want/+got; make golden rewrites it):\n%s", file, diff)
+	}
+}
+
+func volume(name, group, claim string) corev1.PersistentVolume {
+	pv := corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{}}}
+	if group != "" {
+		pv.Labels[defaultPrefix+groupLabel] = group
+	}
+	if ns, name, ok := strings.Cut(claim, "/"); ok {
+		pv.Spec.ClaimRef = &corev1.ObjectReference{Namespace: ns, Name: name}
+	}
+	return pv
+}
+
+// TestGroupOf: which replication group the members are in, and what is in it besides.
+func TestGroupOf(t *testing.T) {
+	elsewhere := volume("a", "", "db/a")
+	elsewhere.Labels["my.example.com"+groupLabel] = "rg-1"
+	native := volume("a", "rg-1", "db/a")
+	native.Labels[defaultPrefix+managedByLabel] = "csi-addons"
+	for name, tc := range map[string]struct {
+		group   backend.Group
+		volumes []corev1.PersistentVolume
+		want    string // the group, or part of the problem
+	}{
+		"all of it":             {volumes: []corev1.PersistentVolume{volume("a", "rg-1", "db/a"), volume("b", "rg-1", "db/b"), volume("c", "rg-2", "db/c")}, want: "rg-1"},
+		"in none":               {volumes: []corev1.PersistentVolume{volume("a", "", "db/a"), volume("b", "rg-1", "db/b")}, want: "has put a into no replication group"},
+		"in two":                {volumes: []corev1.PersistentVolume{volume("a", "rg-1", "db/a"), volume("b", "rg-2", "db/b")}, want: "2 replication groups (rg-1, rg-2)"},
+		"others are in it":      {volumes: []corev1.PersistentVolume{volume("a", "rg-1", "db/a"), volume("b", "rg-1", "db/b"), volume("c", "rg-1", "web/c"), volume("d", "rg-1", "")}, want: "more volumes than the selector: volume d, which no PVC uses, web/c"},
+		"through csi-addons":    {volumes: []corev1.PersistentVolume{native}, want: "backend: csi-addons"},
+		"another prefix":        {group: backend.Group{Class: backend.Class{Parameters: map[string]string{prefixParameter: "my.example.com"}}}, volumes: []corev1.PersistentVolume{elsewhere}, want: "rg-1"},
+		"another prefix, unset": {volumes: []corev1.PersistentVolume{elsewhere}, want: "into no replication group"},
+		"not the source":        {group: backend.Group{Source: &corev1.TypedLocalObjectReference{Name: "rg-9"}}, volumes: []corev1.PersistentVolume{volume("a", "rg-1", "db/a")}, want: "spec.source names rg-9, the PVCs are in rg-1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tc.group.Members = []backend.Member{{PVC: "a", PV: "a"}, {PVC: "b", PV: "b"}}
+			got, problem := groupOf(tc.group, tc.volumes)
+			if problem == nil {
+				problem = foreign(tc.group, got, tc.volumes)
+			}
+			if problem != nil {
+				got = problem.Message
+			}
+			if problem == nil && got != tc.want || !strings.Contains(got, tc.want) {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+// TestAssert: a class cannot set what the StorageClass decides.
+func TestAssert(t *testing.T) {
+	class := &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: "sc"}, Parameters: map[string]string{
+		defaultPrefix + "/rpo": "Five_Minutes", defaultPrefix + "/remoteSystem": "RT-0001", defaultPrefix + "/mode": "async",
+	}}
+	for name, tc := range map[string]struct {
+		params map[string]string
+		want   string
+	}{
+		"nothing":          {nil, ""},
+		"the same":         {map[string]string{"schedulingInterval": "5m", "rpo": "Five_Minutes", "remoteSystem": "RT-0001", "consistencyType": "Async"}, ""},
+		"another interval": {map[string]string{"schedulingInterval": "15m"}, `says schedulingInterval 15m, StorageClass "sc" has "Five_Minutes"`},
+		"another system":   {map[string]string{"remoteSystem": "RT-0002"}, `has "RT-0001"`},
+		"another mode":     {map[string]string{"consistencyType": "Sync"}, `has "ASYNC"`},
+	} {
+		got := assert(backend.Class{Name: "c", Parameters: tc.params}, class)
+		if tc.want == "" && got != nil || tc.want != "" && (got == nil || !strings.Contains(got.Message, tc.want)) {
+			t.Errorf("%s: %v, want %q", name, got, tc.want)
+		}
+	}
+}
+
+func TestCheckParameters(t *testing.T) {
+	for name, tc := range map[string]struct {
+		params map[string]string
+		want   string
+	}{
+		"assertions":      {map[string]string{"schedulingInterval": "5m", "remoteSystem": "RT-0001", "consistencyType": "Async", "prefix": "x"}, ""},
+		"Metro":           {map[string]string{"consistencyType": "Metro"}, `consistencyType is "Metro"`},
+		"a policy":        {map[string]string{"protectionPolicy": "gold"}, "cannot be honoured"},
+		"unknown":         {map[string]string{"pool": "x"}, `"pool" is not known`},
+		"an odd interval": {map[string]string{"schedulingInterval": "7m"}, `schedulingInterval is "7m"`},
+	} {
+		got := checkParameters(backend.Class{Parameters: tc.params})
+		if tc.want == "" && len(got) > 0 || tc.want != "" && (len(got) != 1 || !strings.Contains(got[0].Message, tc.want)) {
+			t.Errorf("%s: %v, want %q", name, got, tc.want)
+		}
+	}
+}
+
+// TestSynchronous: only a link that is synchronous and in sync says when both sites were the same.
+func TestSynchronous(t *testing.T) {
+	rg := link(linkSynchronized, true)
+	for mode, want := range map[string]*metav1.Time{"SYNC": at(10 * time.Second), "ASYNC": nil, "": nil} {
+		obs := observe(reading{rg: &rg, now: now, mode: mode, group: backend.Group{State: vgrv1.Primary}})
+		if !obs.LastSyncTime.Equal(want) {
+			t.Errorf("mode %q: last sync %v, want %v", mode, obs.LastSyncTime, want)
+		}
+		if c := meta.FindStatusCondition(obs.Conditions, vgrv1.ConditionReplicating); c == nil || c.Status != metav1.ConditionTrue {
+			t.Errorf("mode %q: Replicating is %v", mode, c)
+		}
+		if obs.Recheck <= 0 || obs.Recheck > freshFor {
+			t.Errorf("looked at again after %s", obs.Recheck)
+		}
+	}
+}

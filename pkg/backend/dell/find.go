@@ -1,0 +1,165 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package dell
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+)
+
+// defaultPrefix is the prefix of Dell's labels, and of its StorageClass parameters.
+const defaultPrefix = "replication.storage.dell.com"
+
+// Labels of a PersistentVolume, after the prefix.
+const (
+	groupLabel     = "/replicationGroupName"
+	managedByLabel = "/managed-by"
+)
+
+// reading is everything that is known of a group on this site.
+type reading struct {
+	group backend.Group
+	// rg is nil while none is found; problem says why, or why it may not be asked for anything.
+	rg      *ReplicationGroup
+	problem *backend.Problem
+	// mode is that of the StorageClass; empty when it does not say.
+	mode string
+	now  time.Time
+}
+
+func prefixOf(c backend.Class) string {
+	if p := c.Parameters[prefixParameter]; p != "" {
+		return p
+	}
+	return defaultPrefix
+}
+
+// inGroup says whether some label of a volume names the replication group, whatever the prefix is.
+func inGroup(pv *corev1.PersistentVolume, name string) bool {
+	for key, value := range pv.Labels {
+		if value == name && strings.HasSuffix(key, groupLabel) {
+			return true
+		}
+	}
+	return false
+}
+
+// read finds the one replication group that has exactly the members as its volumes.
+func (a *Adapter) read(ctx context.Context, g backend.Group) (reading, error) {
+	in := reading{group: g, now: a.clock.Now()}
+	var volumes corev1.PersistentVolumeList
+	if err := a.client.List(ctx, &volumes, client.UnsafeDisableDeepCopy); err != nil {
+		return in, err
+	}
+	var name string
+	if name, in.problem = groupOf(g, volumes.Items); name == "" {
+		return in, nil
+	}
+	var rg ReplicationGroup
+	err := a.client.Get(ctx, client.ObjectKey{Name: name}, &rg)
+	if apierrors.IsNotFound(err) {
+		in.problem = backend.Problemf(vgrv1.ReasonProgressing, "the volumes name %s %s, which does not exist", replicationGroupKind, name)
+		return in, nil
+	}
+	if err != nil {
+		return in, err
+	}
+	in.rg = &rg
+	err = a.checkClass(ctx, &in, volumes.Items)
+	if p := foreign(g, name, volumes.Items); p != nil {
+		in.problem = p
+	}
+	return in, err
+}
+
+// groupOf is the replication group that the members' volumes name.
+func groupOf(g backend.Group, volumes []corev1.PersistentVolume) (string, *backend.Problem) {
+	prefix := prefixOf(g.Class)
+	members := map[string]string{}
+	for _, m := range g.Members {
+		members[m.PV] = m.PVC
+	}
+	named := map[string][]string{}
+	for i := range volumes {
+		pvc, wanted := members[volumes[i].Name]
+		if !wanted {
+			continue
+		}
+		if volumes[i].Labels[prefix+managedByLabel] == "csi-addons" {
+			return "", backend.Problemf(vgrv1.ReasonForeignDriver, "PVC %s is replicated through csi-addons; use a class with the parameter %s: csi-addons", pvc, vgrv1.ParameterBackend)
+		}
+		rg := volumes[i].Labels[prefix+groupLabel]
+		named[rg] = append(named[rg], pvc)
+	}
+	if without := named[""]; len(without) > 0 {
+		slices.Sort(without)
+		return "", backend.Problemf(vgrv1.ReasonProgressing,
+			"Dell's sidecar has put %s into no replication group; it never does for a StorageClass without %s/isReplicationEnabled and remoteStorageClassName, or with Metro", strings.Join(without, ", "), prefix)
+	}
+	names := slices.Sorted(maps.Keys(named))
+	switch {
+	case len(names) == 0:
+		return "", backend.Problemf(vgrv1.ReasonProgressing, "no volume of the group is known yet")
+	case len(names) > 1:
+		return "", backend.Problemf(vgrv1.ReasonObjectConflict, "the PVCs are in %d replication groups (%s); an action moves one whole group, so each needs a group of its own", len(names), strings.Join(names, ", "))
+	case g.Source != nil && g.Source.Name != names[0]:
+		return "", backend.Problemf(vgrv1.ReasonSourceInvalid, "spec.source names %s, the PVCs are in %s", g.Source.Name, names[0])
+	default:
+		return names[0], nil
+	}
+}
+
+// foreign are the volumes of the replication group that are no members: an action would move them too.
+func foreign(g backend.Group, name string, volumes []corev1.PersistentVolume) *backend.Problem {
+	prefix := prefixOf(g.Class)
+	var others []string
+	for i := range volumes {
+		pv := &volumes[i]
+		member := slices.ContainsFunc(g.Members, func(m backend.Member) bool { return m.PV == pv.Name })
+		if member || pv.Labels[prefix+groupLabel] != name {
+			continue
+		}
+		if ref := pv.Spec.ClaimRef; ref != nil {
+			others = append(others, ref.Namespace+"/"+ref.Name)
+		} else {
+			others = append(others, fmt.Sprintf("volume %s, which no PVC uses", pv.Name))
+		}
+	}
+	if len(others) == 0 {
+		return nil
+	}
+	slices.Sort(others)
+	return backend.Problemf(vgrv1.ReasonObjectConflict, "%s %s has more volumes than the selector: %s; an action would move them too", replicationGroupKind, name, strings.Join(others, ", "))
+}
+
+// checkClass compares what the class asserts with the StorageClass, which is where it is decided.
+func (a *Adapter) checkClass(ctx context.Context, in *reading, volumes []corev1.PersistentVolume) error {
+	i := slices.IndexFunc(volumes, func(pv corev1.PersistentVolume) bool {
+		return len(in.group.Members) > 0 && pv.Name == in.group.Members[0].PV
+	})
+	if i < 0 {
+		return nil
+	}
+	var class storagev1.StorageClass
+	if err := a.client.Get(ctx, client.ObjectKey{Name: volumes[i].Spec.StorageClassName}, &class); apierrors.IsNotFound(err) {
+		return nil // it may have been deleted since; the volumes stay what they are
+	} else if err != nil {
+		return err
+	}
+	in.mode = strings.ToUpper(class.Parameters[prefixOf(in.group.Class)+"/mode"])
+	in.problem = assert(in.group.Class, &class)
+	return nil
+}
