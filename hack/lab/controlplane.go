@@ -6,6 +6,7 @@ package lab
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -37,6 +38,7 @@ type controlPlane struct {
 
 	controller     string
 	controllerArgs []string
+	dell           bool
 
 	authority *pki.Authority
 	users     map[string]pki.Pair
@@ -51,7 +53,7 @@ const (
 
 func newControlPlane(site, dir string, p ports, o Options) (*controlPlane, error) {
 	c := &controlPlane{
-		site: site, dir: dir, assets: *o.Assets, controller: o.ControllerBinary, controllerArgs: o.ControllerArgs,
+		site: site, dir: dir, assets: *o.Assets, controller: o.ControllerBinary, controllerArgs: o.ControllerArgs, dell: o.Dell,
 		ports: p, users: map[string]pki.Pair{},
 	}
 	if err := c.writeCredentials(); err != nil {
@@ -115,6 +117,9 @@ func (c *controlPlane) specs() map[string]process.Spec {
 		APIServer: c.spec(APIServer, c.assets.Path(assets.APIServer), c.apiServerArgs()),
 		KCM:       c.spec(KCM, c.assets.Path(assets.ControllerManager), c.kcmArgs()),
 		CSIAddons: c.spec(CSIAddons, c.assets.Path(assets.CSIAddonsManager), c.csiAddonsArgs()),
+	}
+	if c.dell {
+		maps.Copy(specs, c.dellSpecs())
 	}
 	if c.controller != "" {
 		specs[Controller] = c.spec(Controller, c.controller, c.controllerFlags())

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/unified-replication/kubectl-vgr/pkg/manifests"
@@ -36,10 +37,15 @@ func (s *Site) installAPIs(ctx context.Context) error {
 		return err
 	}
 	vendor := os.DirFS(s.plane.assets.CSIAddonsManifests())
-	for _, source := range []struct {
+	type source struct {
 		files   fs.FS
 		pattern string
-	}{{vendor, "*.yaml"}, {manifests.FS, "crd/*.yaml"}, {manifests.FS, "rbac/*.yaml"}} {
+	}
+	sources := []source{{vendor, "*.yaml"}, {manifests.FS, "crd/*.yaml"}, {manifests.FS, "rbac/*.yaml"}}
+	if s.dell != nil {
+		sources = append(sources, source{os.DirFS(s.plane.assets.DellManifests()), "*.yaml"})
+	}
+	for _, source := range sources {
 		if err := install.files(ctx, source.files, source.pattern); err != nil {
 			return err
 		}
@@ -47,7 +53,7 @@ func (s *Site) installAPIs(ctx context.Context) error {
 	if err := install.waitEstablished(ctx); err != nil {
 		return err
 	}
-	for _, object := range append(s.bindings(install), s.storage()...) {
+	for _, object := range slices.Concat(s.bindings(install), s.storage(), s.dellStorage()) {
 		if err := install.typed(ctx, object); err != nil {
 			return err
 		}

@@ -21,6 +21,7 @@ import (
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab/array"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/assets"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/powerstore"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/process"
 )
 
@@ -38,6 +39,8 @@ type Options struct {
 	ControllerArgs []string
 	// Dir holds everything the lab writes. When empty it is a temporary directory that Close removes.
 	Dir string
+	// Dell adds two PowerStore arrays to the sites, with Dell's own controllers.
+	Dell bool
 	// TransferTime is how long a snapshot takes between the sites; one second when zero.
 	TransferTime time.Duration
 	// Assets are the programs to run; when nil they are built or taken from the cache.
@@ -48,8 +51,9 @@ type Options struct {
 
 // Lab is a running pair of sites.
 type Lab struct {
-	// Array is the storage behind both sites.
-	Array *array.Array
+	// Array is the Ceph storage behind both sites, and PowerStore Dell's.
+	Array      *array.Array
+	PowerStore *powerstore.Pair
 
 	dir       string
 	temporary bool
@@ -108,13 +112,14 @@ func (l *Lab) start(ctx context.Context, o Options) error {
 	l.Array = array.New(array.Options{
 		Sites: [2]array.Site{East, West}, Clock: clock.RealClock{}, TransferTime: o.TransferTime,
 	})
+	l.PowerStore = powerstore.New([2]string{East, West})
 	names := []string{East, West}
 	ports, err := choosePorts(len(names))
 	if err != nil {
 		return err
 	}
 	for i, name := range names {
-		l.sites = append(l.sites, newSite(name, filepath.Join(l.dir, name), ports[i], l.Array))
+		l.sites = append(l.sites, newSite(name, filepath.Join(l.dir, name), ports[i], l.Array, l.PowerStore))
 	}
 	started := time.Now()
 	errs := make([]error, len(l.sites))
@@ -129,6 +134,13 @@ func (l *Lab) start(ctx context.Context, o Options) error {
 	all.Wait()
 	if err := errors.Join(errs...); err != nil {
 		return err
+	}
+	if o.Dell {
+		for i, site := range l.sites {
+			if err := site.connectDell(ctx, l.sites[1-i]); err != nil {
+				return fmt.Errorf("site %q: Dell: %w", site.Name, err)
+			}
+		}
 	}
 	fmt.Fprintf(o.Log, "both sites are ready after %s\n", time.Since(started).Round(100*time.Millisecond))
 	return l.writeKubeconfig()

@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"k8s.io/client-go/kubernetes"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab/array"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/driver"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/powerstore"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/process"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/provisioner"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/proxy"
@@ -30,7 +32,15 @@ const (
 	KCM        = "kcm"
 	CSIAddons  = "csi-addons"
 	Controller = "controller"
+	// Dell's sidecar, and its controller between the sites; not started with the rest.
+	DellReplicator            = "dell-csi-replicator"
+	DellReplicationController = "dell-replication-controller"
 )
+
+// processNames are all that a site may have, in the order they are started.
+func processNames() []string {
+	return []string{Etcd, APIServer, KCM, CSIAddons, DellReplicator, DellReplicationController, Controller}
+}
 
 // Site is one control plane with what belongs to it.
 type Site struct {
@@ -41,6 +51,8 @@ type Site struct {
 	dir       string
 	ports     ports
 	array     *array.Array
+	pair      *powerstore.Pair
+	dell      *powerstore.Driver // nil without
 	plane     *controlPlane
 	proxy     *proxy.Proxy
 	processes map[string]*process.Process
@@ -48,8 +60,8 @@ type Site struct {
 	background func()
 }
 
-func newSite(name, dir string, p ports, a *array.Array) *Site {
-	return &Site{Name: name, dir: dir, ports: p, array: a, processes: map[string]*process.Process{}, background: func() {}}
+func newSite(name, dir string, p ports, a *array.Array, pair *powerstore.Pair) *Site {
+	return &Site{Name: name, dir: dir, ports: p, array: a, pair: pair, processes: map[string]*process.Process{}, background: func() {}}
 }
 
 // start brings the site up, each step as soon as what it needs is there.
@@ -70,6 +82,11 @@ func (s *Site) start(ctx context.Context, l *process.Launcher, o Options) error 
 	}
 	if s.Driver, err = driver.Start(ctx, s.array, array.Site(s.Name)); err != nil {
 		return err
+	}
+	if o.Dell {
+		if s.dell, err = powerstore.Serve(ctx, s.pair, s.Name, s.plane.dellSocket()); err != nil {
+			return err
+		}
 	}
 	for _, step := range []func(context.Context) error{s.startAPI, s.installAPIs, s.startControllers, s.waitUntilConnected} {
 		if err := step(ctx); err != nil {
@@ -105,19 +122,29 @@ func (s *Site) startControllers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	done := make(chan struct{})
-	p := &provisioner.Provisioner{Client: client, Array: s.array, Site: array.Site(s.Name), Driver: driver.Name}
-	go func() {
-		defer close(done)
-		// It fails only before it begins, and then no claim gets bound, which everybody notices.
-		_ = p.Run(running)
-	}()
-	s.background = func() { cancel(); <-done }
+	s.provision(ctx, client)
 	if s.processes[Controller] == nil {
 		return nil
 	}
 	return s.await(ctx, Controller, s.plane.controllerReady)
+}
+
+// provision starts what serves claims.
+func (s *Site) provision(ctx context.Context, client kubernetes.Interface) {
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var all sync.WaitGroup
+	storages := map[string]provisioner.Storage{driver.Name: provisioner.Ceph{Array: s.array, Site: array.Site(s.Name), Driver: driver.Name}}
+	if s.dell != nil {
+		storages[powerstore.Name] = s.dell
+	}
+	for name, storage := range storages {
+		p := &provisioner.Provisioner{Client: client, Driver: name, Storage: storage}
+		all.Go(func() {
+			// It fails only before it begins, and then no claim gets bound, which everybody notices.
+			_ = p.Run(running)
+		})
+	}
+	s.background = func() { cancel(); all.Wait() }
 }
 
 // await polls until ready succeeds; the error of a program that does not get ready has its log.
@@ -146,7 +173,9 @@ func (s *Site) await(ctx context.Context, name string, ready func(context.Contex
 func (s *Site) close() error {
 	s.background()
 	var errs []error
-	for _, name := range []string{Controller, CSIAddons, KCM, APIServer, Etcd} {
+	names := processNames()
+	slices.Reverse(names)
+	for _, name := range names {
 		if p := s.processes[name]; p != nil {
 			errs = append(errs, p.Kill(context.Background()))
 		}
@@ -156,6 +185,9 @@ func (s *Site) close() error {
 	}
 	if s.Driver != nil {
 		errs = append(errs, s.Driver.Stop())
+	}
+	if s.dell != nil {
+		errs = append(errs, s.dell.Stop())
 	}
 	return errors.Join(errs...)
 }
@@ -175,7 +207,7 @@ func (s *Site) ControllerMetrics() string { return s.plane.controllerMetrics() }
 // Processes returns the state of each process.
 func (s *Site) Processes() []process.State {
 	var states []process.State
-	for _, name := range []string{Etcd, APIServer, KCM, CSIAddons, Controller} {
+	for _, name := range processNames() {
 		if p := s.processes[name]; p != nil {
 			states = append(states, p.State())
 		}

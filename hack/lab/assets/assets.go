@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The kubectl-vgr Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package assets provides the programs the lab runs: etcd, the Kubernetes control plane and the
-// csi-addons controller manager. They are built from Go modules at exact versions, once, and kept
+// Package assets provides the programs the lab runs: etcd, the Kubernetes control plane, the
+// csi-addons controller manager and Dell's replication controllers. They are built from Go modules at exact versions, once, and kept
 // in the user's cache directory; nothing is downloaded but modules. The package starts nothing.
 package assets
 
@@ -25,6 +25,9 @@ const (
 	APIServer         = "kube-apiserver"
 	ControllerManager = "kube-controller-manager"
 	CSIAddonsManager  = "csi-addons-manager"
+	// Dell's sidecar of the driver, and its controller between the clusters.
+	DellReplicator            = "dell-csi-replicator"
+	DellReplicationController = "dell-replication-controller"
 	// Kubectl runs the plugin the way users do; the lab itself does not need it.
 	Kubectl = "kubectl"
 )
@@ -66,6 +69,9 @@ func (s Set) Path(program string) string { return s.programs[program] }
 // EnvtestDir is a directory with etcd and kube-apiserver, fit for KUBEBUILDER_ASSETS.
 func (s Set) EnvtestDir() string { return filepath.Dir(s.programs[APIServer]) }
 
+// DellManifests is the directory of Dell's CRDs.
+func (s Set) DellManifests() string { return filepath.Join(s.Dir, dellManifests) }
+
 // CSIAddonsManifests is the directory of csi-addons' own CRDs and roles.
 func (s Set) CSIAddonsManifests() string { return filepath.Join(s.Dir, csiAddonsManifests) }
 
@@ -90,7 +96,7 @@ func Ensure(ctx context.Context, o Options) (Set, error) {
 			set.programs[p.name] = own
 		}
 	}
-	if len(missing) == 0 && exists(set.CSIAddonsManifests()) {
+	if len(missing) == 0 && exists(set.CSIAddonsManifests()) && exists(set.DellManifests()) {
 		return set, nil
 	}
 	if err := buildLocked(ctx, o, dir, missing); err != nil {

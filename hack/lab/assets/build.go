@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -31,12 +32,18 @@ const (
 
 	csiAddonsModule    = "github.com/csi-addons/kubernetes-csi-addons"
 	csiAddonsManifests = "csi-addons"
+
+	dellVersion   = "v1.14.0"
+	dellModule    = "github.com/dell/csm-replication"
+	dellManifests = "dell"
 )
 
 func programs() []program {
 	return []program{
 		{name: Etcd, module: "etcd", importPath: "go.etcd.io/etcd/server/v3", version: etcdVersion, replaceable: true},
 		{name: CSIAddonsManager, module: "csi-addons", importPath: csiAddonsModule + "/cmd/manager", version: csiAddonsVersion},
+		{name: DellReplicator, module: "dell", importPath: dellModule + "/cmd/csi-replicator", version: dellVersion},
+		{name: DellReplicationController, module: "dell", importPath: dellModule + "/cmd/replication-controller", version: dellVersion},
 		{name: APIServer, module: "kubernetes", importPath: "k8s.io/kubernetes/cmd/kube-apiserver", version: kubernetesVersion, replaceable: true},
 		{name: ControllerManager, module: "kubernetes", importPath: "k8s.io/kubernetes/cmd/kube-controller-manager", version: kubernetesVersion, replaceable: true},
 		{name: Kubectl, module: "kubernetes", importPath: "k8s.io/kubernetes/cmd/kubectl", version: kubernetesVersion, replaceable: true},
@@ -77,10 +84,15 @@ func buildLocked(ctx context.Context, o Options, dir string, missing []program) 
 		}
 		fmt.Fprintf(o.Progress, "built %s in %s\n", p.name, time.Since(started).Round(time.Second))
 	}
-	if exists(filepath.Join(dir, csiAddonsManifests)) {
-		return nil
+	for _, m := range []manifests{
+		{csiAddonsManifests, "csi-addons", csiAddonsModule, slices.Concat([]string{"config/crd/bases/*.yaml"}, rbacManifests())},
+		{dellManifests, "dell", dellModule, []string{"deploy/replicationcrds.all.yaml"}},
+	} {
+		if err := m.copy(ctx, dir); err != nil {
+			return err
+		}
 	}
-	return copyManifests(ctx, dir)
+	return nil
 }
 
 // build compiles into a scratch directory and renames, so that a program that is there is whole.
@@ -98,49 +110,58 @@ func build(ctx context.Context, dir string, p program) error {
 	return os.Rename(out, filepath.Join(dir, p.name))
 }
 
-// copyManifests takes csi-addons' CRDs and roles from the module, where they are beside
-// the code of the same version.
-func copyManifests(ctx context.Context, dir string) error {
-	scratch, err := materialise(dir, "csi-addons")
+// manifests are files of a vendor's module, where they are beside the code of the same version.
+type manifests struct {
+	// name is the directory that they are copied to.
+	name, module, path string
+	patterns           []string
+}
+
+func (m manifests) copy(ctx context.Context, dir string) error {
+	if exists(filepath.Join(dir, m.name)) {
+		return nil
+	}
+	scratch, err := materialise(dir, m.module)
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(scratch)
-	if _, err := goTool(ctx, scratch, "mod", "download", csiAddonsModule); err != nil {
+	if _, err := goTool(ctx, scratch, "mod", "download", m.path); err != nil {
 		return err
 	}
-	source, err := goTool(ctx, scratch, "list", "-m", "-f", "{{.Dir}}", csiAddonsModule)
+	source, err := goTool(ctx, scratch, "list", "-m", "-f", "{{.Dir}}", m.path)
 	if err != nil {
 		return err
 	}
-	files, err := filepath.Glob(filepath.Join(source, "config", "crd", "bases", "*.yaml"))
-	if err != nil {
-		return err
-	}
-	if len(files) == 0 {
-		return fmt.Errorf("no CRDs in %s %s", csiAddonsModule, csiAddonsVersion)
-	}
-	for _, name := range rbacManifests() {
-		files = append(files, filepath.Join(source, "config", "rbac", name))
-	}
-	target := filepath.Join(scratch, csiAddonsManifests)
+	target := filepath.Join(scratch, m.name)
 	if err := os.Mkdir(target, 0o755); err != nil {
 		return err
 	}
-	for _, file := range files {
-		data, err := os.ReadFile(file)
+	for _, pattern := range m.patterns {
+		files, err := filepath.Glob(filepath.Join(source, filepath.FromSlash(pattern)))
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(target, filepath.Base(file)), data, 0o644); err != nil {
-			return err
+		if len(files) == 0 {
+			return fmt.Errorf("no %s in %s", pattern, m.path)
+		}
+		for _, file := range files {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				return err
+			}
+			if err := os.WriteFile(filepath.Join(target, filepath.Base(file)), data, 0o644); err != nil {
+				return err
+			}
 		}
 	}
-	return os.Rename(target, filepath.Join(dir, csiAddonsManifests))
+	return os.Rename(target, filepath.Join(dir, m.name))
 }
 
 // rbacManifests are the rules csi-addons ships for its manager.
-func rbacManifests() []string { return []string{"role.yaml", "leader_election_role.yaml"} }
+func rbacManifests() []string {
+	return []string{"config/rbac/role.yaml", "config/rbac/leader_election_role.yaml"}
+}
 
 // materialise writes an embedded module to a scratch directory beside the programs, on the same
 // file system as they are.

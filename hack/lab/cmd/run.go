@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,18 +23,20 @@ type runFlags struct {
 	controller string
 	args       []string
 	transfer   time.Duration
+	backends   []string
 }
 
 func (f *runFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.controller, "controller", "", "vgr-controller to run on each site; none when empty")
 	flags.StringArrayVar(&f.args, "controller-arg", nil, "additional flag of the controller; may be repeated")
+	flags.StringSliceVar(&f.backends, "backend", []string{"ceph"}, "storage to simulate: ceph, which is always there, and dell")
 	flags.DurationVar(&f.transfer, "transfer-time", time.Second, "how long a snapshot takes from one site to the other")
 }
 
 // arguments are the flags as they are passed on to run.
 func (f *runFlags) arguments() []string {
-	args := []string{"--transfer-time=" + f.transfer.String()}
+	args := []string{"--transfer-time=" + f.transfer.String(), "--backend=" + strings.Join(f.backends, ",")}
 	if f.controller != "" {
 		args = append(args, "--controller="+f.controller)
 	}
@@ -62,6 +66,11 @@ func newRun(s *session) *cobra.Command {
 
 // supervise runs the lab as long as the context lasts and nobody asks for its end.
 func supervise(ctx context.Context, dir control.StateDir, f *runFlags, log io.Writer) error {
+	for _, name := range f.backends {
+		if name != "ceph" && name != "dell" {
+			return fmt.Errorf("--backend: no storage %q; there are ceph and dell", name)
+		}
+	}
 	release, ok, err := dir.Acquire()
 	if err != nil {
 		return err
@@ -75,7 +84,7 @@ func supervise(ctx context.Context, dir control.StateDir, f *runFlags, log io.Wr
 		return err
 	}
 	l, err := lab.Start(ctx, lab.Options{
-		Dir: string(dir), ControllerBinary: f.controller, ControllerArgs: f.args, TransferTime: f.transfer, Log: log,
+		Dir: string(dir), ControllerBinary: f.controller, ControllerArgs: f.args, TransferTime: f.transfer, Dell: slices.Contains(f.backends, "dell"), Log: log,
 	})
 	if err != nil {
 		return err

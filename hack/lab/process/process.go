@@ -29,6 +29,8 @@ type Spec struct {
 	Name string
 	Path string
 	Args []string
+	// Env is added to the environment of the lab.
+	Env []string
 	// Log is the file that output is appended to.
 	Log string
 }
@@ -100,6 +102,7 @@ func (p *Process) start() error {
 	defer log.Close() // the child has its own descriptor
 	cmd := exec.Command(p.spec.Path, p.spec.Args...)
 	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = log, log, attributes()
+	cmd.Env = append(os.Environ(), p.spec.Env...)
 	if err := p.launcher.start(cmd); err != nil {
 		return fmt.Errorf("start %s: %w", p.spec.Name, err)
 	}

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package provisioner does for one site what the provisioning side of a CSI driver does: a claim of
-// the driver's StorageClass gets an image in the simulated array and a PersistentVolume. Binding is
-// left to Kubernetes, and replication to the array.
+// the driver's StorageClass gets a volume on the simulated storage and a PersistentVolume. Binding is
+// left to Kubernetes, and replication to the storage.
 package provisioner
 
 import (
@@ -13,6 +13,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/informers"
@@ -21,20 +22,25 @@ import (
 	storagelisters "k8s.io/client-go/listers/storage/v1"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
-
-	"github.com/unified-replication/kubectl-vgr/hack/lab/array"
+	"k8s.io/utils/ptr"
 )
 
 // provisionedBy marks volumes that a driver made, as external-provisioner does.
 const provisionedBy = "pv.kubernetes.io/provisioned-by"
 
+// Storage makes and deletes volumes.
+type Storage interface {
+	Create(claim *corev1.PersistentVolumeClaim, parameters map[string]string) *corev1.CSIPersistentVolumeSource
+	// Delete succeeds when the volume is gone already.
+	Delete(handle string) error
+}
+
 // Provisioner serves the claims of one site.
 type Provisioner struct {
 	Client kubernetes.Interface
-	Array  *array.Array
-	Site   array.Site
 	// Driver is the CSI driver's name, which StorageClasses name as their provisioner.
-	Driver string
+	Driver  string
+	Storage Storage
 
 	claims  corelisters.PersistentVolumeClaimLister
 	volumes corelisters.PersistentVolumeLister
@@ -53,7 +59,7 @@ func (p *Provisioner) Run(ctx context.Context) error {
 	p.claims, p.volumes, p.classes = claims.Lister(), volumes.Lister(), classes.Lister()
 	for _, informer := range []cache.SharedIndexInformer{claims.Informer(), volumes.Informer()} {
 		if _, err := informer.AddEventHandler(p.handler()); err != nil {
-			return fmt.Errorf("provisioner of site %q: %w", p.Site, err)
+			return fmt.Errorf("provisioner of %s: %w", p.Driver, err)
 		}
 	}
 	classes.Informer()
@@ -112,49 +118,39 @@ func (p *Provisioner) provision(ctx context.Context, namespace, name string) err
 	if err != nil || class.Provisioner != p.Driver {
 		return ignoreNotFound(err)
 	}
-	size := claim.Spec.Resources.Requests[corev1.ResourceStorage]
-	image := fmt.Sprintf("%s/%s#%.8s", namespace, name, claim.UID)
-	handle := p.Array.CreateImage(p.Site, image, size.Value())
-	_, err = p.Client.CoreV1().PersistentVolumes().Create(ctx, p.volume(claim, class.Parameters, handle), metav1.CreateOptions{})
+	volume := p.volume(claim, class, p.Storage.Create(claim, class.Parameters))
+	_, err = p.Client.CoreV1().PersistentVolumes().Create(ctx, volume, metav1.CreateOptions{})
 	if apierrors.IsAlreadyExists(err) {
 		return nil
 	}
 	return err
 }
 
-func (p *Provisioner) volume(claim *corev1.PersistentVolumeClaim, parameters map[string]string, handle string) *corev1.PersistentVolume {
-	secret := &corev1.SecretReference{Name: "rook-csi-rbd-node", Namespace: "rook-ceph"}
-	uuid := handle[len(handle)-36:] // the last part of every handle
+func (p *Provisioner) volume(claim *corev1.PersistentVolumeClaim, class *storagev1.StorageClass, source *corev1.CSIPersistentVolumeSource) *corev1.PersistentVolume {
+	annotations := map[string]string{provisionedBy: p.Driver}
+	for _, what := range []string{"name", "namespace"} {
+		if secret := class.Parameters["csi.storage.k8s.io/provisioner-secret-"+what]; secret != "" {
+			annotations["volume.kubernetes.io/provisioner-deletion-secret-"+what] = secret
+		}
+	}
 	return &corev1.PersistentVolume{
-		ObjectMeta: metav1.ObjectMeta{Name: "pvc-" + string(claim.UID), Annotations: map[string]string{
-			provisionedBy: p.Driver,
-			"volume.kubernetes.io/provisioner-deletion-secret-name":      "rook-csi-rbd-provisioner",
-			"volume.kubernetes.io/provisioner-deletion-secret-namespace": "rook-ceph",
-		}},
+		ObjectMeta: metav1.ObjectMeta{Name: "pvc-" + string(claim.UID), Annotations: annotations},
 		Spec: corev1.PersistentVolumeSpec{
 			AccessModes:                   claim.Spec.AccessModes,
 			Capacity:                      claim.Spec.Resources.Requests,
 			StorageClassName:              *claim.Spec.StorageClassName,
-			PersistentVolumeReclaimPolicy: corev1.PersistentVolumeReclaimDelete,
+			PersistentVolumeReclaimPolicy: ptr.Deref(class.ReclaimPolicy, corev1.PersistentVolumeReclaimDelete),
 			VolumeMode:                    claim.Spec.VolumeMode,
 			ClaimRef: &corev1.ObjectReference{
 				APIVersion: "v1", Kind: "PersistentVolumeClaim", Namespace: claim.Namespace, Name: claim.Name,
 				UID: claim.UID, ResourceVersion: claim.ResourceVersion,
 			},
-			PersistentVolumeSource: corev1.PersistentVolumeSource{CSI: &corev1.CSIPersistentVolumeSource{
-				Driver: p.Driver, VolumeHandle: handle, FSType: "ext4",
-				NodeStageSecretRef: secret, ControllerExpandSecretRef: secret,
-				VolumeAttributes: map[string]string{
-					"clusterID": parameters["clusterID"], "pool": parameters["pool"], "journalPool": parameters["pool"],
-					"imageFeatures": "layering", "imageName": "csi-vol-" + uuid,
-					"storage.kubernetes.io/csiProvisionerIdentity": "1700000000000-1-" + p.Driver,
-				},
-			}},
+			PersistentVolumeSource: corev1.PersistentVolumeSource{CSI: source},
 		},
 	}
 }
 
-// reclaim deletes the image of a volume that was released, once it is not mirrored any more.
+// reclaim deletes the storage of a volume that was released, once it is not mirrored any more.
 func (p *Provisioner) reclaim(ctx context.Context, name string) error {
 	volume, err := p.volumes.Get(name)
 	if err != nil {
@@ -164,7 +160,7 @@ func (p *Provisioner) reclaim(ctx context.Context, name string) error {
 	if !ours || volume.Status.Phase != corev1.VolumeReleased || volume.Spec.PersistentVolumeReclaimPolicy != corev1.PersistentVolumeReclaimDelete {
 		return nil
 	}
-	if err := p.Array.DeleteImage(p.Site, volume.Spec.CSI.VolumeHandle); err != nil && array.CodeOf(err) != array.NotFound {
+	if err := p.Storage.Delete(volume.Spec.CSI.VolumeHandle); err != nil {
 		return err
 	}
 	return ignoreNotFound(p.Client.CoreV1().PersistentVolumes().Delete(ctx, name, metav1.DeleteOptions{}))

@@ -22,7 +22,7 @@ import (
 )
 
 func main() {
-	if err := run(context.Background(), "replication.proto", "volumegroup.proto"); err != nil {
+	if err := run(context.Background(), "volumereplication.proto", "volumegroup.proto"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

@@ -10,7 +10,7 @@
 // versions:
 // - protoc-gen-go-grpc v1.6.1
 // - protoc             (unknown)
-// source: replication.proto
+// source: volumereplication.proto
 
 package proto
 
@@ -315,5 +315,5 @@ var Replication_ServiceDesc = grpc.ServiceDesc{
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
-	Metadata: "replication.proto",
+	Metadata: "volumereplication.proto",
 }

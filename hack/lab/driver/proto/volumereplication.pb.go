@@ -10,7 +10,7 @@
 // versions:
 // 	protoc-gen-go v1.36.11
 // 	protoc        (unknown)
-// source: replication.proto
+// source: volumereplication.proto
 
 package proto
 
@@ -67,11 +67,11 @@ func (x GetVolumeReplicationInfoResponse_Status) String() string {
 }
 
 func (GetVolumeReplicationInfoResponse_Status) Descriptor() protoreflect.EnumDescriptor {
-	return file_replication_proto_enumTypes[0].Descriptor()
+	return file_volumereplication_proto_enumTypes[0].Descriptor()
 }
 
 func (GetVolumeReplicationInfoResponse_Status) Type() protoreflect.EnumType {
-	return &file_replication_proto_enumTypes[0]
+	return &file_volumereplication_proto_enumTypes[0]
 }
 
 func (x GetVolumeReplicationInfoResponse_Status) Number() protoreflect.EnumNumber {
@@ -80,7 +80,7 @@ func (x GetVolumeReplicationInfoResponse_Status) Number() protoreflect.EnumNumbe
 
 // Deprecated: Use GetVolumeReplicationInfoResponse_Status.Descriptor instead.
 func (GetVolumeReplicationInfoResponse_Status) EnumDescriptor() ([]byte, []int) {
-	return file_replication_proto_rawDescGZIP(), []int{11, 0}
+	return file_volumereplication_proto_rawDescGZIP(), []int{11, 0}
 }
 
 type EnableVolumeReplicationRequest struct {
@@ -96,7 +96,7 @@ type EnableVolumeReplicationRequest struct {
 
 func (x *EnableVolumeReplicationRequest) Reset() {
 	*x = EnableVolumeReplicationRequest{}
-	mi := &file_replication_proto_msgTypes[0]
+	mi := &file_volumereplication_proto_msgTypes[0]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -108,7 +108,7 @@ func (x *EnableVolumeReplicationRequest) String() string {
 func (*EnableVolumeReplicationRequest) ProtoMessage() {}
 
 func (x *EnableVolumeReplicationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_replication_proto_msgTypes[0]
+	mi := &file_volumereplication_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -121,7 +121,7 @@ func (x *EnableVolumeReplicationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnableVolumeReplicationRequest.ProtoReflect.Descriptor instead.
 func (*EnableVolumeReplicationRequest) Descriptor() ([]byte, []int) {
-	return file_replication_proto_rawDescGZIP(), []int{0}
+	return file_volumereplication_proto_rawDescGZIP(), []int{0}
 }
 
 func (x *EnableVolumeReplicationRequest) GetReplicationId() string {
@@ -167,7 +167,7 @@ type EnableVolumeReplicationResponse struct {
 
 func (x *EnableVolumeReplicationResponse) Reset() {
 	*x = EnableVolumeReplicationResponse{}
-	mi := &file_replication_proto_msgTypes[1]
+	mi := &file_volumereplication_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -179,7 +179,7 @@ func (x *EnableVolumeReplicationResponse) String() string {
 func (*EnableVolumeReplicationResponse) ProtoMessage() {}
 
 func (x *EnableVolumeReplicationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_replication_proto_msgTypes[1]
+	mi := &file_volumereplication_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -192,7 +192,7 @@ func (x *EnableVolumeReplicationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnableVolumeReplicationResponse.ProtoReflect.Descriptor instead.
 func (*EnableVolumeReplicationResponse) Descriptor() ([]byte, []int) {
-	return file_replication_proto_rawDescGZIP(), []int{1}
+	return file_volumereplication_proto_rawDescGZIP(), []int{1}
 }
 
 type DisableVolumeReplicationRequest struct {
@@ -208,7 +208,7 @@ type DisableVolumeReplicationRequest struct {
 
 func (x *DisableVolumeReplicationRequest) Reset() {
 	*x = DisableVolumeReplicationRequest{}
-	mi := &file_replication_proto_msgTypes[2]
+	mi := &file_volumereplication_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -220,7 +220,7 @@ func (x *DisableVolumeReplicationRequest) String() string {
 func (*DisableVolumeReplicationRequest) ProtoMessage() {}
 
 func (x *DisableVolumeReplicationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_replication_proto_msgTypes[2]
+	mi := &file_volumereplication_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -233,7 +233,7 @@ func (x *DisableVolumeReplicationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DisableVolumeReplicationRequest.ProtoReflect.Descriptor instead.
 func (*DisableVolumeReplicationRequest) Descriptor() ([]byte, []int) {
-	return file_replication_proto_rawDescGZIP(), []int{2}
+	return file_volumereplication_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *DisableVolumeReplicationRequest) GetReplicationId() string {
@@ -279,7 +279,7 @@ type DisableVolumeReplicationResponse struct {
 
 func (x *DisableVolumeReplicationResponse) Reset() {
 	*x = DisableVolumeReplicationResponse{}
-	mi := &file_replication_proto_msgTypes[3]
+	mi := &file_volumereplication_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -291,7 +291,7 @@ func (x *DisableVolumeReplicationResponse) String() string {
 func (*DisableVolumeReplicationResponse) ProtoMessage() {}
 
 func (x *DisableVolumeReplicationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_replication_proto_msgTypes[3]
+	mi := &file_volumereplication_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -304,7 +304,7 @@ func (x *DisableVolumeReplicationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DisableVolumeReplicationResponse.ProtoReflect.Descriptor instead.
 func (*DisableVolumeReplicationResponse) Descriptor() ([]byte, []int) {
-	return file_replication_proto_rawDescGZIP(), []int{3}
+	return file_volumereplication_proto_rawDescGZIP(), []int{3}
 }
 
 type PromoteVolumeRequest struct {
@@ -321,7 +321,7 @@ type PromoteVolumeRequest struct {
 
 func (x *PromoteVolumeRequest) Reset() {
 	*x = PromoteVolumeRequest{}
-	mi := &file_replication_proto_msgTypes[4]
+	mi := &file_volumereplication_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -333,7 +333,7 @@ func (x *PromoteVolumeRequest) String() string {
 func (*PromoteVolumeRequest) ProtoMessage() {}
 
 func (x *PromoteVolumeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_replication_proto_msgTypes[4]
+	mi := &file_volumereplication_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -346,7 +346,7 @@ func (x *PromoteVolumeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PromoteVolumeRequest.ProtoReflect.Descriptor instead.
 func (*PromoteVolumeRequest) Descriptor() ([]byte, []int) {
-	return file_replication_proto_rawDescGZIP(), []int{4}
+	return file_volumereplication_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *PromoteVolumeRequest) GetReplicationId() string {
@@ -399,7 +399,7 @@ type PromoteVolumeResponse struct {
 
 func (x *PromoteVolumeResponse) Reset() {
 	*x = PromoteVolumeResponse{}
-	mi := &file_replication_proto_msgTypes[5]
+	mi := &file_volumereplication_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -411,7 +411,7 @@ func (x *PromoteVolumeResponse) String() string {
 func (*PromoteVolumeResponse) ProtoMessage() {}
 
 func (x *PromoteVolumeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_replication_proto_msgTypes[5]
+	mi := &file_volumereplication_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -424,7 +424,7 @@ func (x *PromoteVolumeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PromoteVolumeResponse.ProtoReflect.Descriptor instead.
 func (*PromoteVolumeResponse) Descriptor() ([]byte, []int) {
-	return file_replication_proto_rawDescGZIP(), []int{5}
+	return file_volumereplication_proto_rawDescGZIP(), []int{5}
 }
 
 type DemoteVolumeRequest struct {
@@ -441,7 +441,7 @@ type DemoteVolumeRequest struct {
 
 func (x *DemoteVolumeRequest) Reset() {
 	*x = DemoteVolumeRequest{}
-	mi := &file_replication_proto_msgTypes[6]
+	mi := &file_volumereplication_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -453,7 +453,7 @@ func (x *DemoteVolumeRequest) String() string {
 func (*DemoteVolumeRequest) ProtoMessage() {}
 
 func (x *DemoteVolumeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_replication_proto_msgTypes[6]
+	mi := &file_volumereplication_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -466,7 +466,7 @@ func (x *DemoteVolumeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DemoteVolumeRequest.ProtoReflect.Descriptor instead.
 func (*DemoteVolumeRequest) Descriptor() ([]byte, []int) {
-	return file_replication_proto_rawDescGZIP(), []int{6}
+	return file_volumereplication_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *DemoteVolumeRequest) GetReplicationId() string {
@@ -519,7 +519,7 @@ type DemoteVolumeResponse struct {
 
 func (x *DemoteVolumeResponse) Reset() {
 	*x = DemoteVolumeResponse{}
-	mi := &file_replication_proto_msgTypes[7]
+	mi := &file_volumereplication_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -531,7 +531,7 @@ func (x *DemoteVolumeResponse) String() string {
 func (*DemoteVolumeResponse) ProtoMessage() {}
 
 func (x *DemoteVolumeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_replication_proto_msgTypes[7]
+	mi := &file_volumereplication_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -544,7 +544,7 @@ func (x *DemoteVolumeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DemoteVolumeResponse.ProtoReflect.Descriptor instead.
 func (*DemoteVolumeResponse) Descriptor() ([]byte, []int) {
-	return file_replication_proto_rawDescGZIP(), []int{7}
+	return file_volumereplication_proto_rawDescGZIP(), []int{7}
 }
 
 type ResyncVolumeRequest struct {
@@ -561,7 +561,7 @@ type ResyncVolumeRequest struct {
 
 func (x *ResyncVolumeRequest) Reset() {
 	*x = ResyncVolumeRequest{}
-	mi := &file_replication_proto_msgTypes[8]
+	mi := &file_volumereplication_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -573,7 +573,7 @@ func (x *ResyncVolumeRequest) String() string {
 func (*ResyncVolumeRequest) ProtoMessage() {}
 
 func (x *ResyncVolumeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_replication_proto_msgTypes[8]
+	mi := &file_volumereplication_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -586,7 +586,7 @@ func (x *ResyncVolumeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResyncVolumeRequest.ProtoReflect.Descriptor instead.
 func (*ResyncVolumeRequest) Descriptor() ([]byte, []int) {
-	return file_replication_proto_rawDescGZIP(), []int{8}
+	return file_volumereplication_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ResyncVolumeRequest) GetReplicationId() string {
@@ -641,7 +641,7 @@ type ResyncVolumeResponse struct {
 
 func (x *ResyncVolumeResponse) Reset() {
 	*x = ResyncVolumeResponse{}
-	mi := &file_replication_proto_msgTypes[9]
+	mi := &file_volumereplication_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -653,7 +653,7 @@ func (x *ResyncVolumeResponse) String() string {
 func (*ResyncVolumeResponse) ProtoMessage() {}
 
 func (x *ResyncVolumeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_replication_proto_msgTypes[9]
+	mi := &file_volumereplication_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -666,7 +666,7 @@ func (x *ResyncVolumeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResyncVolumeResponse.ProtoReflect.Descriptor instead.
 func (*ResyncVolumeResponse) Descriptor() ([]byte, []int) {
-	return file_replication_proto_rawDescGZIP(), []int{9}
+	return file_volumereplication_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ResyncVolumeResponse) GetReady() bool {
@@ -688,7 +688,7 @@ type GetVolumeReplicationInfoRequest struct {
 
 func (x *GetVolumeReplicationInfoRequest) Reset() {
 	*x = GetVolumeReplicationInfoRequest{}
-	mi := &file_replication_proto_msgTypes[10]
+	mi := &file_volumereplication_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -700,7 +700,7 @@ func (x *GetVolumeReplicationInfoRequest) String() string {
 func (*GetVolumeReplicationInfoRequest) ProtoMessage() {}
 
 func (x *GetVolumeReplicationInfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_replication_proto_msgTypes[10]
+	mi := &file_volumereplication_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -713,7 +713,7 @@ func (x *GetVolumeReplicationInfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetVolumeReplicationInfoRequest.ProtoReflect.Descriptor instead.
 func (*GetVolumeReplicationInfoRequest) Descriptor() ([]byte, []int) {
-	return file_replication_proto_rawDescGZIP(), []int{10}
+	return file_volumereplication_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GetVolumeReplicationInfoRequest) GetReplicationId() string {
@@ -758,7 +758,7 @@ type GetVolumeReplicationInfoResponse struct {
 
 func (x *GetVolumeReplicationInfoResponse) Reset() {
 	*x = GetVolumeReplicationInfoResponse{}
-	mi := &file_replication_proto_msgTypes[11]
+	mi := &file_volumereplication_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -770,7 +770,7 @@ func (x *GetVolumeReplicationInfoResponse) String() string {
 func (*GetVolumeReplicationInfoResponse) ProtoMessage() {}
 
 func (x *GetVolumeReplicationInfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_replication_proto_msgTypes[11]
+	mi := &file_volumereplication_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -783,7 +783,7 @@ func (x *GetVolumeReplicationInfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetVolumeReplicationInfoResponse.ProtoReflect.Descriptor instead.
 func (*GetVolumeReplicationInfoResponse) Descriptor() ([]byte, []int) {
-	return file_replication_proto_rawDescGZIP(), []int{11}
+	return file_volumereplication_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GetVolumeReplicationInfoResponse) GetLastSyncTime() *timestamppb.Timestamp {
@@ -834,7 +834,7 @@ type ReplicationSource struct {
 
 func (x *ReplicationSource) Reset() {
 	*x = ReplicationSource{}
-	mi := &file_replication_proto_msgTypes[12]
+	mi := &file_volumereplication_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -846,7 +846,7 @@ func (x *ReplicationSource) String() string {
 func (*ReplicationSource) ProtoMessage() {}
 
 func (x *ReplicationSource) ProtoReflect() protoreflect.Message {
-	mi := &file_replication_proto_msgTypes[12]
+	mi := &file_volumereplication_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -859,7 +859,7 @@ func (x *ReplicationSource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplicationSource.ProtoReflect.Descriptor instead.
 func (*ReplicationSource) Descriptor() ([]byte, []int) {
-	return file_replication_proto_rawDescGZIP(), []int{12}
+	return file_volumereplication_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ReplicationSource) GetType() isReplicationSource_Type {
@@ -912,7 +912,7 @@ type ReplicationSource_VolumeSource struct {
 
 func (x *ReplicationSource_VolumeSource) Reset() {
 	*x = ReplicationSource_VolumeSource{}
-	mi := &file_replication_proto_msgTypes[18]
+	mi := &file_volumereplication_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -924,7 +924,7 @@ func (x *ReplicationSource_VolumeSource) String() string {
 func (*ReplicationSource_VolumeSource) ProtoMessage() {}
 
 func (x *ReplicationSource_VolumeSource) ProtoReflect() protoreflect.Message {
-	mi := &file_replication_proto_msgTypes[18]
+	mi := &file_volumereplication_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -937,7 +937,7 @@ func (x *ReplicationSource_VolumeSource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplicationSource_VolumeSource.ProtoReflect.Descriptor instead.
 func (*ReplicationSource_VolumeSource) Descriptor() ([]byte, []int) {
-	return file_replication_proto_rawDescGZIP(), []int{12, 0}
+	return file_volumereplication_proto_rawDescGZIP(), []int{12, 0}
 }
 
 func (x *ReplicationSource_VolumeSource) GetVolumeId() string {
@@ -956,7 +956,7 @@ type ReplicationSource_VolumeGroupSource struct {
 
 func (x *ReplicationSource_VolumeGroupSource) Reset() {
 	*x = ReplicationSource_VolumeGroupSource{}
-	mi := &file_replication_proto_msgTypes[19]
+	mi := &file_volumereplication_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -968,7 +968,7 @@ func (x *ReplicationSource_VolumeGroupSource) String() string {
 func (*ReplicationSource_VolumeGroupSource) ProtoMessage() {}
 
 func (x *ReplicationSource_VolumeGroupSource) ProtoReflect() protoreflect.Message {
-	mi := &file_replication_proto_msgTypes[19]
+	mi := &file_volumereplication_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -981,7 +981,7 @@ func (x *ReplicationSource_VolumeGroupSource) ProtoReflect() protoreflect.Messag
 
 // Deprecated: Use ReplicationSource_VolumeGroupSource.ProtoReflect.Descriptor instead.
 func (*ReplicationSource_VolumeGroupSource) Descriptor() ([]byte, []int) {
-	return file_replication_proto_rawDescGZIP(), []int{12, 1}
+	return file_volumereplication_proto_rawDescGZIP(), []int{12, 1}
 }
 
 func (x *ReplicationSource_VolumeGroupSource) GetVolumeGroupId() string {
@@ -991,11 +991,11 @@ func (x *ReplicationSource_VolumeGroupSource) GetVolumeGroupId() string {
 	return ""
 }
 
-var File_replication_proto protoreflect.FileDescriptor
+var File_volumereplication_proto protoreflect.FileDescriptor
 
-const file_replication_proto_rawDesc = "" +
+const file_volumereplication_proto_rawDesc = "" +
 	"\n" +
-	"\x11replication.proto\x12\x05proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf8\x02\n" +
+	"\x17volumereplication.proto\x12\x05proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf8\x02\n" +
 	"\x1eEnableVolumeReplicationRequest\x12%\n" +
 	"\x0ereplication_id\x18\x02 \x01(\tR\rreplicationId\x12U\n" +
 	"\n" +
@@ -1099,20 +1099,20 @@ const file_replication_proto_rawDesc = "" +
 	"\x18GetVolumeReplicationInfo\x12&.proto.GetVolumeReplicationInfoRequest\x1a'.proto.GetVolumeReplicationInfoResponse\"\x00BBZ@github.com/unified-replication/kubectl-vgr/hack/lab/driver/protob\x06proto3"
 
 var (
-	file_replication_proto_rawDescOnce sync.Once
-	file_replication_proto_rawDescData []byte
+	file_volumereplication_proto_rawDescOnce sync.Once
+	file_volumereplication_proto_rawDescData []byte
 )
 
-func file_replication_proto_rawDescGZIP() []byte {
-	file_replication_proto_rawDescOnce.Do(func() {
-		file_replication_proto_rawDescData = protoimpl.X.CompressGZIP(unsafe.Slice(unsafe.StringData(file_replication_proto_rawDesc), len(file_replication_proto_rawDesc)))
+func file_volumereplication_proto_rawDescGZIP() []byte {
+	file_volumereplication_proto_rawDescOnce.Do(func() {
+		file_volumereplication_proto_rawDescData = protoimpl.X.CompressGZIP(unsafe.Slice(unsafe.StringData(file_volumereplication_proto_rawDesc), len(file_volumereplication_proto_rawDesc)))
 	})
-	return file_replication_proto_rawDescData
+	return file_volumereplication_proto_rawDescData
 }
 
-var file_replication_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_replication_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
-var file_replication_proto_goTypes = []any{
+var file_volumereplication_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_volumereplication_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_volumereplication_proto_goTypes = []any{
 	(GetVolumeReplicationInfoResponse_Status)(0), // 0: proto.GetVolumeReplicationInfoResponse.Status
 	(*EnableVolumeReplicationRequest)(nil),       // 1: proto.EnableVolumeReplicationRequest
 	(*EnableVolumeReplicationResponse)(nil),      // 2: proto.EnableVolumeReplicationResponse
@@ -1137,7 +1137,7 @@ var file_replication_proto_goTypes = []any{
 	(*timestamppb.Timestamp)(nil),                // 21: google.protobuf.Timestamp
 	(*durationpb.Duration)(nil),                  // 22: google.protobuf.Duration
 }
-var file_replication_proto_depIdxs = []int32{
+var file_volumereplication_proto_depIdxs = []int32{
 	14, // 0: proto.EnableVolumeReplicationRequest.parameters:type_name -> proto.EnableVolumeReplicationRequest.ParametersEntry
 	13, // 1: proto.EnableVolumeReplicationRequest.replication_source:type_name -> proto.ReplicationSource
 	15, // 2: proto.DisableVolumeReplicationRequest.parameters:type_name -> proto.DisableVolumeReplicationRequest.ParametersEntry
@@ -1173,12 +1173,12 @@ var file_replication_proto_depIdxs = []int32{
 	0,  // [0:16] is the sub-list for field type_name
 }
 
-func init() { file_replication_proto_init() }
-func file_replication_proto_init() {
-	if File_replication_proto != nil {
+func init() { file_volumereplication_proto_init() }
+func file_volumereplication_proto_init() {
+	if File_volumereplication_proto != nil {
 		return
 	}
-	file_replication_proto_msgTypes[12].OneofWrappers = []any{
+	file_volumereplication_proto_msgTypes[12].OneofWrappers = []any{
 		(*ReplicationSource_Volume)(nil),
 		(*ReplicationSource_VolumeGroup)(nil),
 	}
@@ -1186,18 +1186,18 @@ func file_replication_proto_init() {
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
-			RawDescriptor: unsafe.Slice(unsafe.StringData(file_replication_proto_rawDesc), len(file_replication_proto_rawDesc)),
+			RawDescriptor: unsafe.Slice(unsafe.StringData(file_volumereplication_proto_rawDesc), len(file_volumereplication_proto_rawDesc)),
 			NumEnums:      1,
 			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
-		GoTypes:           file_replication_proto_goTypes,
-		DependencyIndexes: file_replication_proto_depIdxs,
-		EnumInfos:         file_replication_proto_enumTypes,
-		MessageInfos:      file_replication_proto_msgTypes,
+		GoTypes:           file_volumereplication_proto_goTypes,
+		DependencyIndexes: file_volumereplication_proto_depIdxs,
+		EnumInfos:         file_volumereplication_proto_enumTypes,
+		MessageInfos:      file_volumereplication_proto_msgTypes,
 	}.Build()
-	File_replication_proto = out.File
-	file_replication_proto_goTypes = nil
-	file_replication_proto_depIdxs = nil
+	File_volumereplication_proto = out.File
+	file_volumereplication_proto_goTypes = nil
+	file_volumereplication_proto_depIdxs = nil
 }
