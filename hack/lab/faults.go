@@ -101,6 +101,7 @@ func (l *Lab) Heal(ctx context.Context, f Fault) error { return l.set(ctx, f, fa
 func (l *Lab) set(ctx context.Context, f Fault, broken bool) error {
 	if f.Kind == FaultLink {
 		l.Array.SetLink(!broken)
+		l.PowerStore.SetLink(!broken)
 		return nil
 	}
 	site := l.Site(f.Site)

@@ -244,6 +244,10 @@ type Profile struct {
 	CheckParameters func(Class) []Problem
 	// AddToScheme registers the kinds that PeerObjects returns.
 	AddToScheme func(*runtime.Scheme) error
+	// Retains is true when deleting a group never ends the replication.
+	Retains bool
+	// PeerVolumes says what is made on the peer for each volume, in words for a plan.
+	PeerVolumes string
 	// PeerObjects are the objects to create on the peer, in this order, so that the group can
 	// exist there as secondary: volumes, claims, the group's handle, the group itself.
 	PeerObjects func(PeerRequest) ([]client.Object, error)

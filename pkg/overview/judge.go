@@ -25,6 +25,9 @@ func judge(g Group, sites []SiteInput) Verdict {
 		}
 	}
 	p, _ := g.Primary()
+	if g.LagSeconds == nil {
+		return Verdict{Level: OK, Headline: Protected, Message: p.Site + " is primary, and its storage says that the link is in sync; it does not say since when"}
+	}
 	return Verdict{Level: OK, Headline: Protected, Message: p.Site + " is primary and replicates in time"}
 }
 
@@ -161,10 +164,16 @@ func unproven(g Group, _ []SiteInput) *Verdict {
 	if r := meta.FindStatusCondition(p.Conditions, vgrv1.ConditionReplicating); r != nil && r.Status == metav1.ConditionUnknown {
 		return &Verdict{Level: Warning, Headline: Unknown, Message: fmt.Sprintf("%s: %s", p.Site, r.Message)}
 	}
-	if g.LagSeconds == nil {
+	if g.LagSeconds == nil && !judgedByStorage(p) {
 		return &Verdict{Level: Warning, Headline: Unknown, Message: p.Site + " reports no completed synchronisation yet"}
 	}
 	return nil
+}
+
+// judgedByStorage says whether the storage itself vouches for the link, without a time.
+func judgedByStorage(p GroupSite) bool {
+	r := meta.FindStatusCondition(p.Conditions, vgrv1.ConditionReplicating)
+	return r != nil && r.Status == metav1.ConditionTrue && r.Reason == vgrv1.ReasonLinkInSync
 }
 
 func lagging(g Group, _ []SiteInput) *Verdict {

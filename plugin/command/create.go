@@ -316,8 +316,8 @@ func (s seen) show(e *Env, p pair, group *vgrv1.VolumeGroupReplication) {
 	if !s.peerClass {
 		fmt.Fprintf(e.ErrOut, "  create volumegroupreplicationclass/%s\n", s.class.Name)
 	}
-	fmt.Fprintf(e.ErrOut, "  create %d persistentvolumes and persistentvolumeclaims with the same volume handles; nothing is provisioned\n", len(s.volumes))
-	fmt.Fprintf(e.ErrOut, "  hand over the group's handle, create volumegroupreplication/%s as secondary\n", group.Name)
+	fmt.Fprintf(e.ErrOut, "  create %d %s\n", len(s.volumes), s.profile.PeerVolumes)
+	fmt.Fprintf(e.ErrOut, "  create volumegroupreplication/%s as secondary\n", group.Name)
 }
 
 func (c *creation) createHere(ctx context.Context, e *Env, p pair, group *vgrv1.VolumeGroupReplication, s seen, mode dryRun) error {

@@ -65,6 +65,10 @@ func (c *creation) preparePeer(ctx context.Context, e *Env, p pair, group *vgrv1
 	if err := here.Get(ctx, client.ObjectKeyFromObject(group), group); err != nil {
 		return siteError(p.here, "read the group", err)
 	}
+	// Again: the backend may have written to the volumes since the plan what the peer has to know.
+	if s.volumes, err = members(ctx, p.here, here, group, s); err != nil {
+		return err
+	}
 	objs, err := s.profile.PeerObjects(backend.PeerRequest{Group: group, Class: s.class, GroupHandle: group.Status.GroupHandle, Volumes: s.volumes})
 	if err != nil {
 		return failure.New(failure.CodeFailed, "run the same command again", "prepare %s: %v", p.peer.Name, err)

@@ -110,6 +110,10 @@ func (d *deletion) plan(e *Env, p pair, g overview.Group, o overview.Overview) *
 		fmt.Fprintln(e.ErrOut, "  - replication goes on: the backend's objects stay, and a group of this name takes them over again")
 		return nil
 	}
+	if profile, ok := e.Profiles.Named(g.Backend); ok && profile.Retains {
+		fmt.Fprintf(e.ErrOut, "  - replication goes on: %s never ends it for a group; that is done on the array\n", g.Backend)
+		return nil
+	}
 	fmt.Fprintf(e.ErrOut, "  - replication of %d volumes ends; the volumes on %s stay\n", len(gs.Volumes), present.Clean(p.here.Name))
 	var peer overview.GroupSite
 	peerAnswered := false

@@ -143,6 +143,7 @@ func (r *role) identify(ctx context.Context, p pair, inputs []overview.SiteInput
 type roleChange struct {
 	group     *vgrv1.VolumeGroupReplication
 	awaitSync bool
+	peer      vgrv1.PeerFate
 }
 
 // plan shows what will be done and returns the groups to change; one refusal stops all.
@@ -177,7 +178,7 @@ func (r *role) plan(ctx context.Context, e *Env, p pair, o overview.Overview, in
 			continue
 		}
 		if !plan.done {
-			todo = append(todo, roleChange{&inputs[0].Groups[find(inputs[0].Groups, g)], plan.awaitSync})
+			todo = append(todo, roleChange{&inputs[0].Groups[find(inputs[0].Groups, g)], plan.awaitSync, plan.peer})
 		}
 	}
 	if len(refusals) > 1 {
@@ -252,7 +253,7 @@ func (r *role) one(ctx context.Context, e *Env, p pair, c client.Client, t roleC
 	if mode == dryRunServer {
 		opts = append(opts, client.DryRunAll)
 	}
-	err := r.write(ctx, c, g, opts)
+	err := r.write(ctx, c, t, opts)
 	if apierrors.IsConflict(err) {
 		return failure.Refused("run the same command again: it looks anew", "%s/%s was changed by somebody else since the plan; nothing was changed", g.Namespace, g.Name)
 	}
@@ -270,11 +271,19 @@ func (r *role) one(ctx context.Context, e *Env, p pair, c client.Client, t roleC
 
 // write asks for the state, as long as the spec is the one of the plan. The controller may have
 // written the status since, which is no reason to give up.
-func (r *role) write(ctx context.Context, c client.Client, g *vgrv1.VolumeGroupReplication, opts []client.PatchOption) error {
+func (r *role) write(ctx context.Context, c client.Client, t roleChange, opts []client.PatchOption) error {
+	g := t.group
 	planned := g.Generation
 	for {
 		before := g.DeepCopy()
 		g.Spec.ReplicationState = r.state
+		delete(g.Annotations, vgrv1.AnnotationPeer)
+		if t.peer != "" {
+			if g.Annotations == nil {
+				g.Annotations = map[string]string{}
+			}
+			g.Annotations[vgrv1.AnnotationPeer] = string(t.peer) + "/" + newID()
+		}
 		conflict := c.Patch(ctx, g, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), opts...)
 		if !apierrors.IsConflict(conflict) {
 			return conflict

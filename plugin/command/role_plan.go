@@ -44,7 +44,9 @@ type rolePlan struct {
 	// awaitSync is true when both sites must confirm that everything has crossed before anything
 	// is written.
 	awaitSync bool
-	refusal   *failure.Failure
+	// peer is what is known of the other copy, for backends that act on it.
+	peer    vgrv1.PeerFate
+	refusal *failure.Failure
 }
 
 // planRole decides. It is pure.
@@ -82,6 +84,9 @@ func planRole(r roleRequest) rolePlan {
 func (p *rolePlan) promote(r roleRequest) {
 	const accept = "--accept-split-brain promotes all the same; only for a site that is lost"
 	peer := r.group.On(r.peer)
+	if p.peer = vgrv1.PeerDemoted; r.acceptSplit {
+		p.peer = vgrv1.PeerLost
+	}
 	switch {
 	case r.peer == "" && !r.acceptSplit:
 		p.refusal = failure.Refused("name the peer with --peer-context; "+accept, "no peer is known for %s/%s, so nobody can tell whether it is primary elsewhere", p.namespace, p.name)
@@ -92,6 +97,7 @@ func (p *rolePlan) promote(r roleRequest) {
 	case !r.peerSite.Answered:
 		p.note(fmt.Sprintf("%s cannot be asked: if it is primary, both will be", r.peer))
 	case !peer.Exists:
+		p.peer = ""
 		p.note(fmt.Sprintf("%s has no such group", r.peer))
 	case peer.State == vgrv1.StatePrimary || peer.Desired == vgrv1.Primary:
 		p.refusal = failure.Refused(fmt.Sprintf("kubectl vgr demote %s -n %s --context %s", p.name, p.namespace, r.peer),

@@ -7,11 +7,13 @@
 package powerstore
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"sync"
 )
 
-// Link states of a replication session, as the driver reports them.
+// State of a replication session, as the driver reports it.
 type State string
 
 // States.
@@ -29,7 +31,8 @@ type Pair struct {
 	link   bool
 	groups map[string]*group // by name
 	of     map[string]*group // by volume handle
-	serial int
+	// volumes are the array's names by ours.
+	volumes map[string]string
 	// actions are all that were asked for, in order.
 	actions []string
 	broken  map[string]error
@@ -52,7 +55,7 @@ type view struct {
 
 // New makes a pair with nothing on it.
 func New(sites [2]string) *Pair {
-	return &Pair{sites: sites, link: true, groups: map[string]*group{}, of: map[string]*group{}, broken: map[string]error{}}
+	return &Pair{sites: sites, link: true, groups: map[string]*group{}, of: map[string]*group{}, volumes: map[string]string{}, broken: map[string]error{}}
 }
 
 func (p *Pair) index(site string) int {
@@ -65,8 +68,9 @@ func (p *Pair) index(site string) int {
 // handle is how a site's array names a volume: both have the same volume under names of their own.
 func handle(volume, site string) string { return volume + "/" + site + "/scsi" }
 
-// Create makes a volume in a group of the site's array, and its copy on the other one.
-func (p *Pair) Create(site, groupName string) (volumeHandle string) {
+// Create makes a volume in a group of the site's array, and its copy on the other one; once for each
+// name.
+func (p *Pair) Create(site, groupName, name string) (volumeHandle string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	g := p.groups[groupName]
@@ -76,8 +80,12 @@ func (p *Pair) Create(site, groupName string) (volumeHandle string) {
 		g.views[p.index(site)].source = true
 		p.groups[groupName] = g
 	}
-	p.serial++
-	volume := fmt.Sprintf("volume-%d", p.serial)
+	volume := p.volumes[name]
+	if volume != "" {
+		return handle(volume, site)
+	}
+	volume = fmt.Sprintf("volume-%d", len(p.volumes)+1)
+	p.volumes[name] = volume
 	for i, s := range p.sites {
 		g.writes[i][volume] = 0
 		p.of[handle(volume, s)] = g
@@ -179,9 +187,7 @@ func (p *Pair) Actions() []string {
 }
 
 func (g *group) replicate(from int) {
-	for volume, n := range g.writes[from] {
-		g.writes[1-from][volume] = n
-	}
+	maps.Copy(g.writes[1-from], g.writes[from])
 }
 
 // status is a group as the site's array sees it. A session without a link is paused by the system.
@@ -199,8 +205,11 @@ func (p *Pair) status(site, groupName string) (state State, source bool, err err
 	return v.state, v.source, nil
 }
 
+// ErrIgnored has the array refuse an action without the driver saying so.
+var ErrIgnored = errors.New("the array refuses, and the driver says that it has succeeded")
+
 // errFromDestination is the one error of the array that the driver passes on.
-var errFromDestination = fmt.Errorf("unable to failover from destination")
+var errFromDestination = errors.New("unable to failover from destination")
 
 // act carries an action out. As with the real driver, an action that the array refuses is mostly
 // reported to have succeeded.
@@ -208,7 +217,9 @@ func (p *Pair) act(site, groupName, action string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.actions = append(p.actions, fmt.Sprintf("%s %s %s", site, action, groupName))
-	if err := p.broken[action]; err != nil {
+	if err := p.broken[action]; errors.Is(err, ErrIgnored) {
+		return nil
+	} else if err != nil {
 		return err
 	}
 	g, i := p.groups[groupName], p.index(site)

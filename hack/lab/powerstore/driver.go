@@ -62,7 +62,7 @@ func (d *Driver) Stop() error {
 func (d *Driver) Create(claim *corev1.PersistentVolumeClaim, parameters map[string]string) *corev1.CSIPersistentVolumeSource {
 	group := fmt.Sprintf("%s-%s-%s-%s", parameters[Prefix+"/volumeGroupPrefix"], claim.Namespace, parameters[Prefix+"/remoteSystem"], parameters[Prefix+"/rpo"])
 	return &corev1.CSIPersistentVolumeSource{
-		Driver: Name, VolumeHandle: d.pair.Create(d.site, group), FSType: "ext4",
+		Driver: Name, VolumeHandle: d.pair.Create(d.site, group, string(claim.UID)), FSType: "ext4",
 		VolumeAttributes: map[string]string{"arrayID": "PS-" + d.site, "Protocol": "scsi"},
 	}
 }

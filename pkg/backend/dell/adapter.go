@@ -60,6 +60,8 @@ func Profile() backend.Profile {
 		Parameters:      parameters(),
 		CheckParameters: checkParameters,
 		AddToScheme:     AddToScheme,
+		Retains:         true,
+		PeerVolumes:     "persistentvolumeclaims for the volumes that Dell's controller has made there",
 		PeerObjects:     peerObjects,
 	}
 }
