@@ -6,7 +6,6 @@ package plugin_test
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -36,11 +35,10 @@ import (
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend/csiaddons"
+	"github.com/unified-replication/kubectl-vgr/pkg/golden"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/plugin"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 // bench is two API servers, without controllers: what the plugin sees is what a test wrote.
 type bench struct {
@@ -273,7 +271,7 @@ func TestCommands(t *testing.T) {
 		"class that does not":                 {[]string{"class", "describe", "silver"}, 1},
 	}
 	before := b.everything()
-	var golden strings.Builder
+	var shown strings.Builder
 	for _, name := range slices.Sorted(mapsKeys(cases)) {
 		tc := cases[name]
 		t.Run(name, func(t *testing.T) {
@@ -290,13 +288,13 @@ func TestCommands(t *testing.T) {
 			if want := min(tc.code, 1); errors != want || strings.Contains(r.errOut, "Error: Error") {
 				t.Errorf("%d lines begin with Error, want %d:\n%s", errors, want, r.errOut)
 			}
-			fmt.Fprintf(&golden, "# %s\n$ kubectl vgr %s\n%s%s[exit code %d]\n\n", name, strings.Join(tc.args, " "), r.out, r.errOut, r.code)
+			fmt.Fprintf(&shown, "# %s\n$ kubectl vgr %s\n%s%s[exit code %d]\n\n", name, strings.Join(tc.args, " "), r.out, r.errOut, r.code)
 		})
 	}
 	if diff := cmp.Diff(before, b.everything()); diff != "" {
 		t.Errorf("something was changed:\n%s", diff)
 	}
-	check(t, "errors.golden", golden.String())
+	golden.Compare(t, "errors.golden", shown.String())
 
 	t.Run("one model", func(t *testing.T) { b.oneModel() })
 	t.Run("dry runs change nothing", func(t *testing.T) { b.dryRuns() })
@@ -312,27 +310,6 @@ func mapsKeys[V any](m map[string]V) func(func(string) bool) {
 				return
 			}
 		}
-	}
-}
-
-func check(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

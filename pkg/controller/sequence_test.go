@@ -5,14 +5,10 @@ package controller_test
 
 import (
 	"context"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
 
 	replicationv1 "github.com/csi-addons/kubernetes-csi-addons/api/replication.storage/v1alpha1"
-	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,9 +16,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden logs")
 
 // The sequence tests tell a story, actor by actor, against a real API server. The csi-addons
 // manager is an actor here, so that each of its states can be held still and looked at; the
@@ -30,19 +25,7 @@ var update = flag.Bool("update", false, "rewrite the golden logs")
 
 func (w *world) golden() {
 	w.t.Helper()
-	file := filepath.Join("testdata", w.t.Name()+".golden")
-	if *update {
-		if err := os.WriteFile(file, w.log.Bytes(), 0o644); err != nil { //nolint:gosec // test data
-			w.t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if d := cmp.Diff(string(want), w.log.String()); d != "" {
-		w.t.Errorf("the story differs (-want +got), -update rewrites it\n%s", d)
-	}
+	golden.Compare(w.t, w.t.Name()+".golden", w.log.String())
 }
 
 // vendor plays the csi-addons manager for one group.

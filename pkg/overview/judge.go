@@ -47,9 +47,14 @@ func splitBrain(g Group, _ []SiteInput) *Verdict {
 	}
 	if op := g.Operation; op != nil && op.Kind == recovery.Unplanned {
 		v.Message = fmt.Sprintf("%s was given up for %s (operation %s) and is back; both report primary", op.From, op.To, op.ID)
-		v.Next = fmt.Sprintf("stop what runs on %s; kubectl vgr failback %s -n %s --to %s --discard-site %s discards what it alone has", op.From, g.Name, g.Namespace, op.From, op.From)
+		v.Next = fmt.Sprintf("stop what runs on %s; %s", op.From, takeBack(g, op.From))
 	}
 	return v
+}
+
+// takeBack is the command for a site that was given up.
+func takeBack(g Group, site string) string {
+	return fmt.Sprintf("kubectl vgr failback %s -n %s --to %s --discard-site %s discards what it alone has", g.Name, g.Namespace, site, site)
 }
 
 // noPrimary is true only when both sites were seen and neither wants to become primary.
@@ -90,7 +95,11 @@ func degraded(g Group, _ []SiteInput) *Verdict {
 		d := meta.FindStatusCondition(s.Conditions, vgrv1.ConditionDegraded)
 		bad := d != nil && d.Status == metav1.ConditionTrue && (s.State == vgrv1.StatePrimary || d.Reason == "Error")
 		if bad {
-			return &Verdict{Level: Problem, Headline: Degraded, Message: fmt.Sprintf("%s: %s", s.Site, d.Message)}
+			v := &Verdict{Level: Problem, Headline: Degraded, Message: fmt.Sprintf("%s: %s", s.Site, d.Message)}
+			if op := g.Operation; op != nil && op.Kind == recovery.Unplanned && op.From == s.Site {
+				v.Next = takeBack(g, s.Site)
+			}
+			return v
 		}
 		if r := meta.FindStatusCondition(s.Conditions, vgrv1.ConditionReplicating); r != nil && r.Status == metav1.ConditionFalse {
 			return &Verdict{Level: Problem, Headline: Degraded, Message: fmt.Sprintf("%s: %s", s.Site, r.Message)}

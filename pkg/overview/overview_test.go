@@ -5,6 +5,7 @@ package overview_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -71,6 +72,7 @@ func TestHeadline(t *testing.T) {
 		"not replicating":                         {east: primary(time.Minute, condition("Replicating", "False", "NotReplicating")), west: secondary(), headline: overview.Degraded, level: overview.Problem},
 		"replication unknown":                     {east: primary(time.Minute, condition("Replicating", "Unknown", "Replicating")), west: secondary(), headline: overview.Unknown, level: overview.Warning},
 		"no sync yet":                             {east: primary(0), west: secondary(), headline: overview.Unknown, level: overview.Warning, lagUnknown: true},
+		"the storage vouches for the link":        {east: primary(0, condition("Replicating", "True", vgrv1.ReasonLinkInSync)), west: secondary(), headline: overview.Protected, level: overview.OK, lagUnknown: true},
 		"peer down":                               {east: primary(time.Minute), westDown: true, headline: overview.Unreachable, level: overview.Problem},
 		"peer being asked":                        {east: primary(time.Minute), westAsked: true, headline: overview.Unknown, level: overview.Warning},
 		"peer down and we failed":                 {east: group(vgrv1.Primary, vgrv1.StateUnknown, 0, condition("Ready", "False", "FailedToPromote")), westDown: true, headline: overview.Failed, level: overview.Problem, lagUnknown: true},
@@ -110,6 +112,27 @@ func TestHeadline(t *testing.T) {
 				t.Errorf("lag %v, want unknown %v", g.LagSeconds, tc.lagUnknown)
 			}
 		})
+	}
+}
+
+// TestGivenUp: a site that returns after an unplanned failover is shown with the command that takes it back.
+func TestGivenUp(t *testing.T) {
+	for name, east := range map[string]*vgrv1.VolumeGroupReplication{
+		"as primary":    primary(time.Minute),
+		"with an error": group(vgrv1.Primary, vgrv1.StateSecondary, 0, condition("Ready", "False", "Progressing"), condition("Degraded", "True", "Error")),
+	} {
+		west := primary(time.Minute)
+		op := recovery.Operation{ID: "1", Kind: recovery.Unplanned, Revision: 1, Result: recovery.Done, From: recovery.SiteRef{Name: "east"}, To: recovery.SiteRef{Name: "west"}}
+		if err := (recovery.Write{Operation: op}).Apply(west); err != nil {
+			t.Fatal(err)
+		}
+		g := overview.Build([]overview.SiteInput{
+			{Site: overview.Site{Name: "east", Answered: true}, Groups: []vgrv1.VolumeGroupReplication{*east}},
+			{Site: overview.Site{Name: "west", Answered: true}, Groups: []vgrv1.VolumeGroupReplication{*west}},
+		}, now).Groups[0]
+		if !strings.Contains(g.Verdict.Next, "--to east --discard-site east") {
+			t.Errorf("%s: %+v", name, g.Verdict)
+		}
 	}
 }
 

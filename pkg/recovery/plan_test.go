@@ -4,45 +4,22 @@
 package recovery_test
 
 import (
-	"flag"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+	"github.com/unified-replication/kubectl-vgr/pkg/golden"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want/+got; make golden rewrites it):\n%s", file, diff)
-	}
-}
 
 // What uses PVCs, for tests.
 var (
@@ -79,7 +56,7 @@ func TestPlans(t *testing.T) {
 			}
 		}
 	}
-	golden(t, "plans.golden", b.String())
+	golden.Compare(t, "plans.golden", b.String())
 }
 
 // ceph is a healthy pair with east as primary, that a test may break.
@@ -238,7 +215,7 @@ func TestRefusals(t *testing.T) {
 			}
 		}
 	}
-	golden(t, "refusals.golden", b.String())
+	golden.Compare(t, "refusals.golden", b.String())
 }
 
 func addMember(g *vgrv1.VolumeGroupReplication, name string) {

@@ -5,23 +5,18 @@ package present_test
 
 import (
 	"bytes"
-	"flag"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/charmbracelet/x/ansi"
-	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/golden"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 var now = time.Date(2026, 1, 31, 3, 0, 0, 0, time.UTC)
 
@@ -104,27 +99,10 @@ func TestScreens(t *testing.T) {
 				if err := present.Status(&b, o, s); err != nil {
 					t.Fatal(err)
 				}
-				check(t, filepath.Join("testdata", name+"."+style+".golden"), b.String())
+				golden.Compare(t, name+"."+style+".golden", b.String())
 				fits(t, b.String(), s)
 			})
 		}
-	}
-}
-
-func check(t *testing.T, file, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
@@ -221,7 +199,7 @@ func TestMoves(t *testing.T) {
 				t.Errorf("a group alone has %d lines", len(alone))
 			}
 			b.WriteString(strings.Join(alone, "\n") + "\n")
-			check(t, filepath.Join("testdata", "moves."+style+".golden"), b.String())
+			golden.Compare(t, "moves."+style+".golden", b.String())
 			fits(t, b.String(), s)
 		})
 	}

@@ -5,12 +5,9 @@ package tui_test
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -18,17 +15,15 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
-	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/golden"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 	"github.com/unified-replication/kubectl-vgr/plugin/tui"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 var now = time.Date(2026, 1, 31, 3, 0, 0, 0, time.UTC)
 
@@ -176,7 +171,7 @@ func TestFrames(t *testing.T) {
 					fits(t, name, frame, window, style)
 					fmt.Fprintf(&b, "== %s\n%s\n", name, trim(frame))
 				}
-				golden(t, size+"."+styled+".golden", b.String())
+				golden.Compare(t, size+"."+styled+".golden", b.String())
 			})
 		}
 	}
@@ -189,24 +184,6 @@ func trim(frame string) string {
 		out = append(out, strings.TrimRight(line, " "))
 	}
 	return strings.Join(out, "\n")
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want/+got; make golden rewrites it):\n%s", file, diff)
-	}
 }
 
 // fits checks what must hold for every frame: as many lines as the screen has at most, none too
