@@ -105,6 +105,11 @@ type Group struct {
 	Wish string
 	// Peer is what was known of the other copy when the state was asked for.
 	Peer vgrv1.PeerFate
+	// PeerHandles are the replication handles of the peer's volumes by the names of the PVCs, as far as
+	// somebody told them.
+	PeerHandles map[string]string
+	// SyncRequest names the update that was asked for last; empty for none.
+	SyncRequest string
 	// Hold explains why nothing new may be created for the group; backend objects that exist
 	// still follow State. Nil when nothing is wrong.
 	Hold *Problem
@@ -134,6 +139,9 @@ type Observation struct {
 	Volumes     []vgrv1.VolumeStatus
 	// Members are the PVCs that the backend has in the group.
 	Members []string
+
+	// SyncRequest is the last update that was asked for and has come through.
+	SyncRequest string
 
 	// Recheck is when to look again although nothing changes; zero for never.
 	Recheck time.Duration

@@ -43,6 +43,11 @@ func (r *Reconciler) resolve(ctx context.Context, s subject) (resolution, error)
 		Owner: s.owner, State: s.state, AutoResync: s.autoResync, Selector: s.selector, Source: s.source,
 	}}
 	res.group.Wish, res.group.Peer = s.wish()
+	res.group.SyncRequest = s.obj.GetAnnotations()[vgrv1.AnnotationSyncRequest]
+	var err error
+	if res.group.PeerHandles, err = s.peerHandles(); err != nil {
+		res.note(backend.Problemf(vgrv1.ReasonObjectConflict, "%s", err))
+	}
 	class, err := s.class(ctx, r.Client)
 	switch {
 	case apierrors.IsNotFound(err):

@@ -5,6 +5,7 @@ package controller
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -91,6 +92,19 @@ func (s subject) wish() (string, vgrv1.PeerFate) {
 	fate, _, _ := strings.Cut(annotations[vgrv1.AnnotationPeer], "/")
 	wish := []string{string(s.obj.GetUID()), fmt.Sprint(s.obj.GetGeneration()), annotations[vgrv1.AnnotationPeer], annotations[vgrv1.AnnotationRetry]}
 	return strings.Join(wish, " "), vgrv1.PeerFate(fate)
+}
+
+// peerHandles are the peer's volumes as the plugin told them.
+func (s subject) peerHandles() (map[string]string, error) {
+	text := s.obj.GetAnnotations()[vgrv1.AnnotationPeerHandles]
+	if text == "" {
+		return nil, nil //nolint:nilnil // nobody told any
+	}
+	var handles map[string]string
+	if err := json.Unmarshal([]byte(text), &handles); err != nil {
+		return nil, fmt.Errorf("annotation %s is no JSON object of strings", vgrv1.AnnotationPeerHandles)
+	}
+	return handles, nil
 }
 
 // class reads the subject's class.

@@ -52,8 +52,10 @@ type Write struct {
 	AutoResync *bool
 	// Peer is what is known of the other copy, for backends that act on it.
 	Peer vgrv1.PeerFate
-	// RequestSync asks for an update of the copy.
-	RequestSync bool
+	// PeerHandles are the peer's volumes, for backends that have to be told; nil leaves them.
+	PeerHandles map[string]string
+	// RequestSync asks for an update of the copy, under this name; empty for none.
+	RequestSync string
 	// Scale is for workloads; nothing of the group is changed then.
 	Scale []Scale
 	// Operation is the journal as it is to be written.
@@ -76,8 +78,15 @@ func (w Write) Apply(g *vgrv1.VolumeGroupReplication) error {
 	} else if w.State != "" {
 		delete(g.Annotations, vgrv1.AnnotationPeer)
 	}
-	if w.RequestSync {
-		g.Annotations[vgrv1.AnnotationSyncRequest] = fmt.Sprintf("%s/%d", w.Operation.ID, w.Operation.Revision)
+	if w.RequestSync != "" {
+		g.Annotations[vgrv1.AnnotationSyncRequest] = w.RequestSync
+	}
+	if len(w.PeerHandles) > 0 {
+		handles, err := json.Marshal(w.PeerHandles)
+		if err != nil {
+			return err
+		}
+		g.Annotations[vgrv1.AnnotationPeerHandles] = string(handles)
 	}
 	if err := remember(g, w.Operation); err != nil {
 		return err

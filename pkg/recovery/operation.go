@@ -162,6 +162,9 @@ func (op *Operation) asked(id StepID) bool {
 // handedOver says whether the backend was asked for what cannot be taken back.
 func (op *Operation) handedOver() bool { return op.OneWay && op.asked(StepDemote) }
 
+// syncRequest names an update that the operation asks for. One that has to be repeated has another name.
+func (op *Operation) syncRequest(attempt int) string { return fmt.Sprintf("%s/%d", op.ID, attempt) }
+
 // start notes that a step has begun; asked says that it changes a spec.
 func (op *Operation) start(id StepID, site string, asked bool, now time.Time) {
 	if r := op.record(id); r != nil {

@@ -176,4 +176,15 @@ func (s *Site) members() map[string]string {
 	return out
 }
 
+// replicationHandles are what the peer's backend needs to follow the volumes.
+func (s *Site) replicationHandles() map[string]string {
+	out := map[string]string{}
+	for _, v := range s.Group.Status.Volumes {
+		if v.ReplicationHandle != "" {
+			out[v.Name] = v.ReplicationHandle
+		}
+	}
+	return out
+}
+
 func names(members map[string]string) []string { return slices.Sorted(maps.Keys(members)) }

@@ -76,6 +76,9 @@ func bringBack(op Operation, t backend.Traits) []Step {
 			{StepDiscard, op.From, "ask the primary to take " + op.To.Name + " back; discards what never reached " + op.From.Name, op.To.Name + " reports to follow"},
 		}
 	}
+	if t.PromoteFirst {
+		return []Step{{StepSurrender, op.To, "spec.replicationState: secondary; discards what never reached " + op.From.Name, op.To.Name + " reports to follow"}}
+	}
 	return []Step{
 		{StepSurrender, op.To, "spec.replicationState: secondary", "the backend reports secondary"},
 		{StepDiscard, op.To, "spec.replicationState: resync; discards what never reached " + op.From.Name, op.From.Name + " reports a synchronisation that came after"},

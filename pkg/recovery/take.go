@@ -203,9 +203,8 @@ func (n *next) update(s Step) *Decision {
 	if d := n.quiet(s); d != nil {
 		return d
 	}
-	if n.op.asked(s.ID) {
-		last := n.to.Group.Status.LastSyncTime
-		if last == nil || !last.After(n.op.record(s.ID).Started.Time) {
+	if r := n.op.record(s.ID); n.op.asked(s.ID) {
+		if n.to.Group.Status.LastSyncRequest != n.op.syncRequest(r.Attempt) {
 			return &Decision{Operation: n.op, Step: s, Wait: n.to.Name + " has not reported the last update yet"}
 		}
 		n.op.finish(s.ID, n.to.Now)
@@ -213,7 +212,7 @@ func (n *next) update(s Step) *Decision {
 	}
 	n.op.start(s.ID, n.to.Cluster, true, n.to.Now)
 	w := n.write(n.to)
-	w.RequestSync = true
+	w.RequestSync = n.op.syncRequest(n.op.record(s.ID).Attempt)
 	return n.send(s, w)
 }
 
@@ -257,8 +256,8 @@ func (n *next) promote(s Step) *Decision {
 
 // reverse has the old source follow.
 func (n *next) reverse(s Step) *Decision {
-	if !n.traits.HandsOver {
-		return n.become(s, n.from, vgrv1.Secondary, "", n.from.is(vgrv1.Secondary))
+	if n.traits.PromoteFirst {
+		return n.follow(s, n.from, n.to)
 	}
 	n.op.start(s.ID, n.to.Cluster, false, n.to.Now)
 	if n.to.is(vgrv1.Primary) && n.to.replicates() {
@@ -266,6 +265,28 @@ func (n *next) reverse(s Step) *Decision {
 		return nil
 	}
 	return &Decision{Operation: n.op, Step: s, Wait: n.to.Name + " does not replicate yet: " + n.to.says()}
+}
+
+// follow has a copy replicate from a peer that is seen to be primary, where that takes all it has.
+// What it is told of the peer goes with the write.
+func (n *next) follow(s Step, copied, primary *Site) *Decision {
+	if !n.op.asked(s.ID) {
+		if !primary.is(vgrv1.Primary) {
+			return n.fail(s, "", "%s is not primary any more, so there is nothing to follow: %s", primary.Name, primary.says())
+		}
+		if wait := n.unknownUsage(s, copied); wait != nil {
+			return wait
+		}
+		if users := copied.users(); len(users) > 0 { // it would be overwritten under them
+			return n.look(s, true, "stop what uses the PVCs on %s: %s", copied.Name, join(users))
+		}
+	}
+	proven := copied.is(vgrv1.Secondary) && copied.broken() == ""
+	d := n.become(s, copied, vgrv1.Secondary, vgrv1.PeerPrimary, proven)
+	if d != nil && d.Write != nil {
+		d.Write.PeerHandles = primary.replicationHandles()
+	}
+	return d
 }
 
 func (n *next) mayPromote(s Step) *Decision {
@@ -351,6 +372,9 @@ func (n *next) discard(s Step) *Decision {
 // surrender has an old primary give up its role. Where the primary brings it back, it is only asked
 // to, so that it does not act by itself.
 func (n *next) surrender(s Step) *Decision {
+	if n.traits.PromoteFirst {
+		return n.follow(s, n.to, n.from)
+	}
 	if !n.traits.HandsOver {
 		return n.become(s, n.to, vgrv1.Secondary, "", n.to.demoted())
 	}

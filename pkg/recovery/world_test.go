@@ -6,6 +6,7 @@ package recovery_test
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -121,6 +122,7 @@ func groupKey(g *vgrv1.VolumeGroupReplication) string {
 		b = append(append(append(b, c.Type...), c.Status...), c.Reason...)
 		b = strconv.AppendBool(b, c.ObservedGeneration == g.Generation)
 	}
+	b = append(append(b, g.Status.LastSyncRequest...), '/')
 	return string(append(append(b, g.Annotations[vgrv1.AnnotationSyncRequest]...), fate(g)...))
 }
 
@@ -348,7 +350,16 @@ func (w *world) events() []event {
 	if w.traits.PromoteFirst && !w.app && w.faults > 0 && !w.primary[west] && !w.decided(vgrv1.Primary) && w.kind == recovery.Planned {
 		add("an application starts on east", func(n *world) { n.app = true; n.faults-- })
 	}
+	if w.traits.PromoteFirst && w.app && !w.quiesce && w.repeats() {
+		add("the application stops", func(n *world) { n.app = false })
+	}
 	return out
+}
+
+// repeats says whether a tool has seen that something wrote after the last update.
+func (w *world) repeats() bool {
+	op := w.read.of(w.groups[west]).op
+	return op != nil && slices.ContainsFunc(op.Steps, func(r recovery.StepTimes) bool { return r.ID == recovery.StepUpdate && r.Attempt > 0 })
 }
 
 // decided says whether a tool is about to write, or the object asks for, a state on west. Between
@@ -457,9 +468,6 @@ func (w *world) send(i int) {
 	g := w.groups[site].DeepCopy()
 	if err := write.Apply(g); err != nil {
 		panic(err)
-	}
-	if write.RequestSync {
-		g.Status.LastSyncTime = &before
 	}
 	old := w.groups[site]
 	if g.Spec.ReplicationState != old.Spec.ReplicationState || *g.Spec.AutoResync != *old.Spec.AutoResync {
@@ -586,11 +594,9 @@ func (w *world) storageDemote(i int) {
 		}
 	case w.traits.ConfirmsSync:
 		w.primary[i], w.crossed = false, false
-	case w.split:
-		w.primary[i] = false
 	case w.traits.PromoteFirst:
-		if w.primary[1-i] && w.link { // follows the new source
-			w.primary[i], w.data[i] = false, w.data[1-i]
+		if w.primary[1-i] && w.link && fate(w.groups[i]) == vgrv1.PeerPrimary { // follows the new source
+			w.primary[i], w.data[i], w.split = false, w.data[1-i], false
 		}
 	}
 }
@@ -639,12 +645,9 @@ func (w *world) report(i int) {
 	case both || !w.settled(i): // a settled secondary is never looked at again
 		set(vgrv1.ConditionDegraded, true, "VolumeDegraded")
 	}
-	if w.traits.PromoteFirst && g.Annotations[vgrv1.AnnotationSyncRequest] != "" && w.link && !w.primary[i] {
+	if request := g.Annotations[vgrv1.AnnotationSyncRequest]; w.traits.PromoteFirst && request != s.LastSyncRequest && w.link && !w.primary[i] {
 		w.synchronise()
-		s.LastSyncTime = &after
-		if w.app { // written to while it was fetched
-			s.LastSyncTime = &before
-		}
+		s.LastSyncRequest = request
 	}
 	w.change(i, g)
 }

@@ -140,6 +140,9 @@ const (
 	AnnotationPeer = "replication.unified.io/peer"
 	// AnnotationRetry with a new value has a backend try again what it gave up.
 	AnnotationRetry = "replication.unified.io/retry"
+	// AnnotationPeerHandles are the replication handles of the peer's volumes by the names of the PVCs,
+	// as a JSON object. Only the plugin sees both sites.
+	AnnotationPeerHandles = "replication.unified.io/peer-handles"
 )
 
 // PeerFate is what is known of the other copy. Backends that change both sites at once act on it.
@@ -151,6 +154,9 @@ const (
 	PeerDemoted PeerFate = "demoted"
 	// PeerDiscarded: what the peer alone has may be discarded; somebody accepted that.
 	PeerDiscarded PeerFate = "discarded"
+	// PeerPrimary: the peer was seen to be primary and is to be followed; what this copy alone has may
+	// be discarded.
+	PeerPrimary PeerFate = "primary"
 	// PeerLost: the peer has no say; the loss of what it alone has was accepted.
 	PeerLost PeerFate = "lost"
 )

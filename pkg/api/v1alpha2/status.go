@@ -97,6 +97,11 @@ type ReplicationStatus struct {
 	// +optional
 	LastCompletionTime *metav1.Time `json:"lastCompletionTime,omitempty"`
 
+	// lastSyncRequest is the value of the annotation sync-request that was last fulfilled: all that
+	// had been written on the primary when it was set is in this copy.
+	// +optional
+	LastSyncRequest string `json:"lastSyncRequest,omitempty"`
+
 	// observedGeneration is the generation of the spec that the backend's answer refers to.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`

@@ -55,6 +55,10 @@ type VolumeStatus struct {
 	// volumeHandle is the CSI volume handle.
 	// +optional
 	VolumeHandle string `json:"volumeHandle,omitempty"`
+	// replicationHandle is what the peer's backend has to be told to replicate from this volume, where
+	// that is not the volumeHandle.
+	// +optional
+	ReplicationHandle string `json:"replicationHandle,omitempty"`
 	// state is the observed state of the volume.
 	// +optional
 	State State `json:"state,omitempty"`
