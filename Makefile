@@ -56,7 +56,7 @@ e2e: build assets ## Run the tests of the lab, and end to end on its two sites
 
 .PHONY: golden
 golden: assets ## Rewrite the golden files of the tests; read the diff
-	KUBEBUILDER_ASSETS="$$(bin/lab assets)" go test ./pkg/backend/dell ./pkg/controller ./pkg/recovery ./plugin ./plugin/present ./plugin/tui -update
+	KUBEBUILDER_ASSETS="$$(bin/lab assets)" go test ./pkg/backend/dell ./pkg/backend/trident ./pkg/controller ./pkg/recovery ./plugin ./plugin/present ./plugin/tui -update
 
 .PHONY: assets
 assets: bin/lab ## Build the servers that tests and lab need, once

@@ -1,0 +1,193 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package trident
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+)
+
+// Adapter is the Trident backend of one cluster.
+type Adapter struct{ client client.Client }
+
+// New makes the adapter. The client must read from a cache: observations list objects.
+func New(c client.Client) *Adapter { return &Adapter{client: c} }
+
+// CRDs implements backend.Adapter.
+func (a *Adapter) CRDs() []string {
+	return []string{"tridentmirrorrelationships." + groupVersion.Group, "tridentactionmirrorupdates." + groupVersion.Group}
+}
+
+// Watches implements backend.Adapter.
+func (a *Adapter) Watches() []backend.Watch {
+	return []backend.Watch{{Object: &Mirror{}, Owners: a.ownersOfMirror}, {Object: &Update{}}}
+}
+
+// ownersOfMirror finds those that want the PVC of a Mirror, which may have been made by somebody else.
+func (a *Adapter) ownersOfMirror(ctx context.Context, obj client.Object) []backend.Owner {
+	m, ok := obj.(*Mirror)
+	if !ok {
+		return nil
+	}
+	var groups vgrv1.VolumeGroupReplicationList
+	var singles vgrv1.VolumeReplicationList
+	var pvc corev1.PersistentVolumeClaim
+	name, ns := m.mapping().LocalPVCName, client.InNamespace(m.Namespace)
+	if a.client.List(ctx, &groups, ns, client.UnsafeDisableDeepCopy) != nil || a.client.List(ctx, &singles, ns, client.UnsafeDisableDeepCopy) != nil ||
+		a.client.Get(ctx, client.ObjectKey{Namespace: m.Namespace, Name: name}, &pvc) != nil {
+		return nil // the PVC's own event will follow, or the cache is stopping
+	}
+	var owners []backend.Owner
+	for i := range groups.Items {
+		g := &groups.Items[i]
+		if s, err := metav1.LabelSelectorAsSelector(g.Spec.Selector); err == nil && s.Matches(labels.Set(pvc.Labels)) {
+			owners = append(owners, backend.Owner{Kind: backend.VolumeGroupReplicationKind, NamespacedName: client.ObjectKeyFromObject(g)})
+		}
+	}
+	for i := range singles.Items {
+		if v := &singles.Items[i]; v.Spec.PVCName == name {
+			owners = append(owners, backend.Owner{Kind: backend.VolumeReplicationKind, NamespacedName: client.ObjectKeyFromObject(v)})
+		}
+	}
+	return owners
+}
+
+// read finds the Mirrors of the members, whoever has made them.
+func (a *Adapter) read(ctx context.Context, g backend.Group) ([]volume, error) {
+	var mirrors MirrorList
+	var updates UpdateList
+	for _, list := range []client.ObjectList{&mirrors, &updates} {
+		if err := a.client.List(ctx, list, client.InNamespace(g.Owner.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+			return nil, err
+		}
+	}
+	volumes := make([]volume, 0, len(g.Members))
+	for _, member := range g.Members {
+		v := volume{member: member}
+		for i := range mirrors.Items {
+			if m := &mirrors.Items[i]; m.mapping().LocalPVCName == member.PVC {
+				v.mirrors = append(v.mirrors, m)
+			}
+		}
+		for i := range updates.Items {
+			if m := v.mirror(); m != nil && updates.Items[i].Spec.MirrorName == m.Name {
+				v.updates = append(v.updates, &updates.Items[i])
+			}
+		}
+		volumes = append(volumes, v)
+	}
+	return volumes, nil
+}
+
+// Observe implements backend.Adapter.
+func (a *Adapter) Observe(ctx context.Context, g backend.Group) (backend.Observation, error) {
+	volumes, err := a.read(ctx, g)
+	if err != nil {
+		return backend.Observation{}, err
+	}
+	return observe(g, volumes), nil
+}
+
+// Apply implements backend.Adapter. When one volume may not be changed, none is: a group of which
+// some volumes moved is worse than one that did not move.
+func (a *Adapter) Apply(ctx context.Context, g backend.Group) error {
+	volumes, err := a.read(ctx, g)
+	if err != nil {
+		return err
+	}
+	wanted := make([]*MirrorSpec, len(volumes))
+	for i, v := range volumes {
+		spec, problem := decide(g, v)
+		if problem != nil {
+			return problem
+		}
+		wanted[i] = spec
+	}
+	for i, v := range volumes {
+		if wanted[i] == nil || g.Hold != nil && v.mirror() == nil {
+			continue
+		}
+		if err := a.write(ctx, g, v, *wanted[i]); err != nil {
+			return err
+		}
+	}
+	return a.transfer(ctx, g, volumes)
+}
+
+// transfer asks for the updates that are wanted, and tidies up after the last ones.
+func (a *Adapter) transfer(ctx context.Context, g backend.Group, volumes []volume) error {
+	for _, v := range volumes {
+		if u := update(g, v); u != nil {
+			if err := a.client.Create(ctx, u); err != nil && !apierrors.IsAlreadyExists(err) {
+				return err
+			}
+		}
+		for _, u := range outdated(g, v) {
+			if err := a.client.Delete(ctx, u); client.IgnoreNotFound(err) != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// write makes or changes the Mirror of a volume. A change fails if anybody has changed it since it was
+// read.
+func (a *Adapter) write(ctx context.Context, g backend.Group, v volume, spec MirrorSpec) error {
+	if m := v.mirror(); m != nil {
+		after := m.DeepCopy()
+		after.Spec = spec
+		return a.client.Patch(ctx, after, client.MergeFromWithOptions(m, client.MergeFromWithOptimisticLock{}))
+	}
+	m := &Mirror{
+		TypeMeta:   metav1.TypeMeta{APIVersion: groupVersion.String(), Kind: mirrorKind},
+		ObjectMeta: metav1.ObjectMeta{Namespace: g.Owner.Namespace, Name: v.member.PVC, Labels: g.Owner.Labels()},
+		Spec:       spec,
+	}
+	err := a.client.Create(ctx, m)
+	if !apierrors.IsAlreadyExists(err) {
+		return err
+	}
+	var there Mirror
+	if err := a.client.Get(ctx, client.ObjectKeyFromObject(m), &there); err != nil || there.mapping().LocalPVCName == v.member.PVC {
+		return err // the cache was behind
+	}
+	return backend.Problemf(vgrv1.ReasonObjectConflict, "%s %s exists already, for PVC %s", mirrorKind, m.Name, there.mapping().LocalPVCName)
+}
+
+// Remove implements backend.Adapter. To delete a Mirror breaks it, so that is done only when it was
+// asked for, and only to those that were made for the owner.
+func (a *Adapter) Remove(ctx context.Context, o backend.Owner, retain bool) (backend.Removal, error) {
+	if retain {
+		return backend.Removal{Done: true}, nil
+	}
+	var mirrors MirrorList
+	if err := a.client.List(ctx, &mirrors, client.InNamespace(o.Namespace), client.MatchingLabels(o.Labels())); err != nil {
+		return backend.Removal{}, err
+	}
+	var left []string
+	for i := range mirrors.Items {
+		m := &mirrors.Items[i]
+		left = append(left, m.Name)
+		if m.DeletionTimestamp.IsZero() {
+			if err := a.client.Delete(ctx, m); client.IgnoreNotFound(err) != nil {
+				return backend.Removal{}, err
+			}
+		}
+	}
+	slices.Sort(left)
+	waiting := fmt.Sprintf("Trident is ending the relationships %s", strings.Join(left, ", "))
+	return backend.Removal{Done: len(left) == 0, Waiting: waiting}, nil
+}

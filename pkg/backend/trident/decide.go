@@ -1,0 +1,121 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package trident drives NetApp Trident (trident.netapp.io): one TridentMirrorRelationship for each
+// PVC of a group. No program offers it yet: it waits for end-to-end tests and for group snapshots.
+//
+// Three facts shape it. Trident fences nothing: a promotion leaves the source writable. It cannot
+// demote either: a volume that was written to follows its peer only by giving up all that it alone
+// has. And its status is written when a state changes and never again, so that it proves what was,
+// not what is.
+package trident
+
+import (
+	"slices"
+	"strings"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+)
+
+// States of a Mirror; the spec can ask for the first three.
+const (
+	promoted       = "promoted"
+	established    = "established"
+	reestablished  = "reestablished"
+	establishing   = "establishing"
+	reestablishing = "reestablishing"
+	failed         = "failed"
+	invalid        = "invalid"
+)
+
+// Class parameters.
+const (
+	replicationPolicy   = "replicationPolicy"
+	replicationSchedule = "replicationSchedule"
+)
+
+func follows(state string) bool { return state == established || state == reestablished }
+
+// volume is one PVC of a group with the Mirrors that name it, of which Trident serves only one, and
+// the Updates of those.
+type volume struct {
+	member  backend.Member
+	mirrors []*Mirror
+	updates []*Update
+}
+
+func (v volume) mirror() *Mirror {
+	if len(v.mirrors) != 1 {
+		return nil
+	}
+	return v.mirrors[0]
+}
+
+// decide says what a volume's Mirror is to ask for: nil when that is so already, or a problem when it
+// may not be asked for. It is pure.
+func decide(g backend.Group, v volume) (*MirrorSpec, *backend.Problem) {
+	if len(v.mirrors) > 1 {
+		var names []string
+		for _, m := range v.mirrors {
+			names = append(names, m.Name)
+		}
+		slices.Sort(names)
+		return nil, backend.Problemf(vgrv1.ReasonObjectConflict, "PVC %s is in %d objects of kind %s (%s); Trident serves only one", v.member.PVC, len(names), mirrorKind, strings.Join(names, ", "))
+	}
+	if g.State == vgrv1.Primary {
+		return lead(g, v), nil
+	}
+	return follow(g, v)
+}
+
+// lead makes a volume writable. Its Mirror publishes the handle by which the peer can follow it.
+func lead(g backend.Group, v volume) *MirrorSpec {
+	m := v.mirror()
+	switch {
+	case m == nil:
+		return &MirrorSpec{
+			State:               promoted,
+			ReplicationPolicy:   g.Class.Parameters[replicationPolicy],
+			ReplicationSchedule: g.Class.Parameters[replicationSchedule],
+			VolumeMappings:      []VolumeMapping{{LocalPVCName: v.member.PVC}},
+		}
+	case m.Spec.State == promoted:
+		return nil
+	default:
+		spec := m.DeepCopy().Spec
+		spec.State = promoted
+		return &spec
+	}
+}
+
+// follow has a volume replicate from its peer. One that was writable loses all that it alone has, so
+// somebody who has seen the peer be primary must have said so.
+func follow(g backend.Group, v volume) (*MirrorSpec, *backend.Problem) {
+	m := v.mirror()
+	if m == nil {
+		return nil, backend.Problemf(vgrv1.ReasonBackendError,
+			"PVC %s has no %s; a volume can only follow when that was there before its PVC, which kubectl vgr create --peer-context sees to", v.member.PVC, mirrorKind)
+	}
+	if follows(m.Spec.State) {
+		return nil, nil //nolint:nilnil // it asks for that already
+	}
+	handle, known := g.PeerHandles[v.member.PVC], m.said().RemoteVolumeHandle
+	switch {
+	case g.Peer != vgrv1.PeerPrimary:
+		return nil, backend.Problemf(vgrv1.ReasonProgressing,
+			"PVC %s is writable; to follow the peer discards what it alone has, which kubectl vgr failover or failback sees to", v.member.PVC)
+	case handle == "":
+		return nil, backend.Problemf(vgrv1.ReasonProgressing, "the peer has not told the handle of its volume for PVC %s", v.member.PVC)
+	case known != "" && known != handle:
+		return nil, backend.Problemf(vgrv1.ReasonObjectConflict,
+			"%s %s was made to follow %s, which Trident does not let change; the peer's volume is %s now", mirrorKind, m.Name, known, handle)
+	default:
+		return &MirrorSpec{
+			State:               reestablished,
+			ReplicationPolicy:   m.Spec.ReplicationPolicy,
+			ReplicationSchedule: m.Spec.ReplicationSchedule,
+			VolumeMappings:      []VolumeMapping{{LocalPVCName: v.member.PVC, RemoteVolumeHandle: handle}},
+		}, nil
+	}
+}
