@@ -6,6 +6,8 @@ package command
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -126,13 +128,25 @@ func unlike(wanted, there client.Object) string {
 		}
 	case *corev1.PersistentVolumeClaim:
 		t, ok := there.(*corev1.PersistentVolumeClaim)
-		if !ok || t.Spec.VolumeName != w.Spec.VolumeName {
+		switch {
+		case !ok || w.Spec.VolumeName != "" && t.Spec.VolumeName != w.Spec.VolumeName:
 			return "it is bound to another volume"
+		case w.Spec.VolumeName == "": // the driver makes the volume there, as the annotations say
+			return unlikeAnnotations(w.Annotations, t.Annotations)
 		}
 	case *vgrv1.VolumeGroupReplication:
 		t, ok := there.(*vgrv1.VolumeGroupReplication)
 		if !ok || !equality.Semantic.DeepEqual(t.Spec.Selector, w.Spec.Selector) || t.Spec.VolumeGroupReplicationClass != w.Spec.VolumeGroupReplicationClass {
 			return "it has another class or selector"
+		}
+	}
+	return ""
+}
+
+func unlikeAnnotations(wanted, there map[string]string) string {
+	for _, key := range slices.Sorted(maps.Keys(wanted)) {
+		if there[key] != wanted[key] {
+			return fmt.Sprintf("its annotation %s is %q, not %q", key, there[key], wanted[key])
 		}
 	}
 	return ""
