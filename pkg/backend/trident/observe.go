@@ -36,6 +36,9 @@ func observeVolume(v volume) vgrv1.VolumeStatus {
 		out.Message = "Trident has said nothing yet: the PVC is not bound, or Trident does not run"
 	case promoted:
 		out.State, out.Message = vgrv1.StatePrimary, since
+		if m.mapping().RemoteVolumeHandle != "" { // it followed, and had to be taken off
+			out.Message += "; Trident says so too when it could not ask ONTAP, only a mount for writing proves it"
+		}
 	case established, reestablished:
 		out.State, out.Message = vgrv1.StateSecondary, since+"; Trident reports neither lag nor later failures"
 	case establishing, reestablishing:

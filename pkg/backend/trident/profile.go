@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -62,11 +63,18 @@ func checkParameters(c backend.Class) []backend.Problem {
 		switch {
 		case !slices.ContainsFunc(parameters(), func(p backend.Parameter) bool { return p.Name == key }):
 			addf("parameter %q is not known to %s; see kubectl vgr class describe", key, Name)
+		case key == vgrv1.ParameterSchedulingInterval && !isInterval(value):
+			addf("parameter %s is %q; it is a duration such as 5m", key, value)
 		case allowed[key] != "" && value != allowed[key]:
 			addf("parameter %s is %q; %s can do: %s", key, value, Name, allowed[key])
 		}
 	}
 	return problems
+}
+
+func isInterval(text string) bool {
+	d, err := time.ParseDuration(text)
+	return err == nil && d > 0
 }
 
 // peerObjects implements backend.Profile.PeerObjects. A PVC that exists cannot become a copy, so each

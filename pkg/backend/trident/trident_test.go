@@ -65,6 +65,7 @@ func TestObserve(t *testing.T) {
 		m.Spec.ReplicationPolicy, m.Spec.ReplicationSchedule = "MirrorAndVault", "5min"
 		m.Status.Conditions[0].ReplicationPolicy, m.Status.Conditions[0].ReplicationSchedule = "MirrorAllSnapshots", "5min"
 	}
+	copied := func(m *Mirror) { m.Spec.VolumeMappings[0].RemoteVolumeHandle = "svm_e:data" }
 	frozen := func(m *Mirror) { m.Status.Conditions[0].RemoteVolumeHandle = "svm_e:older" }
 	none, told := group(secondary, vgrv1.PeerPrimary), group(secondary, vgrv1.PeerPrimary)
 	none.PeerHandles = nil
@@ -89,6 +90,7 @@ func TestObserve(t *testing.T) {
 		"target without a mirror":                   {group: follow},
 		"target with a policy that was replaced":    {follow, []*Mirror{mirrorOf(established, established).with(policy)}, nil},
 		"promotion":                                 {lead, []*Mirror{mirrorOf(established, established)}, nil},
+		"promoted, if that is true":                 {lead, []*Mirror{mirrorOf(promoted, promoted).with(copied)}, nil},
 		"promotion runs":                            {lead, []*Mirror{mirrorOf(promoted, "promoting")}, nil},
 		"promotion asked for, not looked at":        {lead, []*Mirror{mirrorOf(promoted, established)}, nil},
 		"promotion failed, and stays so":            {lead, []*Mirror{mirrorOf(promoted, failed).with(gone)}, nil},
