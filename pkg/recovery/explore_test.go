@@ -44,6 +44,7 @@ func TestExplore(t *testing.T) {
 		"unplanned":                     func(t backend.Traits) world { w := newWorld(t, recovery.Unplanned, 1); w.up[east] = false; return w },
 		"unplanned, the source answers": func(t backend.Traits) world { return newWorld(t, recovery.Unplanned, 1) },
 		"failback":                      newSplitWorld,
+		"failback, asked to give way":   newReturnedWorld,
 		"planned, quiesced":             func(t backend.Traits) world { return quiesced(newWorld(t, recovery.Planned, 1)) },
 		"planned, quiesced and aborted": func(t backend.Traits) world {
 			w := quiesced(newWorld(t, recovery.Planned, 1))

@@ -270,7 +270,8 @@ func (n *next) reverse(s Step) *Decision {
 // follow has a copy replicate from a peer that is seen to be primary, where that takes all it has.
 // What it is told of the peer goes with the write.
 func (n *next) follow(s Step, copied, primary *Site) *Decision {
-	if !n.op.asked(s.ID) {
+	proven := copied.is(vgrv1.Secondary) && copied.broken() == ""
+	if !n.op.asked(s.ID) && !proven {
 		if !primary.is(vgrv1.Primary) {
 			return n.fail(s, "", "%s is not primary any more, so there is nothing to follow: %s", primary.Name, primary.says())
 		}
@@ -280,13 +281,12 @@ func (n *next) follow(s Step, copied, primary *Site) *Decision {
 		if users := copied.users(); len(users) > 0 { // it would be overwritten under them
 			return n.look(s, true, "stop what uses the PVCs on %s: %s", copied.Name, join(users))
 		}
+		n.op.start(s.ID, copied.Cluster, true, copied.Now)
+		w := n.write(copied) // also where that state was asked for before, when the peer was lost
+		w.State, w.Peer, w.PeerHandles = vgrv1.Secondary, vgrv1.PeerPrimary, primary.replicationHandles()
+		return n.send(s, w)
 	}
-	proven := copied.is(vgrv1.Secondary) && copied.broken() == ""
-	d := n.become(s, copied, vgrv1.Secondary, vgrv1.PeerPrimary, proven)
-	if d != nil && d.Write != nil {
-		d.Write.PeerHandles = primary.replicationHandles()
-	}
-	return d
+	return n.become(s, copied, vgrv1.Secondary, vgrv1.PeerPrimary, proven)
 }
 
 func (n *next) mayPromote(s Step) *Decision {

@@ -169,6 +169,19 @@ func newSplitWorld(t backend.Traits) world {
 	return w
 }
 
+// newReturnedWorld is the same where east has come back and was asked to give way, which is not for it
+// to do by itself.
+func newReturnedWorld(t backend.Traits) world {
+	w := newSplitWorld(t)
+	g := w.groups[east].DeepCopy()
+	g.Spec.ReplicationState = vgrv1.Secondary
+	g.Annotations = map[string]string{vgrv1.AnnotationPeer: string(vgrv1.PeerLost) + "/x"}
+	g.Generation++
+	w.groups[east] = g
+	w.report(east)
+	return w
+}
+
 // request is what the user wants: to move the group to west, or back to where it was.
 func (w *world) request(holder string) recovery.Request {
 	r := recovery.Request{Kind: w.kind, To: sites[west], By: "admin", Holder: holder, ID: "op-" + holder}
