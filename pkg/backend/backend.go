@@ -9,6 +9,7 @@ package backend
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -235,6 +236,20 @@ type PeerRequest struct {
 type PeerVolume struct {
 	PVC corev1.PersistentVolumeClaim
 	PV  corev1.PersistentVolume
+}
+
+// PeerGroup is the group as it is to be on the peer: the same, as secondary.
+func (r PeerRequest) PeerGroup() *vgrv1.VolumeGroupReplication {
+	return &vgrv1.VolumeGroupReplication{
+		TypeMeta:   metav1.TypeMeta{APIVersion: vgrv1.GroupVersion.String(), Kind: "VolumeGroupReplication"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: r.Group.Namespace, Name: r.Group.Name, Labels: maps.Clone(r.Group.Labels)},
+		Spec: vgrv1.VolumeGroupReplicationSpec{
+			VolumeGroupReplicationClass: r.Class.Name,
+			Selector:                    r.Group.Spec.Selector.DeepCopy(),
+			ReplicationState:            vgrv1.Secondary,
+			AutoResync:                  r.Group.Spec.AutoResync,
+		},
+	}
 }
 
 // Profile is what can be known of a backend without a cluster: pure data and functions, shared

@@ -32,19 +32,7 @@ func peerObjects(r backend.PeerRequest) ([]client.Object, error) {
 		}
 		objs = append(objs, peerVolume(v), peerClaim(v))
 	}
-	group := &vgrv1.VolumeGroupReplication{
-		TypeMeta: metav1.TypeMeta{APIVersion: vgrv1.GroupVersion.String(), Kind: "VolumeGroupReplication"},
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: r.Group.Namespace, Name: r.Group.Name,
-			Labels: maps.Clone(r.Group.Labels),
-		},
-		Spec: vgrv1.VolumeGroupReplicationSpec{
-			VolumeGroupReplicationClass: r.Class.Name,
-			Selector:                    r.Group.Spec.Selector.DeepCopy(),
-			ReplicationState:            vgrv1.Secondary,
-			AutoResync:                  r.Group.Spec.AutoResync,
-		},
-	}
+	group := r.PeerGroup()
 	if grouped {
 		content := peerContent(r, class)
 		apiGroup := replicationv1.GroupVersion.Group

@@ -32,16 +32,7 @@ func peerObjects(r backend.PeerRequest) ([]client.Object, error) {
 		}
 		objs = append(objs, peerClaim(v, storageClass, prefixOf(class)))
 	}
-	return append(objs, &vgrv1.VolumeGroupReplication{
-		TypeMeta:   metav1.TypeMeta{APIVersion: vgrv1.GroupVersion.String(), Kind: "VolumeGroupReplication"},
-		ObjectMeta: metav1.ObjectMeta{Namespace: r.Group.Namespace, Name: r.Group.Name, Labels: maps.Clone(r.Group.Labels)},
-		Spec: vgrv1.VolumeGroupReplicationSpec{
-			VolumeGroupReplicationClass: r.Class.Name,
-			Selector:                    r.Group.Spec.Selector.DeepCopy(),
-			ReplicationState:            vgrv1.Secondary,
-			AutoResync:                  r.Group.Spec.AutoResync,
-		},
-	}), nil
+	return append(objs, r.PeerGroup()), nil
 }
 
 func peerClaim(v backend.PeerVolume, storageClass, prefix string) *corev1.PersistentVolumeClaim {
