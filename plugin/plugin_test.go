@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -106,11 +108,32 @@ type result struct {
 // vgr runs a command through the real root.
 func (b *bench) vgr(args ...string) result {
 	b.t.Helper()
+	return b.vgrMeanwhile(func() {}, args...)
+}
+
+// meanwhile is a writer that calls before it takes the first that is written.
+type meanwhile struct {
+	io.Writer
+	call func()
+}
+
+func (m *meanwhile) Write(p []byte) (int, error) {
+	if call := m.call; call != nil {
+		m.call = nil
+		call()
+	}
+	return m.Writer.Write(p)
+}
+
+// vgrMeanwhile runs a command and something else between its look and its writes: a plan is shown
+// in between.
+func (b *bench) vgrMeanwhile(call func(), args ...string) result {
+	b.t.Helper()
 	var out, errOut bytes.Buffer
 	env := map[string]string{"KUBECONFIG": b.kubeconfig, "HOME": b.home, "LANG": "C.UTF-8"}
 	code := plugin.Main(b.t.Context(), plugin.Config{
 		Args:      append([]string{"kubectl-vgr", "--kubeconfig", b.kubeconfig}, args...),
-		IOStreams: genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: &errOut},
+		IOStreams: genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: &meanwhile{&errOut, call}},
 		Getenv:    func(k string) string { return env[k] }, Clock: clock.RealClock{}, Profiles: backend.Profiles{csiaddons.Profile()},
 		Executable: func() (string, error) { return "/nowhere/kubectl-vgr", nil },
 	})
@@ -300,6 +323,7 @@ func TestCommands(t *testing.T) {
 	t.Run("dry runs change nothing", func(t *testing.T) { b.dryRuns() })
 	t.Run("promote waits for proof", func(t *testing.T) { b.proof() })
 	t.Run("the peer is found again", func(t *testing.T) { b.peerFound() })
+	t.Run("a dry run beside controllers", func(t *testing.T) { b.besideControllers() })
 	t.Run("no CRDs", func(t *testing.T) { b.noCRDs() })
 }
 
@@ -378,6 +402,31 @@ func (b *bench) dryRuns() {
 	}
 	if diff := cmp.Diff(before, b.everything()); diff != "" {
 		b.t.Errorf("a dry run changed something:\n%s", diff)
+	}
+}
+
+// besideControllers: a status that is written after the look is no reason for a dry run to fail.
+func (b *bench) besideControllers() {
+	key := client.ObjectKey{Namespace: "default", Name: "moving"}
+	var g vgrv1.VolumeGroupReplication
+	for c, state := range map[client.Client]vgrv1.ReplicationState{b.east: vgrv1.Primary, b.west: vgrv1.Secondary} {
+		b.group(c, key.Name, state, map[vgrv1.ReplicationState]vgrv1.State{vgrv1.Primary: vgrv1.StatePrimary, vgrv1.Secondary: vgrv1.StateSecondary}[state], ready("Done"))
+		b.must(c.Get(b.t.Context(), key, &g))
+		g.Status.Volumes, g.Status.PersistentVolumeClaimsRefList = []vgrv1.VolumeStatus{{Name: "data"}}, []corev1.LocalObjectReference{{Name: "data"}}
+		b.must(c.Status().Update(b.t.Context(), &g))
+		b.must(c.Create(b.t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "vgr-system"}}))
+		b.must(c.Create(b.t.Context(), &coordinationv1.Lease{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "vgr-system", Name: "vgr-controller", Labels: map[string]string{vgrv1.LabelVersion: "v0"}},
+			Spec:       coordinationv1.LeaseSpec{HolderIdentity: new("the test"), LeaseDurationSeconds: new(int32(3600)), RenewTime: new(metav1.NowMicro())},
+		}))
+	}
+	r := b.vgrMeanwhile(func() {
+		b.must(b.east.Get(b.t.Context(), key, &g))
+		g.Status.Volumes[0].Message = "written after the look"
+		b.must(b.east.Status().Update(b.t.Context(), &g))
+	}, "failover", key.Name, "--peer-context", "west", "--dry-run=server")
+	if r.code != 0 {
+		b.t.Errorf("exit code %d\n%s", r.code, r.errOut)
 	}
 }
 

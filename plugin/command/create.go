@@ -320,6 +320,26 @@ func (s seen) show(e *Env, p pair, group *vgrv1.VolumeGroupReplication) {
 	fmt.Fprintf(e.ErrOut, "  create volumegroupreplication/%s as secondary\n", group.Name)
 }
 
+// rememberPeer writes on the group whom it is paired with. A status that was written meanwhile is no
+// reason to give up; another pairing is.
+func rememberPeer(ctx context.Context, c client.Client, group *vgrv1.VolumeGroupReplication, name, uid string) error {
+	for {
+		before := group.DeepCopy()
+		metav1.SetMetaDataAnnotation(&group.ObjectMeta, vgrv1.AnnotationPeerClusterUID, uid)
+		metav1.SetMetaDataAnnotation(&group.ObjectMeta, vgrv1.AnnotationPeerContext, name)
+		conflict := c.Patch(ctx, group, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), site.FieldManager)
+		if !apierrors.IsConflict(conflict) {
+			return conflict
+		}
+		if err := c.Get(ctx, client.ObjectKeyFromObject(before), group); err != nil {
+			return err
+		}
+		if group.UID != before.UID || group.Annotations[vgrv1.AnnotationPeerClusterUID] != before.Annotations[vgrv1.AnnotationPeerClusterUID] {
+			return conflict
+		}
+	}
+}
+
 func (c *creation) createHere(ctx context.Context, e *Env, p pair, group *vgrv1.VolumeGroupReplication, s seen, mode dryRun) error {
 	cl, err := p.here.Client()
 	if err != nil {
@@ -342,10 +362,7 @@ func (c *creation) createHere(ctx context.Context, e *Env, p pair, group *vgrv1.
 		}
 		fmt.Fprintf(e.Out, "volumegroupreplication.replication.unified.io/%s created%s\n", group.Name, suffix)
 	} else if p.peer != nil && mode != dryRunServer && group.Annotations[vgrv1.AnnotationPeerClusterUID] != s.peerUID {
-		before := group.DeepCopy()
-		metav1.SetMetaDataAnnotation(&group.ObjectMeta, vgrv1.AnnotationPeerClusterUID, s.peerUID)
-		metav1.SetMetaDataAnnotation(&group.ObjectMeta, vgrv1.AnnotationPeerContext, p.peer.Name)
-		if err := cl.Patch(ctx, group, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), site.FieldManager); err != nil {
+		if err := rememberPeer(ctx, cl, group, p.peer.Name, s.peerUID); err != nil {
 			return siteError(p.here, "remember the peer", err)
 		}
 	}

@@ -302,7 +302,8 @@ func (o *Operator) dryRun(ctx context.Context, at int, g *vgrv1.VolumeGroupRepli
 	if err := w.Apply(g); err != nil {
 		return err
 	}
-	return c.Patch(ctx, g, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), site.FieldManager, client.DryRunAll)
+	// Not bound to the version that was seen: a status written since is no reason to refuse.
+	return c.Patch(ctx, g, client.MergeFrom(before), site.FieldManager, client.DryRunAll)
 }
 
 func (o *Operator) dryRunScale(ctx context.Context, at int, namespace string, w recovery.StoppedWorkload) error {
