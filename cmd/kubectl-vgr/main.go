@@ -19,6 +19,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend/csiaddons"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend/dell"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend/trident"
 	"github.com/unified-replication/kubectl-vgr/plugin"
 )
 
@@ -32,7 +33,7 @@ func main() {
 		IOStreams:  genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr},
 		Getenv:     os.Getenv,
 		Clock:      clock.RealClock{},
-		Profiles:   backend.Profiles{csiaddons.Profile(), dell.Profile()},
+		Profiles:   backend.Profiles{csiaddons.Profile(), dell.Profile(), trident.Profile()},
 		Executable: os.Executable,
 	})
 	stop()

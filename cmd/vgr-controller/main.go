@@ -28,6 +28,7 @@ import (
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend/csiaddons"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend/dell"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend/trident"
 	"github.com/unified-replication/kubectl-vgr/pkg/controller"
 	"github.com/unified-replication/kubectl-vgr/pkg/version"
 )
@@ -73,6 +74,7 @@ func run(o options) error {
 	backends := controller.NewBackends(mgr.GetCache(),
 		controller.Backend{Profile: csiaddons.Profile(), Adapter: csiaddons.New(mgr.GetClient())},
 		controller.Backend{Profile: dell.Profile(), Adapter: dell.New(mgr.GetClient(), clock.RealClock{})},
+		controller.Backend{Profile: trident.Profile(), Adapter: trident.New(mgr.GetClient())},
 	)
 	base := controller.Reconciler{
 		Client: mgr.GetClient(), Backends: backends, Clock: clock.RealClock{},
@@ -95,7 +97,7 @@ func run(o options) error {
 
 func managerOptions(o options) ctrl.Options {
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, apiextensionsv1.AddToScheme, vgrv1.AddToScheme, csiaddons.AddToScheme, dell.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, apiextensionsv1.AddToScheme, vgrv1.AddToScheme, csiaddons.AddToScheme, dell.AddToScheme, trident.AddToScheme} {
 		utilruntime.Must(add(scheme))
 	}
 	grace := 10 * time.Second

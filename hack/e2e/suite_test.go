@@ -91,7 +91,7 @@ func newWorld(ctx context.Context, bin string) (*world, error) {
 
 // startWorld starts a lab with the programs that were built, and makes the classes.
 func startWorld(ctx context.Context, bin string) (*world, error) {
-	l, err := lab.Start(ctx, lab.Options{ControllerBinary: filepath.Join(bin, "vgr-controller"), Dell: true, Log: os.Stderr})
+	l, err := lab.Start(ctx, lab.Options{ControllerBinary: filepath.Join(bin, "vgr-controller"), Dell: true, Trident: true, Log: os.Stderr})
 	if err != nil {
 		return nil, err
 	}

@@ -102,6 +102,7 @@ func (l *Lab) set(ctx context.Context, f Fault, broken bool) error {
 	if f.Kind == FaultLink {
 		l.Array.SetLink(!broken)
 		l.PowerStore.SetLink(!broken)
+		l.ONTAP.SetLink(!broken)
 		return nil
 	}
 	site := l.Site(f.Site)

@@ -20,6 +20,7 @@ import (
 	"k8s.io/client-go/dynamic"
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab/driver"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/trident"
 )
 
 // sidecarPod is the Pod that csi-addons believes the driver's sidecar to run in.
@@ -45,6 +46,9 @@ func (s *Site) installAPIs(ctx context.Context) error {
 	if s.dell != nil {
 		sources = append(sources, source{os.DirFS(s.plane.assets.DellManifests()), "*.yaml"})
 	}
+	if s.netapp != nil {
+		sources = append(sources, source{trident.CRDs, "crds/*.yaml"})
+	}
 	for _, source := range sources {
 		if err := install.files(ctx, source.files, source.pattern); err != nil {
 			return err
@@ -53,7 +57,7 @@ func (s *Site) installAPIs(ctx context.Context) error {
 	if err := install.waitEstablished(ctx); err != nil {
 		return err
 	}
-	for _, object := range slices.Concat(s.bindings(install), s.storage(), s.dellStorage()) {
+	for _, object := range slices.Concat(s.bindings(install), s.storage(), s.dellStorage(), s.tridentStorage()) {
 		if err := install.typed(ctx, object); err != nil {
 			return err
 		}

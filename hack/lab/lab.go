@@ -23,6 +23,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/hack/lab/assets"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/powerstore"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/process"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/trident"
 )
 
 // The two sites.
@@ -41,6 +42,8 @@ type Options struct {
 	Dir string
 	// Dell adds two PowerStore arrays to the sites, with Dell's own controllers.
 	Dell bool
+	// Trident adds two ONTAP clusters to the sites, with a stand-in for Trident.
+	Trident bool
 	// TransferTime is how long a snapshot takes between the sites; one second when zero.
 	TransferTime time.Duration
 	// Assets are the programs to run; when nil they are built or taken from the cache.
@@ -51,9 +54,10 @@ type Options struct {
 
 // Lab is a running pair of sites.
 type Lab struct {
-	// Array is the Ceph storage behind both sites, and PowerStore Dell's.
+	// Array is the Ceph storage behind both sites, PowerStore Dell's and ONTAP NetApp's.
 	Array      *array.Array
 	PowerStore *powerstore.Pair
+	ONTAP      *trident.Pair
 
 	dir       string
 	temporary bool
@@ -112,14 +116,14 @@ func (l *Lab) start(ctx context.Context, o Options) error {
 	l.Array = array.New(array.Options{
 		Sites: [2]array.Site{East, West}, Clock: clock.RealClock{}, TransferTime: o.TransferTime,
 	})
-	l.PowerStore = powerstore.New([2]string{East, West})
+	l.PowerStore, l.ONTAP = powerstore.New([2]string{East, West}), trident.NewPair(o.TransferTime)
 	names := []string{East, West}
 	ports, err := choosePorts(len(names))
 	if err != nil {
 		return err
 	}
 	for i, name := range names {
-		l.sites = append(l.sites, newSite(name, filepath.Join(l.dir, name), ports[i], l.Array, l.PowerStore))
+		l.sites = append(l.sites, newSite(name, filepath.Join(l.dir, name), ports[i], storages{l.Array, l.PowerStore, l.ONTAP}))
 	}
 	started := time.Now()
 	errs := make([]error, len(l.sites))

@@ -23,6 +23,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/hack/lab/process"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/provisioner"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/proxy"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/trident"
 )
 
 // The processes of a site, in the order they are started.
@@ -48,11 +49,11 @@ type Site struct {
 	// Driver answers csi-addons; its Faults break single calls.
 	Driver *driver.Server
 
-	dir       string
-	ports     ports
-	array     *array.Array
-	pair      *powerstore.Pair
+	dir   string
+	ports ports
+	storages
 	dell      *powerstore.Driver // nil without
+	netapp    *netapp            // nil without
 	plane     *controlPlane
 	proxy     *proxy.Proxy
 	processes map[string]*process.Process
@@ -60,8 +61,15 @@ type Site struct {
 	background func()
 }
 
-func newSite(name, dir string, p ports, a *array.Array, pair *powerstore.Pair) *Site {
-	return &Site{Name: name, dir: dir, ports: p, array: a, pair: pair, processes: map[string]*process.Process{}, background: func() {}}
+// storages are what both sites share.
+type storages struct {
+	array      *array.Array
+	powerstore *powerstore.Pair
+	ontap      *trident.Pair
+}
+
+func newSite(name, dir string, p ports, s storages) *Site {
+	return &Site{Name: name, dir: dir, ports: p, storages: s, processes: map[string]*process.Process{}, background: func() {}}
 }
 
 // start brings the site up, each step as soon as what it needs is there.
@@ -84,11 +92,14 @@ func (s *Site) start(ctx context.Context, l *process.Launcher, o Options) error 
 		return err
 	}
 	if o.Dell {
-		if s.dell, err = powerstore.Serve(ctx, s.pair, s.Name, s.plane.dellSocket()); err != nil {
+		if s.dell, err = powerstore.Serve(ctx, s.powerstore, s.Name, s.plane.dellSocket()); err != nil {
 			return err
 		}
 	}
-	for _, step := range []func(context.Context) error{s.startAPI, s.installAPIs, s.startControllers, s.waitUntilConnected} {
+	if o.Trident {
+		s.netapp = &netapp{log: o.Log}
+	}
+	for _, step := range []func(context.Context) error{s.startAPI, s.installAPIs, s.startTrident, s.startControllers, s.waitUntilConnected} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -137,6 +148,9 @@ func (s *Site) provision(ctx context.Context, client kubernetes.Interface) {
 	if s.dell != nil {
 		storages[powerstore.Name] = s.dell
 	}
+	if s.netapp != nil {
+		storages[trident.Name] = s.netapp.trident
+	}
 	for name, storage := range storages {
 		p := &provisioner.Provisioner{Client: client, Driver: name, Storage: storage}
 		all.Go(func() {
@@ -172,6 +186,7 @@ func (s *Site) await(ctx context.Context, name string, ready func(context.Contex
 // close ends the site: controllers first, so that their last words still reach the API.
 func (s *Site) close() error {
 	s.background()
+	s.StopTrident()
 	var errs []error
 	names := processNames()
 	slices.Reverse(names)

@@ -30,7 +30,7 @@ func (f *runFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.controller, "controller", "", "vgr-controller to run on each site; none when empty")
 	flags.StringArrayVar(&f.args, "controller-arg", nil, "additional flag of the controller; may be repeated")
-	flags.StringSliceVar(&f.backends, "backend", []string{"ceph"}, "storage to simulate: ceph, which is always there, and dell")
+	flags.StringSliceVar(&f.backends, "backend", []string{"ceph"}, "storage to simulate: ceph, which is always there, dell and trident")
 	flags.DurationVar(&f.transfer, "transfer-time", time.Second, "how long a snapshot takes from one site to the other")
 }
 
@@ -67,8 +67,8 @@ func newRun(s *session) *cobra.Command {
 // supervise runs the lab as long as the context lasts and nobody asks for its end.
 func supervise(ctx context.Context, dir control.StateDir, f *runFlags, log io.Writer) error {
 	for _, name := range f.backends {
-		if name != "ceph" && name != "dell" {
-			return fmt.Errorf("--backend: no storage %q; there are ceph and dell", name)
+		if !slices.Contains([]string{"ceph", "dell", "trident"}, name) {
+			return fmt.Errorf("--backend: no storage %q; there are ceph, dell and trident", name)
 		}
 	}
 	release, ok, err := dir.Acquire()
@@ -84,7 +84,8 @@ func supervise(ctx context.Context, dir control.StateDir, f *runFlags, log io.Wr
 		return err
 	}
 	l, err := lab.Start(ctx, lab.Options{
-		Dir: string(dir), ControllerBinary: f.controller, ControllerArgs: f.args, TransferTime: f.transfer, Dell: slices.Contains(f.backends, "dell"), Log: log,
+		Dir: string(dir), ControllerBinary: f.controller, ControllerArgs: f.args, TransferTime: f.transfer,
+		Dell: slices.Contains(f.backends, "dell"), Trident: slices.Contains(f.backends, "trident"), Log: log,
 	})
 	if err != nil {
 		return err

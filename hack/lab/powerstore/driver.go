@@ -59,12 +59,12 @@ func (d *Driver) Stop() error {
 
 // Create implements what the lab's provisioner needs: a volume in the group that its StorageClass and
 // namespace stand for, as the driver names it.
-func (d *Driver) Create(claim *corev1.PersistentVolumeClaim, parameters map[string]string) *corev1.CSIPersistentVolumeSource {
+func (d *Driver) Create(_ context.Context, claim *corev1.PersistentVolumeClaim, parameters map[string]string) (*corev1.CSIPersistentVolumeSource, error) {
 	group := fmt.Sprintf("%s-%s-%s-%s", parameters[Prefix+"/volumeGroupPrefix"], claim.Namespace, parameters[Prefix+"/remoteSystem"], parameters[Prefix+"/rpo"])
 	return &corev1.CSIPersistentVolumeSource{
 		Driver: Name, VolumeHandle: d.pair.Create(d.site, group, string(claim.UID)), FSType: "ext4",
 		VolumeAttributes: map[string]string{"arrayID": "PS-" + d.site, "Protocol": "scsi"},
-	}
+	}, nil
 }
 
 // Delete keeps the volume: the StorageClass of the lab retains.

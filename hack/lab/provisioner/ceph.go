@@ -4,6 +4,7 @@
 package provisioner
 
 import (
+	"context"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -19,7 +20,7 @@ type Ceph struct {
 }
 
 // Create implements Storage.
-func (c Ceph) Create(claim *corev1.PersistentVolumeClaim, parameters map[string]string) *corev1.CSIPersistentVolumeSource {
+func (c Ceph) Create(_ context.Context, claim *corev1.PersistentVolumeClaim, parameters map[string]string) (*corev1.CSIPersistentVolumeSource, error) {
 	size := claim.Spec.Resources.Requests[corev1.ResourceStorage]
 	handle := c.Array.CreateImage(c.Site, fmt.Sprintf("%s/%s#%.8s", claim.Namespace, claim.Name, claim.UID), size.Value())
 	uuid := handle[len(handle)-36:] // the last part of every handle
@@ -32,7 +33,7 @@ func (c Ceph) Create(claim *corev1.PersistentVolumeClaim, parameters map[string]
 			"imageFeatures": "layering", "imageName": "csi-vol-" + uuid,
 			"storage.kubernetes.io/csiProvisionerIdentity": "1700000000000-1-" + c.Driver,
 		},
-	}
+	}, nil
 }
 
 // Delete implements Storage.

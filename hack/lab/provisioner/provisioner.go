@@ -30,7 +30,8 @@ const provisionedBy = "pv.kubernetes.io/provisioned-by"
 
 // Storage makes and deletes volumes.
 type Storage interface {
-	Create(claim *corev1.PersistentVolumeClaim, parameters map[string]string) *corev1.CSIPersistentVolumeSource
+	// Create makes the volume of a claim, once; it is called again after an error.
+	Create(ctx context.Context, claim *corev1.PersistentVolumeClaim, parameters map[string]string) (*corev1.CSIPersistentVolumeSource, error)
 	// Delete succeeds when the volume is gone already.
 	Delete(handle string) error
 }
@@ -118,8 +119,11 @@ func (p *Provisioner) provision(ctx context.Context, namespace, name string) err
 	if err != nil || class.Provisioner != p.Driver {
 		return ignoreNotFound(err)
 	}
-	volume := p.volume(claim, class, p.Storage.Create(claim, class.Parameters))
-	_, err = p.Client.CoreV1().PersistentVolumes().Create(ctx, volume, metav1.CreateOptions{})
+	source, err := p.Storage.Create(ctx, claim, class.Parameters)
+	if err != nil {
+		return err
+	}
+	_, err = p.Client.CoreV1().PersistentVolumes().Create(ctx, p.volume(claim, class, source), metav1.CreateOptions{})
 	if apierrors.IsAlreadyExists(err) {
 		return nil
 	}

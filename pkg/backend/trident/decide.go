@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package trident drives NetApp Trident (trident.netapp.io): one TridentMirrorRelationship for each
-// PVC of a group. No program offers it yet: it waits for end-to-end tests and for group snapshots.
+// PVC of a group.
 //
 // Three facts shape it. Trident fences nothing: a promotion leaves the source writable. It cannot
 // demote either: a volume that was written to follows its peer only by giving up all that it alone

@@ -1,0 +1,203 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/unified-replication/kubectl-vgr/hack/lab"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/trident"
+)
+
+// netapp is a namespace with a group on ONTAP.
+type netapp struct {
+	*scene
+	// names are what the test calls the volumes: "east data".
+	names map[string]string
+}
+
+func newNetApp(t *testing.T) netapp {
+	t.Helper()
+	n := netapp{newScene(t), map[string]string{}}
+	for _, site := range []string{lab.East, lab.West} {
+		class := &vgrv1.VolumeGroupReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: "netapp"}, Spec: vgrv1.ClassSpec{
+			Provisioner: trident.Name, Parameters: map[string]string{"replicationPolicy": "MirrorAllSnapshots", "replicationSchedule": "5min", "schedulingInterval": "5m"},
+		}}
+		if err := client.IgnoreAlreadyExists(n.sites[site].Create(t.Context(), class)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("operations: %q", n.operations())
+		}
+	})
+	n.claim2("data", "logs")
+	n.done("create", "db", "-n", n.ns, "--class", "netapp", "-l", "app=db", "--yes")
+	n.ready(lab.East, "db", vgrv1.StatePrimary, 2)
+	n.ready(lab.West, "db", vgrv1.StateSecondary, 2)
+	n.learn("data", "logs")
+	return n
+}
+
+// claim2 makes claims of the application on the east.
+func (n netapp) claim2(names ...string) {
+	n.t.Helper()
+	for _, name := range names {
+		n.create(lab.East, n.claim(name, lab.TridentStorageClass, map[string]string{"app": "db"}))
+	}
+	n.bound(lab.East, names...)
+}
+
+// learn remembers which volumes are behind claims.
+func (n netapp) learn(claims ...string) {
+	n.t.Helper()
+	for _, site := range []string{lab.East, lab.West} {
+		for _, claim := range claims {
+			n.names[n.volume(site, claim)] = site + " " + claim
+		}
+	}
+}
+
+func (n netapp) volume(site, claim string) string {
+	n.t.Helper()
+	h, err := n.lab.Site(site).ONTAPHandle(n.t.Context(), n.ns, claim)
+	n.must(err)
+	return h
+}
+
+// operations are what ONTAP was asked for in this test.
+func (n netapp) operations() []string {
+	var out []string
+	for _, op := range n.lab.ONTAP.Operations() {
+		what, handle, _ := strings.Cut(op, " ")
+		if name := n.names[handle]; name != "" {
+			out = append(out, what+" "+name)
+		}
+	}
+	return out
+}
+
+// did compares with what ONTAP was asked for; volumes of a group have no order.
+func (n netapp) did(want ...string) {
+	n.t.Helper()
+	var all []string
+	for _, op := range want {
+		all = append(all, op+" data", op+" logs")
+	}
+	got := n.operations()
+	for i := 0; i+1 < len(got); i += 2 {
+		slices.Sort(got[i : i+2])
+	}
+	if !slices.Equal(got, all) {
+		n.t.Errorf("ONTAP was asked for\n%q, want\n%q", got, all)
+	}
+}
+
+func (n netapp) write(site string, times int64) {
+	n.t.Helper()
+	for _, claim := range []string{"data", "logs"} {
+		if !n.lab.ONTAP.Write(n.volume(site, claim), times) {
+			n.t.Fatalf("%s of %s is not writable", claim, site)
+		}
+	}
+}
+
+func (n netapp) has(site string, times int64) {
+	n.t.Helper()
+	for _, claim := range []string{"data", "logs"} {
+		if got := n.lab.ONTAP.Written(n.volume(site, claim)); got != times {
+			n.t.Errorf("%s of %s has %d writes, want %d", claim, site, got, times)
+		}
+	}
+}
+
+// oneWriter checks which site can be written to.
+func (n netapp) oneWriter(site, other string) {
+	n.t.Helper()
+	for _, claim := range []string{"data", "logs"} {
+		if !n.lab.ONTAP.Writable(n.volume(site, claim)) || n.lab.ONTAP.Writable(n.volume(other, claim)) {
+			n.t.Errorf("%s: %s is to be writable, and %s not", claim, site, other)
+		}
+	}
+}
+
+// isolate cuts a site off, for us and for its storage; mend undoes it.
+func (n netapp) isolate(site string) (mend func()) {
+	return dell{n.scene}.isolate(site)
+}
+
+// breaks has an operation of ONTAP fail until mended, or until the end of the test.
+func (n netapp) breaks(operation string) (mend func()) {
+	n.lab.ONTAP.Break(operation, errors.New("ONTAP says no"))
+	mend = func() { n.lab.ONTAP.Break(operation, nil) }
+	n.t.Cleanup(mend)
+	return mend
+}
+
+// relationship is the TridentMirrorRelationship of a claim.
+func (n netapp) relationship(site, claim string) (*unstructured.Unstructured, error) {
+	u := &unstructured.Unstructured{}
+	u.SetGroupVersionKind(schema.GroupVersionKind{Group: "trident.netapp.io", Version: "v1", Kind: "TridentMirrorRelationship"})
+	return u, n.sites[site].Get(n.t.Context(), client.ObjectKey{Namespace: n.ns, Name: claim}, u)
+}
+
+// TestTridentThereAndBack: a planned failover there and back loses nothing, and one site is writable at
+// its end.
+func TestTridentThereAndBack(t *testing.T) {
+	n := newNetApp(t)
+	n.did("establish west")
+	n.write(lab.East, 7)
+	n.done("failover", "db", "-n", n.ns, "--to", "west", "--yes")
+	n.ready(lab.West, "db", vgrv1.StatePrimary, 2)
+	n.ready(lab.East, "db", vgrv1.StateSecondary, 2)
+	n.has(lab.West, 7)
+	n.oneWriter(lab.West, lab.East)
+	n.write(lab.West, 3)
+	n.done("failover", "db", "-n", n.ns, "--to", "east", "--yes")
+	n.ready(lab.East, "db", vgrv1.StatePrimary, 2)
+	n.has(lab.East, 10)
+	n.oneWriter(lab.East, lab.West)
+	n.did("establish west", "update west", "promote west", "resync east", "update east", "promote east", "resync west")
+}
+
+// TestTridentSourceLost: the source is lost, promoted without it, returns, and is taken back.
+func TestTridentSourceLost(t *testing.T) {
+	n := newNetApp(t)
+	n.write(lab.East, 5) // never crosses: the schedule has not run
+	mend := n.isolate(lab.East)
+	if r := n.vgr("failover", "db", "-n", n.ns, "--to", "west", "--yes"); r.code != 6 {
+		t.Errorf("planned, without the source: exit code %d\n%s", r.code, r.errOut)
+	}
+	n.done("failover", "db", "-n", n.ns, "--to", "west", "--unplanned", "--accept-data-loss", "unknown", "--yes")
+	n.did("establish west", "promote west")
+	n.write(lab.West, 1)
+	mend()
+	if out := n.vgr("list", "-n", n.ns).out; !strings.Contains(out, "SplitBrain") {
+		t.Errorf("both are writable, and list says\n%s", out)
+	}
+	n.has(lab.East, 5)
+	if r := n.vgr("failback", "db", "-n", n.ns, "--to", "east", "--yes"); r.code != 2 {
+		t.Errorf("failback without naming what is discarded: exit code %d\n%s", r.code, r.errOut)
+	}
+	n.done("failback", "db", "-n", n.ns, "--to", "east", "--discard-site", "east", "--yes")
+	n.ready(lab.East, "db", vgrv1.StatePrimary, 2)
+	n.has(lab.East, 1)
+	n.oneWriter(lab.East, lab.West)
+	n.did("establish west", "promote west", "resync east", "update east", "promote east", "resync west")
+}
+
+var _ = fmt.Sprint
+var _ context.Context
