@@ -31,14 +31,7 @@ func (d dell) array() string { return "csi-" + d.ns + "-RT-west-Five_Minutes" }
 func newDell(t *testing.T) dell {
 	t.Helper()
 	d := dell{newScene(t)}
-	for _, site := range []string{lab.East, lab.West} {
-		class := &vgrv1.VolumeGroupReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: "dell"}, Spec: vgrv1.ClassSpec{
-			Provisioner: powerstore.Name, Parameters: map[string]string{"schedulingInterval": "5m"},
-		}}
-		if err := client.IgnoreAlreadyExists(d.sites[site].Create(t.Context(), class)); err != nil {
-			t.Fatal(err)
-		}
-	}
+	d.class()
 	t.Cleanup(func() {
 		if t.Failed() {
 			d.tail(lab.DellReplicator)
@@ -53,6 +46,19 @@ func newDell(t *testing.T) dell {
 	d.done("create", "db", "-n", d.ns, "--class", "dell", "-l", "app=db", "--yes")
 	d.ready(lab.West, "db", vgrv1.StateSecondary, 2)
 	return d
+}
+
+// class makes the class on both sites.
+func (d dell) class() {
+	d.t.Helper()
+	for _, site := range []string{lab.East, lab.West} {
+		class := &vgrv1.VolumeGroupReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: "dell"}, Spec: vgrv1.ClassSpec{
+			Provisioner: powerstore.Name, Parameters: map[string]string{"schedulingInterval": "5m"},
+		}}
+		if err := client.IgnoreAlreadyExists(d.sites[site].Create(d.t.Context(), class)); err != nil {
+			d.t.Fatal(err)
+		}
+	}
 }
 
 // actions are those that the arrays were asked for in this test.
@@ -230,15 +236,4 @@ func TestDellDelete(t *testing.T) {
 	d.did()
 	d.done("create", "db", "-n", d.ns, "--class", "dell", "-l", "app=db", "--yes")
 	d.ready(lab.East, "db", vgrv1.StatePrimary, 2)
-}
-
-// TestTwoBackends: groups on different backends in one namespace do not disturb each other.
-func TestTwoBackends(t *testing.T) {
-	d := newDell(t)
-	d.pair("ceph")
-	d.done("failover", "db", "-n", d.ns, "--to", "west", "--yes")
-	d.ready(lab.East, "ceph", vgrv1.StatePrimary, 1)
-	d.done("failover", "ceph", "-n", d.ns, "--to", "west", "--yes")
-	d.ready(lab.West, "db", vgrv1.StatePrimary, 2)
-	d.ready(lab.West, "ceph", vgrv1.StatePrimary, 1)
 }

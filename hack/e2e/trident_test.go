@@ -199,5 +199,161 @@ func TestTridentSourceLost(t *testing.T) {
 	n.did("establish west", "promote west", "resync east", "update east", "promote east", "resync west")
 }
 
-var _ = fmt.Sprint
-var _ context.Context
+// TestTridentErrors: ONTAP refuses each thing once. The group says so, nothing else happens, and it is
+// tried again when that is asked for.
+func TestTridentErrors(t *testing.T) {
+	n := newNetApp(t)
+	retry := 0
+	again := func(site string) {
+		retry++
+		n.change(site, "db", func(g *vgrv1.VolumeGroupReplication) {
+			g.Annotations[vgrv1.AnnotationRetry] = fmt.Sprint(retry)
+		})
+	}
+	mend := n.breaks(trident.OpUpdate)
+	r := n.vgr("failover", "db", "-n", n.ns, "--to", "west", "--yes", "--timeout", "15s")
+	if r.code != 3 || !strings.Contains(r.out+r.errOut, "ONTAP says no") {
+		t.Errorf("a failed update: exit code %d\n%s%s", r.code, r.out, r.errOut)
+	}
+	n.oneWriter(lab.East, lab.West)
+	mend()
+	mend = n.breaks(trident.OpPromote)
+	again(lab.West)
+	r = n.vgr("failover", "db", "-n", n.ns, "--to", "west", "--yes", "--timeout", "15s")
+	if r.code == 0 || !strings.Contains(r.out+r.errOut, "Could not promote mirror") {
+		t.Errorf("a failed promotion: exit code %d\n%s%s", r.code, r.out, r.errOut)
+	}
+	n.oneWriter(lab.East, lab.West)
+	mend()
+	again(lab.West)
+	n.ready(lab.West, "db", vgrv1.StatePrimary, 2)
+	mend = n.breaks(trident.OpResync)
+	r = n.vgr("failover", "db", "-n", n.ns, "--to", "west", "--yes", "--timeout", "15s")
+	if r.code == 0 || !strings.Contains(r.out+r.errOut, "Could not reestablish mirror") {
+		t.Errorf("a failed resynchronisation: exit code %d\n%s%s", r.code, r.out, r.errOut)
+	}
+	mend()
+	again(lab.East)
+	n.done("failover", "db", "-n", n.ns, "--to", "west", "--yes")
+	n.ready(lab.East, "db", vgrv1.StateSecondary, 2)
+	n.oneWriter(lab.West, lab.East)
+}
+
+// TestTridentRestarts in the middle of an update, which it gives up then. The next run asks for another
+// one.
+func TestTridentRestarts(t *testing.T) {
+	n := newNetApp(t)
+	west := n.lab.Site(lab.West)
+	n.write(lab.East, 2)
+	n.change(lab.West, "db", func(g *vgrv1.VolumeGroupReplication) {
+		g.Annotations[vgrv1.AnnotationSyncRequest] = "test/1"
+	})
+	n.eventually("an update to run", func(context.Context) error {
+		if !slices.ContainsFunc(n.operations(), func(op string) bool { return strings.HasPrefix(op, trident.OpUpdate) }) {
+			return errors.New("none does")
+		}
+		return nil
+	})
+	west.StopTrident()
+	n.must(west.StartTrident(t.Context()))
+	n.says(lab.West, "db", vgrv1.ReasonBackendError, "detected at startup, marking as Failed")
+	n.done("failover", "db", "-n", n.ns, "--to", "west", "--yes")
+	n.has(lab.West, 2)
+}
+
+// TestTridentControllerDies between what it asks for and the answer.
+func TestTridentControllerDies(t *testing.T) {
+	n := newNetApp(t)
+	west := n.lab.Site(lab.West)
+	west.StopTrident()
+	n.change(lab.West, "db", func(g *vgrv1.VolumeGroupReplication) { g.Spec.ReplicationState = vgrv1.Primary })
+	n.says(lab.West, "db", vgrv1.ReasonProgressing, "0 of 2 volumes are as asked")
+	n.must(west.Kill(t.Context(), lab.Controller))
+	n.must(west.StartTrident(t.Context()))
+	n.eventually("both volumes to be promoted", func(context.Context) error {
+		for _, claim := range []string{"data", "logs"} {
+			if !n.lab.ONTAP.Writable(n.volume(lab.West, claim)) {
+				return fmt.Errorf("%s is not", claim)
+			}
+		}
+		return nil
+	})
+	n.must(west.StartProc(lab.Controller))
+	n.ready(lab.West, "db", vgrv1.StatePrimary, 2)
+	n.did("establish west", "promote west")
+}
+
+// TestTridentJoin: a PVC joins the group on both sites, its relationship before its copy.
+func TestTridentJoin(t *testing.T) {
+	n := newNetApp(t)
+	n.claim2("more")
+	n.ready(lab.East, "db", vgrv1.StatePrimary, 3)
+	if r := n.vgr("failover", "db", "-n", n.ns, "--to", "west", "--yes"); r.code != 2 {
+		t.Errorf("failover of a volume without a copy: exit code %d\n%s", r.code, r.errOut)
+	}
+	n.done("create", "db", "-n", n.ns, "--class", "netapp", "-l", "app=db", "--yes")
+	n.ready(lab.West, "db", vgrv1.StateSecondary, 3)
+	n.done("failover", "db", "-n", n.ns, "--to", "west", "--yes")
+	if !n.lab.ONTAP.Writable(n.volume(lab.West, "more")) {
+		t.Error("the new volume has not moved")
+	}
+}
+
+// TestTridentDelete keeps the relationships, since to delete one breaks it, unless that is asked for.
+func TestTridentDelete(t *testing.T) {
+	n := newNetApp(t)
+	g := n.get(lab.West, "db")
+	n.done("delete", "db", "-n", n.ns, "--retain", "--yes", "--context", "west", "--peer-context", "east")
+	n.gone(lab.West, g)
+	n.oneWriter(lab.East, lab.West)
+	if _, err := n.relationship(lab.West, "data"); err != nil {
+		t.Fatal(err)
+	}
+	n.done("create", "db", "-n", n.ns, "--class", "netapp", "-l", "app=db", "--yes")
+	n.ready(lab.West, "db", vgrv1.StateSecondary, 2)
+	n.did("establish west")
+	g = n.get(lab.West, "db")
+	n.done("delete", "db", "-n", n.ns, "--yes", "--context", "west", "--peer-context", "east")
+	n.gone(lab.West, g)
+	if _, err := n.relationship(lab.West, "data"); client.IgnoreNotFound(err) != nil || err == nil {
+		t.Errorf("the relationship is there still: %v", err)
+	}
+	n.did("establish west", "promote west")
+}
+
+// TestThreeBackends: groups on different backends in one namespace do not disturb each other, and one
+// command moves them all.
+func TestThreeBackends(t *testing.T) {
+	n := newNetApp(t)
+	d := dell{n.scene}
+	d.class()
+	d.create(lab.East, d.claim("power", lab.DellStorageClass, map[string]string{"app": "power"}))
+	d.bound(lab.East, "power")
+	d.done("create", "power", "-n", d.ns, "--class", "dell", "-l", "app=power", "--yes")
+	n.pair("ceph")
+	n.done("failover", "db", "-n", n.ns, "--to", "west", "--yes")
+	n.ready(lab.East, "ceph", vgrv1.StatePrimary, 1)
+	n.ready(lab.East, "power", vgrv1.StatePrimary, 1)
+	n.done("failover", "db", "-n", n.ns, "--to", "east", "--yes")
+	n.done("failover", "--all", "-n", n.ns, "--to", "west", "--yes")
+	n.ready(lab.West, "db", vgrv1.StatePrimary, 2)
+	n.ready(lab.West, "ceph", vgrv1.StatePrimary, 1)
+	n.ready(lab.West, "power", vgrv1.StatePrimary, 1)
+}
+
+// TestTridentFalsePromotion: Trident reports promoted of a volume that nobody can write to when it
+// cannot ask ONTAP. Nothing in Kubernetes tells; the volume's message says so.
+func TestTridentFalsePromotion(t *testing.T) {
+	n := newNetApp(t)
+	n.breaks(trident.OpGet)
+	n.change(lab.West, "db", func(g *vgrv1.VolumeGroupReplication) { g.Spec.ReplicationState = vgrv1.Primary })
+	n.ready(lab.West, "db", vgrv1.StatePrimary, 2)
+	if n.lab.ONTAP.Writable(n.volume(lab.West, "data")) {
+		t.Fatal("it is writable")
+	}
+	for _, v := range n.get(lab.West, "db").Status.Volumes {
+		if !strings.Contains(v.Message, "only a mount for writing proves it") || v.Health == vgrv1.HealthHealthy {
+			t.Errorf("%s is %s: %s", v.Name, v.Health, v.Message)
+		}
+	}
+}

@@ -205,7 +205,11 @@ func (n *next) update(s Step) *Decision {
 	}
 	if r := n.op.record(s.ID); n.op.asked(s.ID) {
 		if n.to.Group.Status.LastSyncRequest != n.op.syncRequest(r.Attempt) {
-			return &Decision{Operation: n.op, Step: s, Wait: n.to.Name + " has not reported the last update yet"}
+			wait := n.to.Name + " has not reported the last update yet"
+			if r := n.to.ready(); r != nil && r.Status != metav1.ConditionTrue {
+				wait += ": " + n.to.says()
+			}
+			return &Decision{Operation: n.op, Step: s, Wait: wait}
 		}
 		n.op.finish(s.ID, n.to.Now)
 		return nil

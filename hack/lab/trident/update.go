@@ -55,7 +55,7 @@ func (t *Trident) carryOut(ctx context.Context, a *action, retry bool) error {
 	}
 	u, err := t.dynamic.Resource(relationships()).Namespace(a.Namespace).Get(ctx, a.Spec.Relationship, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		return fmt.Errorf("TridentMirrorRelationship '%v' for TridentActionMirrorUpdate '%v' does not yet exist.", a.Spec.Relationship, a.Name)
+		return fmt.Errorf("TridentMirrorRelationship '%v' for TridentActionMirrorUpdate '%v' does not yet exist.", a.Spec.Relationship, a.Name) //nolint:staticcheck // Trident's words
 	}
 	if err != nil {
 		return errLater

@@ -4,6 +4,7 @@
 package trident
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -149,6 +150,7 @@ func (a *Adapter) write(ctx context.Context, g backend.Group, v volume, spec Mir
 	if m := v.mirror(); m != nil {
 		after := m.DeepCopy()
 		after.Spec = spec
+		metav1.SetMetaDataAnnotation(&after.ObjectMeta, annotationTold, wishOf(g)+"/"+cmp.Or(spec.State, asksFor(m)))
 		return a.client.Patch(ctx, after, client.MergeFromWithOptions(m, client.MergeFromWithOptimisticLock{}))
 	}
 	m := &Mirror{
@@ -156,6 +158,7 @@ func (a *Adapter) write(ctx context.Context, g backend.Group, v volume, spec Mir
 		ObjectMeta: metav1.ObjectMeta{Namespace: g.Owner.Namespace, Name: v.member.PVC, Labels: g.Owner.Labels()},
 		Spec:       spec,
 	}
+	metav1.SetMetaDataAnnotation(&m.ObjectMeta, annotationTold, wishOf(g)+"/"+spec.State)
 	err := a.client.Create(ctx, m)
 	if !apierrors.IsAlreadyExists(err) {
 		return err

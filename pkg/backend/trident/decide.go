@@ -63,6 +63,9 @@ func decide(g backend.Group, v volume) (*MirrorSpec, *backend.Problem) {
 		slices.Sort(names)
 		return nil, backend.Problemf(vgrv1.ReasonObjectConflict, "PVC %s is in %d objects of kind %s (%s); Trident serves only one", v.member.PVC, len(names), mirrorKind, strings.Join(names, ", "))
 	}
+	if m := v.mirror(); m != nil && plays(g, asksFor(m)) {
+		return again(g, m), nil
+	}
 	if g.State == vgrv1.Primary {
 		return lead(g, v), nil
 	}
@@ -71,21 +74,16 @@ func decide(g backend.Group, v volume) (*MirrorSpec, *backend.Problem) {
 
 // lead makes a volume writable. Its Mirror publishes the handle by which the peer can follow it.
 func lead(g backend.Group, v volume) *MirrorSpec {
-	m := v.mirror()
-	switch {
-	case m == nil:
-		return &MirrorSpec{
-			State:               promoted,
-			ReplicationPolicy:   g.Class.Parameters[replicationPolicy],
-			ReplicationSchedule: g.Class.Parameters[replicationSchedule],
-			VolumeMappings:      []VolumeMapping{{LocalPVCName: v.member.PVC}},
-		}
-	case m.Spec.State == promoted:
-		return nil
-	default:
+	if m := v.mirror(); m != nil {
 		spec := m.DeepCopy().Spec
 		spec.State = promoted
 		return &spec
+	}
+	return &MirrorSpec{
+		State:               promoted,
+		ReplicationPolicy:   g.Class.Parameters[replicationPolicy],
+		ReplicationSchedule: g.Class.Parameters[replicationSchedule],
+		VolumeMappings:      []VolumeMapping{{LocalPVCName: v.member.PVC}},
 	}
 }
 
@@ -96,9 +94,6 @@ func follow(g backend.Group, v volume) (*MirrorSpec, *backend.Problem) {
 	if m == nil {
 		return nil, backend.Problemf(vgrv1.ReasonBackendError,
 			"PVC %s has no %s; a volume can only follow when that was there before its PVC, which kubectl vgr create --peer-context sees to", v.member.PVC, mirrorKind)
-	}
-	if follows(m.Spec.State) {
-		return nil, nil //nolint:nilnil // it asks for that already
 	}
 	handle, known := g.PeerHandles[v.member.PVC], m.said().RemoteVolumeHandle
 	switch {

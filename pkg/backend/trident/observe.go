@@ -31,6 +31,10 @@ func observeVolume(v volume) vgrv1.VolumeStatus {
 	said := m.said()
 	out.ReplicationHandle = said.LocalVolumeHandle
 	since := said.State + " since " + cmp.Or(said.LastTransitionTime, "an unknown time")
+	if retrying(m) {
+		out.Message = fmt.Sprintf("to be %s once more; Trident's last word is of %s", asksFor(m), cmp.Or(said.LastTransitionTime, "an unknown time"))
+		return out
+	}
 	switch said.State {
 	case "":
 		out.Message = "Trident has said nothing yet: the PVC is not bound, or Trident does not run"
@@ -43,9 +47,13 @@ func observeVolume(v volume) vgrv1.VolumeStatus {
 		out.State, out.Message = vgrv1.StateSecondary, since+"; Trident reports neither lag nor later failures"
 	case establishing, reestablishing:
 		out.State, out.Health, out.Message = vgrv1.StateSecondary, vgrv1.HealthResyncing, since
-	case failed, invalid:
+	case invalid:
 		out.Health = vgrv1.HealthError
-		out.Message = fmt.Sprintf("%s: %s; Trident tries again only when the spec changes or it restarts", since, cmp.Or(said.Message, "without a message"))
+		out.Message = fmt.Sprintf("%s: %s; Trident looks again only when the spec changes or it restarts", since, cmp.Or(said.Message, "without a message"))
+	case failed:
+		out.Health = vgrv1.HealthError
+		out.Message = fmt.Sprintf("%s: %s; mend that, then set the annotation %s to a new value to have it tried again",
+			since, cmp.Or(said.Message, "without a message"), vgrv1.AnnotationRetry)
 	default: // promoting, released, and what a later version may say
 		out.Message = since
 	}

@@ -74,6 +74,10 @@ func TestObserve(t *testing.T) {
 	wants.SyncRequest = "op/1"
 	mended := wants
 	mended.Wish = "2"
+	toldNow := func(m *Mirror) {
+		m.Annotations = map[string]string{annotationTold: wishOf(follow) + "/" + reestablished}
+	}
+	unread := func(m *Mirror) { m.Generation, m.Status.Conditions[0].ObservedGeneration = 3, 2 }
 	cases := map[string]struct {
 		group   backend.Group
 		mirrors []*Mirror
@@ -94,6 +98,13 @@ func TestObserve(t *testing.T) {
 		"promotion runs":                            {lead, []*Mirror{mirrorOf(promoted, "promoting")}, nil},
 		"promotion asked for, not looked at":        {lead, []*Mirror{mirrorOf(promoted, established)}, nil},
 		"promotion failed, and stays so":            {lead, []*Mirror{mirrorOf(promoted, failed).with(gone)}, nil},
+		"failed, and told for an earlier wish":      {follow, []*Mirror{mirrorOf(reestablished, failed)}, nil},
+		"failed, and told for this wish":            {follow, []*Mirror{mirrorOf(reestablished, failed).with(toldNow)}, nil},
+		"retry, asks for nothing, not answered":     {follow, []*Mirror{mirrorOf("", failed).with(toldNow)}, nil},
+		"retry, asks for nothing, answered":         {follow, []*Mirror{mirrorOf("", invalid).with(toldNow)}, nil},
+		"retry, asked again":                        {follow, []*Mirror{mirrorOf(reestablished, invalid).with(toldNow).with(unread)}, nil},
+		"retry, overtaken by a promotion":           {lead, []*Mirror{mirrorOf("", invalid).with(toldNow)}, nil},
+		"asks for nothing, made by somebody else":   {follow, []*Mirror{mirrorOf("", invalid)}, nil},
 		"the driver cannot mirror":                  {follow, []*Mirror{mirrorOf(established, invalid)}, nil},
 		"to follow, the peer is not seen":           {follow, []*Mirror{mirrorOf(promoted, promoted)}, nil},
 		"to follow, the peer was lost":              {group(secondary, vgrv1.PeerLost), []*Mirror{mirrorOf(promoted, promoted)}, nil},

@@ -57,6 +57,8 @@ type MirrorCondition struct {
 	RemoteVolumeHandle  string `json:"remoteVolumeHandle,omitempty"`
 	ReplicationPolicy   string `json:"replicationPolicy,omitempty"`
 	ReplicationSchedule string `json:"replicationSchedule,omitempty"`
+	// ObservedGeneration is that of the spec when State last changed.
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 }
 
 // Update states.

@@ -1,0 +1,69 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package trident
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+)
+
+// Trident leaves what has failed as it is until the spec changes. To have it tried again a Mirror asks
+// for nothing for a moment, which Trident answers with invalid and does nothing about, and then for
+// the same as before. The answer in between is waited for: without it a second failure could not be
+// told from the first.
+
+// annotationTold on a Mirror is the wish of the group that it was last written for, and the state that
+// it is to be in: "<hash>/<state>".
+const annotationTold = "replication.unified.io/told"
+
+func told(m *Mirror) (wish, state string) {
+	wish, state, _ = strings.Cut(m.Annotations[annotationTold], "/")
+	return wish, state
+}
+
+func wishOf(g backend.Group) string {
+	sum := sha256.Sum256([]byte(g.Wish))
+	return hex.EncodeToString(sum[:4])
+}
+
+// asksFor is the state that a Mirror is to be in, also while it asks for nothing.
+func asksFor(m *Mirror) string {
+	_, state := told(m)
+	return cmp.Or(m.Spec.State, state)
+}
+
+// retrying is true from the moment in which a Mirror asks for nothing, until Trident has answered what
+// it asks for then.
+func retrying(m *Mirror) bool {
+	_, state := told(m)
+	return state != "" && (m.Spec.State == "" || m.said().State == invalid && m.said().ObservedGeneration < m.Generation)
+}
+
+// again is the next write of a retry: nil when none is due. There is one for each wish.
+func again(g backend.Group, m *Mirror) *MirrorSpec {
+	spec := m.DeepCopy().Spec
+	wish, state := told(m)
+	switch {
+	case m.Spec.State == "" && m.said().State == invalid:
+		spec.State = state
+	case m.Spec.State != "" && m.said().State == failed && wish != wishOf(g):
+		spec.State = ""
+	default:
+		return nil
+	}
+	return &spec
+}
+
+// plays says whether a Mirror that asks for a state plays the group's role.
+func plays(g backend.Group, state string) bool {
+	if g.State == vgrv1.Primary {
+		return state == promoted
+	}
+	return follows(state)
+}
