@@ -87,6 +87,10 @@ func (b *Builder) group(namespace, name string, sites []SiteInput, objects []*vg
 		g.LastSyncTime = p.LastSyncTime
 		lag := max(0, int64(clockOf(sites, p.Site, now).Sub(p.LastSyncTime.Time).Seconds()))
 		g.LagSeconds = &lag
+	} else if ok && reportsNothing(p) {
+		for _, s := range g.Sites {
+			g.LastSyncTime = cmp.Or(g.LastSyncTime, s.LastSyncTime)
+		}
 	}
 	g.Verdict = judge(g, sites)
 	return g

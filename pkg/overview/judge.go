@@ -179,6 +179,12 @@ func unproven(g Group, _ []SiteInput) *Verdict {
 	return nil
 }
 
+// reportsNothing says whether the backend never tells a primary how replication goes.
+func reportsNothing(p GroupSite) bool {
+	r := meta.FindStatusCondition(p.Conditions, vgrv1.ConditionReplicating)
+	return r != nil && r.Status == metav1.ConditionUnknown && r.Reason == vgrv1.ReasonNotReported
+}
+
 // judgedByStorage says whether the storage itself vouches for the link, without a time.
 func judgedByStorage(p GroupSite) bool {
 	r := meta.FindStatusCondition(p.Conditions, vgrv1.ConditionReplicating)

@@ -99,7 +99,8 @@ type Group struct {
 	Backend   string  `json:"backend,omitempty"`
 	// ScheduleSeconds is the class's interval; absent when the class does not say.
 	ScheduleSeconds *int64 `json:"scheduleSeconds,omitempty"`
-	// LastSyncTime and LagSeconds come from the primary; absent when they are not known.
+	// LastSyncTime and LagSeconds come from the primary; absent when they are not known. Of a backend
+	// that tells a primary nothing, LastSyncTime is the secondary's, and there is no lag.
 	LastSyncTime *metav1.Time `json:"lastSyncTime,omitempty"`
 	LagSeconds   *int64       `json:"lagSeconds,omitempty"`
 	// Operation is the group's last failover or failback; absent when it has never been moved.

@@ -115,6 +115,20 @@ func TestHeadline(t *testing.T) {
 	}
 }
 
+// TestLastSyncOfTheCopy: of a backend that tells a primary nothing, the last synchronisation is the one
+// that the copy knows of, and says nothing about a lag. Of others the copy's is not looked at.
+func TestLastSyncOfTheCopy(t *testing.T) {
+	copied := group(vgrv1.Secondary, vgrv1.StateSecondary, time.Minute, condition("Ready", "True", "Demoted"))
+	for reason, shown := range map[string]bool{vgrv1.ReasonNotReported: true, "Replicating": false} {
+		east := overview.SiteInput{Site: overview.Site{Name: "east", Answered: true}, Groups: []vgrv1.VolumeGroupReplication{*primary(0, condition("Replicating", "Unknown", reason))}}
+		west := overview.SiteInput{Site: overview.Site{Name: "west", Answered: true}, Groups: []vgrv1.VolumeGroupReplication{*copied}}
+		g := overview.Build([]overview.SiteInput{east, west}, now).Groups[0]
+		if (g.LastSyncTime != nil) != shown || g.LagSeconds != nil || g.Verdict.Headline != overview.Unknown {
+			t.Errorf("%s: last sync %v, lag %v, %s", reason, g.LastSyncTime, g.LagSeconds, g.Verdict.Headline)
+		}
+	}
+}
+
 // TestGivenUp: a site that returns after an unplanned failover is shown with the command that takes it back.
 func TestGivenUp(t *testing.T) {
 	for name, east := range map[string]*vgrv1.VolumeGroupReplication{

@@ -95,7 +95,7 @@ func handover(op Operation, t backend.Traits) []Step {
 	switch {
 	case t.PromoteFirst:
 		update := Step{StepUpdate, op.To, "ask for a last update, once nothing uses the PVCs on " + op.From.Name, "the backend reports one that came after"}
-		reverse := Step{StepReverse, op.From, "spec.replicationState: secondary", "the backend reports secondary"}
+		reverse := Step{StepReverse, op.From, "spec.replicationState: secondary; it follows " + op.To.Name + " and gives up what it alone has", "the backend reports secondary"}
 		return append(append([]Step{update}, promote...), reverse)
 	case t.ConfirmsSync:
 		same := fmt.Sprintf("the backend reports that %s and %s hold the same", op.From.Name, op.To.Name)

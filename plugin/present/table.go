@@ -301,7 +301,10 @@ func (s Style) volumes(b *strings.Builder, o overview.Overview, gs overview.Grou
 	for _, v := range gs.Volumes {
 		health, message := string(cmp.Or(v.Health, vgrv1.HealthUnknown)), v.Message
 		if follows && v.Health != vgrv1.HealthError && v.Health != "" {
-			health, message = "follows", ""
+			health = "follows"
+			if v.Health != vgrv1.HealthUnknown {
+				message = "" // said of what it was
+			}
 		}
 		if slices.ContainsFunc(gs.Conditions, func(c metav1.Condition) bool { return c.Message == message }) {
 			message = "" // said once, for the whole group

@@ -84,6 +84,11 @@ const (
 // the link by itself, against its own schedule, and reports no time of a synchronisation.
 const ReasonLinkInSync = "LinkInSync"
 
+// ReasonNotReported is the reason of ConditionReplicating and ConditionDegraded when the backend never
+// says how replication goes. Then a last synchronisation is known on the copy at most, of an update that
+// was asked for, and a lag is not.
+const ReasonNotReported = "NotReported"
+
 // Reasons of ConditionGroupConsistent.
 const (
 	// ReasonNativeGroup: the backend replicates the volumes as one group.

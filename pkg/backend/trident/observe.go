@@ -130,7 +130,7 @@ func observe(g backend.Group, volumes []volume) backend.Observation {
 		}
 		if !reached(g, v) {
 			obs.Current = false
-			missing = append(missing, fmt.Sprintf("%s (%s)", v.member.PVC, status.Message))
+			missing = append(missing, v.member.PVC+": "+word(v))
 		}
 		if !fulfilled(g, v) {
 			obs.SyncRequest = ""
@@ -141,13 +141,21 @@ func observe(g backend.Group, volumes []volume) backend.Observation {
 	}
 	obs.Message = fmt.Sprintf("%d volumes, each mirrored by itself", len(volumes))
 	if len(missing) > 0 {
-		obs.Message = fmt.Sprintf("%d of %d volumes are as asked; not %s", len(volumes)-len(missing), len(volumes), strings.Join(missing, ", "))
+		obs.Message = fmt.Sprintf("%d of %d volumes are as asked; %s", len(volumes)-len(missing), len(volumes), strings.Join(missing, ", "))
 		if obs.Problem == nil && obs.Exists {
 			obs.Problem = backend.Problemf(vgrv1.ReasonProgressing, "%s", obs.Message)
 		}
 	}
 	obs.Conditions = conditions(g, volumes, obs)
 	return obs
+}
+
+// word is Trident's last word on a volume.
+func word(v volume) string {
+	if m := v.mirror(); m != nil {
+		return cmp.Or(m.said().State, "no word yet (the PVC is not bound, or Trident does not run)")
+	}
+	return "not replicated"
 }
 
 // problemOf says why a volume does not get on.
@@ -210,7 +218,10 @@ func conditions(g backend.Group, volumes []volume, obs backend.Observation) []me
 	case len(broken) > 0:
 		add(vgrv1.ConditionDegraded, metav1.ConditionTrue, "Error", strings.Join(broken, "; "))
 	case obs.State != vgrv1.StatePrimary:
-		add(vgrv1.ConditionDegraded, metav1.ConditionUnknown, "NotReported", "Trident reports a relationship only when it changes it")
+		add(vgrv1.ConditionDegraded, metav1.ConditionUnknown, vgrv1.ReasonNotReported, "Trident reports a relationship only when it changes it")
+	}
+	if obs.State == vgrv1.StatePrimary {
+		add(vgrv1.ConditionReplicating, metav1.ConditionUnknown, vgrv1.ReasonNotReported, "Trident shows neither what its schedule transfers nor whether it can")
 	}
 	if len(receiving) > 0 {
 		add(vgrv1.ConditionResyncing, metav1.ConditionTrue, "Mirroring", "data is received for "+strings.Join(receiving, ", "))

@@ -34,7 +34,7 @@ func Profile() backend.Profile {
 		Parameters:      parameters(),
 		CheckParameters: checkParameters,
 		AddToScheme:     AddToScheme,
-		PeerVolumes:     "a tridentmirrorrelationship and then a persistentvolumeclaim, whose volume Trident makes as a copy",
+		PeerVolumes:     "tridentmirrorrelationships, each with the persistentvolumeclaim whose volume Trident makes as its copy",
 		PeerObjects:     peerObjects,
 	}
 }

@@ -178,9 +178,9 @@ func TestAggregate(t *testing.T) {
 	}{
 		"none":            {nil, "", false, ""},
 		"all":             {[]volume{of("a", promoted, promoted), of("b", promoted, promoted)}, vgrv1.StatePrimary, true, "2 volumes"},
-		"one is missing":  {[]volume{of("a", promoted, promoted), of("b", promoted, established)}, vgrv1.StateUnknown, false, "1 of 2 volumes are as asked; not b (established"},
-		"one has failed":  {[]volume{of("a", promoted, promoted), of("b", promoted, failed)}, vgrv1.StateUnknown, false, "not b (failed"},
-		"one has nothing": {[]volume{of("a", promoted, promoted), {member: backend.Member{PVC: "b"}}}, vgrv1.StateUnknown, false, "not b (not replicated"},
+		"one is missing":  {[]volume{of("a", promoted, promoted), of("b", promoted, established)}, vgrv1.StateUnknown, false, "1 of 2 volumes are as asked; b: established"},
+		"one has failed":  {[]volume{of("a", promoted, promoted), of("b", promoted, failed)}, vgrv1.StateUnknown, false, "b: failed"},
+		"one has nothing": {[]volume{of("a", promoted, promoted), {member: backend.Member{PVC: "b"}}}, vgrv1.StateUnknown, false, "b: not replicated"},
 	} {
 		obs := observe(group(vgrv1.Primary, ""), tc.volumes)
 		if obs.State != tc.state || obs.Current != tc.current || !strings.Contains(obs.Message, tc.message) {
