@@ -111,6 +111,11 @@ type Group struct {
 	PeerHandles map[string]string
 	// SyncRequest names the update that was asked for last; empty for none.
 	SyncRequest string
+	// SnapshotRequest names the snapshot of all volumes that was asked for last; empty for none.
+	SnapshotRequest string
+	// PeerSnapshots are the peer's snapshots that an update ends at and a promotion goes back to, by the
+	// names of the PVCs; empty for the present.
+	PeerSnapshots map[string]string
 	// Hold explains why nothing new may be created for the group; backend objects that exist
 	// still follow State. Nil when nothing is wrong.
 	Hold *Problem
@@ -143,6 +148,8 @@ type Observation struct {
 
 	// SyncRequest is the last update that was asked for and has come through.
 	SyncRequest string
+	// SnapshotRequest is the last snapshot that was asked for and is there; Volumes name its parts.
+	SnapshotRequest string
 
 	// Recheck is when to look again although nothing changes; zero for never.
 	Recheck time.Duration

@@ -43,10 +43,12 @@ func (r *Reconciler) resolve(ctx context.Context, s subject) (resolution, error)
 		Owner: s.owner, State: s.state, AutoResync: s.autoResync, Selector: s.selector, Source: s.source,
 	}}
 	res.group.Wish, res.group.Peer = s.wish()
-	res.group.SyncRequest = s.obj.GetAnnotations()[vgrv1.AnnotationSyncRequest]
+	res.group.SyncRequest, res.group.SnapshotRequest = s.obj.GetAnnotations()[vgrv1.AnnotationSyncRequest], s.obj.GetAnnotations()[vgrv1.AnnotationSnapshotRequest]
 	var err error
-	if res.group.PeerHandles, err = s.peerHandles(); err != nil {
-		res.note(backend.Problemf(vgrv1.ReasonObjectConflict, "%s", err))
+	for annotation, told := range map[string]*map[string]string{vgrv1.AnnotationPeerHandles: &res.group.PeerHandles, vgrv1.AnnotationPeerSnapshots: &res.group.PeerSnapshots} {
+		if *told, err = s.byPVC(annotation); err != nil {
+			res.note(backend.Problemf(vgrv1.ReasonObjectConflict, "%s", err))
+		}
 	}
 	class, err := s.class(ctx, r.Client)
 	switch {

@@ -53,7 +53,7 @@ func (r *Reconciler) takeOver(s subject, obs backend.Observation) {
 	}
 	st.Message, st.BackendRef = obs.Message, obs.Ref
 	st.LastSyncTime, st.LastSyncDuration, st.LastSyncBytes = obs.LastSyncTime, obs.LastSyncDuration, obs.LastSyncBytes
-	st.LastCompletionTime, st.LastSyncRequest = obs.LastCompletionTime, obs.SyncRequest
+	st.LastCompletionTime, st.LastSyncRequest, st.LastSnapshotRequest = obs.LastCompletionTime, obs.SyncRequest, obs.SnapshotRequest
 	for _, kind := range backendConditions() {
 		said := meta.FindStatusCondition(obs.Conditions, kind)
 		if said == nil {

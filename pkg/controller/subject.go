@@ -94,17 +94,17 @@ func (s subject) wish() (string, vgrv1.PeerFate) {
 	return strings.Join(wish, " "), vgrv1.PeerFate(fate)
 }
 
-// peerHandles are the peer's volumes as the plugin told them.
-func (s subject) peerHandles() (map[string]string, error) {
-	text := s.obj.GetAnnotations()[vgrv1.AnnotationPeerHandles]
+// byPVC is what the plugin told of each of the peer's volumes.
+func (s subject) byPVC(annotation string) (map[string]string, error) {
+	text := s.obj.GetAnnotations()[annotation]
 	if text == "" {
 		return nil, nil //nolint:nilnil // nobody told any
 	}
-	var handles map[string]string
-	if err := json.Unmarshal([]byte(text), &handles); err != nil {
-		return nil, fmt.Errorf("annotation %s is no JSON object of strings", vgrv1.AnnotationPeerHandles)
+	var told map[string]string
+	if err := json.Unmarshal([]byte(text), &told); err != nil {
+		return nil, fmt.Errorf("annotation %s is no JSON object of strings", annotation)
 	}
-	return handles, nil
+	return told, nil
 }
 
 // class reads the subject's class.

@@ -85,6 +85,7 @@ func Begin(p Pair, r Request, t backend.Traits) (Operation, *Stop) {
 		ID: r.ID, Kind: r.Kind, From: from.SiteRef, To: to.SiteRef, By: r.By, Holder: r.Holder, Revision: 1,
 		Started: metav1.NewMicroTime(to.Now), Members: to.members(), Accepted: r.Accept.String(),
 		Discard: r.Kind == Failback && astray(from, to), OneWay: t.HandsOver && r.Kind != Unplanned,
+		Snapshot: r.Kind != Unplanned && from.groupSnapshots(t),
 	}
 	op.workloads(from, to, r)
 	if last != nil {

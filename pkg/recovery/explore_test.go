@@ -19,7 +19,11 @@ var storages = map[string]backend.Traits{
 	"demote, prove, promote": {Fences: true, ConfirmsSync: true},
 	"handover at the source": {Fences: true, HandsOver: true},
 	"promote first":          {PromoteFirst: true},
+	bySnapshot:               {PromoteFirst: true},
 }
+
+// bySnapshot is a storage that promotes to a snapshot of all volumes.
+const bySnapshot = "promote first, to a snapshot"
 
 var moreFaults = flag.Int("faults", 0, "how many more faults than usual TestExplore lets happen on one way; each takes five times as long")
 
@@ -67,6 +71,10 @@ func TestExplore(t *testing.T) {
 			t.Run(name+"/"+scenario, func(t *testing.T) {
 				t.Parallel()
 				w := start(traits)
+				if w.snapshots = name == bySnapshot; w.snapshots {
+					w.report(east)
+					w.report(west)
+				}
 				w.faults += *moreFaults
 				explore(t, w)
 			})

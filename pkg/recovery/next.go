@@ -56,6 +56,12 @@ type Write struct {
 	PeerHandles map[string]string
 	// RequestSync asks for an update of the copy, under this name; empty for none.
 	RequestSync string
+	// RequestSnapshot asks for a snapshot of all volumes, under this name; empty for none.
+	RequestSnapshot string
+	// PeerSnapshots are the peer's snapshots that the update ends at; nil for the present. They are
+	// forgotten with the next State, unless KeepSnapshots is set.
+	PeerSnapshots map[string]string
+	KeepSnapshots bool
 	// Scale is for workloads; nothing of the group is changed then.
 	Scale []Scale
 	// Operation is the journal as it is to be written.
@@ -81,12 +87,24 @@ func (w Write) Apply(g *vgrv1.VolumeGroupReplication) error {
 	if w.RequestSync != "" {
 		g.Annotations[vgrv1.AnnotationSyncRequest] = w.RequestSync
 	}
-	if len(w.PeerHandles) > 0 {
-		handles, err := json.Marshal(w.PeerHandles)
+	if w.RequestSnapshot != "" {
+		g.Annotations[vgrv1.AnnotationSnapshotRequest] = w.RequestSnapshot
+	}
+	if w.State != "" && !w.KeepSnapshots || w.RequestSync != "" {
+		delete(g.Annotations, vgrv1.AnnotationPeerSnapshots)
+	}
+	if w.State != "" {
+		delete(g.Annotations, vgrv1.AnnotationSnapshotRequest)
+	}
+	for annotation, told := range map[string]map[string]string{vgrv1.AnnotationPeerHandles: w.PeerHandles, vgrv1.AnnotationPeerSnapshots: w.PeerSnapshots} {
+		if len(told) == 0 {
+			continue
+		}
+		text, err := json.Marshal(told)
 		if err != nil {
 			return err
 		}
-		g.Annotations[vgrv1.AnnotationPeerHandles] = string(handles)
+		g.Annotations[annotation] = string(text)
 	}
 	if err := remember(g, w.Operation); err != nil {
 		return err

@@ -100,6 +100,8 @@ type Operation struct {
 	Stopped []StoppedWorkload `json:"stopped,omitempty"`
 	// Discard is true when the unreplicated writes of To are discarded first.
 	Discard bool `json:"discard,omitempty"`
+	// Snapshot is true when the last update goes through a snapshot of all volumes.
+	Snapshot bool `json:"snapshot,omitempty"`
 	// OneWay is true when the backend gives the role away with the demotion: it cannot be aborted after.
 	OneWay bool `json:"oneWay,omitempty"`
 	// Aborting is true once the operation is being taken back.
@@ -164,6 +166,15 @@ func (op *Operation) handedOver() bool { return op.OneWay && op.asked(StepDemote
 
 // syncRequest names an update that the operation asks for. One that has to be repeated has another name.
 func (op *Operation) syncRequest(attempt int) string { return fmt.Sprintf("%s/%d", op.ID, attempt) }
+
+// snapshotRequest names a snapshot that the operation asks for, in the same way.
+func (op *Operation) snapshotRequest() string {
+	attempt := 0
+	if r := op.record(StepSnapshot); r != nil {
+		attempt = r.Attempt
+	}
+	return fmt.Sprintf("%s/snapshot-%d", op.ID, attempt)
+}
 
 // start notes that a step has begun; asked says that it changes a spec.
 func (op *Operation) start(id StepID, site string, asked bool, now time.Time) {

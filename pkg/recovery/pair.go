@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 )
 
 // Pair is what is known of one group on both sites at one moment.
@@ -172,6 +173,32 @@ func (s *Site) members() map[string]string {
 		if slices.ContainsFunc(inGroup, func(r corev1.LocalObjectReference) bool { return r.Name == v.Name }) {
 			out[v.Name] = v.VolumeHandle
 		}
+	}
+	return out
+}
+
+// groupSnapshots says whether the site can take a snapshot of all volumes of the group, and wants it.
+func (s *Site) groupSnapshots(t backend.Traits) bool {
+	if s.Group == nil || !t.PromoteFirst {
+		return false
+	}
+	c := meta.FindStatusCondition(s.Group.Status.Conditions, vgrv1.ConditionGroupConsistent)
+	return c != nil && c.Reason == vgrv1.ReasonGroupSnapshots
+}
+
+// snapshots are those that were taken of the members for a request; nil before they are there.
+func (s *Site) snapshots(request string) map[string]string {
+	if s.Group.Status.LastSnapshotRequest != request {
+		return nil
+	}
+	out, members := map[string]string{}, s.members()
+	for _, v := range s.Group.Status.Volumes {
+		if _, is := members[v.Name]; is && v.SnapshotHandle != "" {
+			out[v.Name] = v.SnapshotHandle
+		}
+	}
+	if len(out) < len(members) {
+		return nil
 	}
 	return out
 }

@@ -49,7 +49,7 @@ func TestPlans(t *testing.T) {
 	for _, storage := range slices.Sorted(maps.Keys(storages)) {
 		for _, name := range slices.Sorted(maps.Keys(ops)) {
 			op := ops[name]
-			op.From, op.To = sites[east], sites[west]
+			op.From, op.To, op.Snapshot = sites[east], sites[west], storage == bySnapshot
 			fmt.Fprintf(&b, "%s: %s\n", storage, name)
 			for i, s := range recovery.Steps(op, storages[storage]) {
 				fmt.Fprintf(&b, "  %d %-9s %-4s  %s\n%19suntil %s\n", i+1, s.ID, s.Site.Name, s.Does, "", s.Proof)

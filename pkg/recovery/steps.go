@@ -5,6 +5,7 @@ package recovery
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 )
@@ -21,6 +22,7 @@ const (
 	StepHalt      StepID = "halt"      // what runs on the old primary is stopped
 	StepQuiesce   StepID = "quiesce"   // what uses the PVCs on the source is stopped
 	StepDemote    StepID = "demote"    // the source gives up its role
+	StepSnapshot  StepID = "snapshot"  // all volumes of the source at one moment, once nobody writes
 	StepUpdate    StepID = "update"    // the target fetches what is missing, once nobody writes
 	StepSync      StepID = "sync"      // both sites are proven to hold the same
 	StepPromote   StepID = "promote"   // the target takes the role
@@ -96,7 +98,13 @@ func handover(op Operation, t backend.Traits) []Step {
 	case t.PromoteFirst:
 		update := Step{StepUpdate, op.To, "ask for a last update, once nothing uses the PVCs on " + op.From.Name, "the backend reports one that came after"}
 		reverse := Step{StepReverse, op.From, "spec.replicationState: secondary; it follows " + op.To.Name + " and gives up what it alone has", "the backend reports secondary"}
-		return append(append([]Step{update}, promote...), reverse)
+		steps := []Step{update}
+		if op.Snapshot {
+			snapshot := Step{StepSnapshot, op.From, "ask for a snapshot of all volumes, once nothing uses the PVCs there", "the backend reports one that came after"}
+			update.Does = "ask for a last update, up to that snapshot"
+			steps = []Step{snapshot, update}
+		}
+		return slices.Concat(steps, promote, []Step{reverse})
 	case t.ConfirmsSync:
 		same := fmt.Sprintf("the backend reports that %s and %s hold the same", op.From.Name, op.To.Name)
 		sync := Step{StepSync, op.From, "wait until " + same, same}

@@ -37,6 +37,8 @@ func (n *next) take(s Step) *Decision {
 		return n.become(s, n.to, vgrv1.Secondary, "", n.to.is(vgrv1.Secondary))
 	case StepDemote:
 		return n.demote(s)
+	case StepSnapshot:
+		return n.snapshot(s)
 	case StepUpdate:
 		return n.update(s)
 	case StepSync:
@@ -198,6 +200,34 @@ func (n *next) sync(s Step) *Decision {
 	return &Decision{Operation: n.op, Step: s, Wait: waiting.Name + " does not confirm yet that both sites hold the same"}
 }
 
+// snapshot asks for one moment of all volumes, when nothing writes any more.
+func (n *next) snapshot(s Step) *Decision {
+	if d := n.quiet(s); d != nil {
+		return d
+	}
+	request := n.op.snapshotRequest()
+	if n.op.asked(s.ID) {
+		if n.from.snapshots(request) == nil {
+			return n.missing(s, n.from, "a snapshot")
+		}
+		n.op.finish(s.ID, n.from.Now)
+		return nil
+	}
+	n.op.start(s.ID, n.from.Cluster, true, n.from.Now)
+	w := n.write(n.from)
+	w.RequestSnapshot = n.op.snapshotRequest()
+	return n.send(s, w)
+}
+
+// missing waits for what was asked of a site.
+func (n *next) missing(s Step, site *Site, what string) *Decision {
+	wait := site.Name + " has not reported " + what + " yet"
+	if r := site.ready(); r != nil && r.Status != metav1.ConditionTrue {
+		wait += ": " + site.says()
+	}
+	return &Decision{Operation: n.op, Step: s, Wait: wait}
+}
+
 // update asks a backend that does not fence for the last update, when nothing writes any more.
 func (n *next) update(s Step) *Decision {
 	if d := n.quiet(s); d != nil {
@@ -205,17 +235,20 @@ func (n *next) update(s Step) *Decision {
 	}
 	if r := n.op.record(s.ID); n.op.asked(s.ID) {
 		if n.to.Group.Status.LastSyncRequest != n.op.syncRequest(r.Attempt) {
-			wait := n.to.Name + " has not reported the last update yet"
-			if r := n.to.ready(); r != nil && r.Status != metav1.ConditionTrue {
-				wait += ": " + n.to.says()
-			}
-			return &Decision{Operation: n.op, Step: s, Wait: wait}
+			return n.missing(s, n.to, "the last update")
 		}
 		n.op.finish(s.ID, n.to.Now)
 		return nil
 	}
+	var snapshots map[string]string
+	if n.op.Snapshot {
+		if snapshots = n.from.snapshots(n.op.snapshotRequest()); snapshots == nil {
+			return n.catchUp(s, n.from)
+		}
+	}
 	n.op.start(s.ID, n.to.Cluster, true, n.to.Now)
 	w := n.write(n.to)
+	w.PeerSnapshots = snapshots
 	w.RequestSync = n.op.syncRequest(n.op.record(s.ID).Attempt)
 	return n.send(s, w)
 }
@@ -232,7 +265,8 @@ func (n *next) quiet(s Step) *Decision {
 	case wait == nil:
 		wait = n.look(s, true, "stop what uses the PVCs on %s: %s", n.from.Name, join(n.from.users()))
 	}
-	if n.op.asked(StepUpdate) { // in the journal too, or a crash would forget that it has to be repeated
+	if n.op.asked(StepUpdate) || n.op.asked(StepSnapshot) { // in the journal too, or a crash would forget that it has to be repeated
+		n.op.forget(StepSnapshot, n.to.Now)
 		n.op.forget(StepUpdate, n.to.Now)
 		return n.send(s, n.write(n.to))
 	}
@@ -255,7 +289,11 @@ func (n *next) promote(s Step) *Decision {
 	case n.traits.PromoteFirst:
 		peer = ""
 	}
-	return n.become(s, n.to, vgrv1.Primary, peer, n.to.is(vgrv1.Primary))
+	d := n.become(s, n.to, vgrv1.Primary, peer, n.to.is(vgrv1.Primary))
+	if d != nil && d.Write != nil {
+		d.Write.KeepSnapshots = n.op.Snapshot
+	}
+	return d
 }
 
 // reverse has the old source follow.

@@ -5,6 +5,7 @@ package recovery_test
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -69,6 +70,9 @@ type world struct {
 	tools [2]tool
 	// faults is how many things may still go wrong.
 	faults int
+	// snapshots: the storage can take a snapshot of all volumes, and an update goes up to it. The handle
+	// of a snapshot says what is in it.
+	snapshots bool
 	// cutOff is the site that a fault can cut off when no other fault can be; or -1 for all faults.
 	cutOff int
 	// late: a tool may see a site as it was, but never as it was before what it saw already.
@@ -123,6 +127,7 @@ func groupKey(g *vgrv1.VolumeGroupReplication) string {
 		b = strconv.AppendBool(b, c.ObservedGeneration == g.Generation)
 	}
 	b = append(append(b, g.Status.LastSyncRequest...), '/')
+	b = fmt.Append(b, g.Status.LastSnapshotRequest, g.Status.Volumes[0].SnapshotHandle, g.Annotations[vgrv1.AnnotationSnapshotRequest], g.Annotations[vgrv1.AnnotationPeerSnapshots])
 	return string(append(append(b, g.Annotations[vgrv1.AnnotationSyncRequest]...), fate(g)...))
 }
 
@@ -372,7 +377,9 @@ func (w *world) events() []event {
 // repeats says whether a tool has seen that something wrote after the last update.
 func (w *world) repeats() bool {
 	op := w.read.of(w.groups[west]).op
-	return op != nil && slices.ContainsFunc(op.Steps, func(r recovery.StepTimes) bool { return r.ID == recovery.StepUpdate && r.Attempt > 0 })
+	return op != nil && slices.ContainsFunc(op.Steps, func(r recovery.StepTimes) bool {
+		return (r.ID == recovery.StepUpdate || r.ID == recovery.StepSnapshot) && r.Attempt > 0
+	})
 }
 
 // decided says whether a tool is about to write, or the object asks for, a state on west. Between
@@ -584,7 +591,34 @@ func (w *world) storagePromote(i int) {
 		w.split = w.split || w.primary[peer]
 		w.failedOver = true
 	}
+	if held, ok := told(w.groups[i]); ok {
+		w.data[i] = held
+	}
 	w.primary[i], w.crossed = true, false
+}
+
+// told is what is in the snapshot that a site was told of.
+func told(g *vgrv1.VolumeGroupReplication) (held uint8, ok bool) {
+	var snapshots map[string]string
+	if err := json.Unmarshal([]byte(g.Annotations[vgrv1.AnnotationPeerSnapshots]), &snapshots); err != nil {
+		return 0, false
+	}
+	_, content, _ := strings.Cut(snapshots["data"], "=")
+	n, err := strconv.ParseUint(content, 10, 8)
+	return uint8(n), err == nil
+}
+
+// snapshot takes one when that was asked for and not done yet.
+func (w *world) snapshot(i int, g *vgrv1.VolumeGroupReplication) {
+	meta.SetStatusCondition(&g.Status.Conditions, metav1.Condition{Type: vgrv1.ConditionGroupConsistent, Status: metav1.ConditionFalse, Reason: vgrv1.ReasonGroupSnapshots, ObservedGeneration: g.Generation, LastTransitionTime: before})
+	request := g.Annotations[vgrv1.AnnotationSnapshotRequest]
+	if request == g.Status.LastSnapshotRequest || request != "" && !w.primary[i] {
+		return
+	}
+	g.Status.LastSnapshotRequest, g.Status.Volumes[0].SnapshotHandle = request, ""
+	if request != "" {
+		g.Status.Volumes[0].SnapshotHandle = fmt.Sprintf("%s=%d", request, w.data[i])
+	}
 }
 
 // reprotect has the source replicate to the other site, whatever that holds, if it was told to.
@@ -659,8 +693,15 @@ func (w *world) report(i int) {
 		set(vgrv1.ConditionDegraded, true, "VolumeDegraded")
 	}
 	if request := g.Annotations[vgrv1.AnnotationSyncRequest]; w.traits.PromoteFirst && request != s.LastSyncRequest && w.link && !w.primary[i] {
-		w.synchronise()
+		if held, ok := told(g); ok {
+			w.data[i] |= held
+		} else {
+			w.synchronise()
+		}
 		s.LastSyncRequest = request
+	}
+	if w.snapshots {
+		w.snapshot(i, g)
 	}
 	w.change(i, g)
 }
@@ -674,7 +715,7 @@ func (w *world) settled(i int) bool {
 // did not do it. It returns how it ended, or why it did not.
 func (w *world) calm() (end, stuck string) {
 	n := *w
-	n.up, n.link, n.app = [2]bool{true, true}, true, n.app && n.traits.Fences
+	n.up, n.link = [2]bool{true, true}, true
 	n.tools[0].die()
 	n.tools[1].die()
 	for range 3 {
@@ -716,7 +757,10 @@ func (w *world) round() {
 
 func (w *world) run(r recovery.Request) string {
 	w.begin(0, r)
-	for range 60 {
+	for i := range 60 {
+		if i == 20 { // long enough to be noticed
+			w.app = w.app && w.traits.Fences
+		}
 		if !w.tools[0].running {
 			return w.tools[0].end
 		}

@@ -277,7 +277,9 @@ func (r *role) write(ctx context.Context, c client.Client, t roleChange, opts []
 	for {
 		before := g.DeepCopy()
 		g.Spec.ReplicationState = r.state
-		delete(g.Annotations, vgrv1.AnnotationPeer)
+		for _, told := range []string{vgrv1.AnnotationPeer, vgrv1.AnnotationPeerSnapshots, vgrv1.AnnotationSnapshotRequest} {
+			delete(g.Annotations, told)
+		}
 		if t.peer != "" {
 			if g.Annotations == nil {
 				g.Annotations = map[string]string{}

@@ -97,6 +97,9 @@ const (
 	ReasonSingleVolume = "SingleVolume"
 	// ReasonPerVolume: the volumes are replicated one by one.
 	ReasonPerVolume = "PerVolume"
+	// ReasonGroupSnapshots: the volumes are replicated one by one; a planned failover goes through a
+	// snapshot of all of them.
+	ReasonGroupSnapshots = "GroupSnapshots"
 	// ReasonNotConfirmed: the backend has not confirmed the group yet.
 	ReasonNotConfirmed = "NotConfirmed"
 )
@@ -140,6 +143,13 @@ const (
 	// AnnotationSyncRequest asks a backend that updates its copy on demand to do so now. Every
 	// new value is one request.
 	AnnotationSyncRequest = "replication.unified.io/sync-request"
+	// AnnotationSnapshotRequest asks a primary whose volumes are replicated one by one for a snapshot of
+	// all of them at one moment. Every new value is one request.
+	AnnotationSnapshotRequest = "replication.unified.io/snapshot-request"
+	// AnnotationPeerSnapshots are the peer's snapshots of one moment by the names of the PVCs, as a JSON
+	// object. An update transfers up to them, and a promotion goes back to them. The plugin removes it
+	// with the next change of roles; whoever sets it by hand has to do that too.
+	AnnotationPeerSnapshots = "replication.unified.io/peer-snapshots"
 	// AnnotationPeer says what is known of the peer's copy by whoever asked for the present state: a
 	// PeerFate, a slash, and what makes the request unique. Only the plugin sees both sites.
 	AnnotationPeer = "replication.unified.io/peer"

@@ -102,6 +102,11 @@ type ReplicationStatus struct {
 	// +optional
 	LastSyncRequest string `json:"lastSyncRequest,omitempty"`
 
+	// lastSnapshotRequest is the value of the annotation snapshot-request that was last fulfilled: the
+	// volumes name the snapshots, which are all of one moment after it was set.
+	// +optional
+	LastSnapshotRequest string `json:"lastSnapshotRequest,omitempty"`
+
 	// observedGeneration is the generation of the spec that the backend's answer refers to.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`

@@ -59,6 +59,9 @@ type VolumeStatus struct {
 	// that is not the volumeHandle.
 	// +optional
 	ReplicationHandle string `json:"replicationHandle,omitempty"`
+	// snapshotHandle is the snapshot that was taken of the volume for lastSnapshotRequest.
+	// +optional
+	SnapshotHandle string `json:"snapshotHandle,omitempty"`
 	// state is the observed state of the volume.
 	// +optional
 	State State `json:"state,omitempty"`
