@@ -74,7 +74,7 @@ func run(o options) error {
 	backends := controller.NewBackends(mgr.GetCache(),
 		controller.Backend{Profile: csiaddons.Profile(), Adapter: csiaddons.New(mgr.GetClient())},
 		controller.Backend{Profile: dell.Profile(), Adapter: dell.New(mgr.GetClient(), clock.RealClock{})},
-		controller.Backend{Profile: trident.Profile(), Adapter: trident.New(mgr.GetClient())},
+		controller.Backend{Profile: trident.Profile(), Adapter: trident.New(mgr.GetClient(), mgr.GetAPIReader())},
 	)
 	base := controller.Reconciler{
 		Client: mgr.GetClient(), Backends: backends, Clock: clock.RealClock{},

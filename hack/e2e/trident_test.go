@@ -7,11 +7,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -30,11 +32,17 @@ type netapp struct {
 
 func newNetApp(t *testing.T) netapp {
 	t.Helper()
+	return newNetAppOf(t, "netapp", nil)
+}
+
+// newNetAppOf makes a pair with two volumes, of a class with more parameters.
+func newNetAppOf(t *testing.T, name string, more map[string]string) netapp {
+	t.Helper()
+	parameters := map[string]string{"replicationPolicy": "MirrorAllSnapshots", "replicationSchedule": "5min", "schedulingInterval": "5m"}
+	maps.Copy(parameters, more)
 	n := netapp{newScene(t), map[string]string{}}
 	for _, site := range []string{lab.East, lab.West} {
-		class := &vgrv1.VolumeGroupReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: "netapp"}, Spec: vgrv1.ClassSpec{
-			Provisioner: trident.Name, Parameters: map[string]string{"replicationPolicy": "MirrorAllSnapshots", "replicationSchedule": "5min", "schedulingInterval": "5m"},
-		}}
+		class := &vgrv1.VolumeGroupReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: vgrv1.ClassSpec{Provisioner: trident.Name, Parameters: parameters}}
 		if err := client.IgnoreAlreadyExists(n.sites[site].Create(t.Context(), class)); err != nil {
 			t.Fatal(err)
 		}
@@ -45,7 +53,7 @@ func newNetApp(t *testing.T) netapp {
 		}
 	})
 	n.claim2("data", "logs")
-	n.done("create", "db", "-n", n.ns, "--class", "netapp", "-l", "app=db", "--yes")
+	n.done("create", "db", "-n", n.ns, "--class", name, "-l", "app=db", "--yes")
 	n.ready(lab.East, "db", vgrv1.StatePrimary, 2)
 	n.ready(lab.West, "db", vgrv1.StateSecondary, 2)
 	n.learn("data", "logs")
@@ -197,6 +205,52 @@ func TestTridentSourceLost(t *testing.T) {
 	n.has(lab.East, 1)
 	n.oneWriter(lab.East, lab.West)
 	n.did("establish west", "promote west", "resync east", "update east", "promote east", "resync west")
+}
+
+// TestTridentGroupSnapshot: a planned failover goes through a snapshot of all volumes, and back.
+func TestTridentGroupSnapshot(t *testing.T) {
+	n := newNetAppOf(t, "netapp-moments", map[string]string{"groupSnapshots": "true"})
+	consistent := func(site string, want metav1.ConditionStatus) {
+		t.Helper()
+		c := meta.FindStatusCondition(n.get(site, "db").Status.Conditions, vgrv1.ConditionGroupConsistent)
+		if c == nil || c.Status != want || c.Reason != vgrv1.ReasonGroupSnapshots {
+			t.Errorf("%s says %+v, want %s", site, c, want)
+		}
+	}
+	consistent(lab.East, metav1.ConditionFalse)
+	n.write(lab.East, 4)
+	mend := n.breaks(trident.OpSnapshot)
+	if r := n.vgr("failover", "db", "-n", n.ns, "--to", "west", "--yes", "--timeout", "10s"); r.code != 3 || !strings.Contains(r.errOut, "ONTAP says no") {
+		t.Errorf("a failed snapshot: exit code %d\n%s", r.code, r.errOut)
+	}
+	mend()
+	n.change(lab.East, "db", func(g *vgrv1.VolumeGroupReplication) { g.Annotations[vgrv1.AnnotationRetry] = "1" })
+	n.done("failover", "db", "-n", n.ns, "--to", "west", "--yes")
+	n.has(lab.West, 4)
+	consistent(lab.West, metav1.ConditionTrue)
+	n.write(lab.West, 2)
+	n.done("failover", "db", "-n", n.ns, "--to", "east", "--yes")
+	n.has(lab.East, 6)
+	n.oneWriter(lab.East, lab.West)
+	consistent(lab.East, metav1.ConditionTrue)
+	for _, site := range []string{lab.East, lab.West} {
+		if v := n.get(site, "db").Annotations[vgrv1.AnnotationSnapshotRequest]; v != "" {
+			t.Errorf("%s is asked for the snapshot %s in the end", site, v)
+		}
+	}
+	// Without the source there is no snapshot, and what is left of the last one is not gone back to.
+	n.write(lab.East, 1)
+	n.change(lab.West, "db", func(g *vgrv1.VolumeGroupReplication) { g.Annotations[vgrv1.AnnotationSyncRequest] = "test/1" })
+	n.eventually("an update", func(context.Context) error {
+		if n.get(lab.West, "db").Status.LastSyncRequest != "test/1" {
+			return errors.New("there is none")
+		}
+		return nil
+	})
+	n.isolate(lab.East)
+	n.done("failover", "db", "-n", n.ns, "--to", "west", "--unplanned", "--accept-data-loss", "unknown", "--yes")
+	n.has(lab.West, 7)
+	consistent(lab.West, metav1.ConditionFalse)
 }
 
 // TestTridentErrors: ONTAP refuses each thing once. The group says so, nothing else happens, and it is

@@ -39,6 +39,7 @@ const (
 	OpResync    = "resync"
 	OpPromote   = "promote"
 	OpUpdate    = "update"
+	OpSnapshot  = "snapshot"
 )
 
 // Pair is the two ONTAP clusters. Volumes are named by handle, "SVM:volume". Transfers happen when
@@ -358,14 +359,17 @@ func (p *Pair) transferred(local string) (ended time.Time, running bool, err err
 	return v.mirror.ended, !v.mirror.until.IsZero(), v.mirror.failed
 }
 
-// Snapshot takes one of each volume at the same moment.
-func (p *Pair) Snapshot(name string, handles ...string) error {
+// snapshot takes one of each volume at the same moment.
+func (p *Pair) snapshot(name string, handles ...string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, h := range handles {
-		v, err := p.at(h)
+		v, err := p.did(OpSnapshot, h)
 		if err != nil {
 			return err
+		}
+		if v.dp {
+			return fmt.Errorf("volume %s is read-only", h)
 		}
 		v.snapshots[name] = v.writes
 	}

@@ -38,8 +38,9 @@ type Trident struct {
 	retried map[item]bool
 }
 
+// item is one object of a kind.
 type item struct {
-	action          bool
+	of              schema.GroupVersionResource
 	namespace, name string
 }
 
@@ -69,14 +70,15 @@ func (t *Trident) Start(ctx context.Context) (stop func(), err error) {
 		handler cache.ResourceEventHandlerFuncs
 	}{
 		{relationships(), cache.ResourceEventHandlerFuncs{
-			AddFunc: func(obj any) { t.add(obj, false) },
+			AddFunc: func(obj any) { t.add(obj, relationships()) },
 			UpdateFunc: func(before, after any) {
 				if err := t.changed(ctx, before, after); err != nil {
 					fmt.Fprintln(t.Log, err)
 				}
 			},
 		}},
-		{updates(), cache.ResourceEventHandlerFuncs{AddFunc: func(obj any) { t.add(obj, true) }}},
+		{updates(), cache.ResourceEventHandlerFuncs{AddFunc: func(obj any) { t.add(obj, updates()) }}},
+		{groupSnapshots(), cache.ResourceEventHandlerFuncs{AddFunc: func(obj any) { t.add(obj, groupSnapshots()) }}},
 	} {
 		if _, err := factory.ForResource(k.of).Informer().AddEventHandler(k.handler); err != nil {
 			cancel()
@@ -97,9 +99,9 @@ func (t *Trident) Start(ctx context.Context) (stop func(), err error) {
 	}, nil
 }
 
-func (t *Trident) add(obj any, action bool) {
+func (t *Trident) add(obj any, of schema.GroupVersionResource) {
 	if u, ok := obj.(*unstructured.Unstructured); ok {
-		t.queue.Add(item{action, u.GetNamespace(), u.GetName()})
+		t.queue.Add(item{of, u.GetNamespace(), u.GetName()})
 	}
 }
 
@@ -121,7 +123,7 @@ func (t *Trident) changed(ctx context.Context, before, after any) error {
 		return t.publish(ctx, is, c)
 	}
 	if !is.DeletionTimestamp.IsZero() || len(is.Status.Conditions) == 0 || transitioning(is.said().State) || was.Generation != is.Generation {
-		t.add(after, false)
+		t.add(after, relationships())
 	}
 	return nil
 }
@@ -141,10 +143,13 @@ func (t *Trident) next(ctx context.Context) bool {
 	}
 	defer t.queue.Done(i)
 	var err error
-	if i.action {
+	switch i.of {
+	case updates():
 		err = t.update(ctx, i.namespace, i.name, t.retried[i])
 		t.retried[i] = true
-	} else {
+	case groupSnapshots():
+		err = t.snapshot(ctx, i.namespace, i.name)
+	default:
 		err = t.reconcile(ctx, i.namespace, i.name)
 	}
 	if err == nil {

@@ -21,10 +21,14 @@ import (
 )
 
 // Adapter is the Trident backend of one cluster.
-type Adapter struct{ client client.Client }
+type Adapter struct {
+	client client.Client
+	live   client.Reader
+}
 
-// New makes the adapter. The client must read from a cache: observations list objects.
-func New(c client.Client) *Adapter { return &Adapter{client: c} }
+// New makes the adapter. The client must read from a cache, since observations list objects, and live
+// from the API server.
+func New(c client.Client, live client.Reader) *Adapter { return &Adapter{client: c, live: live} }
 
 // CRDs implements backend.Adapter.
 func (a *Adapter) CRDs() []string {
@@ -98,7 +102,13 @@ func (a *Adapter) Observe(ctx context.Context, g backend.Group) (backend.Observa
 	if err != nil {
 		return backend.Observation{}, err
 	}
-	return observe(g, volumes), nil
+	m, err := a.readMoment(ctx, g)
+	if err != nil {
+		return backend.Observation{}, err
+	}
+	obs := observe(g, volumes)
+	observeMoment(g, volumes, m, &obs)
+	return obs, nil
 }
 
 // Apply implements backend.Adapter. When one volume may not be changed, none is: a group of which
@@ -123,6 +133,13 @@ func (a *Adapter) Apply(ctx context.Context, g backend.Group) error {
 		if err := a.write(ctx, g, v, *wanted[i]); err != nil {
 			return err
 		}
+	}
+	m, err := a.readMoment(ctx, g)
+	if err != nil {
+		return err
+	}
+	if err := a.capture(ctx, g, volumes, m); err != nil {
+		return err
 	}
 	return a.transfer(ctx, g, volumes)
 }

@@ -54,7 +54,7 @@ func newCluster(t *testing.T) *cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &cluster{Client: client.WithFieldValidation(c, metav1.FieldValidationStrict), t: t, adapter: trident.New(client.WithFieldValidation(c, metav1.FieldValidationStrict))}
+	return &cluster{Client: client.WithFieldValidation(c, metav1.FieldValidationStrict), t: t, adapter: trident.New(client.WithFieldValidation(c, metav1.FieldValidationStrict), c)}
 }
 
 func (c *cluster) must(err error) {

@@ -33,6 +33,7 @@ const (
 const (
 	replicationPolicy   = "replicationPolicy"
 	replicationSchedule = "replicationSchedule"
+	groupSnapshotClass  = "volumeGroupSnapshotClassName"
 )
 
 func follows(state string) bool { return state == established || state == reestablished }
@@ -67,24 +68,32 @@ func decide(g backend.Group, v volume) (*MirrorSpec, *backend.Problem) {
 		return again(g, m), nil
 	}
 	if g.State == vgrv1.Primary {
-		return lead(g, v), nil
+		return lead(g, v)
 	}
 	return follow(g, v)
 }
 
-// lead makes a volume writable. Its Mirror publishes the handle by which the peer can follow it.
-func lead(g backend.Group, v volume) *MirrorSpec {
+// lead makes a volume writable. Its Mirror publishes the handle by which the peer can follow it. Where it
+// is to go back to a snapshot, that must have come through: else Trident fails for good.
+func lead(g backend.Group, v volume) (*MirrorSpec, *backend.Problem) {
 	if m := v.mirror(); m != nil {
 		spec := m.DeepCopy().Spec
 		spec.State = promoted
-		return &spec
+		switch snapshot := g.PeerSnapshots[v.member.PVC]; {
+		case len(g.PeerSnapshots) == 0 || len(spec.VolumeMappings) == 0:
+		case snapshot == "" || !arrived(v, snapshot):
+			return nil, backend.Problemf(vgrv1.ReasonProgressing, "PVC %s is to be promoted at a snapshot of the group, which has not come through to it", v.member.PVC)
+		default:
+			spec.VolumeMappings[0].PromotedSnapshotHandle = snapshot
+		}
+		return &spec, nil
 	}
 	return &MirrorSpec{
 		State:               promoted,
 		ReplicationPolicy:   g.Class.Parameters[replicationPolicy],
 		ReplicationSchedule: g.Class.Parameters[replicationSchedule],
 		VolumeMappings:      []VolumeMapping{{LocalPVCName: v.member.PVC}},
-	}
+	}, nil
 }
 
 // follow has a volume replicate from its peer. One that was writable loses all that it alone has, so

@@ -47,13 +47,14 @@ func parameters() []backend.Parameter {
 		{Name: vgrv1.ParameterSchedulingInterval, Values: "a duration: 5m", Description: "how often the schedule runs, to judge a lag by; Trident does not show it"},
 		{Name: vgrv1.ParameterConsistencyGroup, Values: "disabled", Description: "SnapMirror replicates each volume by itself"},
 		{Name: vgrv1.ParameterGroupConsistency, Values: "crash", Description: "what a volume's point in time means; ONTAP does not quiesce applications"},
-		{Name: vgrv1.ParameterGroupSnapshots, Values: "false", Description: "planned failovers through a snapshot of the whole group are not there yet"},
+		{Name: vgrv1.ParameterGroupSnapshots, Values: "true or false", Description: "whether a planned failover goes through a snapshot of all volumes at one moment"},
+		{Name: groupSnapshotClass, Values: "a VolumeGroupSnapshotClass of Trident's", Description: "of those snapshots; the cluster's default when it is not given"},
 	}
 }
 
 // checkParameters implements backend.Profile.CheckParameters.
 func checkParameters(c backend.Class) []backend.Problem {
-	allowed := map[string]string{vgrv1.ParameterConsistencyGroup: "disabled", vgrv1.ParameterGroupConsistency: "crash", vgrv1.ParameterGroupSnapshots: "false"}
+	allowed := map[string][]string{vgrv1.ParameterConsistencyGroup: {"disabled"}, vgrv1.ParameterGroupConsistency: {"crash"}, vgrv1.ParameterGroupSnapshots: {"true", "false"}}
 	var problems []backend.Problem
 	addf := func(format string, args ...any) {
 		problems = append(problems, *backend.Problemf(vgrv1.ReasonInvalidParameters, format, args...))
@@ -65,8 +66,8 @@ func checkParameters(c backend.Class) []backend.Problem {
 			addf("parameter %q is not known to %s; see kubectl vgr class describe", key, Name)
 		case key == vgrv1.ParameterSchedulingInterval && !isInterval(value):
 			addf("parameter %s is %q; it is a duration such as 5m", key, value)
-		case allowed[key] != "" && value != allowed[key]:
-			addf("parameter %s is %q; %s can do: %s", key, value, Name, allowed[key])
+		case allowed[key] != nil && !slices.Contains(allowed[key], value):
+			addf("parameter %s is %q; %s can do: %s", key, value, Name, strings.Join(allowed[key], " or "))
 		}
 	}
 	return problems

@@ -112,6 +112,7 @@ func AddToScheme(s *runtime.Scheme) error {
 	s.AddKnownTypeWithName(groupVersion.WithKind(updateKind), &Update{})
 	s.AddKnownTypeWithName(groupVersion.WithKind(updateKind+"List"), &UpdateList{})
 	metav1.AddToGroupVersion(s, groupVersion)
+	addSnapshotsToScheme(s)
 	return nil
 }
 

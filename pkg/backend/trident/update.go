@@ -36,7 +36,7 @@ func update(g backend.Group, v volume) *Update {
 			Namespace: g.Owner.Namespace, Name: updateName(g, v.member.PVC), Labels: g.Owner.Labels(),
 			Annotations: map[string]string{vgrv1.AnnotationSyncRequest: g.SyncRequest},
 		},
-		Spec: UpdateSpec{MirrorName: m.Name},
+		Spec: UpdateSpec{MirrorName: m.Name, SnapshotHandle: g.PeerSnapshots[v.member.PVC]},
 	}
 }
 
