@@ -89,8 +89,8 @@ bin/golangci-lint: hack/tools/go.mod
 ##@ Demo
 
 .PHONY: demo
-demo: build ## Show a group on two sites; ends in a live screen on a terminal
-	hack/demo.sh
+demo: build ## Show a group on two sites, on BACKEND ceph, dell or trident; ends in a live screen on a terminal
+	hack/demo.sh $(or $(BACKEND),ceph)
 
 .PHONY: demo-clean
 demo-clean: bin/lab ## Stop the lab and remove what was cached for it

@@ -1,8 +1,30 @@
 #!/usr/bin/env bash
 # The demo: a three-PVC PostgreSQL group between two sites, and one switch of roles.
-# Everything it prints with a $ in front is the command it runs.
+# Everything it prints with a $ in front is the command it runs. BACKEND is ceph, dell or trident.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+backend=${1:-ceph}
+parameters=(schedulingInterval=5m)
+case $backend in
+ceph)
+	storage=ceph-rbd provisioner=rbd.csi.ceph.com parameters+=(groupConsistency=crash)
+	what="csi-addons controllers over a simulated Ceph RBD mirror"
+	;;
+dell)
+	storage=powerstore provisioner=csi-powerstore.dellemc.com
+	what="Dell's replication controllers over simulated PowerStore arrays"
+	;;
+trident)
+	storage=ontap provisioner=csi.trident.netapp.io
+	parameters+=(replicationPolicy=MirrorAllSnapshots replicationSchedule=5min groupSnapshots=true)
+	what="a stand-in for Trident over simulated ONTAP clusters"
+	;;
+*)
+	echo "BACKEND is ceph, dell or trident, not $backend" >&2
+	exit 1
+	;;
+esac
 
 assets=$(bin/lab assets)
 export PATH="$PWD/bin:$assets:$PATH"
@@ -18,6 +40,7 @@ run() {
 }
 
 synced() {
+	[ "$backend" = ceph ] || return 0 # the others tell no time
 	run kubectl --context "$1" -n production wait volumegroupreplications.replication.unified.io/postgresql \
 		--for='jsonpath={.status.lastSyncTime}' --timeout=90s
 }
@@ -26,37 +49,45 @@ started=false
 if ! bin/lab status >/dev/null 2>&1; then
 	started=true
 fi
+manifest=$(mktemp)
 finish() {
+	rm -f "$manifest"
 	if $started; then
 		bin/lab down >/dev/null 2>&1 || true
 	fi
 }
 trap finish EXIT
 
-say "Two clusters, east and west: real API servers and csi-addons controllers over a simulated Ceph RBD mirror."
-run lab up --controller bin/vgr-controller
+say "Two clusters, east and west: real API servers, and $what."
+run lab up --controller bin/vgr-controller --backend "$backend"
 KUBECONFIG=$(lab status -o json | sed -n 's/^ *"kubeconfig": "\(.*\)",*$/\1/p')
 export KUBECONFIG
 
 say "A PostgreSQL database in east with three volumes."
-run kubectl --context east apply -f docs/samples/demo-postgresql.yaml
+sed "s/ceph-rbd/$storage/" docs/samples/demo-postgresql.yaml >"$manifest"
+run kubectl --context east apply -f "$manifest"
 run kubectl --context east -n production wait pvc --all --for=jsonpath='{.status.phase}'=Bound --timeout=60s
 
 say "A class says how groups are replicated: every five minutes, as one group."
-run kubectl vgr class create ceph-rbd-group-replication --provisioner rbd.csi.ceph.com --parameter schedulingInterval=5m --parameter groupConsistency=crash
+run kubectl vgr class create "$storage" --provisioner "$provisioner" "${parameters[@]/#/--parameter=}"
 
 say "One command creates the group in east, prepares west and waits until both are confirmed."
-run kubectl vgr create postgresql -n production --class ceph-rbd-group-replication -l app=postgresql --yes
+run kubectl vgr create postgresql -n production --class "$storage" -l app=postgresql --yes
 
 say "Both sites, every volume, after the first synchronisation."
 synced east
 run kubectl vgr list -n production
 run kubectl vgr status postgresql -n production
 
-say "Switch roles: demote east, then promote west."
-run kubectl vgr demote postgresql -n production --yes
-run kubectl vgr promote postgresql -n production --context west --peer-context east --yes
-synced west
+if [ "$backend" = ceph ]; then
+	say "Switch roles: demote east, then promote west."
+	run kubectl vgr demote postgresql -n production --yes
+	run kubectl vgr promote postgresql -n production --context west --peer-context east --yes
+	synced west
+else
+	say "Switch roles."
+	run kubectl vgr failover postgresql -n production --to west --yes
+fi
 run kubectl vgr status postgresql -n production
 
 if $tty; then
