@@ -7,14 +7,18 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/powerstore"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/trident"
 )
 
 // mirrored waits until exactly these PVCs are mirrored by the array.
@@ -150,33 +154,63 @@ func TestLimit(t *testing.T) {
 	s.ready(lab.East, "many", vgrv1.StatePrimary, 100)
 }
 
-// TestVolumeReplication is the group of one.
+// TestVolumeReplication is the group of one, on each backend.
 func TestVolumeReplication(t *testing.T) {
+	for name, tc := range map[string]struct {
+		provisioner, storageClass, schedule string
+		// refused is what is said instead of a demotion.
+		refused string
+	}{
+		"ceph":    {"rbd.csi.ceph.com", lab.StorageClass, "1m", ""},
+		"dell":    {powerstore.Name, lab.DellStorageClass, "5m", ""},
+		"trident": {trident.Name, lab.TridentStorageClass, "5m", "PVC data is writable; to follow the peer discards what it alone has"},
+	} {
+		t.Run(name, func(t *testing.T) { testVolumeReplication(t, tc.provisioner, tc.storageClass, tc.schedule, tc.refused) })
+	}
+}
+
+func testVolumeReplication(t *testing.T, provisioner, storageClass, schedule, refused string) {
+	t.Helper()
 	s := newScene(t)
-	class := &vgrv1.VolumeReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: s.ns}, Spec: vgrv1.ClassSpec{Provisioner: "rbd.csi.ceph.com", Parameters: map[string]string{"schedulingInterval": "1m"}}}
+	class := &vgrv1.VolumeReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: s.ns}, Spec: vgrv1.ClassSpec{Provisioner: provisioner, Parameters: map[string]string{"schedulingInterval": schedule}}}
 	s.create(lab.East, class)
-	s.claims(lab.East, nil, "data")
+	s.create(lab.East, s.claim("data", storageClass, nil))
+	s.bound(lab.East, "data")
 	v := &vgrv1.VolumeReplication{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.ns, Name: "data"},
 		Spec:       vgrv1.VolumeReplicationSpec{VolumeReplicationClass: class.Name, PVCName: "data", ReplicationState: vgrv1.Primary},
 	}
 	s.create(lab.East, v)
-	reaches := func(state vgrv1.State) {
+	reaches := func(what string, reached func() bool) {
 		t.Helper()
-		s.eventually("the volume to be "+string(state), func(ctx context.Context) error {
+		s.eventually("the volume to be "+what, func(ctx context.Context) error {
 			if err := s.sites[lab.East].Get(ctx, client.ObjectKeyFromObject(v), v); err != nil {
 				return err
 			}
-			if v.Status.State != state || v.Status.ObservedGeneration != v.Generation || v.Status.VolumeHandle == "" {
+			if !reached() {
 				return fmt.Errorf("status %+v", v.Status)
 			}
 			return nil
 		})
 	}
-	reaches(vgrv1.StatePrimary)
-	s.mirrored(lab.East, "data")
+	is := func(state vgrv1.State) func() bool {
+		return func() bool {
+			return v.Status.State == state && v.Status.ObservedGeneration == v.Generation && v.Status.VolumeHandle != ""
+		}
+	}
+	reaches("primary", is(vgrv1.StatePrimary))
+	if storageClass == lab.StorageClass {
+		s.mirrored(lab.East, "data")
+	}
 	before := v.DeepCopy()
 	v.Spec.ReplicationState = vgrv1.Secondary
 	s.must(s.sites[lab.East].Patch(t.Context(), v, client.MergeFrom(before)))
-	reaches(vgrv1.StateSecondary)
+	if refused == "" {
+		reaches("secondary", is(vgrv1.StateSecondary))
+		return
+	}
+	reaches("refused", func() bool {
+		r := meta.FindStatusCondition(v.Status.Conditions, vgrv1.ConditionReady)
+		return r != nil && r.ObservedGeneration == v.Generation && strings.Contains(r.Message, refused)
+	})
 }

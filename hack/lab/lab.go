@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package lab runs two Kubernetes control planes on this machine, "east" and "west", whose storage
-// is one simulated pair of mirrored Ceph clusters driven by the real csi-addons controller manager.
-// Tests start it in their own process, people with the lab command. It is no cluster: there are no
+// is one simulated pair of mirrored Ceph clusters driven by the real csi-addons controller manager, and
+// on demand pairs of PowerStore arrays and ONTAP clusters. Tests start it in their own process, people with the lab command. It is no cluster: there are no
 // nodes, and Pods do not run.
 package lab
 

@@ -178,6 +178,23 @@ func TestGroupOf(t *testing.T) {
 	}
 }
 
+// TestStretched: on one stretched cluster Dell's controller makes the PVCs anew over the volumes of the
+// other replication group, which the group follows then.
+func TestStretched(t *testing.T) {
+	g := backend.Group{Members: []backend.Member{{PVC: "a", PV: "replicated-a"}, {PVC: "b", PV: "replicated-b"}}}
+	volumes := []corev1.PersistentVolume{
+		volume("a", "rg-1", ""), volume("b", "rg-1", ""),
+		volume("replicated-a", "replicated-rg-1", "db/a"), volume("replicated-b", "replicated-rg-1", "db/b"),
+	}
+	name, problem := groupOf(g, volumes)
+	if problem == nil {
+		problem = foreign(g, name, volumes)
+	}
+	if name != "replicated-rg-1" || problem != nil {
+		t.Errorf("got %q, problem %v", name, problem)
+	}
+}
+
 // TestAssert: a class cannot set what the StorageClass decides.
 func TestAssert(t *testing.T) {
 	class := &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: "sc"}, Parameters: map[string]string{
