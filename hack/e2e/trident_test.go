@@ -375,6 +375,16 @@ func TestTridentDelete(t *testing.T) {
 	n.did("establish west", "promote west")
 }
 
+// TestTridentPolicyReplaced: Trident takes another policy and schedule than those that it does not know,
+// without a word. The copy says so.
+func TestTridentPolicyReplaced(t *testing.T) {
+	n := newNetAppOf(t, "netapp-misspelt", map[string]string{"replicationPolicy": "MirorAllSnapshots", "replicationSchedule": "5mins"})
+	c := meta.FindStatusCondition(n.get(lab.West, "db").Status.Conditions, vgrv1.ConditionValidated)
+	if c == nil || c.Status != metav1.ConditionFalse || !strings.Contains(c.Message, `it uses policy "MirrorAllSnapshots", not "MirorAllSnapshots"; it uses schedule "hourly", not "5mins"`) {
+		t.Errorf("it says %+v", c)
+	}
+}
+
 // TestThreeBackends: groups on different backends in one namespace do not disturb each other, and one
 // command moves them all.
 func TestThreeBackends(t *testing.T) {

@@ -34,6 +34,8 @@ const (
 	replicationPolicy   = "replicationPolicy"
 	replicationSchedule = "replicationSchedule"
 	groupSnapshotClass  = "volumeGroupSnapshotClassName"
+	// synchronous is the policy whose mirrors Trident refuses to update.
+	synchronous = "Sync"
 )
 
 func follows(state string) bool { return state == established || state == reestablished }

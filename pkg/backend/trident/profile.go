@@ -64,6 +64,8 @@ func checkParameters(c backend.Class) []backend.Problem {
 		switch {
 		case !slices.ContainsFunc(parameters(), func(p backend.Parameter) bool { return p.Name == key }):
 			addf("parameter %q is not known to %s; see kubectl vgr class describe", key, Name)
+		case key == replicationPolicy && value == synchronous:
+			addf("parameter %s is %q; Trident does not update a synchronous mirror when it is asked to, nor say whether it is in sync, so no failover could prove that nothing is lost", key, value)
 		case key == vgrv1.ParameterSchedulingInterval && !isInterval(value):
 			addf("parameter %s is %q; it is a duration such as 5m", key, value)
 		case allowed[key] != nil && !slices.Contains(allowed[key], value):

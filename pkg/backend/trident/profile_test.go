@@ -105,6 +105,7 @@ func TestCheckParameters(t *testing.T) {
 	}{
 		"known":            {map[string]string{"replicationPolicy": "MirrorAllSnapshots", "replicationSchedule": "5min", "schedulingInterval": "5m", "consistencyGroup": "disabled"}, ""},
 		"one group":        {map[string]string{"consistencyGroup": "enabled"}, `consistencyGroup is "enabled"; trident can do: disabled`},
+		"synchronous":      {map[string]string{"replicationPolicy": "Sync"}, "nothing is lost"},
 		"group snapshots":  {map[string]string{"groupSnapshots": "yes"}, `groupSnapshots is "yes"`},
 		"an odd interval":  {map[string]string{"schedulingInterval": "often"}, `schedulingInterval is "often"`},
 		"of another array": {map[string]string{"remoteSystem": "x"}, `"remoteSystem" is not known`},
