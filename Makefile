@@ -13,7 +13,8 @@ LDFLAGS := -s -w -X $(MODULE)/pkg/version.version=$(VERSION) -X $(MODULE)/pkg/ve
 export CGO_ENABLED := 0
 
 TOOL    := go tool -modfile=hack/tools/go.mod
-MODULES := . hack hack/tools
+TOOL_RELEASE := go tool -modfile=hack/tools/release/go.mod
+MODULES := . hack hack/tools hack/tools/release
 GOTEST  := CGO_ENABLED=1 go test -race -shuffle=on -timeout=45m
 
 .PHONY: help
@@ -35,6 +36,22 @@ bin/lab:
 install-plugin: bin/kubectl-vgr ## Install the plugin into GOBIN, with its completion link
 	install -m 0755 bin/kubectl-vgr "$$(go env GOBIN | grep . || echo "$$(go env GOPATH)/bin")/"
 	bin/kubectl-vgr completion install
+
+##@ Release
+
+# krew wants versions that begin with v; a commit without a tag is a snapshot.
+RELEASE := $(if $(filter v%,$(VERSION)),$(VERSION),v0.0.0-snapshot.$(VERSION))
+
+.PHONY: release-snapshot
+release-snapshot: ## Build all archives, their bills of materials, checksums and the krew manifest into dist/
+	rm -rf dist
+	cd hack && go run ./release -root .. -out ../dist -version '$(RELEASE)' -date '$(DATE)' -ldflags '$(LDFLAGS)' $(if $(PLATFORMS),-platforms '$(PLATFORMS)')
+	$(TOOL_RELEASE) validate-krew-manifest -manifest dist/vgr.yaml -skip-install
+
+.PHONY: krew-test
+krew-test: assets ## Install this platform's archive with krew into a directory of its own, and run it through kubectl
+	$(MAKE) release-snapshot PLATFORMS="$$(go env GOOS)/$$(go env GOARCH)"
+	hack/krew-test.sh "$$(bin/lab assets)"
 
 ##@ Test
 

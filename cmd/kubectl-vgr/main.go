@@ -7,7 +7,9 @@ package main
 import (
 	"context"
 	"os"
+	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"github.com/go-logr/logr"
@@ -34,8 +36,18 @@ func main() {
 		Getenv:     os.Getenv,
 		Clock:      clock.RealClock{},
 		Profiles:   backend.Profiles{csiaddons.Profile(), dell.Profile(), trident.Profile()},
-		Executable: os.Executable,
+		Executable: func() (string, error) { return called(os.Args[0]) },
 	})
 	stop()
 	os.Exit(code)
+}
+
+// called is the path that the program was called by, on which links are kept: krew has a link in a
+// directory on the PATH, and the program itself in another one for each version.
+func called(name string) (string, error) {
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Abs(path)
 }

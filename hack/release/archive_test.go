@@ -1,0 +1,97 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+)
+
+// TestArchive: an archive depends on what is in it and on the time of the commit, and has plain files
+// at its root only, which is what krew unpacks.
+func TestArchive(t *testing.T) {
+	dir := t.TempDir()
+	made := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
+	var files []file
+	for i, name := range []string{"LICENSE", "kubectl-vgr"} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, file{name, path, []os.FileMode{0o644, 0o755}[i]})
+	}
+	for name, list := range map[string]func([]byte) ([]entry, error){"a.tar.gz": inTarball, "a.zip": inZip} {
+		var sums []string
+		for _, age := range []time.Duration{time.Hour, 2 * time.Hour} { // when the files were made does not count
+			for _, f := range files {
+				if err := os.Chtimes(f.path, time.Time{}, made.Add(age)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var a archive
+			if err := a.write(filepath.Join(dir, name), files, made); err != nil {
+				t.Fatal(err)
+			}
+			sums = append(sums, a.SHA256)
+		}
+		if sums[0] != sums[1] {
+			t.Errorf("%s: two sums of the same files", name)
+		}
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := list(data)
+		if want := []entry{{"LICENSE", 0o644, made}, {"kubectl-vgr", 0o755, made}}; err != nil || !slices.EqualFunc(got, want, entry.equal) {
+			t.Errorf("%s has %v, %v; want %v", name, got, err, want)
+		}
+	}
+}
+
+type entry struct {
+	name string
+	mode os.FileMode
+	made time.Time
+}
+
+func (e entry) equal(o entry) bool {
+	return e.name == o.name && e.mode == o.mode && e.made.Equal(o.made)
+}
+
+func inTarball(data []byte) (out []entry, err error) {
+	gz, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	for r := tar.NewReader(gz); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return out, nil
+		}
+		if err != nil {
+			return out, err
+		}
+		out = append(out, entry{h.Name, h.FileInfo().Mode(), h.ModTime})
+	}
+}
+
+func inZip(data []byte) (out []entry, err error) {
+	r, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range r.File {
+		out = append(out, entry{f.Name, f.Mode(), f.Modified})
+	}
+	return out, nil
+}
