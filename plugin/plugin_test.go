@@ -48,6 +48,7 @@ type bench struct {
 	kubeconfig string
 	home       string
 	east, west client.Client
+	profiles   backend.Profiles
 }
 
 func newBench(t *testing.T) *bench {
@@ -56,7 +57,7 @@ func newBench(t *testing.T) *bench {
 		t.Skip("KUBEBUILDER_ASSETS is not set: no API server to test with (make test sets it)")
 	}
 	log.SetLogger(logr.Discard()) // controller-runtime complains when nobody sets one
-	b := &bench{t: t, kubeconfig: filepath.Join(t.TempDir(), "kubeconfig"), home: t.TempDir()}
+	b := &bench{t: t, kubeconfig: filepath.Join(t.TempDir(), "kubeconfig"), home: t.TempDir(), profiles: backend.Profiles{csiaddons.Profile()}}
 	config := clientcmdapi.NewConfig()
 	for name, into := range map[string]*client.Client{"east": &b.east, "west": &b.west} {
 		env := &envtest.Environment{CRDDirectoryPaths: []string{filepath.Join("..", "pkg", "manifests", "crd")}, ErrorIfCRDPathMissing: true}
@@ -134,7 +135,7 @@ func (b *bench) vgrMeanwhile(call func(), args ...string) result {
 	code := plugin.Main(b.t.Context(), plugin.Config{
 		Args:      append([]string{"kubectl-vgr", "--kubeconfig", b.kubeconfig}, args...),
 		IOStreams: genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: &meanwhile{&errOut, call}},
-		Getenv:    func(k string) string { return env[k] }, Clock: clock.RealClock{}, Profiles: backend.Profiles{csiaddons.Profile()},
+		Getenv:    func(k string) string { return env[k] }, Clock: clock.RealClock{}, Profiles: b.profiles,
 		Executable: func() (string, error) { return "/nowhere/kubectl-vgr", nil },
 	})
 	return result{code, out.String(), errOut.String()}

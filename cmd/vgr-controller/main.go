@@ -9,6 +9,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -37,6 +39,7 @@ type options struct {
 	metrics, probes string
 	leaderElect     bool
 	leaderNamespace string
+	backends        string
 }
 
 func main() {
@@ -47,6 +50,7 @@ func main() {
 	flag.StringVar(&o.probes, "health-probe-bind-address", ":8081", "address that serves /healthz and /readyz; 0 turns it off")
 	flag.BoolVar(&o.leaderElect, "leader-elect", true, "act only while holding the Lease, so that several replicas can run")
 	flag.StringVar(&o.leaderNamespace, "leader-elect-namespace", "", "namespace of the Lease; inside a cluster the Pod's own by default")
+	flag.StringVar(&o.backends, "backends", "", "backends to serve, separated by commas; all when empty")
 	showVersion := flag.Bool("version", false, "print the version and exit")
 	flag.Parse()
 	if *showVersion {
@@ -71,11 +75,15 @@ func run(o options) error {
 	if err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
-	backends := controller.NewBackends(mgr.GetCache(),
-		controller.Backend{Profile: csiaddons.Profile(), Adapter: csiaddons.New(mgr.GetClient())},
-		controller.Backend{Profile: dell.Profile(), Adapter: dell.New(mgr.GetClient(), clock.RealClock{})},
-		controller.Backend{Profile: trident.Profile(), Adapter: trident.New(mgr.GetClient(), mgr.GetAPIReader())},
-	)
+	served, err := serve(o.backends, []controller.Backend{
+		{Profile: csiaddons.Profile(), Adapter: csiaddons.New(mgr.GetClient())},
+		{Profile: dell.Profile(), Adapter: dell.New(mgr.GetClient(), clock.RealClock{})},
+		{Profile: trident.Profile(), Adapter: trident.New(mgr.GetClient(), mgr.GetAPIReader())},
+	})
+	if err != nil {
+		return err
+	}
+	backends := controller.NewBackends(mgr.GetCache(), served...)
 	base := controller.Reconciler{
 		Client: mgr.GetClient(), Backends: backends, Clock: clock.RealClock{},
 		Events: mgr.GetEventRecorder("vgr-controller"),
@@ -93,6 +101,22 @@ func run(o options) error {
 	}
 	klog.InfoS("vgr-controller starts", "version", version.Get().Version)
 	return mgr.Start(ctrl.SetupSignalHandler())
+}
+
+// serve takes the backends that are named. A controller without permissions for one must not try it.
+func serve(names string, all []controller.Backend) ([]controller.Backend, error) {
+	if names == "" {
+		return all, nil
+	}
+	var out []controller.Backend
+	for name := range strings.SplitSeq(names, ",") {
+		i := slices.IndexFunc(all, func(b controller.Backend) bool { return b.Name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("--backends: there is no backend %q", name)
+		}
+		out = append(out, all[i])
+	}
+	return out, nil
 }
 
 func managerOptions(o options) ctrl.Options {

@@ -9,9 +9,8 @@ import (
 	"testing"
 	"time"
 
-	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
-
 	"github.com/unified-replication/kubectl-vgr/hack/lab"
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 )
 
 // TestIdle counts what is written while nothing happens: nothing, by the API server's own count.

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"testing"
 
-	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -21,6 +20,7 @@ import (
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/trident"
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 )
 
 // netapp is a namespace with a group on ONTAP.

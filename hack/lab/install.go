@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/unified-replication/kubectl-vgr/pkg/manifests"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -21,6 +20,7 @@ import (
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab/driver"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/trident"
+	"github.com/unified-replication/kubectl-vgr/pkg/manifests"
 )
 
 // sidecarPod is the Pod that csi-addons believes the driver's sidecar to run in.

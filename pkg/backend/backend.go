@@ -274,6 +274,8 @@ type Profile struct {
 	CheckParameters func(Class) []Problem
 	// AddToScheme registers the kinds that PeerObjects returns.
 	AddToScheme func(*runtime.Scheme) error
+	// APIGroups are the backend's own, which nothing but its adapter needs permissions for.
+	APIGroups []string
 	// Retains is true when deleting a group never ends the replication.
 	Retains bool
 	// PeerVolumes says what is made on the peer for each volume, in words for a plan.

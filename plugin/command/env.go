@@ -265,12 +265,21 @@ func (c *change) mode() (dryRun, error) {
 
 // confirm asks for the group's name, or for the number of several groups.
 func (e *Env) confirm(yes bool, names []string) error {
-	if yes {
-		return nil
-	}
 	want, what := names[0], "the name of the group"
 	if len(names) > 1 {
 		want, what = strconv.Itoa(len(names)), "the number of groups"
+	}
+	return e.confirmWord(yes, want, what)
+}
+
+// confirmContext asks for the name of the site that is changed as a whole.
+func (e *Env) confirmContext(yes bool, context string) error {
+	return e.confirmWord(yes, context, "the name of the context")
+}
+
+func (e *Env) confirmWord(yes bool, want, what string) error {
+	if yes {
+		return nil
 	}
 	in, ok := e.In.(*os.File)
 	if !ok || !term.IsTerminal(int(in.Fd())) {

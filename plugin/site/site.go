@@ -8,8 +8,10 @@ package site
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -22,6 +24,7 @@ import (
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -97,9 +100,11 @@ func mapper(scheme *runtime.Scheme) meta.RESTMapper {
 	clusterWide := map[string]bool{
 		"Namespace": true, "PersistentVolume": true, "Node": true, "VolumeAttachment": true, "SelfSubjectAccessReview": true,
 		"VolumeGroupReplicationClass": true, "VolumeReplicationClass": true, "VolumeGroupReplicationContent": true,
+		"ClusterRole": true, "ClusterRoleBinding": true, "CustomResourceDefinition": true,
 	}
 	m := meta.NewDefaultRESTMapper(scheme.PrioritizedVersionsAllGroups())
-	for gvk := range scheme.AllKnownTypes() {
+	kinds := slices.Concat(slices.Collect(maps.Keys(scheme.AllKnownTypes())), installed())
+	for _, gvk := range kinds {
 		scope := meta.RESTScope(meta.RESTScopeNamespace)
 		if clusterWide[gvk.Kind] {
 			scope = meta.RESTScopeRoot
@@ -107,6 +112,20 @@ func mapper(scheme *runtime.Scheme) meta.RESTMapper {
 		m.Add(gvk, scope)
 	}
 	return m
+}
+
+// installed are the kinds that install writes and nothing else uses; they need no Go types.
+func installed() []schema.GroupVersionKind {
+	const rbac = "rbac.authorization.k8s.io"
+	return []schema.GroupVersionKind{
+		{Group: rbac, Version: "v1", Kind: "ClusterRole"},
+		{Group: rbac, Version: "v1", Kind: "ClusterRoleBinding"},
+		{Group: rbac, Version: "v1", Kind: "Role"},
+		{Group: rbac, Version: "v1", Kind: "RoleBinding"},
+		{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"},
+		{Group: "policy", Version: "v1", Kind: "PodDisruptionBudget"},
+		{Group: "networking.k8s.io", Version: "v1", Kind: "NetworkPolicy"},
+	}
 }
 
 func connect(name string, config *rest.Config, scheme *runtime.Scheme, now func() time.Time) *Site {

@@ -62,6 +62,7 @@ func Profile() backend.Profile {
 		Parameters:      parameters(),
 		CheckParameters: checkParameters,
 		AddToScheme:     AddToScheme,
+		APIGroups:       []string{"replication.storage.openshift.io", "csiaddons.openshift.io"},
 		PeerVolumes:     "persistentvolumes and persistentvolumeclaims with the same volume handles, and the group's handle; nothing is provisioned",
 		PeerObjects:     peerObjects,
 	}

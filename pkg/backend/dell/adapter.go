@@ -60,6 +60,7 @@ func Profile() backend.Profile {
 		Parameters:      parameters(),
 		CheckParameters: checkParameters,
 		AddToScheme:     AddToScheme,
+		APIGroups:       []string{groupVersion.Group},
 		Retains:         true,
 		PeerVolumes:     "persistentvolumeclaims for the volumes that Dell's controller has made there",
 		PeerObjects:     peerObjects,

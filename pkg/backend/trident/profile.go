@@ -34,6 +34,7 @@ func Profile() backend.Profile {
 		Parameters:      parameters(),
 		CheckParameters: checkParameters,
 		AddToScheme:     AddToScheme,
+		APIGroups:       []string{groupVersion.Group, snapshotVersion.Group},
 		PeerVolumes:     "tridentmirrorrelationships, each with the persistentvolumeclaim whose volume Trident makes as its copy",
 		PeerObjects:     peerObjects,
 	}

@@ -1,0 +1,98 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package plugin_test
+
+import (
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend/dell"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend/trident"
+)
+
+// TestInstall installs on a real API server, again, upgrades, and removes what it may.
+func TestInstall(t *testing.T) {
+	b := newBench(t)
+	b.profiles = append(b.profiles, dell.Profile(), trident.Profile())
+	ctx := t.Context()
+	var d appsv1.Deployment
+	key := client.ObjectKey{Namespace: "vgr-system", Name: "vgr-controller"}
+	want := func(what string, r result, code int, texts ...string) {
+		t.Helper()
+		for _, text := range texts {
+			if !strings.Contains(r.out+r.errOut, text) {
+				t.Errorf("%s: nothing says %q", what, text)
+			}
+		}
+		if r.code != code || t.Failed() {
+			t.Fatalf("%s: exit code %d, want %d\n%s%s", what, r.code, code, r.out, r.errOut)
+		}
+	}
+	install := func(more ...string) result {
+		return b.vgr(append([]string{"install", "--image", "controller:v1", "--yes"}, more...)...)
+	}
+
+	want("no image", b.vgr("install", "--yes"), 1, "--image is required")
+	want("no such backend", install("--backend", "tape"), 1, `no backend "tape"`)
+	want("no replica", install("--replicas", "0"), 1, "--replicas")
+	want("no permission", install("--context", "nobody-east"), 1, "forbidden")
+	want("unreachable", install("--context", "dead"), 6)
+	want("export", install("--export", "--context", "dead"), 0, "kind: Deployment", "image: controller:v1", "replication.storage.dell.com")
+	for _, mode := range []string{"client", "server"} {
+		want("dry run", install("--dry-run="+mode), 0, "create deployment/vgr-controller", "nothing was changed")
+	}
+	want("not confirmed", b.vgr("install", "--image", "controller:v1"), 5)
+	if err := b.east.Get(ctx, key, &d); !apierrors.IsNotFound(err) {
+		t.Fatalf("after all that there is a controller: %v", err)
+	}
+
+	want("first", install("--wait=false", "--backend", "trident"), 0, "deployment/vgr-controller -n vgr-system created")
+	var role rbacv1.ClusterRole
+	b.must(b.east.Get(ctx, client.ObjectKey{Name: "vgr-controller"}, &role))
+	for _, rule := range role.Rules {
+		if g := rule.APIGroups[0]; g == "replication.storage.dell.com" || g == "replication.storage.openshift.io" {
+			t.Errorf("it may use %s, which it does not serve", g)
+		}
+	}
+	b.must(b.east.Get(ctx, key, &d))
+	if args := d.Spec.Template.Spec.Containers[0].Args; len(args) != 1 || args[0] != "--backends=trident" {
+		t.Errorf("arguments %q", args)
+	}
+	version := d.ResourceVersion
+	again := install("--wait=false", "--backend", "trident")
+	want("again", again, 0, "objects are as they are to be")
+	b.must(b.east.Get(ctx, key, &d))
+	if strings.Contains(again.errOut, "  change ") || strings.Contains(again.errOut, "  create ") || d.ResourceVersion != version {
+		t.Errorf("a second time:\n%s%s", again.out, again.errOut)
+	}
+	want("upgrade", b.vgr("install", "--image", "controller:v2", "--yes", "--wait=false"), 0, "change clusterrole/vgr-controller", "deployment/vgr-controller -n vgr-system changed")
+	want("nobody runs it", b.vgr("install", "--image", "controller:v2", "--yes", "--timeout", "1s"), 3, "0 of 2 controllers are ready")
+	b.must(b.east.Get(ctx, key, &d))
+	d.Status = appsv1.DeploymentStatus{ObservedGeneration: d.Generation, Replicas: 2, UpdatedReplicas: 2, ReadyReplicas: 2, AvailableReplicas: 2}
+	b.must(b.east.Status().Update(ctx, &d))
+	want("ready", b.vgr("install", "--image", "controller:v2", "--yes"), 0, "the controller is ready on east")
+
+	b.group(b.east, "orders", vgrv1.Primary, vgrv1.StatePrimary)
+	want("uninstall beside a group", b.vgr("uninstall", "--yes"), 2, "1 groups and single volumes are replicated", "--leave-groups")
+	want("server dry run", b.vgr("uninstall", "--leave-groups", "--dry-run=server"), 0, "deployment/vgr-controller -n vgr-system deleted (server dry run)")
+	want("leave groups", b.vgr("uninstall", "--leave-groups", "--yes"), 0, "deployment/vgr-controller -n vgr-system deleted")
+	var g vgrv1.VolumeGroupReplication
+	b.must(b.east.Get(ctx, client.ObjectKey{Namespace: "default", Name: "orders"}, &g))
+	b.must(b.east.Delete(ctx, &g))
+	want("the rest", b.vgr("uninstall", "--yes"), 0, "customresourcedefinition/volumegroupreplications.replication.unified.io deleted")
+	var crds apiextensionsv1.CustomResourceDefinitionList
+	b.must(b.east.List(ctx, &crds))
+	for _, crd := range crds.Items {
+		if crd.DeletionTimestamp.IsZero() {
+			t.Errorf("%s is there still", crd.Name)
+		}
+	}
+}
