@@ -9,8 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/unified-replication/kubectl-vgr/hack/lab"
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+
+	"github.com/unified-replication/kubectl-vgr/hack/lab"
 )
 
 // TestIdle counts what is written while nothing happens: nothing, by the API server's own count.

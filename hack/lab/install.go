@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/unified-replication/kubectl-vgr/pkg/manifests"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -20,7 +21,6 @@ import (
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab/driver"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/trident"
-	"github.com/unified-replication/kubectl-vgr/pkg/manifests"
 )
 
 // sidecarPod is the Pod that csi-addons believes the driver's sidecar to run in.

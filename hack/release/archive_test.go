@@ -15,6 +15,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/google/go-containerregistry/pkg/v1/validate"
 )
 
 // TestArchive: an archive depends on what is in it and on the time of the commit, and has plain files
@@ -94,4 +96,34 @@ func inZip(data []byte) (out []entry, err error) {
 		out = append(out, entry{f.Name, f.Mode(), f.Modified})
 	}
 	return out, nil
+}
+
+// TestImage: an image has the program, runs it as nobody, and depends on it and on the commit's time only.
+func TestImage(t *testing.T) {
+	made := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
+	var sums []string
+	for range 2 {
+		img, err := imageOf([]byte("program"), "linux", "arm64", made)
+		if err != nil {
+			t.Fatal(err)
+		}
+		config, err := img.ConfigFile()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c := config.Config; c.User != nobody || !slices.Equal(c.Entrypoint, []string{"/vgr-controller"}) || config.Architecture != "arm64" || config.OS != "linux" {
+			t.Errorf("config %+v", config)
+		}
+		if err := validate.Image(img); err != nil {
+			t.Error(err)
+		}
+		sum, err := img.Digest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		sums = append(sums, sum.String())
+	}
+	if sums[0] != sums[1] {
+		t.Errorf("two digests of the same program: %q", sums)
+	}
 }

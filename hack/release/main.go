@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command release builds what a release has: an archive of the plugin for each platform that krew
-// knows, its bill of materials, checksums, and the krew manifest with them. The same commit gives the
-// same archives anywhere.
+// knows, its bill of materials, checksums, the krew manifest with them, and an image of the controller.
+// The same commit gives the same archives and the same image anywhere.
 package main
 
 import (
@@ -58,7 +58,8 @@ func run(ctx context.Context, args []string) error {
 	if !strings.HasPrefix(r.Version, "v") {
 		return fmt.Errorf("-version %q does not begin with v", r.Version)
 	}
-	for p := range strings.SplitSeq(*only, ",") {
+	built := strings.Split(*only, ",")
+	for _, p := range built {
 		a, err := r.platform(ctx, p)
 		if err != nil {
 			return fmt.Errorf("%s: %w", p, err)
@@ -68,6 +69,9 @@ func run(ctx context.Context, args []string) error {
 	}
 	if err := r.checksums(); err != nil {
 		return err
+	}
+	if err := r.image(ctx, built); err != nil {
+		return fmt.Errorf("image: %w", err)
 	}
 	return r.manifest()
 }
