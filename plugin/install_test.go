@@ -8,9 +8,11 @@ import (
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
@@ -75,6 +77,15 @@ func TestInstall(t *testing.T) {
 	}
 	want("upgrade", b.vgr("install", "--image", "controller:v2", "--yes", "--wait=false"), 0, "change clusterrole/vgr-controller", "deployment/vgr-controller -n vgr-system changed")
 	want("nobody runs it", b.vgr("install", "--image", "controller:v2", "--yes", "--timeout", "1s"), 3, "0 of 2 controllers are ready")
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: "vgr-controller-1", Labels: d.Spec.Selector.MatchLabels},
+		Spec:       d.Spec.Template.Spec,
+	}
+	b.must(b.east.Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: "default"}}))
+	b.must(b.east.Create(ctx, pod))
+	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "controller", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: "no such image"}}}}
+	b.must(b.east.Status().Update(ctx, pod))
+	want("no image to pull", b.vgr("install", "--image", "controller:v2", "--yes", "--timeout", "1s"), 3, "0 of 2 controllers are ready; vgr-controller-1: ImagePullBackOff: no such image")
 	b.must(b.east.Get(ctx, key, &d))
 	d.Status = appsv1.DeploymentStatus{ObservedGeneration: d.Generation, Replicas: 2, UpdatedReplicas: 2, ReadyReplicas: 2, AvailableReplicas: 2}
 	b.must(b.east.Status().Update(ctx, &d))

@@ -288,10 +288,8 @@ func missingReplicas(ctx context.Context, c client.Client) (string, error) {
 		return "", err
 	}
 	for _, pod := range pods.Items {
-		for _, s := range pod.Status.ContainerStatuses {
-			if w := s.State.Waiting; w != nil && w.Reason != "ContainerCreating" {
-				return fmt.Sprintf("%s; %s: %s %s", waiting, pod.Name, w.Reason, w.Message), nil
-			}
+		if reason := stuck(&pod); reason != "" {
+			return fmt.Sprintf("%s; %s: %s", waiting, pod.Name, reason), nil
 		}
 	}
 	for _, cond := range d.Status.Conditions {
@@ -300,4 +298,19 @@ func missingReplicas(ctx context.Context, c client.Client) (string, error) {
 		}
 	}
 	return waiting, nil
+}
+
+// stuck is why a Pod does not get on; empty when it does not say.
+func stuck(pod *corev1.Pod) string {
+	for _, s := range pod.Status.ContainerStatuses {
+		if w := s.State.Waiting; w != nil && w.Reason != "ContainerCreating" {
+			return w.Reason + ": " + w.Message
+		}
+	}
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
+			return c.Reason + ": " + c.Message
+		}
+	}
+	return ""
 }
