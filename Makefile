@@ -19,7 +19,7 @@ GOTEST  := CGO_ENABLED=1 go test -race -shuffle=on -timeout=45m
 
 .PHONY: help
 help: ## Show this help
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##@ Build
 
@@ -34,8 +34,7 @@ bin/lab:
 
 .PHONY: install-plugin
 install-plugin: bin/kubectl-vgr ## Install the plugin into GOBIN, with its completion link
-	install -m 0755 bin/kubectl-vgr "$$(go env GOBIN | grep . || echo "$$(go env GOPATH)/bin")/"
-	bin/kubectl-vgr completion install
+	dir=$$(go env GOBIN | grep . || echo "$$(go env GOPATH)/bin"); install -m 0755 bin/kubectl-vgr "$$dir/"; "$$dir/kubectl-vgr" completion install
 
 ##@ Release
 
