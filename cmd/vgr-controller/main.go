@@ -25,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
@@ -99,8 +100,13 @@ func run(o options) error {
 	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
 		return err
 	}
+	ctx := ctrl.SetupSignalHandler()
+	list := func(l client.ObjectList) error { return mgr.GetCache().List(ctx, l, client.UnsafeDisableDeepCopy) }
+	if err := metrics.Registry.Register(controller.NewMetrics(list, mgr.Elected(), version.Get().Version)); err != nil {
+		return err
+	}
 	klog.InfoS("vgr-controller starts", "version", version.Get().Version)
-	return mgr.Start(ctrl.SetupSignalHandler())
+	return mgr.Start(ctx)
 }
 
 // serve takes the backends that are named. A controller without permissions for one must not try it.

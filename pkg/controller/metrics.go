@@ -1,0 +1,162 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+)
+
+// Metrics tells Prometheus what the statuses say. It reads them when it is asked, and keeps nothing: what
+// is not known has no series. Only the controller that leads answers, so that nothing is told twice.
+type Metrics struct {
+	list    func(client.ObjectList) error
+	elected <-chan struct{}
+	version string
+
+	build, spec, state, condition, volumes, lastSync, schedule, operation *prometheus.Desc
+}
+
+// NewMetrics makes the collector. What list returns is only read, so it may be a cache's own.
+func NewMetrics(list func(client.ObjectList) error, elected <-chan struct{}, version string) *Metrics {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("vgr_"+name, help, append([]string{"kind", "namespace", "name"}, labels...), nil)
+	}
+	return &Metrics{
+		list: list, elected: elected, version: version,
+		build:     prometheus.NewDesc("vgr_build_info", "The version of the controller that leads.", []string{"version"}, nil),
+		spec:      desc("spec_state", "The state that is asked for, 1 for that one.", "state", "class", "backend"),
+		state:     desc("status_state", "The state that the backend reports, 1 for that one.", "state"),
+		condition: desc("status_condition", "The conditions, 1 for the status that each has.", "type", "status"),
+		volumes:   desc("status_volumes", "PVCs that the backend has confirmed to be replicated."),
+		lastSync:  desc("status_last_sync_timestamp_seconds", "When the last synchronisation that is known of was; absent when none is."),
+		schedule:  desc("schedule_seconds", "How often the class has the storage synchronise; absent when it does not say."),
+		operation: desc("last_operation_timestamp_seconds", "When the last failover or failback began.", "operation", "result"),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{m.build, m.spec, m.state, m.condition, m.volumes, m.lastSync, m.schedule, m.operation} {
+		ch <- d
+	}
+}
+
+// replicated is what groups and single volumes have in common here.
+type replicated struct {
+	labels  [3]string
+	class   string
+	desired vgrv1.ReplicationState
+	status  *vgrv1.ReplicationStatus
+	volumes int
+}
+
+// Collect implements prometheus.Collector.
+func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
+	select {
+	case <-m.elected:
+	default:
+		return
+	}
+	ch <- gauge(m.build, 1, m.version)
+	var groups vgrv1.VolumeGroupReplicationList
+	var singles vgrv1.VolumeReplicationList
+	for _, list := range []client.ObjectList{&groups, &singles} {
+		if err := m.list(list); err != nil {
+			ch <- prometheus.NewInvalidMetric(m.state, err)
+			return
+		}
+	}
+	schedules := m.schedules()
+	for i := range groups.Items {
+		g := &groups.Items[i]
+		r := replicated{
+			labels: [3]string{"VolumeGroupReplication", g.Namespace, g.Name}, class: g.Spec.VolumeGroupReplicationClass,
+			desired: g.Spec.ReplicationState, status: &g.Status.ReplicationStatus, volumes: len(g.Status.PersistentVolumeClaimsRefList),
+		}
+		m.tell(ch, r, schedules)
+		if op, err := recovery.Journal(g); err == nil && op != nil {
+			result := string(op.Result)
+			if op.InFlight() {
+				result = "in flight"
+			}
+			ch <- gauge(m.operation, float64(op.Started.Unix()), append(r.labels[:], string(op.Kind), result)...)
+		}
+	}
+	for i := range singles.Items {
+		v := &singles.Items[i]
+		confirmed := 0
+		if v.Status.VolumeHandle != "" {
+			confirmed = 1
+		}
+		m.tell(ch, replicated{
+			labels: [3]string{"VolumeReplication", v.Namespace, v.Name}, class: v.Spec.VolumeReplicationClass,
+			desired: v.Spec.ReplicationState, status: &v.Status.ReplicationStatus, volumes: confirmed,
+		}, schedules)
+	}
+}
+
+func gauge(d *prometheus.Desc, value float64, labels ...string) prometheus.Metric {
+	return prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+}
+
+// tell sends the series of one object.
+func (m *Metrics) tell(ch chan<- prometheus.Metric, r replicated, schedules map[string]int64) {
+	send := func(d *prometheus.Desc, value float64, more ...string) {
+		ch <- gauge(d, value, append(r.labels[:], more...)...)
+	}
+	is := func(yes bool) float64 {
+		if yes {
+			return 1
+		}
+		return 0
+	}
+	for _, s := range []vgrv1.ReplicationState{vgrv1.Primary, vgrv1.Secondary, vgrv1.Resync} {
+		send(m.spec, is(r.desired == s), string(s), r.class, r.status.Backend)
+	}
+	for _, s := range []vgrv1.State{vgrv1.StatePrimary, vgrv1.StateSecondary, vgrv1.StateUnknown} {
+		send(m.state, is(r.status.State == s), string(s))
+	}
+	for _, c := range r.status.Conditions {
+		for _, s := range []metav1.ConditionStatus{metav1.ConditionTrue, metav1.ConditionFalse, metav1.ConditionUnknown} {
+			send(m.condition, is(c.Status == s), c.Type, strings.ToLower(string(s)))
+		}
+	}
+	send(m.volumes, float64(r.volumes))
+	if r.status.LastSyncTime != nil {
+		send(m.lastSync, float64(r.status.LastSyncTime.Unix()))
+	}
+	if seconds, ok := schedules[r.labels[0]+"/"+r.class]; ok {
+		send(m.schedule, float64(seconds))
+	}
+}
+
+// schedules are the intervals of the classes that have one; without the classes there is none.
+func (m *Metrics) schedules() map[string]int64 {
+	out := map[string]int64{}
+	var groups vgrv1.VolumeGroupReplicationClassList
+	var singles vgrv1.VolumeReplicationClassList
+	if m.list(&groups) != nil || m.list(&singles) != nil {
+		return out
+	}
+	add := func(kind, name string, parameters map[string]string) {
+		if seconds, ok := overview.ParseInterval(parameters[vgrv1.ParameterSchedulingInterval]); ok {
+			out[kind+"/"+name] = seconds
+		}
+	}
+	for _, c := range groups.Items {
+		add("VolumeGroupReplication", c.Name, c.Spec.Parameters)
+	}
+	for _, c := range singles.Items {
+		add("VolumeReplication", c.Name, c.Spec.Parameters)
+	}
+	return out
+}

@@ -1,0 +1,90 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/golden"
+)
+
+// listed answers lists, as a cache would.
+func listed(list client.ObjectList) error {
+	noon := metav1.NewTime(time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC))
+	switch l := list.(type) {
+	case *vgrv1.VolumeGroupReplicationList:
+		known := vgrv1.VolumeGroupReplication{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "production", Name: "db", Annotations: map[string]string{
+				vgrv1.AnnotationOperation: `{"id":"a1","kind":"planned","started":"2026-01-31T11:00:00.000000Z","result":"done"}`,
+			}},
+			Spec: vgrv1.VolumeGroupReplicationSpec{VolumeGroupReplicationClass: "gold", ReplicationState: vgrv1.Primary},
+		}
+		known.Status.State, known.Status.Backend, known.Status.LastSyncTime = vgrv1.StatePrimary, "csi-addons", &noon
+		known.Status.PersistentVolumeClaimsRefList = []corev1.LocalObjectReference{{Name: "data"}, {Name: "logs"}}
+		known.Status.Conditions = []metav1.Condition{{Type: vgrv1.ConditionReady, Status: metav1.ConditionTrue}}
+		unseen := vgrv1.VolumeGroupReplication{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "production", Name: "unseen", Annotations: map[string]string{
+				vgrv1.AnnotationOperation: `{"id":"a2","kind":"unplanned","started":"2026-01-31T11:00:00.000000Z"}`,
+			}},
+			Spec: vgrv1.VolumeGroupReplicationSpec{VolumeGroupReplicationClass: "none", ReplicationState: vgrv1.Secondary},
+		}
+		l.Items = []vgrv1.VolumeGroupReplication{known, unseen}
+	case *vgrv1.VolumeReplicationList:
+		l.Items = []vgrv1.VolumeReplication{{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "production", Name: "one"},
+			Spec:       vgrv1.VolumeReplicationSpec{VolumeReplicationClass: "silver", ReplicationState: vgrv1.Secondary},
+			Status:     vgrv1.VolumeReplicationStatus{VolumeHandle: "h"},
+		}}
+	case *vgrv1.VolumeGroupReplicationClassList:
+		l.Items = []vgrv1.VolumeGroupReplicationClass{{ObjectMeta: metav1.ObjectMeta{Name: "gold"}, Spec: vgrv1.ClassSpec{Parameters: map[string]string{"schedulingInterval": "5m"}}}}
+	}
+	return nil
+}
+
+// TestMetrics has every series; what is not known has none.
+func TestMetrics(t *testing.T) {
+	elected := make(chan struct{})
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(NewMetrics(listed, elected, "v1"))
+	if n, err := testutil.GatherAndCount(registry); n != 0 || err != nil {
+		t.Errorf("before it leads it tells %d series, %v", n, err)
+	}
+	close(elected)
+	problems, err := testutil.GatherAndLint(registry)
+	if err != nil || len(problems) > 0 {
+		t.Errorf("%v, %v", problems, err)
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			b.WriteString(f.GetName())
+			for _, l := range m.GetLabel() {
+				b.WriteString(" " + l.GetName() + "=" + l.GetValue())
+			}
+			b.WriteString(": " + strconv.FormatFloat(m.GetGauge().GetValue(), 'f', -1, 64) + "\n")
+		}
+	}
+	golden.Compare(t, "metrics.golden", b.String())
+
+	broken := prometheus.NewPedanticRegistry()
+	broken.MustRegister(NewMetrics(func(client.ObjectList) error { return errors.New("the cache is gone") }, elected, "v1"))
+	if _, err := broken.Gather(); err == nil {
+		t.Error("a scrape that read nothing has succeeded")
+	}
+}
