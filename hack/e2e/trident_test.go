@@ -225,6 +225,19 @@ func TestTridentGroupSnapshot(t *testing.T) {
 	}
 	mend()
 	n.change(lab.East, "db", func(g *vgrv1.VolumeGroupReplication) { g.Annotations[vgrv1.AnnotationRetry] = "1" })
+	mend = n.breaks(trident.OpUpdate)
+	if r := n.vgr("failover", "db", "-n", n.ns, "--to", "west", "--yes", "--timeout", "10s"); r.code != 3 {
+		t.Errorf("a failed update: exit code %d\n%s", r.code, r.errOut)
+	}
+	n.done("failover", "db", "-n", n.ns, "--abort", "--yes")
+	mend()
+	for _, site := range []string{lab.East, lab.West} { // a promotion by hand would go back to it
+		for _, told := range []string{vgrv1.AnnotationSnapshotRequest, vgrv1.AnnotationPeerSnapshots} {
+			if v := n.get(site, "db").Annotations[told]; v != "" {
+				t.Errorf("%s has %s=%s after the operation was taken back", site, told, v)
+			}
+		}
+	}
 	n.done("failover", "db", "-n", n.ns, "--to", "west", "--yes")
 	n.has(lab.West, 4)
 	consistent(lab.West, metav1.ConditionTrue)

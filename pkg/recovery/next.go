@@ -59,7 +59,7 @@ type Write struct {
 	// RequestSnapshot asks for a snapshot of all volumes, under this name; empty for none.
 	RequestSnapshot string
 	// PeerSnapshots are the peer's snapshots that the update ends at; nil for the present. They are
-	// forgotten with the next State, unless KeepSnapshots is set.
+	// forgotten with the next State, unless KeepSnapshots is set, and when the operation is over.
 	PeerSnapshots map[string]string
 	KeepSnapshots bool
 	// Scale is for workloads; nothing of the group is changed then.
@@ -90,10 +90,11 @@ func (w Write) Apply(g *vgrv1.VolumeGroupReplication) error {
 	if w.RequestSnapshot != "" {
 		g.Annotations[vgrv1.AnnotationSnapshotRequest] = w.RequestSnapshot
 	}
-	if w.State != "" && !w.KeepSnapshots || w.RequestSync != "" {
+	over := w.Operation.Result != "" // or a promotion by hand would go back to what is left of it
+	if over || w.State != "" && !w.KeepSnapshots || w.RequestSync != "" {
 		delete(g.Annotations, vgrv1.AnnotationPeerSnapshots)
 	}
-	if w.State != "" {
+	if over || w.State != "" {
 		delete(g.Annotations, vgrv1.AnnotationSnapshotRequest)
 	}
 	for annotation, told := range map[string]map[string]string{vgrv1.AnnotationPeerHandles: w.PeerHandles, vgrv1.AnnotationPeerSnapshots: w.PeerSnapshots} {
