@@ -70,6 +70,10 @@ explore: ## Walk through every schedule of the planner that the model has; takes
 e2e: build assets ## Run the tests of the lab, and end to end on its two sites
 	cd hack && $(GOTEST) ./...
 
+.PHONY: alerts-test
+alerts-test: ## Test the alert rules with promtool, which takes minutes to build
+	go tool -modfile=hack/tools/alerts/go.mod promtool test rules docs/monitoring/alerts_test.yaml
+
 .PHONY: golden
 golden: assets ## Rewrite the golden files of the tests; read the diff
 	KUBEBUILDER_ASSETS="$$(bin/lab assets)" go test ./pkg/backend/dell ./pkg/backend/trident ./pkg/controller ./pkg/recovery ./plugin ./plugin/present ./plugin/tui -update
