@@ -93,18 +93,6 @@ func (d dell) has(site string, n int64) {
 	}
 }
 
-// isolate cuts a site off, for us and for its array; mend undoes it.
-func (d dell) isolate(site string) (mend func()) {
-	d.t.Helper()
-	ctx := context.WithoutCancel(d.t.Context())
-	d.must(d.lab.Site(site).Cut(ctx))
-	d.must(d.lab.Inject(ctx, lab.Fault{Kind: lab.FaultLink}))
-	return func() {
-		d.must(d.lab.Heal(ctx, lab.Fault{Kind: lab.FaultLink}))
-		d.must(d.lab.Site(site).Reconnect(ctx))
-	}
-}
-
 // TestDellThereAndBack: a planned failover there and back asks for each action once, and loses
 // nothing.
 func TestDellThereAndBack(t *testing.T) {

@@ -312,6 +312,18 @@ func (s *scene) eventually(what string, check func(ctx context.Context) error) {
 	}
 }
 
+// isolate cuts a site off, for us and for its array; mend undoes it.
+func (s *scene) isolate(site string) (mend func()) {
+	s.t.Helper()
+	ctx := context.WithoutCancel(s.t.Context())
+	s.must(s.lab.Site(site).Cut(ctx))
+	s.must(s.lab.Inject(ctx, lab.Fault{Kind: lab.FaultLink}))
+	return func() {
+		s.must(s.lab.Heal(ctx, lab.Fault{Kind: lab.FaultLink}))
+		s.must(s.lab.Site(site).Reconnect(ctx))
+	}
+}
+
 // images are the array's images behind the claims of this test.
 func (s *scene) images(site string) []array.ImageState {
 	s.t.Helper()

@@ -52,7 +52,7 @@ func newNetAppOf(t *testing.T, name string, more map[string]string) netapp {
 			t.Logf("operations: %q", n.operations())
 		}
 	})
-	n.claim2("data", "logs")
+	n.appClaims("data", "logs")
 	n.done("create", "db", "-n", n.ns, "--class", name, "-l", "app=db", "--yes")
 	n.ready(lab.East, "db", vgrv1.StatePrimary, 2)
 	n.ready(lab.West, "db", vgrv1.StateSecondary, 2)
@@ -60,8 +60,8 @@ func newNetAppOf(t *testing.T, name string, more map[string]string) netapp {
 	return n
 }
 
-// claim2 makes claims of the application on the east.
-func (n netapp) claim2(names ...string) {
+// appClaims makes claims of the application on the east.
+func (n netapp) appClaims(names ...string) {
 	n.t.Helper()
 	for _, name := range names {
 		n.create(lab.East, n.claim(name, lab.TridentStorageClass, map[string]string{"app": "db"}))
@@ -140,11 +140,6 @@ func (n netapp) oneWriter(site, other string) {
 			n.t.Errorf("%s: %s is to be writable, and %s not", claim, site, other)
 		}
 	}
-}
-
-// isolate cuts a site off, for us and for its storage; mend undoes it.
-func (n netapp) isolate(site string) (mend func()) {
-	return dell{n.scene}.isolate(site)
 }
 
 // breaks has an operation of ONTAP fail until mended, or until the end of the test.
@@ -353,7 +348,7 @@ func TestTridentControllerDies(t *testing.T) {
 // TestTridentJoin: a PVC joins the group on both sites, its relationship before its copy.
 func TestTridentJoin(t *testing.T) {
 	n := newNetApp(t)
-	n.claim2("more")
+	n.appClaims("more")
 	n.ready(lab.East, "db", vgrv1.StatePrimary, 3)
 	if r := n.vgr("failover", "db", "-n", n.ns, "--to", "west", "--yes"); r.code != 2 {
 		t.Errorf("failover of a volume without a copy: exit code %d\n%s", r.code, r.errOut)

@@ -5,8 +5,6 @@ package trident
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"strings"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
@@ -27,10 +25,7 @@ func told(m *Mirror) (wish, state string) {
 	return wish, state
 }
 
-func wishOf(g backend.Group) string {
-	sum := sha256.Sum256([]byte(g.Wish))
-	return hex.EncodeToString(sum[:4])
-}
+func wishOf(g backend.Group) string { return short(g.Wish) }
 
 // asksFor is the state that a Mirror is to be in, also while it asks for nothing.
 func asksFor(m *Mirror) string {

@@ -6,8 +6,6 @@ package trident
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -134,12 +132,10 @@ func momentWanted(g backend.Group) bool {
 
 // newMoment is what to ask for.
 func newMoment(g backend.Group) *GroupSnapshot {
-	sum := sha256.Sum256([]byte(g.SnapshotRequest + "\x00" + g.Wish))
-	const longest = 253 - 1 - 8
 	s := &GroupSnapshot{
 		TypeMeta: metav1.TypeMeta{APIVersion: snapshotVersion.String(), Kind: "VolumeGroupSnapshot"},
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: g.Owner.Namespace, Name: g.Owner.Name[:min(len(g.Owner.Name), longest)] + "-" + hex.EncodeToString(sum[:4]), Labels: g.Owner.Labels(),
+			Namespace: g.Owner.Namespace, Name: named(g.Owner.Name, g.SnapshotRequest+"\x00"+g.Wish), Labels: g.Owner.Labels(),
 			Annotations: map[string]string{vgrv1.AnnotationSnapshotRequest: g.SnapshotRequest},
 		},
 	}

@@ -18,9 +18,19 @@ import (
 // updateName is that of the transfer for a request. A request that is to be tried again has another
 // one, since the wish is another one then.
 func updateName(g backend.Group, pvc string) string {
-	sum := sha256.Sum256([]byte(g.SyncRequest + "\x00" + g.Wish))
+	return named(pvc, g.SyncRequest+"\x00"+g.Wish)
+}
+
+// named is a name that begins like another one and differs for every text.
+func named(base, text string) string {
 	const longest = 253 - 1 - 8
-	return pvc[:min(len(pvc), longest)] + "-" + hex.EncodeToString(sum[:4])
+	return base[:min(len(base), longest)] + "-" + short(text)
+}
+
+// short tells texts apart in eight characters.
+func short(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:4])
 }
 
 // update is the transfer that is to be asked for now: nil when none is, or was asked for already. It
