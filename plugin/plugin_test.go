@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -49,6 +50,7 @@ type bench struct {
 	home       string
 	east, west client.Client
 	profiles   backend.Profiles
+	env        map[string]string
 }
 
 func newBench(t *testing.T) *bench {
@@ -132,6 +134,7 @@ func (b *bench) vgrMeanwhile(call func(), args ...string) result {
 	b.t.Helper()
 	var out, errOut bytes.Buffer
 	env := map[string]string{"KUBECONFIG": b.kubeconfig, "HOME": b.home, "LANG": "C.UTF-8"}
+	maps.Copy(env, b.env)
 	code := plugin.Main(b.t.Context(), plugin.Config{
 		Args:      append([]string{"kubectl-vgr", "--kubeconfig", b.kubeconfig}, args...),
 		IOStreams: genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: &meanwhile{&errOut, call}},
@@ -324,6 +327,7 @@ func TestCommands(t *testing.T) {
 	t.Run("dry runs change nothing", func(t *testing.T) { b.dryRuns() })
 	t.Run("promote waits for proof", func(t *testing.T) { b.proof() })
 	t.Run("the peer is found again", func(t *testing.T) { b.peerFound() })
+	t.Run("the environment names the context", func(t *testing.T) { b.contextOfEnvironment() })
 	t.Run("a dry run beside controllers", func(t *testing.T) { b.besideControllers() })
 	t.Run("no CRDs", func(t *testing.T) { b.noCRDs() })
 }
@@ -403,6 +407,19 @@ func (b *bench) dryRuns() {
 	}
 	if diff := cmp.Diff(before, b.everything()); diff != "" {
 		b.t.Errorf("a dry run changed something:\n%s", diff)
+	}
+}
+
+// contextOfEnvironment: the site that is named is the cluster that is asked.
+func (b *bench) contextOfEnvironment() {
+	b.group(b.west, "west-only", vgrv1.Primary, vgrv1.StatePrimary, ready("Promoted"))
+	b.env = map[string]string{"KUBECTL_VGR_CONTEXT": "west"}
+	defer func() { b.env = nil }()
+	if r := b.vgr("delete", "west-only", "--dry-run=client"); r.code != 0 {
+		b.t.Errorf("exit code %d\n%s", r.code, r.errOut)
+	}
+	if r := b.vgr("delete", "west-only", "--dry-run=client", "--context", "east"); r.code == 0 {
+		b.t.Error("the flag does not win")
 	}
 }
 

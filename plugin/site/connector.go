@@ -47,6 +47,9 @@ type Connector struct {
 
 func (c *Connector) load() error {
 	c.once.Do(func() {
+		if *c.Flags.Context == "" { // before anything is read: what is read first is kept
+			*c.Flags.Context = c.Env("KUBECTL_VGR_CONTEXT")
+		}
 		if c.raw, c.rawErr = c.Flags.ToRawKubeConfigLoader().RawConfig(); c.rawErr == nil {
 			c.scheme, c.rawErr = newScheme(c.Profiles)
 		}
