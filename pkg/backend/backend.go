@@ -283,6 +283,9 @@ type Profile struct {
 	// PeerObjects are the objects to create on the peer, in this order, so that the group can
 	// exist there as secondary: volumes, claims, the group's handle, the group itself.
 	PeerObjects func(PeerRequest) ([]client.Object, error)
+	// Replications lists what replicates single PVCs of a namespace, made by us or not. Nil for a backend
+	// whose objects need not change hands.
+	Replications func(ctx context.Context, c client.Reader, namespace string) ([]Replication, error)
 }
 
 // Profiles are the backends of a program, in the order in which they are asked.

@@ -65,6 +65,7 @@ func Profile() backend.Profile {
 		APIGroups:       []string{"replication.storage.openshift.io", "csiaddons.openshift.io"},
 		PeerVolumes:     "persistentvolumes and persistentvolumeclaims with the same volume handles, and the group's handle; nothing is provisioned",
 		PeerObjects:     peerObjects,
+		Replications:    replications,
 	}
 }
 

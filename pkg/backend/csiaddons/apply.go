@@ -226,15 +226,16 @@ func (a *Adapter) checkClaims(ctx context.Context, g backend.Group, members []ba
 
 func (a *Adapter) applyVolumes(ctx context.Context, g backend.Group, existing []replicationv1.VolumeReplication) error {
 	var errs []error
-	wanted := map[string]backend.Member{}
+	missing := map[string]backend.Member{}
 	for _, m := range g.Members {
-		wanted[volumeName(g.Owner, m.PVC)] = m
+		missing[m.PVC] = m
 	}
 	state := replicationv1.ReplicationState(g.State)
 	for i := range existing {
 		vr := &existing[i]
-		_, stays := wanted[vr.Name]
-		delete(wanted, vr.Name)
+		pvc := vr.Spec.DataSource.Name // the name is not ours when it was handed over
+		_, stays := missing[pvc]
+		delete(missing, pvc)
 		switch {
 		case !vr.DeletionTimestamp.IsZero():
 		case !stays && g.Hold == nil:
@@ -249,9 +250,8 @@ func (a *Adapter) applyVolumes(ctx context.Context, g backend.Group, existing []
 		return errors.Join(errs...)
 	}
 	for _, m := range g.Members {
-		name := volumeName(g.Owner, m.PVC)
-		if _, missing := wanted[name]; missing {
-			errs = append(errs, a.createVolume(ctx, g, m, name))
+		if _, create := missing[m.PVC]; create {
+			errs = append(errs, a.createVolume(ctx, g, m, volumeName(g.Owner, m.PVC)))
 		}
 	}
 	return errors.Join(errs...)

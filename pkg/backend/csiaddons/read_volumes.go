@@ -22,7 +22,10 @@ type localReference = corev1.LocalObjectReference
 func readVolumes(in reading) backend.Observation {
 	obs := backend.Observation{Exists: len(in.volumes) > 0, Current: len(in.volumes) == len(in.group.Members)}
 	if !obs.Exists {
-		return backend.Observation{}
+		for _, m := range in.group.Members {
+			obs.Volumes = append(obs.Volumes, volumeStatus(m, backend.Observation{}, false))
+		}
+		return backend.Observation{Volumes: obs.Volumes}
 	}
 	byPVC := map[string]backend.Observation{}
 	for i := range in.volumes {

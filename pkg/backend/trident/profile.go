@@ -37,6 +37,7 @@ func Profile() backend.Profile {
 		APIGroups:       []string{groupVersion.Group, snapshotVersion.Group},
 		PeerVolumes:     "tridentmirrorrelationships, each with the persistentvolumeclaim whose volume Trident makes as its copy",
 		PeerObjects:     peerObjects,
+		Replications:    replications,
 	}
 }
 

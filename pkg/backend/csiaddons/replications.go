@@ -1,0 +1,98 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package csiaddons
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	replicationv1 "github.com/csi-addons/kubernetes-csi-addons/api/replication.storage/v1alpha1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+)
+
+// replications implements backend.Profile.Replications. The VolumeReplication that csi-addons makes for
+// a group of its own is no replication of a PVC.
+func replications(ctx context.Context, c client.Reader, namespace string) ([]backend.Replication, error) {
+	var volumes replicationv1.VolumeReplicationList
+	if err := c.List(ctx, &volumes, client.InNamespace(namespace)); err != nil {
+		return nil, err
+	}
+	var classes replicationv1.VolumeReplicationClassList
+	if err := c.List(ctx, &classes); err != nil {
+		return nil, err
+	}
+	var pvcs corev1.PersistentVolumeClaimList
+	if err := c.List(ctx, &pvcs, client.InNamespace(namespace)); err != nil {
+		return nil, err
+	}
+	byName := map[string]replicationv1.VolumeReplicationClassSpec{}
+	for _, class := range classes.Items {
+		byName[class.Name] = class.Spec
+	}
+	claimedBy := map[string]string{}
+	for _, pvc := range pvcs.Items {
+		claimedBy[pvc.Name] = pvc.Annotations[replicationv1.VolumeReplicationNameAnnotation]
+	}
+	var out []backend.Replication
+	for i := range volumes.Items {
+		vr := &volumes.Items[i]
+		if vr.Spec.DataSource.Kind != "PersistentVolumeClaim" {
+			continue
+		}
+		r := backend.Replication{
+			Object: vr, PVC: vr.Spec.DataSource.Name, State: vgrv1.ReplicationState(vr.Spec.ReplicationState), AutoResync: vr.Spec.AutoResync,
+			Unfit: unfit(vr, claimedBy[vr.Spec.DataSource.Name]),
+		}
+		spec, found := byName[vr.Spec.VolumeReplicationClass]
+		if !found {
+			r.Unfit = fmt.Sprintf("its VolumeReplicationClass %q does not exist", vr.Spec.VolumeReplicationClass)
+		}
+		r.Class = classLike(vr.Spec.VolumeReplicationClass, spec)
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+// unfit is why a VolumeReplication cannot be handed over: somebody else decides over it, or csi-addons
+// has not confirmed what it asks for.
+func unfit(vr *replicationv1.VolumeReplication, claimedBy string) string {
+	controller := metav1.GetControllerOf(vr)
+	switch {
+	case !vr.DeletionTimestamp.IsZero():
+		return "it is being deleted"
+	case controller != nil:
+		return fmt.Sprintf("%s %q controls it; two would decide over one volume", controller.Kind, controller.Name)
+	case claimedBy != vr.Name:
+		return "csi-addons has not taken up the PVC for it"
+	case vr.Status.ObservedGeneration != vr.Generation:
+		return "csi-addons has not answered its last change yet"
+	case vr.Spec.ReplicationState == replicationv1.Primary && vr.Status.State != replicationv1.PrimaryState,
+		vr.Spec.ReplicationState != replicationv1.Primary && vr.Status.State != replicationv1.SecondaryState:
+		return fmt.Sprintf("it asks for %s, and csi-addons says %q", vr.Spec.ReplicationState, vr.Status.State)
+	case vr.Spec.ReplicationState == replicationv1.Resync:
+		return "it is asked to resync"
+	default:
+		return ""
+	}
+}
+
+// classLike makes a class of ours that replicates each volume as a VolumeReplicationClass does.
+func classLike(name string, spec replicationv1.VolumeReplicationClassSpec) backend.Class {
+	c := backend.Class{Name: name, Provisioner: spec.Provisioner, Parameters: maps.Clone(spec.Parameters)}
+	if c.Parameters == nil {
+		c.Parameters = map[string]string{}
+	}
+	c.Parameters[vgrv1.ParameterConsistencyGroup] = "disabled"
+	if !slices.Contains(Profile().Provisioners, c.Provisioner) {
+		c.Parameters[vgrv1.ParameterBackend] = Name
+	}
+	return c
+}

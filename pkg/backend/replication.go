@@ -1,0 +1,24 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package backend
+
+import (
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+)
+
+// Replication is an object of a backend that replicates one PVC, whoever has made it. With the labels of
+// an Owner it becomes the owner's, and replication goes on: nothing else of it changes.
+type Replication struct {
+	Object client.Object
+	PVC    string
+	// State and AutoResync are what the object asks for, and has reached unless Unfit says otherwise.
+	State      vgrv1.ReplicationState
+	AutoResync bool
+	// Class has the driver, and the parameters of a class of ours that asks for the same.
+	Class Class
+	// Unfit is why it must not be handed over as it is; empty when it may.
+	Unfit string
+}

@@ -1,0 +1,53 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package trident
+
+import (
+	"context"
+	"fmt"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+)
+
+// replications implements backend.Profile.Replications. The adapter finds the Mirror of a PVC whoever has
+// made it; handed over, it also leaves with a group that is deleted with its replication.
+func replications(ctx context.Context, c client.Reader, namespace string) ([]backend.Replication, error) {
+	var mirrors MirrorList
+	if err := c.List(ctx, &mirrors, client.InNamespace(namespace)); err != nil {
+		return nil, err
+	}
+	inMirrors := map[string]int{}
+	for i := range mirrors.Items {
+		inMirrors[mirrors.Items[i].mapping().LocalPVCName]++
+	}
+	var out []backend.Replication
+	for i := range mirrors.Items {
+		m := &mirrors.Items[i]
+		r := backend.Replication{
+			Object: m, PVC: m.mapping().LocalPVCName, State: vgrv1.Secondary,
+			Class: backend.Class{Name: Name, Provisioner: "csi.trident.netapp.io", Parameters: map[string]string{}},
+		}
+		if m.Spec.State == promoted {
+			r.State = vgrv1.Primary
+		}
+		for key, value := range map[string]string{replicationPolicy: m.Spec.ReplicationPolicy, replicationSchedule: m.Spec.ReplicationSchedule} {
+			if value != "" {
+				r.Class.Parameters[key] = value
+			}
+		}
+		switch said := m.said().State; {
+		case !m.DeletionTimestamp.IsZero():
+			r.Unfit = "it is being deleted"
+		case inMirrors[r.PVC] > 1:
+			r.Unfit = fmt.Sprintf("PVC %s is in %d objects of its kind; Trident serves only one", r.PVC, inMirrors[r.PVC])
+		case said != m.Spec.State && !(follows(said) && follows(m.Spec.State)):
+			r.Unfit = fmt.Sprintf("it asks for %q, and Trident says %q", m.Spec.State, said)
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
