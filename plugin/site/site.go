@@ -30,6 +30,7 @@ import (
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+	"github.com/unified-replication/kubectl-vgr/pkg/migration"
 )
 
 // Deadlines of a site that may be dead: its silence must not delay the living one.
@@ -114,7 +115,8 @@ func mapper(scheme *runtime.Scheme) meta.RESTMapper {
 	return m
 }
 
-// installed are the kinds that install writes and nothing else uses; they need no Go types.
+// installed are the kinds that install writes or migrate reads, and nothing else uses; they need no Go
+// types.
 func installed() []schema.GroupVersionKind {
 	const rbac = "rbac.authorization.k8s.io"
 	return []schema.GroupVersionKind{
@@ -125,6 +127,7 @@ func installed() []schema.GroupVersionKind {
 		{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"},
 		{Group: "policy", Version: "v1", Kind: "PodDisruptionBudget"},
 		{Group: "networking.k8s.io", Version: "v1", Kind: "NetworkPolicy"},
+		migration.Unified(),
 	}
 }
 

@@ -44,7 +44,7 @@ func replications(ctx context.Context, c client.Reader, namespace string) ([]bac
 			r.Unfit = "it is being deleted"
 		case inMirrors[r.PVC] > 1:
 			r.Unfit = fmt.Sprintf("PVC %s is in %d objects of its kind; Trident serves only one", r.PVC, inMirrors[r.PVC])
-		case said != m.Spec.State && !(follows(said) && follows(m.Spec.State)):
+		case said != m.Spec.State && (!follows(said) || !follows(m.Spec.State)):
 			r.Unfit = fmt.Sprintf("it asks for %q, and Trident says %q", m.Spec.State, said)
 		}
 		out = append(out, r)

@@ -1,0 +1,347 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package command
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/migration"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/present"
+	"github.com/unified-replication/kubectl-vgr/plugin/site"
+)
+
+// handover carries a migration out on one site. Every step looks first whether it is done, so that the
+// same command goes on after a failure.
+type handover struct {
+	env    *Env
+	site   *site.Site
+	client client.WithWatch
+	// peer and peerUID are empty when no peer was named.
+	peer, peerUID string
+	dryRun        bool
+}
+
+func (m *migrating) carryOut(ctx context.Context, e *Env, p pair, r reader, targets []migration.Target, mode dryRun) error {
+	var names []string
+	for i := range targets {
+		describeTarget(e, p, &targets[i])
+		names = append(names, targets[i].Name)
+	}
+	if err := refuseProblems(targets); err != nil {
+		return err
+	}
+	if m.deleteOld {
+		fmt.Fprintln(e.ErrOut, "  then delete the old objects; there is no --rollback after that")
+	}
+	if m.from == fromUnified {
+		if err := m.oldController(ctx, r); err != nil {
+			return err
+		}
+	}
+	_, peerUID, err := p.distinct(ctx)
+	if err != nil {
+		return err
+	}
+	if mode == dryRunClient {
+		fmt.Fprintln(e.ErrOut, "dry run: nothing was changed")
+		return nil
+	}
+	if err := e.confirm(m.yes || mode == dryRunServer, names); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, m.timeout, errTimeout)
+	defer cancel()
+	h := handover{env: e, site: p.here, client: r.client, peerUID: peerUID, dryRun: mode == dryRunServer}
+	if p.peer != nil {
+		h.peer = p.peer.Name
+	}
+	var errs []error
+	for i := range targets {
+		err := h.migrate(ctx, &targets[i])
+		if err == nil && m.deleteOld {
+			err = h.deleteOld(ctx, &targets[i])
+		}
+		errs = append(errs, err)
+	}
+	return failure.Worst(errs)
+}
+
+// migrate makes one target. The objects are handed over only when the controller has every volume in its
+// view: one that it did not know of would look like one that has left the group.
+func (h handover) migrate(ctx context.Context, t *migration.Target) error {
+	if !t.Single {
+		for _, v := range t.Volumes {
+			if v.PVCLabels[migration.LabelMember] == t.Name {
+				continue
+			}
+			pvc := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: t.Namespace, Name: v.PVC}}
+			if err := h.label(ctx, pvc, map[string]any{migration.LabelMember: t.Name}); err != nil {
+				return siteError(h.site, "label PVC "+v.PVC, err)
+			}
+		}
+	}
+	class, replication := t.Objects()
+	if annotations := replication.GetAnnotations(); h.peerUID != "" && !t.Single {
+		annotations[vgrv1.AnnotationPeerClusterUID], annotations[vgrv1.AnnotationPeerContext] = h.peerUID, h.peer
+	}
+	for _, obj := range []client.Object{class, replication} {
+		if err := h.make(ctx, obj); err != nil {
+			return err
+		}
+	}
+	if t.HandsOver() {
+		if err := h.await(ctx, t, knows(t)); err != nil {
+			return err
+		}
+		for _, v := range t.Volumes {
+			if err := h.handOver(ctx, t, v); err != nil {
+				return err
+			}
+		}
+	}
+	if err := h.await(ctx, t, settled(t.State)); err != nil {
+		return err
+	}
+	return h.markOld(ctx, t)
+}
+
+// make creates an object, or keeps one that asks for the same.
+func (h handover) make(ctx context.Context, obj client.Object) error {
+	title := fmt.Sprintf("%s %s", obj.GetObjectKind().GroupVersionKind().Kind, obj.GetName())
+	wanted := obj.DeepCopyObject().(client.Object)
+	opts := []client.CreateOption{site.FieldManager}
+	if h.dryRun {
+		opts = append(opts, client.DryRunAll)
+	}
+	err := h.client.Create(ctx, obj, opts...)
+	if apierrors.IsAlreadyExists(err) {
+		if err := h.client.Get(ctx, client.ObjectKeyFromObject(wanted), obj); err != nil {
+			return siteError(h.site, "read "+title, err)
+		}
+		if !sameSpec(wanted, obj) {
+			return failure.Refused("compare it with what migrate prints without --apply, and delete or rename it", "%s: %s exists and asks for something else", h.site.Name, title)
+		}
+		return nil
+	}
+	if err != nil {
+		return siteError(h.site, "create "+title, err)
+	}
+	h.did("%s created", title)
+	return nil
+}
+
+func sameSpec(wanted, there client.Object) bool {
+	switch w := wanted.(type) {
+	case *vgrv1.VolumeGroupReplicationClass:
+		return equality.Semantic.DeepEqual(w.Spec, there.(*vgrv1.VolumeGroupReplicationClass).Spec)
+	case *vgrv1.VolumeReplicationClass:
+		return equality.Semantic.DeepEqual(w.Spec, there.(*vgrv1.VolumeReplicationClass).Spec)
+	case *vgrv1.VolumeGroupReplication:
+		return equality.Semantic.DeepEqual(w.Spec, there.(*vgrv1.VolumeGroupReplication).Spec)
+	case *vgrv1.VolumeReplication:
+		return equality.Semantic.DeepEqual(w.Spec, there.(*vgrv1.VolumeReplication).Spec)
+	default:
+		return false
+	}
+}
+
+// handOver gives a backend's object its new owner, unless it has it already or is another one by now.
+func (h handover) handOver(ctx context.Context, t *migration.Target, v migration.Volume) error {
+	if t.Owner().Owns(v.Object) {
+		return nil
+	}
+	set := map[string]any{}
+	for key, value := range t.Owner().Labels() {
+		set[key] = value
+	}
+	if err := h.label(ctx, v.Object, set); err != nil {
+		return siteError(h.site, "hand over "+v.From, err)
+	}
+	return nil
+}
+
+// label sets labels, or takes those away whose value is nil. An object that is known is bound to its UID.
+func (h handover) label(ctx context.Context, obj client.Object, set map[string]any) error {
+	metadata := map[string]any{"labels": set}
+	if uid := obj.GetUID(); uid != "" {
+		metadata["uid"] = uid
+	}
+	return h.patch(ctx, obj, metadata, "labelled")
+}
+
+func (h handover) patch(ctx context.Context, obj client.Object, metadata map[string]any, did string) error {
+	text, err := json.Marshal(map[string]any{"metadata": metadata})
+	if err != nil {
+		return err
+	}
+	opts := []client.PatchOption{site.FieldManager}
+	if h.dryRun {
+		opts = append(opts, client.DryRunAll)
+	}
+	patched := obj.DeepCopyObject().(client.Object)
+	if err := h.client.Patch(ctx, patched, client.RawPatch(types.MergePatchType, text), opts...); err != nil {
+		return err
+	}
+	h.did("%s %s %s", patched.GetObjectKind().GroupVersionKind().Kind, patched.GetName(), did)
+	return nil
+}
+
+func (h handover) did(format string, args ...any) {
+	suffix := ""
+	if h.dryRun {
+		suffix = " (server dry run)"
+	}
+	fmt.Fprintf(h.env.ErrOut, "  %s: %s%s\n", present.Clean(h.site.Name), present.Clean(fmt.Sprintf(format, args...)), suffix)
+}
+
+// observed is a group or a single volume as its controller last saw it.
+type observed struct {
+	generation int64
+	desired    vgrv1.ReplicationState
+	status     *vgrv1.ReplicationStatus
+	volumes    []string
+}
+
+func (h handover) look(ctx context.Context, t *migration.Target) (observed, error) {
+	key := t.Owner().NamespacedName
+	if t.Single {
+		var v vgrv1.VolumeReplication
+		err := h.client.Get(ctx, key, &v)
+		return observed{v.Generation, v.Spec.ReplicationState, &v.Status.ReplicationStatus, []string{v.Spec.PVCName}}, err
+	}
+	var g vgrv1.VolumeGroupReplication
+	err := h.client.Get(ctx, key, &g)
+	o := observed{g.Generation, g.Spec.ReplicationState, &g.Status.ReplicationStatus, nil}
+	for _, v := range g.Status.Volumes {
+		o.volumes = append(o.volumes, v.Name)
+	}
+	return o, err
+}
+
+// await looks until the controller has said what is waited for.
+func (h handover) await(ctx context.Context, t *migration.Target, judge func(observed) outcome) error {
+	if h.dryRun {
+		return nil
+	}
+	started, last := h.env.Clock.Now(), ""
+	for {
+		o, err := h.look(ctx, t)
+		verdict := outcome{says: "cannot look: " + present.Clean(fmt.Sprint(err))}
+		if err == nil {
+			verdict = judge(o)
+		}
+		switch {
+		case verdict.done:
+			h.did("%s: %s", t.Title(), verdict.says)
+			return nil
+		case verdict.dead != "":
+			return failure.New(failure.CodeFailed, "solve it and run the same command again, or take it back with --rollback", "%s: %s: %s", h.site.Name, t.Title(), present.Clean(verdict.dead))
+		case verdict.says != last:
+			last = verdict.says
+			fmt.Fprintf(h.env.ErrOut, "%5s  %s: %s\n", h.env.Clock.Since(started).Round(time.Second), present.Clean(t.Title()), present.Clean(last))
+		}
+		select {
+		case <-ctx.Done():
+			if errors.Is(context.Cause(ctx), errTimeout) {
+				return failure.New(failure.CodeTimeout, "the same command goes on", "%s: %s: the time is up; last word: %s", h.site.Name, t.Title(), present.Clean(last))
+			}
+			return failure.New(failure.CodeInterrupted, "the same command goes on", "interrupted")
+		case <-h.env.Clock.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// knows waits until the controller has looked at the target and every volume of it.
+func knows(t *migration.Target) func(observed) outcome {
+	return func(o observed) outcome {
+		ready := meta.FindStatusCondition(o.status.Conditions, vgrv1.ConditionReady)
+		if ready == nil || ready.ObservedGeneration != o.generation {
+			return outcome{says: "waiting for the controller"}
+		}
+		for _, v := range t.Volumes {
+			if !slices.Contains(o.volumes, v.PVC) {
+				return outcome{says: "waiting until the controller knows PVC " + v.PVC}
+			}
+		}
+		return outcome{done: true, says: "the controller knows every volume"}
+	}
+}
+
+// settled waits until the backend has confirmed the state.
+func settled(state vgrv1.ReplicationState) func(observed) outcome {
+	return func(o observed) outcome {
+		ready := meta.FindStatusCondition(o.status.Conditions, vgrv1.ConditionReady)
+		if ready == nil || ready.ObservedGeneration != o.generation {
+			return outcome{says: "waiting for the controller"}
+		}
+		says := fmt.Sprintf("%s, %s: %s", orUnknown(string(o.status.State)), ready.Reason, ready.Message)
+		switch {
+		case o.desired != state:
+			return outcome{dead: "somebody else asked for " + string(o.desired)}
+		case ready.Status == metav1.ConditionTrue && o.status.ObservedGeneration == o.generation:
+			return outcome{done: true, says: says}
+		case recovery.Hopeless(ready.Reason) && ready.Reason != vgrv1.ReasonVolumeConflict: // until the last one was handed over
+			return outcome{dead: says}
+		}
+		return outcome{says: says}
+	}
+}
+
+// markOld writes on the old objects what has taken their place.
+func (h handover) markOld(ctx context.Context, t *migration.Target) error {
+	for _, v := range t.Volumes {
+		to := t.Title() + " -n " + t.Namespace
+		if v.Old == nil || v.Old.GetAnnotations()[migration.AnnotationTo] == to {
+			continue
+		}
+		metadata := map[string]any{"uid": v.Old.GetUID(), "annotations": map[string]any{migration.AnnotationTo: to}}
+		if err := h.patch(ctx, v.Old, metadata, "marked as migrated"); err != nil {
+			return siteError(h.site, "mark "+v.From, err)
+		}
+	}
+	return nil
+}
+
+// deleteOld takes the old controller's finalizer off, which would wait for it for ever, and deletes.
+func (h handover) deleteOld(ctx context.Context, t *migration.Target) error {
+	for _, v := range t.Volumes {
+		if v.Old == nil {
+			continue
+		}
+		uid := v.Old.GetUID()
+		if controllerutil.ContainsFinalizer(v.Old, migration.UnifiedFinalizer) {
+			before := v.Old.DeepCopyObject().(client.Object)
+			controllerutil.RemoveFinalizer(before, migration.UnifiedFinalizer)
+			if err := h.patch(ctx, v.Old, map[string]any{"uid": uid, "finalizers": before.GetFinalizers()}, "freed of the old finalizer"); err != nil {
+				return siteError(h.site, "free "+v.From, err)
+			}
+		}
+		opts := []client.DeleteOption{client.Preconditions{UID: &uid}}
+		if h.dryRun {
+			opts = append(opts, client.DryRunAll)
+		}
+		if err := client.IgnoreNotFound(h.client.Delete(ctx, v.Old, opts...)); err != nil {
+			return siteError(h.site, "delete "+v.From, err)
+		}
+		h.did("%s deleted", v.From)
+	}
+	return nil
+}
