@@ -188,11 +188,13 @@ func compare(ctx context.Context, s *site.Site, c client.Client, objects []*unst
 	return p, nil
 }
 
-func title(u *unstructured.Unstructured) string {
-	if ns := u.GetNamespace(); ns != "" {
-		return fmt.Sprintf("%s/%s -n %s", strings.ToLower(u.GetKind()), u.GetName(), ns)
+// title names an object whose kind is filled in, for a plan.
+func title(obj client.Object) string {
+	kind := strings.ToLower(obj.GetObjectKind().GroupVersionKind().Kind)
+	if ns := obj.GetNamespace(); ns != "" {
+		return fmt.Sprintf("%s/%s -n %s", kind, obj.GetName(), ns)
 	}
-	return strings.ToLower(u.GetKind()) + "/" + u.GetName()
+	return kind + "/" + obj.GetName()
 }
 
 func (p installPlan) show(e *Env, s *site.Site) {

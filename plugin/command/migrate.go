@@ -90,7 +90,7 @@ func (m *migrating) run(ctx context.Context, e *Env, args []string) error {
 	if err := m.sensible(e, args); err != nil {
 		return err
 	}
-	p, err := e.migrationSites(ctx)
+	p, err := m.sites(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -153,9 +153,9 @@ func (m *migrating) chosen(args []string) error {
 	}
 }
 
-// migrationSites are this site and, if one is named, its peer.
-func (e *Env) migrationSites(ctx context.Context) (pair, error) {
-	if e.Sites.PeerName() != "" {
+// sites are this site and, if one is named, the peer that a group remembers.
+func (m *migrating) sites(ctx context.Context, e *Env) (pair, error) {
+	if e.Sites.PeerName() != "" && m.apply {
 		return e.pair(ctx)
 	}
 	here, err := e.Sites.Here()

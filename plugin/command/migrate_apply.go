@@ -4,6 +4,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -102,9 +103,15 @@ func (h handover) migrate(ctx context.Context, t *migration.Target) error {
 	if annotations := replication.GetAnnotations(); h.peerUID != "" && !t.Single {
 		annotations[vgrv1.AnnotationPeerClusterUID], annotations[vgrv1.AnnotationPeerContext] = h.peerUID, h.peer
 	}
-	for _, obj := range []client.Object{class, replication} {
-		if err := h.make(ctx, obj); err != nil {
-			return err
+	begun, err := h.begun(ctx, replication)
+	if err != nil {
+		return err
+	}
+	if !begun {
+		for _, obj := range []client.Object{class, replication} {
+			if err := h.make(ctx, obj); err != nil {
+				return err
+			}
 		}
 	}
 	if t.HandsOver() {
@@ -123,44 +130,58 @@ func (h handover) migrate(ctx context.Context, t *migration.Target) error {
 	return h.markOld(ctx, t)
 }
 
-// make creates an object, or keeps one that asks for the same.
+// begun says whether an earlier run has made the group or volume; then its class is there too. One that
+// somebody else made, or that asks for another state by now, is not touched.
+func (h handover) begun(ctx context.Context, wanted client.Object) (bool, error) {
+	there := wanted.DeepCopyObject().(client.Object)
+	err := h.client.Get(ctx, client.ObjectKeyFromObject(wanted), there)
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, siteError(h.site, "look for "+title(wanted), err)
+	}
+	from := there.GetAnnotations()[migration.AnnotationFrom]
+	switch {
+	case from != wanted.GetAnnotations()[migration.AnnotationFrom]:
+		return false, failure.Refused("choose another name, or delete it", "%s: %s exists and was made from %s", h.site.Name, title(wanted), cmp.Or(from, "something else"))
+	case !asksSame(wanted, there):
+		return false, failure.Refused("kubectl vgr status shows it", "%s: %s was migrated before, and asks for something else by now", h.site.Name, title(wanted))
+	default:
+		return true, nil
+	}
+}
+
+// asksSame compares the volumes and the state. The class is that of the first run: once the controller
+// has made something for the volumes, it would be called after that.
+func asksSame(wanted, there client.Object) bool {
+	switch w := wanted.(type) {
+	case *vgrv1.VolumeGroupReplication:
+		t, ok := there.(*vgrv1.VolumeGroupReplication)
+		return ok && equality.Semantic.DeepEqual(w.Spec.Selector, t.Spec.Selector) && w.Spec.ReplicationState == t.Spec.ReplicationState
+	case *vgrv1.VolumeReplication:
+		t, ok := there.(*vgrv1.VolumeReplication)
+		return ok && w.Spec.PVCName == t.Spec.PVCName && w.Spec.ReplicationState == t.Spec.ReplicationState
+	default:
+		return false
+	}
+}
+
+// make creates an object. A class may be there already: its name says what it has.
 func (h handover) make(ctx context.Context, obj client.Object) error {
-	title := fmt.Sprintf("%s %s", obj.GetObjectKind().GroupVersionKind().Kind, obj.GetName())
-	wanted := obj.DeepCopyObject().(client.Object)
 	opts := []client.CreateOption{site.FieldManager}
 	if h.dryRun {
 		opts = append(opts, client.DryRunAll)
 	}
-	err := h.client.Create(ctx, obj, opts...)
-	if apierrors.IsAlreadyExists(err) {
-		if err := h.client.Get(ctx, client.ObjectKeyFromObject(wanted), obj); err != nil {
-			return siteError(h.site, "read "+title, err)
-		}
-		if !sameSpec(wanted, obj) {
-			return failure.Refused("compare it with what migrate prints without --apply, and delete or rename it", "%s: %s exists and asks for something else", h.site.Name, title)
-		}
+	name := title(obj)
+	switch err := h.client.Create(ctx, obj, opts...); {
+	case apierrors.IsAlreadyExists(err):
 		return nil
+	case err != nil:
+		return siteError(h.site, "create "+name, err)
 	}
-	if err != nil {
-		return siteError(h.site, "create "+title, err)
-	}
-	h.did("%s created", title)
+	h.did("%s created", name)
 	return nil
-}
-
-func sameSpec(wanted, there client.Object) bool {
-	switch w := wanted.(type) {
-	case *vgrv1.VolumeGroupReplicationClass:
-		return equality.Semantic.DeepEqual(w.Spec, there.(*vgrv1.VolumeGroupReplicationClass).Spec)
-	case *vgrv1.VolumeReplicationClass:
-		return equality.Semantic.DeepEqual(w.Spec, there.(*vgrv1.VolumeReplicationClass).Spec)
-	case *vgrv1.VolumeGroupReplication:
-		return equality.Semantic.DeepEqual(w.Spec, there.(*vgrv1.VolumeGroupReplication).Spec)
-	case *vgrv1.VolumeReplication:
-		return equality.Semantic.DeepEqual(w.Spec, there.(*vgrv1.VolumeReplication).Spec)
-	default:
-		return false
-	}
 }
 
 // handOver gives a backend's object its new owner, unless it has it already or is another one by now.
@@ -200,7 +221,11 @@ func (h handover) patch(ctx context.Context, obj client.Object, metadata map[str
 	if err := h.client.Patch(ctx, patched, client.RawPatch(types.MergePatchType, text), opts...); err != nil {
 		return err
 	}
-	h.did("%s %s %s", patched.GetObjectKind().GroupVersionKind().Kind, patched.GetName(), did)
+	kind := patched.GetObjectKind().GroupVersionKind().Kind
+	if kind == "" { // Kubernetes' own types do not say it
+		kind = "PVC"
+	}
+	h.did("%s %s %s", kind, patched.GetName(), did)
 	return nil
 }
 
@@ -298,7 +323,9 @@ func settled(state vgrv1.ReplicationState) func(observed) outcome {
 			return outcome{dead: "somebody else asked for " + string(o.desired)}
 		case ready.Status == metav1.ConditionTrue && o.status.ObservedGeneration == o.generation:
 			return outcome{done: true, says: says}
-		case recovery.Hopeless(ready.Reason) && ready.Reason != vgrv1.ReasonVolumeConflict: // until the last one was handed over
+		case ready.Reason == vgrv1.ReasonVolumeConflict: // so it looks until the last one was handed over
+			return outcome{says: "the controller takes the objects over"}
+		case recovery.Hopeless(ready.Reason):
 			return outcome{dead: says}
 		}
 		return outcome{says: says}
