@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,7 +18,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab"
@@ -216,7 +216,7 @@ func TestMigrateRefuses(t *testing.T) {
 	change(func() { vr.Spec.AutoResync = false })
 	h.confirmed(lab.East, replicationv1.PrimaryState)
 	change(func() {
-		vr.OwnerReferences = []metav1.OwnerReference{{APIVersion: "ramendr.openshift.io/v1alpha1", Kind: "VolumeReplicationGroup", Name: "app", UID: "1", Controller: ptr.To(true)}}
+		vr.OwnerReferences = []metav1.OwnerReference{{APIVersion: "ramendr.openshift.io/v1alpha1", Kind: "VolumeReplicationGroup", Name: "app", UID: "1", Controller: new(true)}}
 	})
 	h.migrate(lab.East, lab.West, "--apply", "--yes").wants(t, 2, `VolumeReplicationGroup "app" controls it; two would decide over one volume`)
 	change(func() { vr.OwnerReferences = nil })
@@ -225,6 +225,60 @@ func TestMigrateRefuses(t *testing.T) {
 	h.vgr("migrate", "--from", "csi-addons", "-n", h.ns).wants(t, 1, "which group the volumes are to be is not said")
 	h.vgr("migrate", "--from", "dell", "--into", "db", "x").wants(t, 1, `nothing can be migrated from "dell"`)
 	h.vgr("migrate", "--from", "csi-addons", "--into", "db", "nobody", "-n", h.ns).wants(t, 2, "there is no nobody in namespace")
+}
+
+// TestMigrateSingles makes one group of VolumeReplications of ours and one that is handmade.
+func TestMigrateSingles(t *testing.T) {
+	h := newHandmade(t, "data")
+	h.claims(lab.East, nil, "logs")
+	class := &vgrv1.VolumeReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: h.ns}, Spec: vgrv1.ClassSpec{
+		Provisioner: "rbd.csi.ceph.com", Parameters: map[string]string{"schedulingInterval": "1m", "mirroringMode": "snapshot"},
+	}}
+	h.create(lab.East, class)
+	single := &vgrv1.VolumeReplication{
+		ObjectMeta: metav1.ObjectMeta{Namespace: h.ns, Name: "logs"},
+		Spec:       vgrv1.VolumeReplicationSpec{VolumeReplicationClass: class.Name, PVCName: "logs", ReplicationState: vgrv1.Primary},
+	}
+	h.create(lab.East, single)
+	h.mirrored(lab.East, "data", "logs")
+	h.confirmed(lab.East, replicationv1.PrimaryState)
+	before := h.objects(lab.East)
+	h.vgr("migrate", "--from", "csi-addons", "mirror-data", "logs", "--into", "db", "-n", h.ns, "--apply", "--yes").
+		wants(t, 0, "delete volumereplication/logs of kubectl vgr, and leave its replication", "volumegroupreplication/db: Primary, Promoted")
+	h.ready(lab.East, "db", vgrv1.StatePrimary, 2)
+	h.gone(lab.East, single)
+	if now := h.objects(lab.East); now != before {
+		t.Errorf("other objects, or other wishes:\n%s\nbefore:\n%s", now, before)
+	}
+	h.mirrored(lab.East, "data", "logs")
+}
+
+// TestMigrateMirrors takes handmade relationships of Trident over.
+func TestMigrateMirrors(t *testing.T) {
+	n := newNetApp(t)
+	n.vgr("migrate", "--from", "trident", "--into", "other", "data", "-n", n.ns).wants(t, 2, "belongs to VolumeGroupReplication db already")
+	for _, site := range []string{lab.East, lab.West} {
+		n.done("delete", "db", "-n", n.ns, "--context", site, "--peer-context", map[string]string{lab.East: lab.West, lab.West: lab.East}[site], "--retain", "--yes")
+		for _, claim := range []string{"data", "logs"} {
+			u, err := n.relationship(site, claim)
+			n.must(err)
+			u.SetLabels(nil)
+			u.SetAnnotations(nil)
+			n.must(n.sites[site].Update(t.Context(), u))
+		}
+	}
+	before := n.operations()
+	for _, site := range []string{lab.East, lab.West} {
+		peer := map[string]string{lab.East: lab.West, lab.West: lab.East}[site]
+		n.vgr("migrate", "--from", "trident", "data", "logs", "--into", "shop", "-n", n.ns, "--context", site, "--peer-context", peer, "--apply", "--yes").wants(t, 0)
+	}
+	n.ready(lab.East, "shop", vgrv1.StatePrimary, 2)
+	n.ready(lab.West, "shop", vgrv1.StateSecondary, 2)
+	if now := n.operations(); !slices.Equal(now, before) {
+		t.Errorf("the storage was asked for something: %v", now[len(before):])
+	}
+	n.done("failover", "shop", "-n", n.ns, "--to", lab.West, "--yes")
+	n.ready(lab.West, "shop", vgrv1.StatePrimary, 2)
 }
 
 // unified is an object of the old API, whose claim is in the test's namespace.
@@ -315,7 +369,7 @@ func (s *scene) deployment(name string) *appsv1.Deployment {
 	return &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.ns, Name: name},
 		Spec: appsv1.DeploymentSpec{
-			Replicas: ptr.To(int32(1)), Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Replicas: new(int32(1)), Selector: &metav1.LabelSelector{MatchLabels: labels},
 			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "example.com/" + name}}}},
 		},
 	}

@@ -166,7 +166,7 @@ func (t *Target) check(taken func(namespace, label string) []string) {
 		if other := v.PVCLabels[LabelMember]; other != "" && (t.Single || other != t.Name) {
 			t.problem("PVC %s has the label %s=%s of another group", v.PVC, LabelMember, other)
 		}
-		if owner, ok := owned(v.Object); ok && owner != t.Owner() {
+		if owner, ok := owned(v.Object); ok && owner != t.Owner() && (t.Single || v.Single() == "") {
 			t.problem("PVC %s belongs to %s %s already", v.PVC, owner.Kind, owner.Name)
 		}
 	}
@@ -185,6 +185,14 @@ func owned(obj client.Object) (backend.Owner, bool) {
 		return backend.Owner{}, false
 	}
 	return backend.OwnerOf(obj)
+}
+
+// Single is the VolumeReplication of ours that has the volume now; empty when none has.
+func (v Volume) Single() string {
+	if owner, ok := owned(v.Object); ok && owner.Kind == backend.VolumeReplicationKind {
+		return owner.Name
+	}
+	return ""
 }
 
 // Owner is whose the backend's objects will be.

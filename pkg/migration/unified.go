@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -71,7 +72,7 @@ func FromUnified(u *unstructured.Unstructured, groupBy string, around Around, pr
 	case profile.Replications == nil:
 	case v.State == vgrv1.Primary:
 		v.Notes = append(v.Notes, "nothing replicates its PVC in this namespace; the replication begins with the migration")
-	default:
+	case v.State == vgrv1.Secondary:
 		v.problem("nothing replicates its PVC in this namespace, so it cannot be %s", v.State)
 	}
 	return v
@@ -122,14 +123,16 @@ func (v *Volume) parameters(u *unstructured.Unstructured, profile backend.Profil
 			v.Notes = append(v.Notes, fmt.Sprintf("%s %q has no counterpart on %s", from, value, cmp.Or(profile.Name, "this driver")))
 		}
 	}
-	rpo := field(u, "schedule", "rpo")
 	if legacy := field(u, "extensions", "powerstore", "rpoSettings"); legacy != "" {
 		set("rpo", legacy, "extensions.powerstore.rpoSettings")
 	} else {
-		set(vgrv1.ParameterSchedulingInterval, rpo, "schedule.rpo")
+		set(vgrv1.ParameterSchedulingInterval, inHours(field(u, "schedule", "rpo")), "schedule.rpo")
 	}
 	set("mirroringMode", field(u, "extensions", "ceph", "mirroringMode"), "extensions.ceph.mirroringMode")
 	set("schedulingStartTime", field(u, "extensions", "ceph", "schedulingStartTime"), "extensions.ceph.schedulingStartTime")
+	if groups, _, _ := unstructured.NestedStringSlice(u.Object, "spec", "extensions", "powerstore", "volumeGroups"); len(groups) > 0 {
+		v.Notes = append(v.Notes, fmt.Sprintf("extensions.powerstore.volumeGroups %s is not needed: the array's group is found by the label of the PVC", strings.Join(groups, ", ")))
+	}
 	switch mode := field(u, "replicationMode"); {
 	case known("consistencyType") && mode != "":
 		out["consistencyType"] = map[string]string{"synchronous": "Sync"}[mode]
@@ -145,6 +148,15 @@ func (v *Volume) parameters(u *unstructured.Unstructured, profile backend.Profil
 		}
 	}
 	return out
+}
+
+// inHours writes days as hours, since not every backend knows days.
+func inHours(interval string) string {
+	days, err := strconv.Atoi(strings.TrimSuffix(interval, "d"))
+	if err != nil || !strings.HasSuffix(interval, "d") {
+		return interval
+	}
+	return strconv.Itoa(24*days) + "h"
 }
 
 // GroupHints are the labels by which old objects could be grouped, with how many share each, for those

@@ -246,6 +246,11 @@ func describeTarget(e *Env, p pair, t *migration.Target) {
 		then("label %d PVCs: %s=%s", len(t.Volumes), migration.LabelMember, t.Name)
 	}
 	then("create class %s, and %s", t.Class.Name, t.Title())
+	for _, v := range t.Volumes {
+		if single := v.Single(); single != "" && !t.Single {
+			then("once the controller knows every volume: delete volumereplication/%s of kubectl vgr, and leave its replication", single)
+		}
+	}
 	if t.HandsOver() {
 		then("once the controller knows every volume: hand over %d objects, by labels only", len(t.Volumes))
 	}

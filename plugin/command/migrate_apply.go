@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/pkg/migration"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/plugin/failure"
@@ -189,7 +190,13 @@ func (h handover) handOver(ctx context.Context, t *migration.Target, v migration
 	if t.Owner().Owns(v.Object) {
 		return nil
 	}
-	set := map[string]any{}
+	if single := v.Single(); single != "" {
+		there := &vgrv1.VolumeReplication{TypeMeta: metav1.TypeMeta{Kind: string(backend.VolumeReplicationKind)}, ObjectMeta: metav1.ObjectMeta{Namespace: t.Namespace, Name: single}}
+		if err := h.release(ctx, there); err != nil {
+			return err
+		}
+	}
+	set := map[string]any{vgrv1.LabelVolumeReplication: nil}
 	for key, value := range t.Owner().Labels() {
 		set[key] = value
 	}

@@ -132,29 +132,38 @@ func (h handover) giveBack(ctx context.Context, b returning) error {
 	return nil
 }
 
-// release deletes a group so that its replication stays, and waits until it is gone.
-func (h handover) release(ctx context.Context, g *vgrv1.VolumeGroupReplication) error {
-	metadata := map[string]any{"uid": g.UID, "annotations": map[string]any{vgrv1.AnnotationDeletionPolicy: vgrv1.DeletionPolicyRetain}}
-	if err := h.patch(ctx, g, metadata, "keeps its replication"); err != nil {
-		return siteError(h.site, "set the deletion policy of "+g.Name, err)
+// release deletes a group or a VolumeReplication so that its replication stays, and waits until it is gone.
+func (h handover) release(ctx context.Context, obj client.Object) error {
+	key, name := client.ObjectKeyFromObject(obj), title(obj)
+	err := h.client.Get(ctx, key, obj)
+	if apierrors.IsNotFound(err) {
+		return nil // an earlier run has come so far
 	}
-	opts := []client.DeleteOption{client.Preconditions{UID: &g.UID}}
+	if err != nil {
+		return siteError(h.site, "read "+name, err)
+	}
+	uid := obj.GetUID()
+	metadata := map[string]any{"uid": uid, "annotations": map[string]any{vgrv1.AnnotationDeletionPolicy: vgrv1.DeletionPolicyRetain}}
+	if err := h.patch(ctx, obj, metadata, "keeps its replication"); err != nil {
+		return siteError(h.site, "set the deletion policy of "+name, err)
+	}
+	opts := []client.DeleteOption{client.Preconditions{UID: &uid}}
 	if h.dryRun {
 		opts = append(opts, client.DryRunAll)
 	}
-	if err := client.IgnoreNotFound(h.client.Delete(ctx, g, opts...)); err != nil {
-		return siteError(h.site, "delete group "+g.Name, err)
+	if err := client.IgnoreNotFound(h.client.Delete(ctx, obj, opts...)); err != nil {
+		return siteError(h.site, "delete "+name, err)
 	}
-	h.did("group %s deleted", g.Name)
+	h.did("%s deleted", name)
 	for !h.dryRun {
-		var there vgrv1.VolumeGroupReplication
-		err := h.client.Get(ctx, client.ObjectKeyFromObject(g), &there)
-		if apierrors.IsNotFound(err) || err == nil && there.UID != g.UID {
+		there := obj.DeepCopyObject().(client.Object)
+		err := h.client.Get(ctx, key, there)
+		if apierrors.IsNotFound(err) || err == nil && there.GetUID() != uid {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return failure.New(failure.CodeTimeout, "is its controller running? the same command goes on", "%s: group %s is not gone yet", h.site.Name, g.Name)
+			return failure.New(failure.CodeTimeout, "is its controller running? the same command goes on", "%s: %s is not gone yet", h.site.Name, name)
 		case <-h.env.Clock.After(200 * time.Millisecond):
 		}
 	}

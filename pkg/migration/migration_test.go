@@ -1,0 +1,137 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package migration_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	replicationv1 "github.com/csi-addons/kubernetes-csi-addons/api/replication.storage/v1alpha1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend/csiaddons"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend/dell"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend/trident"
+	"github.com/unified-replication/kubectl-vgr/pkg/golden"
+	"github.com/unified-replication/kubectl-vgr/pkg/migration"
+)
+
+func profiles() backend.Profiles {
+	return backend.Profiles{csiaddons.Profile(), dell.Profile(), trident.Profile()}
+}
+
+// old is an object of the old API; lines are added to its spec, or replace what it has.
+func old(t *testing.T, name, spec string) *unstructured.Unstructured {
+	t.Helper()
+	u := &unstructured.Unstructured{}
+	text := `
+metadata: {name: ` + name + `, namespace: default, labels: {volumeGroup: db, app: shop}}
+spec:
+  sourceEndpoint: {cluster: east, region: r, storageClass: sc}
+  volumeMapping: {source: {pvcName: ` + name + `, namespace: production}, destination: {volumeHandle: h, namespace: production}}
+` + spec
+	if err := yaml.Unmarshal([]byte(text), &u.Object); err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+const (
+	ceph    = "rbd.csi.ceph.com"
+	netapp  = "csi.trident.netapp.io"
+	dellCSI = "csi-powerstore.dellemc.com"
+)
+
+// TestUnified shows what becomes of old objects: the whole plan, with what is in the way and what is lost.
+func TestUnified(t *testing.T) {
+	type object struct{ name, provisioner, spec string }
+	interval := "  replicationMode: asynchronous\n  schedule: {mode: interval, rpo: 15m}\n"
+	mirror := func(state replicationv1.ReplicationState, unfit string) *backend.Replication {
+		vr := &replicationv1.VolumeReplication{TypeMeta: metav1.TypeMeta{Kind: "VolumeReplication"}, ObjectMeta: metav1.ObjectMeta{Namespace: "production", Name: "by-hand"}}
+		return &backend.Replication{
+			Object: vr, PVC: "data", State: vgrv1.ReplicationState(state), Unfit: unfit,
+			Class: backend.Class{Name: "theirs", Provisioner: ceph, Parameters: map[string]string{"schedulingInterval": "5m", "consistencyGroup": "disabled"}},
+		}
+	}
+	for name, tc := range map[string]struct {
+		objects  []object
+		existing *backend.Replication
+	}{
+		"ceph-group":         {objects: []object{{"data", ceph, "  replicationState: source\n" + interval + "  extensions: {ceph: {mirroringMode: snapshot}}"}, {"logs", ceph, "  replicationState: source\n" + interval + "  extensions: {ceph: {mirroringMode: snapshot}}"}}},
+		"differ":             {objects: []object{{"data", ceph, "  replicationState: source\n" + interval}, {"logs", netapp, "  replicationState: source\n  replicationMode: asynchronous\n  schedule: {mode: interval, rpo: 5m}"}}},
+		"on-their-way":       {objects: []object{{"data", ceph, "  replicationState: syncing\n" + interval}, {"logs", ceph, "  replicationState: failed\n" + interval}}},
+		"replica-of-nothing": {objects: []object{{"data", ceph, "  replicationState: replica\n" + interval}}},
+		"days":               {objects: []object{{"data", netapp, "  replicationState: source\n  schedule: {mode: continuous, rpo: 1d, rto: 1h}"}}},
+		"synchronous":        {objects: []object{{"data", netapp, "  replicationState: source\n  replicationMode: synchronous"}}},
+		"dell-legacy":        {objects: []object{{"data", dellCSI, "  replicationState: source\n  replicationMode: asynchronous\n  extensions: {powerstore: {rpoSettings: Five_Minutes, volumeGroups: [vg1]}}"}}},
+		"trident-legacy":     {objects: []object{{"data", netapp, "  replicationState: source\n  extensions: {trident: {actions: [{type: mirror-update, snapshotHandle: s}]}, ceph: {schedulingStartTime: '14:00'}}"}}},
+		"unknown-driver":     {objects: []object{{"data", "example.com/csi", "  replicationState: source\n" + interval}}},
+		"no-class":           {objects: []object{{"data", "", "  replicationState: source\n" + interval}}},
+		"taken-over":         {objects: []object{{"data", ceph, "  replicationState: source\n" + interval}}, existing: mirror("primary", "")},
+		"contradicts":        {objects: []object{{"data", ceph, "  replicationState: replica\n" + interval}}, existing: mirror("primary", "")},
+		"unfit":              {objects: []object{{"data", ceph, "  replicationState: source\n" + interval}}, existing: mirror("primary", "csi-addons has not answered its last change yet")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var volumes []migration.Volume
+			for _, o := range tc.objects {
+				around := migration.Around{Provisioner: o.provisioner, PVCLabels: map[string]string{}, Replication: tc.existing}
+				volumes = append(volumes, migration.FromUnified(old(t, o.name, o.spec), "volumeGroup", around, profiles()))
+			}
+			golden.Compare(t, name+".txt", told(t, migration.Plan(volumes, profiles(), nobody)))
+		})
+	}
+}
+
+func nobody(string, string) []string { return nil }
+
+// told is a plan as text.
+func told(t *testing.T, targets []migration.Target) string {
+	t.Helper()
+	var out strings.Builder
+	for i := range targets {
+		target := &targets[i]
+		fmt.Fprintf(&out, "%s -n %s\n", target.Title(), target.Namespace)
+		for _, n := range target.Notes {
+			fmt.Fprintf(&out, "note: %s\n", n)
+		}
+		for _, p := range target.Problems {
+			fmt.Fprintf(&out, "problem: %s\n", p)
+		}
+		class, replication := target.Objects()
+		for _, obj := range []any{class, replication} {
+			text, err := yaml.Marshal(obj)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(target.Problems) == 0 {
+				fmt.Fprintf(&out, "---\n%s", text)
+			}
+		}
+	}
+	return out.String()
+}
+
+// TestStrangers: a PVC that would come in unasked, one that another group has, and a missing one.
+func TestStrangers(t *testing.T) {
+	volume := func(pvc string, labels map[string]string) migration.Volume {
+		vr := &replicationv1.VolumeReplication{TypeMeta: metav1.TypeMeta{Kind: "VolumeReplication"}, ObjectMeta: metav1.ObjectMeta{Namespace: "production", Name: pvc}}
+		return migration.FromReplication(backend.Replication{
+			Object: vr, PVC: pvc, State: vgrv1.Primary,
+			Class: backend.Class{Name: "theirs", Provisioner: ceph, Parameters: map[string]string{"consistencyGroup": "disabled"}},
+		}, "db", labels)
+	}
+	owned := volume("owned", map[string]string{})
+	other := backend.Owner{Kind: backend.VolumeGroupReplicationKind}
+	other.Namespace, other.Name = "production", "other"
+	owned.Object.SetLabels(other.Labels())
+	got := migration.Plan([]migration.Volume{
+		volume("fine", map[string]string{}), volume("fine", map[string]string{}), volume("labelled", map[string]string{migration.LabelMember: "other"}), volume("missing", nil), owned,
+	}, profiles(), func(string, string) []string { return []string{"fine", "stranger"} })
+	golden.Compare(t, "strangers.txt", told(t, got))
+}
