@@ -55,7 +55,7 @@ func (h handmade) replicate(site string, state replicationv1.ReplicationState) {
 	h.t.Cleanup(func() { _ = h.sites[site].Delete(context.WithoutCancel(h.t.Context()), class) })
 	for _, name := range h.pvcs {
 		h.create(site, &replicationv1.VolumeReplication{
-			ObjectMeta: metav1.ObjectMeta{Namespace: h.ns, Name: "mirror-" + name, Labels: map[string]string{"app": "db"}},
+			ObjectMeta: metav1.ObjectMeta{Namespace: h.ns, Name: "db-" + name, Labels: map[string]string{"app": "db"}},
 			Spec: replicationv1.VolumeReplicationSpec{
 				VolumeReplicationClass: class.Name, ReplicationState: state,
 				DataSource: corev1.TypedLocalObjectReference{Kind: "PersistentVolumeClaim", Name: name},
@@ -133,7 +133,7 @@ func TestMigrateReplications(t *testing.T) {
 	disabled := h.lab.Site(lab.East).Driver.Faults.Calls()["DisableVolumeReplication"]
 
 	h.migrate(lab.East, lab.West).wants(t, 0, "kind: VolumeGroupReplication", "consistencyGroup: disabled", "nothing was changed; --apply does it")
-	h.migrate(lab.East, lab.West, "--apply", "--dry-run=server").wants(t, 0, "VolumeReplication mirror-data labelled (server dry run)")
+	h.migrate(lab.East, lab.West, "--apply", "--dry-run=server").wants(t, 0, "volumereplication/db-data -n "+h.ns+" handed over (server dry run)")
 	h.migrate(lab.East, lab.West, "--apply").wants(t, 5, "not confirmed")
 	var pvc corev1.PersistentVolumeClaim
 	h.must(h.sites[lab.East].Get(t.Context(), client.ObjectKey{Namespace: h.ns, Name: "data"}, &pvc))
@@ -243,7 +243,7 @@ func TestMigrateSingles(t *testing.T) {
 	h.mirrored(lab.East, "data", "logs")
 	h.confirmed(lab.East, replicationv1.PrimaryState)
 	before := h.objects(lab.East)
-	h.vgr("migrate", "--from", "csi-addons", "mirror-data", "logs", "--into", "db", "-n", h.ns, "--apply", "--yes").
+	h.vgr("migrate", "--from", "csi-addons", "db-data", "logs", "--into", "db", "-n", h.ns, "--apply", "--yes").
 		wants(t, 0, "delete volumereplication/logs of kubectl vgr, and leave its replication", "volumegroupreplication/db: Primary, Promoted")
 	h.ready(lab.East, "db", vgrv1.StatePrimary, 2)
 	h.gone(lab.East, single)

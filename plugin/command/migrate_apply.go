@@ -22,7 +22,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
-	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/pkg/migration"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/plugin/failure"
@@ -95,7 +94,7 @@ func (h handover) migrate(ctx context.Context, t *migration.Target) error {
 				continue
 			}
 			pvc := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: t.Namespace, Name: v.PVC}}
-			if err := h.label(ctx, pvc, map[string]any{migration.LabelMember: t.Name}); err != nil {
+			if err := h.label(ctx, pvc, map[string]any{migration.LabelMember: t.Name}, "labelled"); err != nil {
 				return siteError(h.site, "label PVC "+v.PVC, err)
 			}
 		}
@@ -191,8 +190,7 @@ func (h handover) handOver(ctx context.Context, t *migration.Target, v migration
 		return nil
 	}
 	if single := v.Single(); single != "" {
-		there := &vgrv1.VolumeReplication{TypeMeta: metav1.TypeMeta{Kind: string(backend.VolumeReplicationKind)}, ObjectMeta: metav1.ObjectMeta{Namespace: t.Namespace, Name: single}}
-		if err := h.release(ctx, there); err != nil {
+		if err := h.release(ctx, &vgrv1.VolumeReplication{ObjectMeta: metav1.ObjectMeta{Namespace: t.Namespace, Name: single}}); err != nil {
 			return err
 		}
 	}
@@ -200,19 +198,19 @@ func (h handover) handOver(ctx context.Context, t *migration.Target, v migration
 	for key, value := range t.Owner().Labels() {
 		set[key] = value
 	}
-	if err := h.label(ctx, v.Object, set); err != nil {
+	if err := h.label(ctx, v.Object, set, "handed over"); err != nil {
 		return siteError(h.site, "hand over "+v.From, err)
 	}
 	return nil
 }
 
 // label sets labels, or takes those away whose value is nil. An object that is known is bound to its UID.
-func (h handover) label(ctx context.Context, obj client.Object, set map[string]any) error {
+func (h handover) label(ctx context.Context, obj client.Object, set map[string]any, did string) error {
 	metadata := map[string]any{"labels": set}
 	if uid := obj.GetUID(); uid != "" {
 		metadata["uid"] = uid
 	}
-	return h.patch(ctx, obj, metadata, "labelled")
+	return h.patch(ctx, obj, metadata, did)
 }
 
 func (h handover) patch(ctx context.Context, obj client.Object, metadata map[string]any, did string) error {
@@ -228,12 +226,19 @@ func (h handover) patch(ctx context.Context, obj client.Object, metadata map[str
 	if err := h.client.Patch(ctx, patched, client.RawPatch(types.MergePatchType, text), opts...); err != nil {
 		return err
 	}
-	kind := patched.GetObjectKind().GroupVersionKind().Kind
-	if kind == "" { // Kubernetes' own types do not say it
-		kind = "PVC"
-	}
-	h.did("%s %s %s", kind, patched.GetName(), did)
+	h.did("%s %s", h.name(obj), did)
 	return nil
+}
+
+// name is the title of an object that may have been read without its kind.
+func (h handover) name(obj client.Object) string {
+	gvk, err := h.client.GroupVersionKindFor(obj)
+	if err != nil {
+		return obj.GetName()
+	}
+	named := obj.DeepCopyObject().(client.Object)
+	named.GetObjectKind().SetGroupVersionKind(gvk)
+	return title(named)
 }
 
 func (h handover) did(format string, args ...any) {
@@ -330,8 +335,9 @@ func settled(state vgrv1.ReplicationState) func(observed) outcome {
 			return outcome{dead: "somebody else asked for " + string(o.desired)}
 		case ready.Status == metav1.ConditionTrue && o.status.ObservedGeneration == o.generation:
 			return outcome{done: true, says: says}
-		case ready.Reason == vgrv1.ReasonVolumeConflict: // so it looks until the last one was handed over
-			return outcome{says: "the controller takes the objects over"}
+		case ready.Reason == vgrv1.ReasonVolumeConflict || ready.Reason == vgrv1.ReasonObjectConflict:
+			// So it looks until the controller has seen that the last object was handed over.
+			return outcome{says: "the controller takes the objects over; so far " + ready.Reason}
 		case recovery.Hopeless(ready.Reason):
 			return outcome{dead: says}
 		}

@@ -120,12 +120,12 @@ func (h handover) giveBack(ctx context.Context, b returning) error {
 		off[key] = nil
 	}
 	for _, obj := range b.objects {
-		if err := h.label(ctx, obj, off); err != nil {
+		if err := h.label(ctx, obj, off, "given back"); err != nil {
 			return siteError(h.site, "take the labels off "+obj.GetName(), err)
 		}
 	}
 	for i := range b.pvcs {
-		if err := h.label(ctx, &b.pvcs[i], map[string]any{migration.LabelMember: nil}); err != nil {
+		if err := h.label(ctx, &b.pvcs[i], map[string]any{migration.LabelMember: nil}, "freed of the label"); err != nil {
 			return siteError(h.site, "take the label off PVC "+b.pvcs[i].Name, err)
 		}
 	}
@@ -134,7 +134,7 @@ func (h handover) giveBack(ctx context.Context, b returning) error {
 
 // release deletes a group or a VolumeReplication so that its replication stays, and waits until it is gone.
 func (h handover) release(ctx context.Context, obj client.Object) error {
-	key, name := client.ObjectKeyFromObject(obj), title(obj)
+	key, name := client.ObjectKeyFromObject(obj), h.name(obj)
 	err := h.client.Get(ctx, key, obj)
 	if apierrors.IsNotFound(err) {
 		return nil // an earlier run has come so far
