@@ -47,7 +47,11 @@ func (m *migrating) read(ctx context.Context, r reader, namespace string, names 
 	}
 	var volumes []migration.Volume
 	var hints []string
-	pvcs, err := r.pvcs(ctx)
+	where := namespace
+	if m.from == fromUnified {
+		where = "" // the old API's objects name PVCs of any namespace
+	}
+	pvcs, err := r.pvcs(ctx, where)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -163,12 +167,12 @@ func (r reader) existing(ctx context.Context) (map[claim]backend.Replication, er
 	return out, nil
 }
 
-// claims are the labels of all PVCs.
+// claims are the labels of PVCs.
 type claims map[claim]map[string]string
 
-func (r reader) pvcs(ctx context.Context) (claims, error) {
+func (r reader) pvcs(ctx context.Context, namespace string) (claims, error) {
 	var list corev1.PersistentVolumeClaimList
-	if err := r.client.List(ctx, &list); err != nil {
+	if err := r.client.List(ctx, &list, client.InNamespace(namespace)); err != nil {
 		return nil, siteError(r.site, "list the PVCs", err)
 	}
 	out := claims{}
