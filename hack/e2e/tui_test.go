@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -24,15 +25,18 @@ type terminal struct {
 	name string
 }
 
-// open starts a shell in a terminal of that size.
-func (s *scene) terminal(columns, rows int) *terminal {
+// terminal starts a shell in a terminal of that size; sh when none is named.
+func (s *scene) terminal(columns, rows int, shell ...string) *terminal {
 	s.t.Helper()
+	if len(shell) == 0 {
+		shell = []string{"sh", "-i"}
+	}
 	if _, err := exec.LookPath("tmux"); err != nil {
 		s.t.Skip("tmux is not installed: there is no terminal to test on")
 	}
 	t := &terminal{s, "vgr-" + s.ns}
 	start := append([]string{"new-session", "-d", "-x", fmt.Sprint(columns), "-y", fmt.Sprint(rows)}, "env", "-i", "TERM=xterm-256color", "PATH=/usr/bin:/bin", "PS1=shell$ ")
-	t.tmux(append(append(start, s.env()...), "sh", "-i")...)
+	t.tmux(slices.Concat(start, s.env(), shell)...)
 	s.t.Cleanup(func() { _ = exec.Command("tmux", "-L", t.name, "kill-server").Run() }) // it may have ended
 	return t
 }

@@ -5,9 +5,11 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -146,16 +148,47 @@ func newCompletionInstall(e *Env) *cobra.Command {
 		if dir == "" {
 			dir = filepath.Dir(self)
 		}
-		link := filepath.Join(dir, CompletionLink)
-		if target, err := os.Readlink(link); err == nil && target == self {
-			fmt.Fprintf(e.Out, "%s is in place\n", link)
-			return nil
+		return e.installCompletion(self, dir)
+	}
+	return cmd
+}
+
+// installCompletion links the plugin's second name in a directory. A link that is there is renewed; a file
+// of somebody else is left alone.
+func (e *Env) installCompletion(self, dir string) error {
+	link, symlink := filepath.Join(dir, CompletionLink), os.Symlink
+	if ext := filepath.Ext(self); ext == ".exe" {
+		link, symlink = link+ext, os.Link // Windows has symbolic links for administrators only
+	}
+	target, err := os.Readlink(link)
+	inPlace := err == nil && target == self || err != nil && sameFile(link, self)
+	switch {
+	case inPlace:
+		fmt.Fprintf(e.Out, "%s is in place\n", link)
+	case err == nil:
+		if err := os.Remove(link); err != nil {
+			return failure.New(failure.CodeError, "choose another directory on your PATH with --dir", "cannot renew the link: %v", err)
 		}
-		if err := os.Symlink(self, link); err != nil {
+	case !errors.Is(err, os.ErrNotExist):
+		return failure.New(failure.CodeError, "remove it if it is left over, or choose another directory with --dir", "%s exists and is no link of ours", link)
+	}
+	if !inPlace {
+		if err := symlink(self, link); err != nil {
 			return failure.New(failure.CodeError, "choose another directory on your PATH with --dir", "cannot link: %v", err)
 		}
 		fmt.Fprintf(e.Out, "%s -> %s\n", link, self)
-		return nil
 	}
-	return cmd
+	if !slices.Contains(filepath.SplitList(e.Getenv("PATH")), dir) {
+		fmt.Fprintf(e.ErrOut, "- %s is not on your PATH: kubectl does not find it there\n", dir)
+	}
+	return nil
+}
+
+func sameFile(a, b string) bool {
+	first, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	second, err := os.Stat(b)
+	return err == nil && os.SameFile(first, second)
 }

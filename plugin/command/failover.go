@@ -74,6 +74,7 @@ func NewFailback(e *Env) *cobra.Command {
 The old primary may hold writes that never reached the other site. They are discarded, which must be said by name with
 --discard-site. Then it follows, and a planned failover brings the role back without loss.`
 	cmd.Flags().StringVar(&f.discard, "discard-site", "", "the site whose writes that never crossed are given up")
+	_ = cmd.RegisterFlagCompletionFunc("discard-site", CompleteContexts(e))
 	return cmd
 }
 
