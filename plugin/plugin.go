@@ -133,7 +133,7 @@ func addGroups(root *cobra.Command, e *command.Env) {
 			root.AddCommand(cmd)
 		}
 	}
-	add(look, command.NewList(e), command.NewStatus(e), command.NewTUI(e), command.NewValidate(e), command.NewHistory(e))
+	add(look, command.NewList(e), command.NewStatus(e), command.NewTUI(e), command.NewValidate(e), command.NewHistory(e), command.NewGather(e))
 	add(act, command.NewFailover(e), command.NewFailback(e), command.NewCreate(e), command.NewPromote(e), command.NewDemote(e), command.NewResync(e), command.NewDelete(e), command.NewMigrate(e))
 	add(admin, command.NewInstall(e), command.NewUninstall(e), command.NewClass(e), command.NewCompletion(e), command.NewVersion(e))
 	root.SetHelpCommandGroupID(admin)

@@ -101,7 +101,8 @@ func mapper(scheme *runtime.Scheme) meta.RESTMapper {
 	clusterWide := map[string]bool{
 		"Namespace": true, "PersistentVolume": true, "Node": true, "VolumeAttachment": true, "SelfSubjectAccessReview": true,
 		"VolumeGroupReplicationClass": true, "VolumeReplicationClass": true, "VolumeGroupReplicationContent": true,
-		"ClusterRole": true, "ClusterRoleBinding": true, "CustomResourceDefinition": true,
+		"ClusterRole": true, "ClusterRoleBinding": true, "CustomResourceDefinition": true, "StorageClass": true,
+		"DellCSIReplicationGroup": true, "NetworkFence": true, "NetworkFenceClass": true, "VolumeGroupSnapshotContent": true,
 	}
 	m := meta.NewDefaultRESTMapper(scheme.PrioritizedVersionsAllGroups())
 	kinds := slices.Concat(slices.Collect(maps.Keys(scheme.AllKnownTypes())), installed())

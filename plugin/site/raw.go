@@ -1,0 +1,60 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package site
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/client-go/rest"
+)
+
+// raw is a client for what are no objects.
+func (s *Site) raw() (*rest.RESTClient, error) {
+	config := rest.CopyConfig(s.config)
+	config.APIPath, config.GroupVersion = "/api", &corev1.SchemeGroupVersion
+	config.NegotiatedSerializer = serializer.NewCodecFactory(s.scheme).WithoutConversion()
+	return rest.RESTClientFor(config)
+}
+
+// Version is that of the API server.
+func (s *Site) Version(ctx context.Context) (string, error) {
+	c, err := s.raw()
+	if err != nil {
+		return "", err
+	}
+	data, err := c.Get().AbsPath("/version").DoRaw(ctx)
+	if err != nil {
+		return "", err
+	}
+	var said struct {
+		GitVersion string `json:"gitVersion"`
+	}
+	if err := json.Unmarshal(data, &said); err != nil {
+		return "", err
+	}
+	return said.GitVersion, nil
+}
+
+// LogRequest says which log is wanted, and how much of its end.
+type LogRequest struct {
+	Namespace, Pod, Container string
+	// Previous is the container's last run but one.
+	Previous     bool
+	Lines, Bytes int64
+}
+
+// Log is the end of a container's log.
+func (s *Site) Log(ctx context.Context, r LogRequest) ([]byte, error) {
+	c, err := s.raw()
+	if err != nil {
+		return nil, err
+	}
+	return c.Get().Namespace(r.Namespace).Resource("pods").Name(r.Pod).SubResource("log").
+		Param("container", r.Container).Param("previous", strconv.FormatBool(r.Previous)).Param("timestamps", "true").
+		Param("tailLines", strconv.FormatInt(r.Lines, 10)).Param("limitBytes", strconv.FormatInt(r.Bytes, 10)).DoRaw(ctx)
+}
