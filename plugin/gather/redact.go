@@ -90,8 +90,18 @@ func clean(value any) any {
 		fields(v)
 	case []any:
 		for i := range v {
+			if _, isText := v[i].(string); isText && i > 0 && opensSecret(v[i-1]) {
+				v[i] = redacted
+				continue
+			}
 			v[i] = clean(v[i])
 		}
 	}
 	return value
+}
+
+// opensSecret says whether an argument is a flag whose value is the next argument, and a secret.
+func opensSecret(argument any) bool {
+	flag, ok := argument.(string)
+	return ok && strings.HasPrefix(flag, "-") && !strings.ContainsAny(flag, "= ") && secretName(flag)
 }

@@ -58,7 +58,7 @@ func TestObject(t *testing.T) {
 			"password": "hunter2", "automountServiceAccountToken": false,
 			"nodeStageSecretRef": map[string]any{"name": "rook-csi", "namespace": "rook"},
 			"env":                []any{map[string]any{"name": "DB_PASSWORD", "value": "hunter2"}, map[string]any{"name": "MODE", "value": "fast"}},
-			"args":               []any{"--token=hunter2", "--v=4"},
+			"args":               []any{"--token=hunter2", "--password", "hunter2", "--v=4"},
 		},
 	}
 	gather.Object(o)
