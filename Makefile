@@ -76,7 +76,7 @@ alerts-test: ## Test the alert rules with promtool, which takes minutes to build
 
 .PHONY: golden
 golden: assets ## Rewrite the golden files of the tests; read the diff
-	KUBEBUILDER_ASSETS="$$(bin/lab assets)" go test ./pkg/backend/dell ./pkg/backend/trident ./pkg/controller ./pkg/migration ./pkg/recovery ./plugin ./plugin/present ./plugin/tui -update
+	KUBEBUILDER_ASSETS="$$(bin/lab assets)" go test ./pkg/backend/dell ./pkg/backend/trident ./pkg/controller ./pkg/migration ./pkg/recovery ./plugin ./plugin/gather ./plugin/present ./plugin/tui -update
 
 .PHONY: assets
 assets: bin/lab ## Build the servers that tests and lab need, once
