@@ -85,9 +85,10 @@ assets: bin/lab ## Build the servers that tests and lab need, once
 ##@ Generate
 
 .PHONY: generate
-generate: ## Generate deepcopy, CRDs and RBAC
+generate: ## Generate deepcopy, CRDs, RBAC and the reference
 	$(TOOL) controller-gen object:headerFile=hack/boilerplate.go.txt crd paths=./pkg/api/... output:crd:dir=pkg/manifests/crd
 	$(TOOL) controller-gen rbac:roleName=vgr-controller paths=./pkg/controller/... output:rbac:dir=pkg/manifests/rbac
+	cd hack && go run ./reference ../pkg/manifests/crd ../docs/reference
 
 .PHONY: fmt
 fmt: bin/golangci-lint ## Format the code

@@ -15,7 +15,7 @@ stale() {
 	fail=1
 }
 make -s -C "$copy" generate
-for f in pkg/api pkg/manifests; do
+for f in pkg/api pkg/manifests docs/reference; do
 	diff -ru "$f" "$copy/$f" >&2 || stale "$f" "make generate"
 done
 for m in "$@"; do

@@ -52,7 +52,7 @@ a cluster, and the objects are printed.`,
 	}
 	in.addFlags(cmd)
 	flags := cmd.Flags()
-	flags.StringVar(&in.image, "image", "", "image of the controller, of version "+version.Get().Version+" (required)")
+	flags.StringVar(&in.image, "image", "", "image of the controller, of the version of this plugin (required)")
 	flags.Int64Var(&in.replicas, "replicas", 2, "how many controllers run, of which one acts")
 	flags.StringSliceVar(&in.backends, "backend", e.Profiles.Names(), "backends to serve")
 	flags.BoolVar(&in.export, "export", false, "print the objects as YAML and change nothing")

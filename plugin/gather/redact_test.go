@@ -13,21 +13,21 @@ import (
 // TestText: the secret goes, whatever it stands in; what a diagnosis needs stays.
 func TestText(t *testing.T) {
 	for text, gone := range map[string]string{
-		"login failed: password=hunter2-x, retrying":                         "hunter2-x",
-		`{"user":"admin","password":"hunter2-x"}`:                            "hunter2-x",
-		`{\"apiKey\": \"hunter2-x\"}`:                                        "hunter2-x",
-		"Authorization: Bearer abc.def-ghi_jkl":                              "abc.def-ghi_jkl",
-		"header Basic YWRtaW46aHVudGVyMg==":                                  "YWRtaW46aHVudGVyMg==",
-		"dial https://admin:hunter2-x@array.example.com/api":                 "hunter2-x",
-		"--token hunter2-x --verbose":                                        "hunter2-x",
-		"--client-secret=hunter2-x":                                          "hunter2-x",
-		"ADMIN_PASSWD: hunter2-x":                                            "hunter2-x",
-		"the password is hunter2-x":                                          "hunter2-x",
-		"key AQBk3V5mAAAAABAAl0uZyQ4bN8rI5Zl0jYkP1qzF2b3cDQ== denied":        "AQBk3V5m",
-		"eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln":                          "eyJzdWIi",
+		"login failed: password=hunter2-x, retrying":                           "hunter2-x",
+		`{"user":"admin","password":"hunter2-x"}`:                              "hunter2-x",
+		`{\"apiKey\": \"hunter2-x\"}`:                                          "hunter2-x",
+		"Authorization: Bearer abc.def-ghi_jkl":                                "abc.def-ghi_jkl",
+		"header Basic YWRtaW46aHVudGVyMg==":                                    "YWRtaW46aHVudGVyMg==",
+		"dial https://admin:hunter2-x@array.example.com/api":                   "hunter2-x",
+		"--token hunter2-x --verbose":                                          "hunter2-x",
+		"--client-secret=hunter2-x":                                            "hunter2-x",
+		"ADMIN_PASSWD: hunter2-x":                                              "hunter2-x",
+		"the password is hunter2-x":                                            "hunter2-x",
+		"key AQBk3V5mAAAAABAAl0uZyQ4bN8rI5Zl0jYkP1qzF2b3cDQ== denied":          "AQBk3V5m",
+		"eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln":                            "eyJzdWIi",
 		"-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----": "MIIE",
-		"cut -----BEGIN PRIVATE KEY-----\nMIIE":                              "MIIE",
-		"client-key-data: LS0tQUJD":                                          "LS0tQUJD",
+		"cut -----BEGIN PRIVATE KEY-----\nMIIE":                                "MIIE",
+		"client-key-data: LS0tQUJD":                                            "LS0tQUJD",
 	} {
 		if got := gather.Text(text); strings.Contains(got, gone) || !strings.Contains(got, "«redacted»") {
 			t.Errorf("%q became %q", text, got)
