@@ -4,7 +4,11 @@
 package controller
 
 import (
+	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -86,5 +90,48 @@ func TestMetrics(t *testing.T) {
 	broken.MustRegister(NewMetrics(func(client.ObjectList) error { return errors.New("the cache is gone") }, elected, "v1"))
 	if _, err := broken.Gather(); err == nil {
 		t.Error("a scrape that read nothing has succeeded")
+	}
+}
+
+// TestDashboard: what the dashboard and the alert rules ask for exists.
+func TestDashboard(t *testing.T) {
+	series, err := os.ReadFile(filepath.Join("testdata", "metrics.golden"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	docs := filepath.Join("..", "..", "docs", "monitoring")
+	text, err := os.ReadFile(filepath.Join(docs, "dashboard.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var dashboard struct {
+		Panels []struct {
+			Title   string
+			Targets []struct{ Expr string }
+		}
+	}
+	if err := json.Unmarshal(text, &dashboard); err != nil {
+		t.Fatal(err)
+	}
+	asked := map[string]string{}
+	for _, p := range dashboard.Panels {
+		if len(p.Targets) == 0 || p.Targets[0].Expr == "" {
+			t.Errorf("panel %q asks for nothing", p.Title)
+		}
+		for _, target := range p.Targets {
+			asked[p.Title] += target.Expr + "\n"
+		}
+	}
+	alerts, err := os.ReadFile(filepath.Join(docs, "alerts.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked["alerts.yaml"] = string(alerts)
+	for where, exprs := range asked {
+		for _, name := range regexp.MustCompile(`\bvgr_[a-z_]+`).FindAllString(exprs, -1) {
+			if !strings.Contains(string(series), name+" ") {
+				t.Errorf("%s asks for %s, which does not exist", where, name)
+			}
+		}
 	}
 }
