@@ -126,7 +126,7 @@ func TestDocumentedController(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, part := range strings.Split(string(data), "---\n") {
+	for part := range strings.SplitSeq(string(data), "---\n") {
 		var role rbacv1.ClusterRole
 		if err := yaml.Unmarshal([]byte(part), &role); err != nil {
 			t.Fatal(err)
