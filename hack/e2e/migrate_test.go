@@ -200,6 +200,28 @@ func TestMigrateWaits(t *testing.T) {
 	h.same(east, west)
 }
 
+// TestMigrateMeanwhile has somebody change a replication while migrate waits: it is not handed over, since
+// the group would take that change back.
+func TestMigrateMeanwhile(t *testing.T) {
+	h := newHandmade(t, "data")
+	ctx := context.WithoutCancel(t.Context())
+	h.must(h.lab.Site(lab.East).StopProc(ctx, lab.Controller))
+	ended := make(chan result)
+	go func() { ended <- h.migrate(lab.East, lab.West, "--apply", "--yes") }()
+	h.eventually("the group to be made", func(ctx context.Context) error {
+		return h.sites[lab.East].Get(ctx, client.ObjectKey{Namespace: h.ns, Name: "db"}, &vgrv1.VolumeGroupReplication{})
+	})
+	vr := &h.replications(lab.East)[0]
+	before := vr.DeepCopy()
+	vr.Spec.AutoResync = true
+	h.must(h.sites[lab.East].Patch(t.Context(), vr, client.MergeFrom(before)))
+	h.must(h.lab.Site(lab.East).StartProc(lab.Controller))
+	(<-ended).wants(t, 4, "was changed by somebody since the plan was made; it was not handed over")
+	if now := h.replications(lab.East)[0]; now.Labels[vgrv1.LabelGroup] != "" || !now.Spec.AutoResync {
+		t.Errorf("it is now %+v %+v", now.Labels, now.Spec)
+	}
+}
+
 // TestMigrateRefuses names what is in the way, and changes nothing.
 func TestMigrateRefuses(t *testing.T) {
 	h := newHandmade(t, "data", "logs")

@@ -184,7 +184,8 @@ func (h handover) make(ctx context.Context, obj client.Object) error {
 	return nil
 }
 
-// handOver gives a backend's object its new owner, unless it has it already or is another one by now.
+// handOver gives a backend's object its new owner, unless it has it already. One that asks for something
+// else than when the plan was made is left: the new owner would ask for the old state again.
 func (h handover) handOver(ctx context.Context, t *migration.Target, v migration.Volume) error {
 	if t.Owner().Owns(v.Object) {
 		return nil
@@ -198,10 +199,23 @@ func (h handover) handOver(ctx context.Context, t *migration.Target, v migration
 	for key, value := range t.Owner().Labels() {
 		set[key] = value
 	}
-	if err := h.label(ctx, v.Object, set, "handed over"); err != nil {
-		return siteError(h.site, "hand over "+v.From, err)
+	for {
+		there := v.Object.DeepCopyObject().(client.Object)
+		if err := h.client.Get(ctx, client.ObjectKeyFromObject(v.Object), there); err != nil {
+			return siteError(h.site, "read "+v.From, err)
+		}
+		if there.GetUID() != v.Object.GetUID() || there.GetGeneration() != v.Object.GetGeneration() {
+			return failure.New(failure.CodeFailed, "look at it, and run the same command again", "%s: %s was changed by somebody since the plan was made; it was not handed over", h.site.Name, v.From)
+		}
+		err := h.patch(ctx, there, map[string]any{"resourceVersion": there.GetResourceVersion(), "labels": set}, "handed over")
+		if apierrors.IsConflict(err) {
+			continue // its status has moved on
+		}
+		if err != nil {
+			return siteError(h.site, "hand over "+v.From, err)
+		}
+		return nil
 	}
-	return nil
 }
 
 // label sets labels, or takes those away whose value is nil. An object that is known is bound to its UID.
@@ -360,25 +374,32 @@ func (h handover) markOld(ctx context.Context, t *migration.Target) error {
 	return nil
 }
 
-// deleteOld takes the old controller's finalizer off, which would wait for it for ever, and deletes.
+// deleteOld takes the old controller's finalizer off, which would wait for it for ever, and deletes what has
+// no finalizer, and only that: one that came back would end the replication.
 func (h handover) deleteOld(ctx context.Context, t *migration.Target) error {
 	for _, v := range t.Volumes {
 		if v.Old == nil {
 			continue
 		}
-		uid := v.Old.GetUID()
-		if controllerutil.ContainsFinalizer(v.Old, migration.UnifiedFinalizer) {
-			before := v.Old.DeepCopyObject().(client.Object)
-			controllerutil.RemoveFinalizer(before, migration.UnifiedFinalizer)
-			if err := h.patch(ctx, v.Old, map[string]any{"uid": uid, "finalizers": before.GetFinalizers()}, "freed of the old finalizer"); err != nil {
+		old := v.Old.DeepCopyObject().(client.Object)
+		if controllerutil.RemoveFinalizer(old, migration.UnifiedFinalizer) {
+			if err := h.patch(ctx, v.Old, map[string]any{"uid": v.Old.GetUID(), "finalizers": old.GetFinalizers()}, "freed of the old finalizer"); err != nil {
 				return siteError(h.site, "free "+v.From, err)
 			}
 		}
-		opts := []client.DeleteOption{client.Preconditions{UID: &uid}}
+		if err := h.client.Get(ctx, client.ObjectKeyFromObject(v.Old), old); apierrors.IsNotFound(err) {
+			continue
+		} else if err != nil {
+			return siteError(h.site, "read "+v.From, err)
+		}
+		if left := old.GetFinalizers(); len(left) > 0 && !h.dryRun {
+			return failure.New(failure.CodeFailed, "see that the old controller does not run, and run the same command again", "%s: %s has the finalizer %s; it was not deleted", h.site.Name, v.From, left[0])
+		}
+		opts := []client.DeleteOption{client.Preconditions{UID: new(old.GetUID()), ResourceVersion: new(old.GetResourceVersion())}}
 		if h.dryRun {
 			opts = append(opts, client.DryRunAll)
 		}
-		if err := client.IgnoreNotFound(h.client.Delete(ctx, v.Old, opts...)); err != nil {
+		if err := client.IgnoreNotFound(h.client.Delete(ctx, old, opts...)); err != nil {
 			return siteError(h.site, "delete "+v.From, err)
 		}
 		h.did("%s deleted", v.From)

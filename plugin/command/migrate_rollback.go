@@ -15,6 +15,7 @@ import (
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/pkg/migration"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/plugin/failure"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
@@ -70,6 +71,9 @@ func (r reader) returning(ctx context.Context, namespace, name string) (returnin
 	case err == nil && group.Annotations[migration.AnnotationFrom] == "":
 		return back, failure.Refused("kubectl vgr delete --retain removes a group and leaves its replication", "%s: group %s/%s was not migrated", r.site.Name, namespace, name)
 	case err == nil:
+		if op, err := recovery.Journal(&group); err == nil && op.InFlight() {
+			return back, failure.Refused("end it, or take it back with --abort", "%s: %s is in flight for group %s/%s", r.site.Name, op, namespace, name)
+		}
 		back.group = &group
 	}
 	for _, p := range r.profiles {

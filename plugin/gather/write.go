@@ -30,8 +30,13 @@ func Write(dir string, r Report) error {
 		return err
 	}
 	files["overview.json"] = view
+	taken := map[string]bool{}
 	for _, s := range r.Sites {
 		at := fileName(s.Name)
+		for at == "" || taken[at] { // two names can become one
+			at += "_"
+		}
+		taken[at] = true
 		for _, k := range s.Kinds {
 			if len(k.Objects) == 0 {
 				continue
