@@ -233,6 +233,9 @@ func (s *Site) Reconnect(ctx context.Context) error { return s.proxy.SetMode(ctx
 // SetRTT adds a round trip time to everything that goes through the proxy.
 func (s *Site) SetRTT(rtt time.Duration) { s.proxy.SetRTT(rtt) }
 
+// Bytes are those that went through the proxy so far, to the site and from it.
+func (s *Site) Bytes() (up, down int64) { return s.proxy.Bytes() }
+
 // Attach marks a volume, a handle or "namespace/claim", as in use on the site, or as free again.
 func (s *Site) Attach(ctx context.Context, volume string, attached bool) error {
 	return s.set(ctx, Fault{Kind: FaultAttach, Volume: volume}, attached)

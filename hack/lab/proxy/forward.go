@@ -5,6 +5,7 @@ package proxy
 
 import (
 	"net"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,7 +20,7 @@ const inFlight = 1024
 
 // forward copies one direction. Reading and writing are apart so that a delay adds to the time of
 // each byte without limiting how many are under way.
-func (p *Proxy) forward(to, from net.Conn) {
+func (p *Proxy) forward(to, from net.Conn, count *atomic.Int64) {
 	chunks := make(chan chunk, inFlight)
 	done := make(chan struct{})
 	go func() {
@@ -39,6 +40,7 @@ func (p *Proxy) forward(to, from net.Conn) {
 		buffer := make([]byte, 32<<10)
 		n, err := from.Read(buffer)
 		if n > 0 {
+			count.Add(int64(n))
 			_, rtt := p.State()
 			chunks <- chunk{data: buffer[:n], due: time.Now().Add(rtt / 2)}
 		}

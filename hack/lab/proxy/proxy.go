@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -29,6 +30,9 @@ const (
 // Proxy listens on one port of the loopback interface and forwards to another.
 type Proxy struct {
 	address, target string
+
+	// up and down are the bytes forwarded so far, to the target and from it.
+	up, down atomic.Int64
 
 	mu       sync.Mutex
 	listener net.Listener
@@ -64,6 +68,9 @@ func (p *Proxy) State() (Mode, time.Duration) {
 	defer p.mu.Unlock()
 	return p.mode, p.rtt
 }
+
+// Bytes are those forwarded so far, to the target and from it, as they are on the wire.
+func (p *Proxy) Bytes() (up, down int64) { return p.up.Load(), p.down.Load() }
 
 // SetRTT adds a round trip time to all connections, also those that are open.
 func (p *Proxy) SetRTT(rtt time.Duration) {
@@ -201,8 +208,8 @@ func (p *Proxy) serve(c *conn) {
 		return
 	}
 	var both sync.WaitGroup
-	both.Go(func() { p.forward(upstream, c.client) })
-	both.Go(func() { p.forward(c.client, upstream) })
+	both.Go(func() { p.forward(upstream, c.client, &p.up) })
+	both.Go(func() { p.forward(c.client, upstream, &p.down) })
 	both.Wait()
 }
 
