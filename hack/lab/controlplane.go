@@ -41,6 +41,7 @@ type controlPlane struct {
 	dell           bool
 
 	authority *pki.Authority
+	server    pki.Pair
 	users     map[string]pki.Pair
 }
 
@@ -79,8 +80,7 @@ func (c *controlPlane) writeCredentials() error {
 			return err
 		}
 	}
-	server, err := c.authority.Server()
-	if err != nil {
+	if c.server, err = c.authority.Server(); err != nil {
 		return err
 	}
 	private, public, err := pki.SigningKey()
@@ -88,7 +88,7 @@ func (c *controlPlane) writeCredentials() error {
 		return err
 	}
 	files := map[string][]byte{
-		"ca.crt": c.authority.Cert(), "apiserver.crt": server.Cert, "apiserver.key": server.Key,
+		"ca.crt": c.authority.Cert(), "apiserver.crt": c.server.Cert, "apiserver.key": c.server.Key,
 		"sa.key": private, "sa.pub": public, "audit.yaml": []byte(auditPolicy),
 	}
 	for name, data := range files {
@@ -96,8 +96,11 @@ func (c *controlPlane) writeCredentials() error {
 			return err
 		}
 	}
-	for name, user := range map[string]string{KCM: kcmUser, CSIAddons: csiAddonsUser, Controller: controllerUser} {
-		config := kubeconfigOf(c.config(user, c.apiAddress()), c.site)
+	for name, config := range map[string]*rest.Config{
+		KCM: c.config(kcmUser, c.apiAddress()), CSIAddons: c.config(csiAddonsUser, c.apiAddress()),
+		Controller: c.config(controllerUser, local(c.ports.controllerAPI)), // its requests can go wrong
+	} {
+		config := kubeconfigOf(config, c.site)
 		if err := clientcmd.WriteToFile(*config, c.kubeconfigFile(name)); err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab/array"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/driver"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/httpfault"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/proxy"
 )
 
@@ -24,6 +26,8 @@ const (
 	FaultCut FaultKind = "cut"
 	// FaultSlow: the site's API is far away.
 	FaultSlow FaultKind = "slow"
+	// FaultHTTP: requests to the site's API are answered with errors, or not at all.
+	FaultHTTP FaultKind = "http"
 	// FaultLink: the arrays do not reach each other.
 	FaultLink FaultKind = "link"
 	// FaultDaemon: the mirroring daemon of a site is down.
@@ -44,9 +48,14 @@ type Fault struct {
 	// Mode is how a cut looks; Refuse when empty.
 	Mode proxy.Mode    `json:"mode,omitempty"`
 	RTT  time.Duration `json:"rtt,omitempty"`
-	RPC  *driver.Fault `json:"rpc,omitempty"`
+	// Loss is the part of the packets that is lost, such as 0.01.
+	Loss float64          `json:"loss,omitempty"`
+	HTTP *httpfault.Fault `json:"http,omitempty"`
+	RPC  *driver.Fault    `json:"rpc,omitempty"`
 	// Volume is a handle or "namespace/claim".
-	Volume  string `json:"volume,omitempty"`
+	Volume string `json:"volume,omitempty"`
+	// Process is the one that is stopped, or whose requests go wrong: the controller, or when empty
+	// everybody outside.
 	Process string `json:"process,omitempty"`
 	// Crash kills the process instead of stopping it.
 	Crash bool `json:"crash,omitempty"`
@@ -58,7 +67,9 @@ func (f Fault) String() string {
 	case FaultCut:
 		return fmt.Sprintf("site %s is cut off (%s)", f.Site, f.Mode)
 	case FaultSlow:
-		return fmt.Sprintf("site %s is %s away", f.Site, f.RTT)
+		return fmt.Sprintf("site %s is %s away and loses %v%% of the packets", f.Site, f.RTT, 100*f.Loss)
+	case FaultHTTP:
+		return fmt.Sprintf("site %s: %s (%s)", f.Site, f.HTTP, cmp.Or(f.Process, "from outside"))
 	case FaultLink:
 		return "the mirroring link is down"
 	case FaultDaemon:
@@ -123,12 +134,13 @@ func (s *Site) set(ctx context.Context, f Fault, broken bool) error {
 		}
 		return s.proxy.SetMode(ctx, mode)
 	case FaultSlow:
-		rtt := f.RTT
 		if !broken {
-			rtt = 0
+			f.RTT, f.Loss = 0, 0
 		}
-		s.proxy.SetRTT(rtt)
-		return nil
+		s.proxy.SetRTT(f.RTT)
+		return s.proxy.SetLoss(f.Loss)
+	case FaultHTTP:
+		return s.setHTTP(f, broken)
 	case FaultDaemon:
 		s.array.SetDaemon(array.Site(s.Name), !broken)
 		return nil
@@ -144,6 +156,23 @@ func (s *Site) set(ctx context.Context, f Fault, broken bool) error {
 		return s.setProcess(ctx, f, broken)
 	default:
 		return fmt.Errorf("no fault of kind %q", f.Kind)
+	}
+}
+
+func (s *Site) setHTTP(f Fault, broken bool) error {
+	w := s.proxy
+	if f.Process != "" {
+		w = s.inside
+	}
+	switch {
+	case f.Process != "" && (f.Process != Controller || w == nil):
+		return fmt.Errorf("the requests of %q do not go through a proxy", f.Process)
+	case !broken:
+		return w.set(nil)
+	case f.HTTP == nil:
+		return errors.New("what shall happen to requests?")
+	default:
+		return w.set(f.HTTP)
 	}
 }
 
@@ -184,12 +213,20 @@ func (l *Lab) Faults() []Fault {
 
 func (s *Site) faults(state array.State) []Fault {
 	var faults []Fault
-	mode, rtt := s.proxy.State()
-	if mode != proxy.Pass {
-		faults = append(faults, Fault{Kind: FaultCut, Site: s.Name, Mode: mode})
+	way := s.proxy.State()
+	if way.Mode != proxy.Pass {
+		faults = append(faults, Fault{Kind: FaultCut, Site: s.Name, Mode: way.Mode})
 	}
-	if rtt > 0 {
-		faults = append(faults, Fault{Kind: FaultSlow, Site: s.Name, RTT: rtt})
+	if way.RTT > 0 || way.Loss > 0 {
+		faults = append(faults, Fault{Kind: FaultSlow, Site: s.Name, RTT: way.RTT, Loss: way.Loss})
+	}
+	if f := s.proxy.hop.Fault(); f != nil {
+		faults = append(faults, Fault{Kind: FaultHTTP, Site: s.Name, HTTP: f})
+	}
+	if s.inside != nil {
+		if f := s.inside.hop.Fault(); f != nil {
+			faults = append(faults, Fault{Kind: FaultHTTP, Site: s.Name, HTTP: f, Process: Controller})
+		}
 	}
 	for _, site := range state.DaemonsDown {
 		if string(site) == s.Name {
@@ -235,6 +272,9 @@ func (s *Site) SetRTT(rtt time.Duration) { s.proxy.SetRTT(rtt) }
 
 // Bytes are those that went through the proxy so far, to the site and from it.
 func (s *Site) Bytes() (up, down int64) { return s.proxy.Bytes() }
+
+// HTTPHits counts the requests from outside that went wrong since the present FaultHTTP was set.
+func (s *Site) HTTPHits() int { return s.proxy.hop.Hits() }
 
 // Attach marks a volume, a handle or "namespace/claim", as in use on the site, or as free again.
 func (s *Site) Attach(ctx context.Context, volume string, attached bool) error {

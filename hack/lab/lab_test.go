@@ -14,6 +14,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -23,6 +24,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/httpfault"
 )
 
 const (
@@ -52,6 +54,7 @@ func TestLab(t *testing.T) {
 	t.Run("claims are bound", func(t *testing.T) { createClaims(ctx, t, east, 3) })
 	t.Run("a csi-addons group becomes primary", func(t *testing.T) { promoteGroup(ctx, t, l) })
 	t.Run("a cut site is out of reach for clients only", func(t *testing.T) { cutAndReconnect(ctx, t, east) })
+	t.Run("requests from outside go wrong on demand", func(t *testing.T) { breakRequests(ctx, t, l) })
 	t.Run("writes are counted and have an author", func(t *testing.T) { countWrites(ctx, t, east) })
 	t.Run("a process that was killed comes back", func(t *testing.T) { killAndStart(ctx, t, east) })
 	closed = true
@@ -144,6 +147,41 @@ func cutAndReconnect(ctx context.Context, t *testing.T, site *lab.Site) {
 	}
 	if _, err := outside.ServerVersion(); err != nil {
 		t.Errorf("through the proxy after the cut: %v", err)
+	}
+}
+
+func breakRequests(ctx context.Context, t *testing.T, l *lab.Lab) {
+	site := l.Site(lab.East)
+	outside, inside := kubernetes.NewForConfigOrDie(site.RESTConfig()), kubernetes.NewForConfigOrDie(site.DirectRESTConfig())
+	list := func(client kubernetes.Interface) error {
+		_, err := client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{})
+		return err
+	}
+	fault := lab.Fault{Kind: lab.FaultHTTP, Site: lab.East, HTTP: &httpfault.Fault{Code: 503, Path: "/api/v1/namespaces"}}
+	if err := l.Inject(ctx, fault); err != nil {
+		t.Fatal(err)
+	}
+	if err := list(outside); !apierrors.IsServiceUnavailable(err) {
+		t.Errorf("through the proxy: %v, want 503", err)
+	}
+	if _, err := outside.ServerVersion(); err != nil {
+		t.Errorf("another path: %v", err)
+	}
+	if err := list(inside); err != nil {
+		t.Errorf("direct: %v", err)
+	}
+	if faults := l.Faults(); len(faults) != 1 || faults[0].String() != "site east: each request under /api/v1/namespaces is answered with 503 (from outside)" {
+		t.Errorf("faults %v", faults)
+	}
+	if err := l.ClearFaults(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := list(outside); err != nil || len(l.Faults()) > 0 {
+		t.Errorf("after clearing: %v, faults %v", err, l.Faults())
+	}
+	fault.Process = lab.Controller
+	if err := l.Inject(ctx, fault); err == nil {
+		t.Error("the requests of a controller that does not run are broken")
 	}
 }
 

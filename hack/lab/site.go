@@ -22,7 +22,6 @@ import (
 	"github.com/unified-replication/kubectl-vgr/hack/lab/powerstore"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/process"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/provisioner"
-	"github.com/unified-replication/kubectl-vgr/hack/lab/proxy"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/trident"
 )
 
@@ -52,11 +51,12 @@ type Site struct {
 	dir   string
 	ports ports
 	storages
-	dell      *powerstore.Driver // nil without
-	netapp    *netapp            // nil without
-	plane     *controlPlane
-	proxy     *proxy.Proxy
-	processes map[string]*process.Process
+	dell   *powerstore.Driver // nil without
+	netapp *netapp            // nil without
+	plane  *controlPlane
+	// proxy is for everybody outside, inside for our controller; nil without.
+	proxy, inside *way
+	processes     map[string]*process.Process
 	// background ends the provisioner.
 	background func()
 }
@@ -85,8 +85,13 @@ func (s *Site) start(ctx context.Context, l *process.Launcher, o Options) error 
 	for name, spec := range plane.specs() {
 		s.processes[name] = process.New(l, spec)
 	}
-	if s.proxy, err = proxy.Start(ctx, local(plane.ports.proxy), plane.apiAddress()); err != nil {
+	if s.proxy, err = plane.openWay(ctx, plane.ports.proxy); err != nil {
 		return err
+	}
+	if o.ControllerBinary != "" {
+		if s.inside, err = plane.openWay(ctx, plane.ports.controllerAPI); err != nil {
+			return err
+		}
 	}
 	if s.Driver, err = driver.Start(ctx, s.array, array.Site(s.Name)); err != nil {
 		return err
@@ -195,8 +200,10 @@ func (s *Site) close() error {
 			errs = append(errs, p.Kill(context.Background()))
 		}
 	}
-	if s.proxy != nil {
-		s.proxy.Close()
+	for _, w := range []*way{s.proxy, s.inside} {
+		if w != nil {
+			errs = append(errs, w.close())
+		}
 	}
 	if s.Driver != nil {
 		errs = append(errs, s.Driver.Stop())

@@ -5,6 +5,7 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/driver"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/httpfault"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/proxy"
 )
 
@@ -23,7 +25,7 @@ func newFault(s *session) *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
-		newCut(s), newHeal(s), newSlow(s), newLink(s), newDaemon(s), newRPC(s),
+		newCut(s), newHeal(s), newSlow(s), newHTTP(s), newLink(s), newDaemon(s), newRPC(s),
 		newAttach(s, "attach", "Mark a volume as in use on a site, so that it cannot be demoted there", true),
 		newAttach(s, "detach", "Mark a volume as free", false),
 		newProcess(s, "stop", "Stop a process; it stays down until it is started", lab.Fault{Kind: lab.FaultProcess}, true),
@@ -77,16 +79,61 @@ func newHeal(s *session) *cobra.Command {
 }
 
 func newSlow(s *session) *cobra.Command {
-	rtt := 300 * time.Millisecond
+	rtt, loss := 300*time.Millisecond, 0.0
 	cmd := &cobra.Command{
 		Use:   "slow SITE",
-		Short: "Put a site's API far away; --rtt 0 brings it back",
+		Short: "Put a site's API far away, and lose packets; --rtt 0 brings it back",
 		Args:  cobra.ExactArgs(1), ValidArgsFunction: sites,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return s.set(cmd, lab.Fault{Kind: lab.FaultSlow, Site: args[0], RTT: rtt}, rtt > 0)
+			return s.set(cmd, lab.Fault{Kind: lab.FaultSlow, Site: args[0], RTT: rtt, Loss: loss}, rtt > 0 || loss > 0)
 		},
 	}
 	cmd.Flags().DurationVar(&rtt, "rtt", rtt, "round trip time")
+	cmd.Flags().Float64Var(&loss, "loss", loss, "part of the packets that is lost, such as 0.01")
+	return cmd
+}
+
+func newHTTP(s *session) *cobra.Command {
+	f, process := httpfault.Fault{}, ""
+	var codes []string
+	for _, code := range httpfault.Codes() {
+		codes = append(codes, strconv.Itoa(code))
+	}
+	cmd := &cobra.Command{
+		Use:   "http SITE CODE",
+		Short: "Let requests to a site's API fail or hang",
+		Long: `Let requests to a site's API fail or hang: those from outside, or with --process those of our
+controller. CODE is one of ` + strings.Join(codes, ", ") + `, or HANG until the client gives up,
+or OK to clear it. It takes the place of what was set before.`,
+		Example: `  lab fault http west 503 --every 3
+  lab fault http east 500 --method PATCH --path /apis/replication.unified.io/ --late
+  lab fault http east 429 --every 3 --process controller
+  lab fault http west OK`,
+		Args: cobra.ExactArgs(2),
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
+			if len(args) == 1 {
+				return append(codes, driver.Hang, "OK"), cobra.ShellCompDirectiveNoFileComp
+			}
+			return sites(cmd, args, prefix)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			fault := f
+			what := strings.ToUpper(args[1])
+			if what != "OK" && what != driver.Hang {
+				code, err := strconv.Atoi(what)
+				if err != nil || code == 0 {
+					return fmt.Errorf("%q is neither one of %s nor HANG nor OK", args[1], strings.Join(codes, ", "))
+				}
+				fault.Code = code
+			}
+			return s.set(cmd, lab.Fault{Kind: lab.FaultHTTP, Site: args[0], HTTP: &fault, Process: process}, what != "OK")
+		},
+	}
+	cmd.Flags().IntVar(&f.Every, "every", 1, "hit one of so many requests")
+	cmd.Flags().StringVar(&f.Method, "method", "", "only requests with this method")
+	cmd.Flags().StringVar(&f.Path, "path", "", "only requests whose path begins like that")
+	cmd.Flags().BoolVar(&f.Late, "late", false, "carry the request out, and lose only its answer")
+	cmd.Flags().StringVar(&process, "process", "", "whose requests: controller, or everybody's outside when empty")
 	return cmd
 }
 

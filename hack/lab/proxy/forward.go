@@ -41,8 +41,7 @@ func (p *Proxy) forward(to, from net.Conn, count *atomic.Int64) {
 		n, err := from.Read(buffer)
 		if n > 0 {
 			count.Add(int64(n))
-			_, rtt := p.State()
-			chunks <- chunk{data: buffer[:n], due: time.Now().Add(rtt / 2)}
+			chunks <- chunk{data: buffer[:n], due: time.Now().Add(p.delay(n))}
 		}
 		if err != nil {
 			break
@@ -55,7 +54,30 @@ func (p *Proxy) forward(to, from net.Conn, count *atomic.Int64) {
 	}
 }
 
-func (p *Proxy) swallows() bool {
-	mode, _ := p.State()
-	return mode == Blackhole
+const (
+	// segment is what a packet carries.
+	segment = 1460
+	// window bounds the packets of a chunk that can be lost: an initial congestion window.
+	window = 10
+	// minimumRTO is how long Linux waits at least before it sends a packet again.
+	minimumRTO = 200 * time.Millisecond
+)
+
+// delay is how long n bytes are on their way: half of the round trip, and when one of their packets
+// is lost, until that has been missed and sent again. What comes after waits for it too, in order.
+func (p *Proxy) delay(n int) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delay := p.state.RTT / 2
+	if p.state.Loss == 0 {
+		return delay
+	}
+	for range min((n+segment-1)/segment, window) {
+		if p.draw() < p.state.Loss { // others that are lost with it are sent again with it
+			return delay + p.state.RTT + minimumRTO
+		}
+	}
+	return delay
 }
+
+func (p *Proxy) swallows() bool { return p.State().Mode == Blackhole }

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -27,18 +28,27 @@ const (
 	Blackhole Mode = "blackhole"
 )
 
+// State is what a proxy does now.
+type State struct {
+	Mode Mode
+	RTT  time.Duration
+	Loss float64
+}
+
 // Proxy listens on one port of the loopback interface and forwards to another.
 type Proxy struct {
-	address, target string
+	address string
 
 	// up and down are the bytes forwarded so far, to the target and from it.
 	up, down atomic.Int64
 
 	mu       sync.Mutex
+	target   string
 	listener net.Listener
-	mode     Mode
-	rtt      time.Duration
-	conns    map[*conn]struct{}
+	state    State
+	// draw decides what is lost: numbers from 0 up to 1.
+	draw  func() float64
+	conns map[*conn]struct{}
 	// resumed is closed when a blackhole ends.
 	resumed chan struct{}
 	wg      sync.WaitGroup
@@ -50,7 +60,10 @@ type conn struct{ client, upstream net.Conn }
 // Start forwards an address to a target. With port 0 the address gets a free port; for a port that
 // is to survive a Refuse, choose one that the kernel does not give to outgoing connections.
 func Start(ctx context.Context, address, target string) (*Proxy, error) {
-	p := &Proxy{address: address, target: target, mode: Pass, conns: map[*conn]struct{}{}, resumed: make(chan struct{})}
+	p := &Proxy{
+		address: address, target: target, state: State{Mode: Pass}, conns: map[*conn]struct{}{}, resumed: make(chan struct{}),
+		draw: rand.New(rand.NewPCG(1, 2)).Float64, // the same in every run
+	}
 	close(p.resumed)
 	if err := p.listen(ctx); err != nil {
 		return nil, fmt.Errorf("proxy to %s: %w", target, err)
@@ -62,11 +75,11 @@ func Start(ctx context.Context, address, target string) (*Proxy, error) {
 // Address is host and port that clients connect to. It stays the same whatever happens.
 func (p *Proxy) Address() string { return p.address }
 
-// State returns the current mode and round trip time.
-func (p *Proxy) State() (Mode, time.Duration) {
+// State returns what the proxy does now.
+func (p *Proxy) State() State {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.mode, p.rtt
+	return p.state
 }
 
 // Bytes are those forwarded so far, to the target and from it, as they are on the wire.
@@ -76,17 +89,39 @@ func (p *Proxy) Bytes() (up, down int64) { return p.up.Load(), p.down.Load() }
 func (p *Proxy) SetRTT(rtt time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.rtt = rtt
+	p.state.RTT = rtt
+}
+
+// SetLoss loses a fraction of the packets of all connections, which is seen as waiting for them to be
+// sent again.
+func (p *Proxy) SetLoss(fraction float64) error {
+	if fraction < 0 || fraction >= 1 {
+		return fmt.Errorf("a loss of %v: it must be at least 0 and less than 1", fraction)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.state.Loss = fraction
+	return nil
+}
+
+// SetTarget forwards to another address from now on. It ends the connections that are open.
+func (p *Proxy) SetTarget(target string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if target != p.target {
+		p.target = target
+		p.closeConns()
+	}
 }
 
 // SetMode changes what happens to connections. Refuse ends those that are open.
 func (p *Proxy) SetMode(ctx context.Context, mode Mode) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if mode == p.mode {
+	if mode == p.state.Mode {
 		return nil
 	}
-	if p.mode == Blackhole {
+	if p.state.Mode == Blackhole {
 		close(p.resumed)
 		// What was swallowed is missing from these streams: they cannot go on.
 		p.closeConns()
@@ -105,17 +140,17 @@ func (p *Proxy) SetMode(ctx context.Context, mode Mode) error {
 	default:
 		return fmt.Errorf("no proxy mode %q", mode)
 	}
-	p.mode = mode
+	p.state.Mode = mode
 	return nil
 }
 
 // Close ends all connections.
 func (p *Proxy) Close() {
 	p.mu.Lock()
-	if p.mode == Blackhole {
+	if p.state.Mode == Blackhole {
 		close(p.resumed)
 	}
-	p.mode = Refuse
+	p.state.Mode = Refuse
 	p.closeListener()
 	p.closeConns()
 	p.mu.Unlock()
@@ -171,7 +206,7 @@ func (p *Proxy) accept(l net.Listener) {
 		}
 		c := &conn{client: client}
 		p.mu.Lock()
-		refused := p.mode == Refuse
+		refused := p.state.Mode == Refuse
 		if !refused {
 			p.conns[c] = struct{}{}
 		}
@@ -194,7 +229,10 @@ func (p *Proxy) serve(c *conn) {
 	if !p.waitUntilPassing() {
 		return
 	}
-	upstream, err := net.Dial("tcp", p.target)
+	p.mu.Lock()
+	target := p.target
+	p.mu.Unlock()
+	upstream, err := net.Dial("tcp", target)
 	if err != nil {
 		abort(c.client)
 		return
@@ -202,7 +240,7 @@ func (p *Proxy) serve(c *conn) {
 	defer upstream.Close()
 	p.mu.Lock()
 	c.upstream = upstream
-	refused := p.mode == Refuse
+	refused := p.state.Mode == Refuse
 	p.mu.Unlock()
 	if refused {
 		return
@@ -217,7 +255,7 @@ func (p *Proxy) serve(c *conn) {
 // gets through: closing it is what ends the wait.
 func (p *Proxy) waitUntilPassing() bool {
 	p.mu.Lock()
-	mode, resumed := p.mode, p.resumed
+	mode, resumed := p.state.Mode, p.resumed
 	p.mu.Unlock()
 	if mode == Blackhole {
 		<-resumed

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -118,5 +119,51 @@ func TestRTT(t *testing.T) {
 	}
 	if took := time.Since(began); took < rtt {
 		t.Errorf("an answer after %s, want at least %s", took, rtt)
+	}
+}
+
+// TestLoss: what is lost comes late, and all of it, in order.
+func TestLoss(t *testing.T) {
+	p := start(t)
+	if err := p.SetLoss(0.5); err != nil {
+		t.Fatal(err)
+	}
+	c := dial(t, p)
+	const lines = "one\ntwo\nthree\n"
+	for _, line := range strings.SplitAfter(lines, "\n") {
+		if _, err := io.WriteString(c, line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := make([]byte, len(lines))
+	if _, err := io.ReadFull(c, got); err != nil || string(got) != lines {
+		t.Errorf("%q came back, want %q: %v", got, lines, err)
+	}
+}
+
+func TestTarget(t *testing.T) {
+	p := start(t)
+	open := dial(t, p)
+	if err := ask(open); err != nil {
+		t.Fatal(err)
+	}
+	dead, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead.Close()
+	p.SetTarget(dead.Addr().String())
+	if err := ask(open); err == nil {
+		t.Error("an open connection survived")
+	}
+	if c, err := net.Dial("tcp", p.Address()); err == nil { // else it was reset at once
+		defer c.Close()
+		if ask(c) == nil {
+			t.Error("the old target still answers")
+		}
+	}
+	p.SetTarget(echo(t))
+	if err := ask(dial(t, p)); err != nil {
+		t.Errorf("the new target: %v", err)
 	}
 }
