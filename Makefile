@@ -70,6 +70,10 @@ explore: ## Walk through every schedule of the planner that the model has; takes
 e2e: build assets ## Run the tests of the lab, and end to end on its two sites
 	cd hack && $(GOTEST) ./...
 
+.PHONY: bench
+bench: assets ## Measure plugin and controller beside kubectl, a shell script and csi-addons; ARGS=-help says what can be chosen
+	cd hack && go run ./bench $(ARGS)
+
 .PHONY: alerts-test
 alerts-test: ## Test the alert rules with promtool, which takes minutes to build
 	go tool -modfile=hack/tools/alerts/go.mod promtool test rules docs/monitoring/alerts_test.yaml

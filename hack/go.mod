@@ -6,6 +6,7 @@ replace github.com/unified-replication/kubectl-vgr => ../
 
 require (
 	github.com/bufbuild/protocompile v0.14.1
+	github.com/creack/pty v1.1.24
 	github.com/csi-addons/kubernetes-csi-addons v0.14.0
 	github.com/csi-addons/spec v0.2.1-0.20250610152019-b5a7205f6a79
 	github.com/dell/dell-csi-extensions/common v1.10.0

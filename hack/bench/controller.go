@@ -1,0 +1,249 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+
+	"github.com/unified-replication/kubectl-vgr/hack/lab"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/load"
+)
+
+// reconcile creates many groups at once, with real volumes and the real csi-addons manager below, and measures
+// our controller beside it: until every status is right, at rest, and after a restart.
+func (b *bench) reconcile(ctx context.Context) (results []result, err error) {
+	l, err := b.start(ctx, true)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	sites, err := load.Connect([2]*rest.Config{l.Site(lab.East).DirectRESTConfig(), l.Site(lab.West).DirectRESTConfig()})
+	if err != nil {
+		return nil, err
+	}
+	c := &controlled{bench: b, site: l.Site(lab.East), client: sites[0], apps: load.Applications{Namespace: "apps", Volumes: b.volumes}}
+	for _, step := range []func(context.Context) (result, error){c.create, c.rest, c.restart} {
+		r, err := step(ctx)
+		if err != nil {
+			return results, err
+		}
+		r.Again = fmt.Sprintf("make bench ARGS='-only controller -reconciled %d'", b.reconciled)
+		results = append(results, r)
+	}
+	return results, nil
+}
+
+// controlled is a site with our controller under measurement.
+type controlled struct {
+	*bench
+	site   *lab.Site
+	client client.Client
+	apps   load.Applications
+}
+
+// sample is what both controllers have used, and asked of the API server, so far.
+type sample struct {
+	at                     time.Time
+	ours, peer             usage
+	oursWrites, peerWrites float64
+	// oursRequests are all but leases; the csi-addons manager serves no such count here.
+	oursRequests float64
+}
+
+func (c *controlled) sample(ctx context.Context) (sample, error) {
+	s := sample{at: time.Now()}
+	var err error
+	if s.ours, err = process(c.site, lab.Controller); err != nil {
+		return s, err
+	}
+	if s.peer, err = process(c.site, lab.CSIAddons); err != nil {
+		return s, err
+	}
+	writes, err := c.site.Writes()
+	if err != nil {
+		return s, err
+	}
+	for _, w := range writes {
+		switch {
+		case w.Resource == "leases":
+		case strings.HasSuffix(w.User, ":vgr-controller"):
+			s.oursWrites++
+		case strings.HasSuffix(w.User, ":csi-addons-controller-manager"):
+			s.peerWrites++
+		}
+	}
+	m, err := scrape(ctx, c.site.ControllerMetrics(), func(string) bool { return true })
+	s.oursRequests = m["rest_client_requests_total"]
+	return s, err
+}
+
+// create makes all groups at once and waits until every status is right.
+func (c *controlled) create(ctx context.Context) (result, error) {
+	n := c.reconciled
+	r := result{Title: fmt.Sprintf("%d groups of %d volumes created at once", n, c.volumes), Ours: "vgr-controller", Peer: "csi-addons-manager, doing its own part of it"}
+	if err := c.apps.Make(ctx, c.client, 0, n); err != nil {
+		return r, err
+	}
+	class := &vgrv1.VolumeGroupReplicationClass{}
+	class.Name = "hourly"
+	class.Spec.Provisioner, class.Spec.Parameters = "rbd.csi.ceph.com", map[string]string{vgrv1.ParameterSchedulingInterval: "1h"}
+	if err := c.client.Create(ctx, class); err != nil {
+		return r, err
+	}
+	c.say("%d claims are bound; creating %d groups", n*c.volumes, n)
+	before, err := c.sample(ctx)
+	if err != nil {
+		return r, err
+	}
+	if err := c.apps.Protect(ctx, c.client, class.Name, n); err != nil {
+		return r, err
+	}
+	created := time.Since(before.at)
+	if err := c.ready(ctx); err != nil {
+		return r, err
+	}
+	after, err := c.sample(ctx)
+	if err != nil {
+		return r, err
+	}
+	per := func(writes float64) float64 { return writes / float64(n) }
+	r.Rows = []row{
+		{Measure: "until every status is right", Unit: "s", Ours: after.at.Sub(before.at).Seconds()},
+		compared("CPU", "s", (after.ours.cpu - before.ours.cpu).Seconds(), (after.peer.cpu - before.peer.cpu).Seconds()),
+		compared("peak memory", "MB", after.ours.peak/1e6, after.peer.peak/1e6),
+		compared("writes for each group", "", per(after.oursWrites-before.oursWrites), per(after.peerWrites-before.peerWrites)),
+		{Measure: "requests for each group", Ours: per(after.oursRequests - before.oursRequests)},
+	}
+	r.Notes = []string{fmt.Sprintf("creating the groups took %.1f s of it", created.Seconds()), "memory is that of the whole process, with what it had before"}
+	return r, nil
+}
+
+// ready waits until all groups are.
+func (c *controlled) ready(ctx context.Context) error {
+	const interval = 500 * time.Millisecond
+	for last := -1; ; {
+		var list vgrv1.VolumeGroupReplicationList
+		if err := c.client.List(ctx, &list, client.InNamespace(c.apps.Namespace)); err != nil {
+			return err
+		}
+		n := 0
+		for _, g := range list.Items {
+			if g.Status.State == vgrv1.StatePrimary && int(g.Status.VolumeCount) == c.volumes && g.Status.ObservedGeneration == g.Generation {
+				n++
+			}
+		}
+		if n == c.reconciled {
+			return nil
+		}
+		if n/100 != last/100 {
+			c.say("%d of %d groups are right", n, c.reconciled)
+			last = n
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(interval):
+		}
+	}
+}
+
+// rest measures what is done while nothing happens.
+func (c *controlled) rest(ctx context.Context) (result, error) {
+	r := result{Title: fmt.Sprintf("%d groups at rest for %s", c.reconciled, c.idle), Ours: "vgr-controller", Peer: "csi-addons-manager"}
+	pause(ctx, 20*time.Second) // csi-addons looks again once more
+	before, err := c.sample(ctx)
+	if err != nil {
+		return r, err
+	}
+	pause(ctx, c.idle)
+	after, err := c.sample(ctx)
+	if err != nil {
+		return r, err
+	}
+	r.Rows = []row{
+		compared("writes", "", after.oursWrites-before.oursWrites, after.peerWrites-before.peerWrites),
+		compared("CPU", "ms", float64((after.ours.cpu - before.ours.cpu).Milliseconds()), float64((after.peer.cpu - before.peer.cpu).Milliseconds())),
+		compared("memory", "MB", after.ours.now/1e6, after.peer.now/1e6),
+		{Measure: "requests, with those of the leader's Lease", Ours: after.oursRequests - before.oursRequests},
+	}
+	r.Notes = []string{"a Lease is renewed every two seconds, by one request"}
+	return r, nil
+}
+
+// restart measures a controller that starts and finds everything done.
+func (c *controlled) restart(ctx context.Context) (result, error) {
+	r := result{Title: fmt.Sprintf("restart with %d groups of %d volumes", c.reconciled, c.volumes), Ours: "vgr-controller"}
+	if err := c.site.StopProc(ctx, lab.Controller); err != nil {
+		return r, err
+	}
+	writes := func() (n float64, err error) {
+		all, err := c.site.Writes()
+		for _, w := range all {
+			if strings.HasSuffix(w.User, ":vgr-controller") && w.Resource != "leases" {
+				n++
+			}
+		}
+		return n, err
+	}
+	before, err := writes()
+	if err != nil {
+		return r, err
+	}
+	began := time.Now()
+	if err := c.site.StartProc(lab.Controller); err != nil {
+		return r, err
+	}
+	took, err := c.caughtUp(ctx, began)
+	if err != nil {
+		return r, err
+	}
+	after, err := writes()
+	if err != nil {
+		return r, err
+	}
+	u, err := process(c.site, lab.Controller)
+	r.Rows = []row{
+		{Measure: "until caught up", Unit: "s", Ours: took.Seconds()},
+		{Measure: "writes", Ours: after - before},
+		{Measure: "CPU", Unit: "s", Ours: u.cpu.Seconds()},
+		{Measure: "peak memory", Unit: "MB", Ours: u.peak / 1e6},
+		{Measure: "peak memory for each group", Unit: "kB", Ours: u.peak / 1e3 / float64(c.reconciled)},
+	}
+	return r, err
+}
+
+// caughtUp waits until every group was looked at and none is waiting.
+func (c *controlled) caughtUp(ctx context.Context, began time.Time) (time.Duration, error) {
+	const interval, enough = 100 * time.Millisecond, 10
+	quiet, last, since := 0, 0.0, time.Duration(0)
+	for {
+		m, err := scrape(ctx, c.site.ControllerMetrics(), func(series string) bool {
+			return strings.Contains(series, `controller="volumegroupreplication"`) || strings.Contains(series, `name="volumegroupreplication"`)
+		})
+		if done := m["controller_runtime_reconcile_total"]; err == nil && done >= float64(c.reconciled) && m["workqueue_depth"] == 0 && done == last {
+			if quiet++; quiet == 1 {
+				since = time.Since(began)
+			}
+			if quiet == enough {
+				return since, nil
+			}
+		} else {
+			quiet, last = 0, done
+		}
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-time.After(interval):
+		}
+	}
+}

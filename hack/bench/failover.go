@@ -1,0 +1,160 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/rest"
+
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+
+	"github.com/unified-replication/kubectl-vgr/hack/lab"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/load"
+)
+
+const moving = "moving"
+
+// failover moves one group and many, there and back: with the plugin, and with a shell script of kubectl
+// commands. The storage and csi-addons are the same, and most of the time is theirs.
+func (b *bench) failover(ctx context.Context) (results []result, err error) {
+	l, err := b.start(ctx, true)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	sites, err := load.Connect([2]*rest.Config{l.Site(lab.East).DirectRESTConfig(), l.Site(lab.West).DirectRESTConfig()})
+	if err != nil {
+		return nil, err
+	}
+	made := 0
+	for _, n := range []int{1, b.moved} {
+		if n <= made {
+			continue
+		}
+		names, err := b.pairs(ctx, l, sites, made, n)
+		if err != nil {
+			return results, err
+		}
+		made = n
+		r, err := b.move(ctx, l, names)
+		if err != nil {
+			return results, err
+		}
+		results = append(results, r)
+	}
+	return results, nil
+}
+
+// pairs makes groups from one number to another, with their peers, and returns the names of all so far.
+func (b *bench) pairs(ctx context.Context, l *lab.Lab, sites load.Sites, from, to int) ([]string, error) {
+	apps := load.Applications{Namespace: moving, Volumes: 1}
+	if err := apps.Make(ctx, sites[0], from, to); err != nil {
+		return nil, err
+	}
+	if err := load.Namespace(ctx, sites[1], moving); err != nil {
+		return nil, err
+	}
+	if from == 0 {
+		if err := b.run(ctx, l, "class", "create", "moving", "--provisioner", "rbd.csi.ceph.com", "--parameter", "schedulingInterval=1h", "--yes"); err != nil {
+			return nil, err
+		}
+	}
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(4)
+	var names []string
+	for n := range to {
+		names = append(names, apps.Name(n))
+		if n >= from {
+			work.Go(func() error {
+				return b.run(ctx, l, "create", apps.Name(n), "-n", moving, "--class", "moving", "-l", "app="+apps.Name(n), "--yes")
+			})
+		}
+	}
+	return names, work.Wait()
+}
+
+// run runs the plugin.
+func (b *bench) run(ctx context.Context, l *lab.Lab, args ...string) error {
+	_, err := b.output(ctx, l, args...)
+	return err
+}
+
+func (b *bench) output(ctx context.Context, l *lab.Lab, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, b.plugin(), args...)
+	cmd.Env = b.env(l)
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("kubectl vgr %v: %w\n%s", args, err, said.String())
+	}
+	return out, nil
+}
+
+// move measures both ways of moving the groups: ours to the west, the script's back to the east, in turn.
+func (b *bench) move(ctx context.Context, l *lab.Lab, names []string) (result, error) {
+	ours := command{path: b.plugin(), args: append([]string{"failover", "-n", moving, "--to", lab.West, "--yes", fmt.Sprintf("--concurrency=%d", len(names))}, names...)}
+	script, err := filepath.Abs(filepath.Join(b.root, "hack", "bench", "failover.sh"))
+	if err != nil {
+		return result{}, err
+	}
+	peer := command{path: script, args: append([]string{moving, lab.West, lab.East}, names...)}
+	r, err := b.compare(ctx, l, comparison{
+		title: fmt.Sprintf("planned failover of %d groups", len(names)), again: fmt.Sprintf("make bench ARGS='-only failover -moved %d'", len(names)),
+		ours: ours, peer: peer,
+		notes: []string{
+			"ours also checks both sites, takes Leases, compares members, and writes a journal to both; the script does none of it",
+			"CPU and memory of the script are those of its largest part and of all its children",
+		},
+	})
+	if err != nil {
+		return r, err
+	}
+	r.Ours, r.Peer = "kubectl-vgr failover --to west --yes GROUP…", "hack/bench/failover.sh west east GROUP…"
+	backend, err := b.waited(ctx, l, names)
+	if err != nil {
+		return r, err
+	}
+	limit := backend.Seconds() * 1e3
+	r.Rows[0].Limit = &limit
+	r.Notes = append(r.Notes, "the limit is what the slowest group has waited for csi-addons, by its journal")
+	return r, nil
+}
+
+// waited is how long the group that took longest has waited for the backend, by its own journal.
+func (b *bench) waited(ctx context.Context, l *lab.Lab, names []string) (time.Duration, error) {
+	var longest time.Duration
+	for _, name := range names {
+		out, err := b.output(ctx, l, "history", name, "-n", moving, "-o", "json")
+		if err != nil {
+			return 0, err
+		}
+		var h struct {
+			Operations []recovery.Operation `json:"operations"`
+		}
+		if err := json.Unmarshal(out, &h); err != nil {
+			return 0, err
+		}
+		if len(h.Operations) == 0 {
+			return 0, fmt.Errorf("%s has no history", name)
+		}
+		var waited time.Duration
+		for _, s := range h.Operations[0].Steps {
+			if s.ID == recovery.StepSync && s.Finished != nil {
+				waited += s.Finished.Sub(s.Started.Time)
+			}
+		}
+		longest = max(longest, waited)
+	}
+	return longest, nil
+}
