@@ -164,7 +164,8 @@ func (f *Follower) follow(ctx context.Context, i int) {
 		f.set(i, in)
 		if in.Answered {
 			if problem, message := f.watch(ctx, i, version); ctx.Err() == nil {
-				in.Answered, in.Problem, in.Message = false, problem, message
+				// What it said is not live any more, and not what it said last either.
+				in.Answered, in.Problem, in.Message, in.Groups = false, problem, message, nil
 			} else {
 				return
 			}
@@ -192,13 +193,16 @@ func (f *Follower) watch(ctx context.Context, i int, version string) (overview.S
 	if f.query.Selector != nil {
 		opts = append(opts, client.MatchingLabelsSelector{Selector: f.query.Selector})
 	}
+	go func() { cancel(f.pulse(ctx, i)) }() // before, or a site that falls silent now is missed
 	var list vgrv1.VolumeGroupReplicationList
 	w, err := c.Watch(ctx, &list, opts...)
+	if cause := context.Cause(ctx); cause != nil && err != nil {
+		err = cause
+	}
 	if err != nil {
 		return Explain(err)
 	}
 	defer w.Stop()
-	go func() { cancel(f.pulse(ctx, i)) }()
 	for event := range w.ResultChan() {
 		g, ok := event.Object.(*vgrv1.VolumeGroupReplication)
 		if !ok {

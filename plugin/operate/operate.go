@@ -40,7 +40,7 @@ type Job struct {
 	Traits          backend.Traits
 
 	lease *lease
-	// wrote is true once a write of the job was accepted.
+	// wrote is true once a write of the job was accepted, or may have been.
 	wrote bool
 	// busy is true while a request of the job is under way.
 	busy  bool
@@ -84,7 +84,7 @@ type reply struct {
 	site int
 	g    *vgrv1.VolumeGroupReplication
 	err  error
-	// wrote is true when a change was accepted.
+	// wrote is true when a change was accepted, or may have been.
 	wrote bool
 }
 
@@ -244,12 +244,19 @@ func (o *Operator) write(ctx context.Context, j *Job, at int, g *vgrv1.VolumeGro
 	if apierrors.IsConflict(r.err) {
 		r.err = c.Get(ctx, client.ObjectKeyFromObject(before), g)
 	} else {
-		r.wrote = r.err == nil
+		r.wrote = !refused(r.err)
 	}
 	if r.err == nil {
 		r.g = g
 	}
 	return r
+}
+
+// refused says whether an error of a write means that it was not done. Of others, such as a lost answer,
+// only what is observed next tells.
+func refused(err error) bool {
+	var status apierrors.APIStatus
+	return errors.As(err, &status) && status.Status().Code >= 400 && status.Status().Code < 500
 }
 
 // scale scales workloads that are still those that were seen. The next look finds out about others.
@@ -259,7 +266,7 @@ func scale(ctx context.Context, c client.Client, namespace string, all []recover
 		case err == nil:
 			wrote = true
 		case !apierrors.IsConflict(err) && !apierrors.IsNotFound(err):
-			return wrote, fmt.Errorf("scale %s/%s to %d: %w", s.Kind, s.Name, s.Replicas, err)
+			return wrote || !refused(err), fmt.Errorf("scale %s/%s to %d: %w", s.Kind, s.Name, s.Replicas, err)
 		}
 	}
 	return wrote, nil

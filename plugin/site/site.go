@@ -140,7 +140,7 @@ func connect(name string, config *rest.Config, scheme *runtime.Scheme, now func(
 	config.QPS = -1 // the server's own priority and fairness is the limit
 	config.Dial = (&net.Dialer{Timeout: DialTimeout, KeepAlive: 30 * time.Second}).DialContext
 	date := &clockReading{}
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return dateReader{next, date, now} })
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return patient{dateReader{next, date, now}} })
 	// Warnings of the API server would end up in the middle of a table.
 	config.WarningHandler = rest.NoWarnings{}
 	return &Site{Name: name, config: config, scheme: scheme, date: date, now: now}
@@ -157,10 +157,11 @@ func (s *Site) Client() (client.WithWatch, error) {
 	return s.client, s.clientErr
 }
 
-// WatchClient is a client without a limit on how long a request may last.
+// WatchClient is a client without a limit on how long a request may last once an answer has begun.
 func (s *Site) WatchClient() (client.WithWatch, error) {
 	config := rest.CopyConfig(s.config)
 	config.Timeout = 0
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return punctual{next, RequestTimeout} })
 	return client.NewWithWatch(config, client.Options{Scheme: s.scheme, Mapper: mapper(s.scheme)})
 }
 

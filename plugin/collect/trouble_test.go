@@ -1,0 +1,87 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package collect_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/utils/clock"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/plugin/collect"
+	"github.com/unified-replication/kubectl-vgr/plugin/site"
+)
+
+// troubled is a server that lists one group, and answers watches with errors.
+type troubled struct{ watches atomic.Int32 }
+
+func (s *troubled) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	switch {
+	case r.URL.Query().Get("watch") != "":
+		s.watches.Add(1)
+		w.WriteHeader(http.StatusInternalServerError)
+		_ = json.NewEncoder(w).Encode(metav1.Status{
+			TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure, Reason: metav1.StatusReasonInternalError, Message: "no watch today", Code: 500,
+		})
+	case filepath.Base(r.URL.Path) == "volumegroupreplications":
+		list := vgrv1.VolumeGroupReplicationList{TypeMeta: metav1.TypeMeta{Kind: "VolumeGroupReplicationList", APIVersion: vgrv1.GroupVersion.String()}}
+		list.ResourceVersion = "5"
+		list.Items = append(list.Items, vgrv1.VolumeGroupReplication{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "db", ResourceVersion: "5"}})
+		_ = json.NewEncoder(w).Encode(list)
+	default:
+		_ = json.NewEncoder(w).Encode(vgrv1.VolumeGroupReplicationClassList{TypeMeta: metav1.TypeMeta{Kind: "VolumeGroupReplicationClassList", APIVersion: vgrv1.GroupVersion.String()}})
+	}
+}
+
+func connect(t *testing.T, address string) *site.Site {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "kubeconfig")
+	text := fmt.Sprintf(`{apiVersion: v1, kind: Config, current-context: east, clusters: [{name: east, cluster: {server: %q}}], contexts: [{name: east, context: {cluster: east}}]}`, address)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	flags := genericclioptions.NewConfigFlags(true)
+	flags.KubeConfig = &file
+	s, err := (&site.Connector{Flags: flags, Env: func(string) string { return "" }, Clock: clock.RealClock{}}).Here()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestWatchFails: what was listed is not shown as live, and not as what was last said either, when it
+// cannot be watched.
+func TestWatchFails(t *testing.T) {
+	server := &troubled{}
+	web := httptest.NewServer(server)
+	defer web.Close()
+	s := connect(t, web.URL)
+	f, stop := collect.Follow(t.Context(), []*site.Site{s}, collect.Query{}, clock.RealClock{}, []overview.SiteInput{collect.Asking("east")})
+	defer stop()
+	in := f.Inputs()[0]
+	for in.Problem != overview.SiteUnreachable {
+		if in.Answered && len(in.Groups) != 1 {
+			t.Fatalf("listed %+v", in)
+		}
+		<-f.Changed()
+		in = f.Inputs()[0]
+	}
+	if in.Answered || in.Message != "no watch today" || len(in.Groups) != 0 {
+		t.Errorf("%+v", in)
+	}
+	if n := server.watches.Load(); n < 4 {
+		t.Errorf("the watch was given up after %d attempts", n)
+	}
+}

@@ -1,0 +1,205 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package site
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// server answers with one status after the other, then with 200, and remembers what was sent.
+type server struct {
+	statuses []int
+	header   http.Header
+	bodies   []string
+}
+
+func (s *server) RoundTrip(r *http.Request) (*http.Response, error) {
+	body := ""
+	if r.Body != nil {
+		data, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		body = string(data)
+	}
+	s.bodies = append(s.bodies, body)
+	status := http.StatusOK
+	if len(s.statuses) > 0 {
+		status, s.statuses = s.statuses[0], s.statuses[1:]
+	}
+	header := s.header.Clone()
+	if header == nil {
+		header = http.Header{}
+	}
+	return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader("said"))}, nil
+}
+
+// TestPatient: questions are asked again, changes are not, and trouble that stays is told.
+func TestPatient(t *testing.T) {
+	const review = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+	for name, tc := range map[string]struct {
+		method, path string
+		statuses     []int
+		retryAfter   string
+		want, sent   int
+	}{
+		"all is well":              {http.MethodGet, "/api", nil, "", 200, 1},
+		"trouble that passes":      {http.MethodGet, "/api", []int{500, 503, 504}, "", 200, 4},
+		"of something in between":  {http.MethodGet, "/api", []int{502}, "", 200, 2},
+		"trouble that stays":       {http.MethodGet, "/api", []int{500, 500, 500, 503, 500}, "", 503, 4},
+		"another kind of error":    {http.MethodGet, "/api", []int{404}, "", 404, 1},
+		"client-go has to wait":    {http.MethodGet, "/api", []int{503}, "1", 503, 1},
+		"too many requests":        {http.MethodGet, "/api", []int{429}, "1", 429, 1},
+		"a question with a body":   {http.MethodPost, review, []int{500}, "", 200, 2},
+		"a change":                 {http.MethodPatch, "/api", []int{500}, "", 500, 1},
+		"a creation":               {http.MethodPost, "/api", []int{503}, "", 503, 1},
+		"a removal":                {http.MethodDelete, "/api", []int{504}, "", 504, 1},
+		"an update, too many asks": {http.MethodPut, "/api", []int{429}, "1", 429, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &server{statuses: tc.statuses, header: http.Header{}}
+			if tc.retryAfter != "" {
+				s.header.Set("Retry-After", tc.retryAfter)
+			}
+			r, err := http.NewRequestWithContext(t.Context(), tc.method, "https://host"+tc.path, strings.NewReader("asked"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, err := patient{s}.RoundTrip(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			if resp.StatusCode != tc.want || len(s.bodies) != tc.sent {
+				t.Errorf("%d after %d requests, want %d after %d", resp.StatusCode, len(s.bodies), tc.want, tc.sent)
+			}
+			for i, body := range s.bodies {
+				if body != "asked" {
+					t.Errorf("request %d had the body %q", i, body)
+				}
+			}
+			if said, err := io.ReadAll(resp.Body); err != nil || string(said) != "said" {
+				t.Errorf("the answer is %q: %v", said, err)
+			}
+		})
+	}
+}
+
+// TestPatientInterrupted: who does not want to wait any more gets the last answer.
+func TestPatientInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	s := &server{statuses: []int{500, 500}}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://host/api", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := patient{s}.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != 500 || len(s.bodies) != 1 {
+		t.Errorf("%d after %d requests", resp.StatusCode, len(s.bodies))
+	}
+}
+
+// TestNoTimeLeft: client-go is told to wait only if there is time for it.
+func TestNoTimeLeft(t *testing.T) {
+	for bound, want := range map[time.Duration]string{time.Minute: "", time.Hour: "100", 0: "100"} {
+		t.Run(bound.String(), func(t *testing.T) {
+			ctx := t.Context()
+			if bound > 0 {
+				var cancel func()
+				ctx, cancel = context.WithTimeout(ctx, bound)
+				defer cancel()
+			}
+			s := &server{statuses: []int{429}, header: http.Header{"Retry-After": {"100"}}}
+			r, err := http.NewRequestWithContext(ctx, http.MethodPatch, "https://host/api", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, err := patient{s}.RoundTrip(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			if got := resp.Header.Get("Retry-After"); got != want {
+				t.Errorf("Retry-After %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+// silence never answers.
+type silence struct{}
+
+func (silence) RoundTrip(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}
+
+// holding answers with a body that lasts as long as the request.
+type holding struct{}
+
+func (holding) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, end := io.Pipe()
+	context.AfterFunc(r.Context(), func() { end.CloseWithError(context.Cause(r.Context())) })
+	return &http.Response{StatusCode: http.StatusOK, Body: body}, nil
+}
+
+// TestPunctual: only the beginning of an answer is bounded, and a silence is no timeout that client-go
+// would try again.
+func TestPunctual(t *testing.T) {
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://host/api", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := punctual{silence{}, time.Millisecond}.RoundTrip(r)
+	if err == nil {
+		resp.Body.Close()
+		t.Fatal("silence was an answer")
+	}
+	var timeout interface{ Timeout() bool }
+	if err.Error() != "no answer within 1ms" || errors.As(err, &timeout) {
+		t.Errorf("%T %v", err, err)
+	}
+	bound := 50 * time.Millisecond
+	resp, err = punctual{holding{}, bound}.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan error)
+	go func() {
+		_, err := resp.Body.Read(make([]byte, 1))
+		read <- err
+	}()
+	select { // much longer than the bound
+	case err := <-read:
+		t.Errorf("a watch was ended: %v", err)
+	case <-time.After(4 * bound):
+		if err := resp.Body.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := <-read; err == nil {
+			t.Error("the end of a watch is no error")
+		}
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(fmt.Errorf("stopped"))
+	resp, err = punctual{silence{}, time.Hour}.RoundTrip(r.WithContext(ctx))
+	if err == nil {
+		resp.Body.Close()
+	}
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: %v", err)
+	}
+}
