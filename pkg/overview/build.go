@@ -5,8 +5,10 @@ package overview
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -44,27 +46,56 @@ func (b *Builder) Build(sites []SiteInput, now time.Time) Overview {
 		Sites:      []Site{},
 		Groups:     []Group{},
 	}
-	type key struct{ namespace, name string }
-	found := map[key][]*vgrv1.VolumeGroupReplication{}
-	for i, s := range sites {
+	for _, s := range sites {
 		o.Sites = append(o.Sites, s.Site)
-		for j := range s.Groups {
-			g := &s.Groups[j]
-			k := key{g.Namespace, g.Name}
-			if found[k] == nil {
-				found[k] = make([]*vgrv1.VolumeGroupReplication, len(sites))
-			}
-			found[k][i] = g
-		}
 	}
 	schedules := schedulesOf(sites)
-	for k, objects := range found {
-		o.Groups = append(o.Groups, b.group(k.namespace, k.name, sites, objects, schedules, now))
+	all := paired(sites)
+	o.Groups = make([]Group, 0, len(all))
+	for _, p := range all {
+		o.Groups = append(o.Groups, b.group(p.namespace, p.name, sites, p.copies, schedules, now))
 	}
-	slices.SortFunc(o.Groups, func(a, b Group) int {
-		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
-	})
 	return o
+}
+
+// pairOf is a group with its copy on each site; nil where there is none.
+type pairOf struct {
+	groupName
+	copies []*vgrv1.VolumeGroupReplication
+}
+
+type groupName struct{ namespace, name string }
+
+// paired brings the copies of each group together, in the order of Compare.
+func paired(sites []SiteInput) []pairOf {
+	var all []pairOf
+	at := map[groupName]int{}
+	for i, s := range sites {
+		for j := range s.Groups {
+			g := &s.Groups[j]
+			name := groupName{g.Namespace, g.Name}
+			n, known := at[name]
+			if !known {
+				n = len(all)
+				at[name], all = n, append(all, pairOf{name, make([]*vgrv1.VolumeGroupReplication, len(sites))})
+			}
+			all[n].copies[i] = g
+		}
+	}
+	slices.SortFunc(all, func(a, b pairOf) int { return a.compare(b.groupName) })
+	return all
+}
+
+// Compare orders groups as API servers list them: by "namespace/name", byte by byte.
+func Compare(a, b *vgrv1.VolumeGroupReplication) int {
+	return groupName{a.Namespace, a.Name}.compare(groupName{b.Namespace, b.Name})
+}
+
+func (a groupName) compare(b groupName) int {
+	if a.namespace == b.namespace {
+		return strings.Compare(a.name, b.name)
+	}
+	return strings.Compare(a.namespace+"/", b.namespace+"/")
 }
 
 func (b *Builder) group(namespace, name string, sites []SiteInput, objects []*vgrv1.VolumeGroupReplication, schedules map[string]int64, now time.Time) Group {
@@ -182,6 +213,9 @@ func schedulesOf(sites []SiteInput) map[string]int64 {
 	return out
 }
 
+// longestInterval is in seconds; three of it, where a lag becomes a problem, are a duration still.
+const longestInterval = int64(math.MaxInt64 / time.Second / 3)
+
 // ParseInterval reads digits and one of m, h, d, in seconds.
 func ParseInterval(s string) (int64, bool) {
 	if len(s) < 2 {
@@ -189,7 +223,7 @@ func ParseInterval(s string) (int64, bool) {
 	}
 	unit := map[byte]int64{'m': 60, 'h': 3600, 'd': 86400}[s[len(s)-1]]
 	n, err := strconv.ParseInt(s[:len(s)-1], 10, 32)
-	if unit == 0 || err != nil || n <= 0 {
+	if unit == 0 || err != nil || n <= 0 || n > longestInterval/unit {
 		return 0, false
 	}
 	return n * unit, true

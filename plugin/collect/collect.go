@@ -17,16 +17,20 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
 
-// pageSize bounds one answer of the API server.
-const pageSize = 500
+// firstPage and nextPages bound one answer of the API server, in groups: the first one is to come soon, and
+// after it each page costs a round trip.
+const (
+	firstPage = 500
+	nextPages = 2000
+)
 
 // Query says which groups are wanted.
 type Query struct {
@@ -51,68 +55,86 @@ func Sites(ctx context.Context, sites []*site.Site, q Query) []overview.SiteInpu
 
 // one asks one site; the version is where a watch can go on from.
 func one(ctx context.Context, s *site.Site, q Query) (in overview.SiteInput, version string) {
-	in = overview.SiteInput{Site: overview.Site{Name: s.Name}}
-	ctx, cancel := context.WithTimeout(ctx, site.RequestTimeout)
-	defer cancel()
-	var both sync.WaitGroup
-	var groupsErr error
-	both.Go(func() { in.Groups, version, groupsErr = groups(ctx, s, q) })
-	both.Go(func() { in.Classes, _ = Classes(ctx, s) }) // without classes only the schedule is unknown
-	both.Wait()
-	if t := s.Now(); !t.IsZero() {
-		in.ServerTime = new(metav1.NewTime(t))
+	var groups []vgrv1.VolumeGroupReplication
+	classes := make(chan []vgrv1.VolumeGroupReplicationClass, 1)
+	go func() { classes <- classesOf(ctx, s) }()
+	err := pages(ctx, s, q, func(p pageOf, at string) error {
+		groups, version = append(groups, p.groups...), at
+		return nil
+	})
+	in = told(s, err)
+	in.Classes = <-classes
+	if in.Answered {
+		in.Groups = groups
 	}
-	if groupsErr != nil {
-		in.Groups = nil
-		in.Problem, in.Message = Explain(groupsErr)
-		return in, ""
-	}
-	in.Answered = true
 	return in, version
 }
 
-func groups(ctx context.Context, s *site.Site, q Query) ([]vgrv1.VolumeGroupReplication, string, error) {
-	c, err := s.Client()
+// told is a site that has said all, or failed.
+func told(s *site.Site, err error) overview.SiteInput {
+	in := overview.SiteInput{Site: overview.Site{Name: s.Name}}
+	if t := s.Now(); !t.IsZero() {
+		in.ServerTime = new(metav1.NewTime(t))
+	}
 	if err != nil {
-		return nil, "", err
+		in.Problem, in.Message = Explain(err)
 	}
-	opts := []client.ListOption{client.InNamespace(q.Namespace), client.Limit(pageSize)}
-	if q.Selector != nil {
-		opts = append(opts, client.MatchingLabelsSelector{Selector: q.Selector})
-	}
-	if len(q.Names) == 1 {
-		opts = append(opts, client.MatchingFields{"metadata.name": q.Names[0]})
-	}
+	in.Answered = err == nil
+	return in
+}
+
+// pages gives the groups of a site page by page, in the order of the server: by namespace and name.
+func pages(ctx context.Context, s *site.Site, q Query, take func(p pageOf, version string) error) error {
 	wanted := map[string]bool{}
 	for _, n := range q.Names {
 		wanted[n] = true
 	}
-	var out []vgrv1.VolumeGroupReplication
-	for next := ""; ; {
-		var page vgrv1.VolumeGroupReplicationList
-		if err := c.List(ctx, &page, append(opts, client.Continue(next))...); err != nil {
-			return nil, "", err
+	o := metav1.ListOptions{Limit: firstPage}
+	if q.Selector != nil {
+		o.LabelSelector = q.Selector.String()
+	}
+	if len(q.Names) == 1 {
+		o.FieldSelector = fields.OneTermEqualSelector("metadata.name", q.Names[0]).String()
+	}
+	for {
+		list, err := page(ctx, s, q.Namespace, o)
+		if err != nil {
+			return err
 		}
-		for _, g := range page.Items {
+		groups := list.Items[:0]
+		for _, g := range list.Items {
 			if len(wanted) == 0 || wanted[g.Name] {
 				g.ManagedFields = nil
-				out = append(out, g)
+				groups = append(groups, g)
 			}
 		}
-		if next = page.Continue; next == "" {
-			return out, page.ResourceVersion, nil
+		p := pageOf{groups: groups, last: list.Continue == ""}
+		if err := take(p, list.ResourceVersion); err != nil || p.last {
+			return err
 		}
+		o.Continue, o.Limit = list.Continue, nextPages
 	}
+}
+
+func page(ctx context.Context, s *site.Site, namespace string, o metav1.ListOptions) (list vgrv1.VolumeGroupReplicationList, err error) {
+	ctx, cancel := context.WithTimeout(ctx, site.RequestTimeout)
+	defer cancel()
+	err = s.Page(ctx, vgrv1.GroupVersion.WithResource("volumegroupreplications"), namespace, o, &list)
+	return list, err
+}
+
+// classesOf are the classes of a site; without them only the schedules are unknown.
+func classesOf(ctx context.Context, s *site.Site) []vgrv1.VolumeGroupReplicationClass {
+	ctx, cancel := context.WithTimeout(ctx, site.RequestTimeout)
+	defer cancel()
+	classes, _ := Classes(ctx, s)
+	return classes
 }
 
 // Classes lists the classes of a site.
 func Classes(ctx context.Context, s *site.Site) ([]vgrv1.VolumeGroupReplicationClass, error) {
-	c, err := s.Client()
-	if err != nil {
-		return nil, err
-	}
 	var list vgrv1.VolumeGroupReplicationClassList
-	err = c.List(ctx, &list)
+	err := s.Page(ctx, vgrv1.GroupVersion.WithResource("volumegroupreplicationclasses"), "", metav1.ListOptions{}, &list)
 	return list.Items, err
 }
 

@@ -51,6 +51,8 @@ type Site struct {
 	date   *clockReading
 	now    func() time.Time
 
+	// transport is one for all clients, so that they share connections.
+	transport func() (*http.Client, error)
 	once      sync.Once
 	client    client.WithWatch
 	clientErr error
@@ -143,14 +145,16 @@ func connect(name string, config *rest.Config, scheme *runtime.Scheme, now func(
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return patient{dateReader{next, date, now}} })
 	// Warnings of the API server would end up in the middle of a table.
 	config.WarningHandler = rest.NoWarnings{}
-	return &Site{Name: name, config: config, scheme: scheme, date: date, now: now}
+	return &Site{
+		Name: name, config: config, scheme: scheme, date: date, now: now,
+		transport: sync.OnceValues(func() (*http.Client, error) { return rest.HTTPClientFor(config) }),
+	}
 }
 
 // Client is made at the first use.
 func (s *Site) Client() (client.WithWatch, error) {
 	s.once.Do(func() {
-		s.client, s.clientErr = client.NewWithWatch(rest.CopyConfig(s.config), client.Options{Scheme: s.scheme, Mapper: mapper(s.scheme)})
-		if s.clientErr != nil {
+		if s.client, s.clientErr = s.clientOver(s.transport()); s.clientErr != nil {
 			s.clientErr = fmt.Errorf("connect to %s: %w", s.Name, s.clientErr)
 		}
 	})
@@ -159,10 +163,18 @@ func (s *Site) Client() (client.WithWatch, error) {
 
 // WatchClient is a client without a limit on how long a request may last once an answer has begun.
 func (s *Site) WatchClient() (client.WithWatch, error) {
-	config := rest.CopyConfig(s.config)
-	config.Timeout = 0
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return punctual{next, RequestTimeout} })
-	return client.NewWithWatch(config, client.Options{Scheme: s.scheme, Mapper: mapper(s.scheme)})
+	over, err := s.transport()
+	if err != nil {
+		return nil, err
+	}
+	return s.clientOver(&http.Client{Transport: punctual{over.Transport, RequestTimeout}}, nil)
+}
+
+func (s *Site) clientOver(over *http.Client, err error) (client.WithWatch, error) {
+	if err != nil {
+		return nil, err
+	}
+	return client.NewWithWatch(rest.CopyConfig(s.config), client.Options{Scheme: s.scheme, Mapper: mapper(s.scheme), HTTPClient: over})
 }
 
 // Now is the clock of the API server, to within a second; zero before it has answered.

@@ -1,0 +1,117 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package collect
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/plugin/site"
+)
+
+// Stream asks all sites at once, page by page, and gives the groups on in batches: a batch has all that every
+// site says of its groups, and begins where the one before it ended. There is one batch at least. What a site
+// has said before it failed is given on as said; batches after that tell of the failure.
+func Stream(ctx context.Context, sites []*site.Site, q Query, take func(batch []overview.SiteInput) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var asked sync.WaitGroup
+	defer asked.Wait()
+	defer cancel()
+	streams := make([]*stream, len(sites))
+	for i, s := range sites {
+		streams[i] = &stream{site: s, pages: make(chan pageOf, 1), classes: make(chan []vgrv1.VolumeGroupReplicationClass, 1)}
+		asked.Go(func() { streams[i].read(ctx, q) })
+		asked.Go(func() { streams[i].classes <- classesOf(ctx, s) })
+	}
+	for {
+		var until *vgrv1.VolumeGroupReplication // the first of the last groups of those that go on
+		for _, s := range streams {
+			if last := s.fill(); last != nil && (until == nil || overview.Compare(last, until) < 0) {
+				until = last
+			}
+		}
+		batch := make([]overview.SiteInput, len(streams))
+		for i, s := range streams {
+			batch[i] = s.give(until)
+		}
+		if err := take(batch); err != nil || until == nil {
+			return err
+		}
+	}
+}
+
+type pageOf struct {
+	groups []vgrv1.VolumeGroupReplication
+	last   bool
+}
+
+// stream is what one site says.
+type stream struct {
+	site    *site.Site
+	pages   chan pageOf
+	err     error // set before pages is closed
+	classes chan []vgrv1.VolumeGroupReplicationClass
+
+	known []vgrv1.VolumeGroupReplicationClass
+	heard bool // what is known of the classes
+	// waiting are groups that were read and not given on.
+	waiting []vgrv1.VolumeGroupReplication
+	ended   bool
+}
+
+func (s *stream) read(ctx context.Context, q Query) {
+	defer close(s.pages)
+	var before *vgrv1.VolumeGroupReplication
+	s.err = pages(ctx, s.site, q, func(p pageOf, _ string) error {
+		for i := range p.groups {
+			if before != nil && overview.Compare(before, &p.groups[i]) > 0 { // it would be taken for absent
+				return fmt.Errorf("the groups are listed out of order: %s after %s", p.groups[i].Name, before.Name)
+			}
+			before = &p.groups[i]
+		}
+		select {
+		case s.pages <- p:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+}
+
+// fill waits until groups are waiting or the site has ended. It returns the last one up to which all is known,
+// nil when all is.
+func (s *stream) fill() *vgrv1.VolumeGroupReplication {
+	for !s.ended && len(s.waiting) == 0 {
+		p, more := <-s.pages
+		s.waiting, s.ended = p.groups, !more || p.last
+	}
+	if !s.heard {
+		s.known, s.heard = <-s.classes, true
+	}
+	if n := len(s.waiting); n > 0 && (!s.ended || s.failed()) {
+		return &s.waiting[n-1]
+	}
+	return nil
+}
+
+// failed says whether the site has ended before it had said all.
+func (s *stream) failed() bool { return s.ended && s.err != nil }
+
+// give gives on what is waiting, up to a group.
+func (s *stream) give(until *vgrv1.VolumeGroupReplication) overview.SiteInput {
+	n := len(s.waiting)
+	for until != nil && n > 0 && overview.Compare(&s.waiting[n-1], until) > 0 {
+		n--
+	}
+	var err error
+	if s.failed() && len(s.waiting) == 0 {
+		err = s.err
+	}
+	in := told(s.site, err)
+	in.Groups, in.Classes, s.waiting = s.waiting[:n:n], s.known, s.waiting[n:]
+	return in
+}
