@@ -89,6 +89,10 @@ func run(o options) error {
 		Client: mgr.GetClient(), Backends: backends, Clock: clock.RealClock{},
 		Events: mgr.GetEventRecorder("vgr-controller"),
 	}
+	ctx := ctrl.SetupSignalHandler()
+	if err := controller.SetupIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
 	for _, r := range []*controller.Reconciler{base.ForGroups(), base.ForVolumes()} {
 		if err := r.SetupWithManager(mgr); err != nil {
 			return err
@@ -100,7 +104,6 @@ func run(o options) error {
 	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
 		return err
 	}
-	ctx := ctrl.SetupSignalHandler()
 	list := func(l client.ObjectList) error { return mgr.GetCache().List(ctx, l, client.UnsafeDisableDeepCopy) }
 	if err := metrics.Registry.Register(controller.NewMetrics(list, mgr.Elected(), version.Get().Version)); err != nil {
 		return err

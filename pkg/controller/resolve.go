@@ -13,8 +13,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
@@ -223,46 +221,27 @@ func (c claimant) before(o claimant) bool {
 
 // claims finds the PVCs that a stronger claimant wants too, and names it.
 func (r *Reconciler) claims(ctx context.Context, s subject, pvcs []corev1.PersistentVolumeClaim) (map[string]string, error) {
-	var groups vgrv1.VolumeGroupReplicationList
-	var volumes vgrv1.VolumeReplicationList
-	if err := r.Client.List(ctx, &groups, client.InNamespace(s.owner.Namespace)); err != nil {
-		return nil, err
-	}
-	if err := r.Client.List(ctx, &volumes, client.InNamespace(s.owner.Namespace)); err != nil {
-		return nil, err
-	}
-	self := func(pvc string) claimant {
-		return claimant{name: string(s.owner.Kind) + " " + s.owner.Name, holds: s.inGroup(pvc), created: s.obj.GetCreationTimestamp().Time}
-	}
 	claimed := map[string]string{}
-	contest := func(pvc string, other claimant) {
-		if me := self(pvc); other.name != me.name && other.before(me) {
-			claimed[pvc] = other.name
-		}
-	}
-	for i := range groups.Items {
-		g := groupSubject(&groups.Items[i])
-		selector, err := metav1.LabelSelectorAsSelector(g.selector)
-		if err != nil {
-			continue // that group says so itself
-		}
-		for _, pvc := range pvcs {
-			if selector.Matches(labels.Set(pvc.Labels)) {
-				contest(pvc.Name, claimant{name: "VolumeGroupReplication " + g.owner.Name, holds: g.inGroup(pvc.Name), created: g.obj.GetCreationTimestamp().Time})
+	for i := range pvcs {
+		pvc := &pvcs[i]
+		strongest := s.claimant(pvc)
+		for _, list := range []client.ObjectList{&vgrv1.VolumeGroupReplicationList{}, &vgrv1.VolumeReplicationList{}} {
+			rivals, err := claimants(ctx, r.Client, list, pvc)
+			if err != nil {
+				return nil, err
+			}
+			for _, rival := range rivals {
+				if c := rival.claimant(pvc); rival.owner != s.owner && (rival.pvcName != "" || rival.matches(pvc)) && c.before(strongest) {
+					strongest, claimed[pvc.Name] = c, c.name
+				}
 			}
 		}
 	}
-	wanted := map[string]bool{}
-	for _, pvc := range pvcs {
-		wanted[pvc.Name] = true
-	}
-	for i := range volumes.Items {
-		v := volumeSubject(&volumes.Items[i])
-		if wanted[v.pvcName] {
-			contest(v.pvcName, claimant{name: "VolumeReplication " + v.owner.Name, holds: v.inGroup(v.pvcName), created: v.obj.GetCreationTimestamp().Time})
-		}
-	}
 	return claimed, nil
+}
+
+func (s subject) claimant(pvc client.Object) claimant {
+	return claimant{name: string(s.owner.Kind) + " " + s.owner.Name, holds: s.inGroup(pvc.GetName()), created: s.obj.GetCreationTimestamp().Time}
 }
 
 func sortedVolumes(lists ...[]vgrv1.VolumeStatus) []vgrv1.VolumeStatus {

@@ -12,8 +12,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -45,10 +43,10 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	c, err := ctrl.NewControllerManagedBy(mgr).
 		For(obj, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, finalizersChanged()))).
 		Watches(class, r.enqueue(func(s subject, o client.Object) bool { return s.className == o.GetName() })).
-		Watches(&corev1.PersistentVolumeClaim{}, r.enqueue(wants), builder.WithPredicates(claimChanged())).
+		Watches(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(r.ofClaim), builder.WithPredicates(claimChanged())).
 		Watches(&corev1.PersistentVolume{}, handler.EnqueueRequestsFromMapFunc(r.ofVolume), builder.WithPredicates(createdOrDeleted())).
-		Watches(&vgrv1.VolumeGroupReplication{}, r.enqueue(contested), builder.WithPredicates(rivalChanged())).
-		Watches(&vgrv1.VolumeReplication{}, r.enqueue(contested), builder.WithPredicates(rivalChanged())).
+		Watches(&vgrv1.VolumeGroupReplication{}, handler.EnqueueRequestsFromMapFunc(r.ofRival), builder.WithPredicates(rivalChanged())).
+		Watches(&vgrv1.VolumeReplication{}, handler.EnqueueRequestsFromMapFunc(r.ofRival), builder.WithPredicates(rivalChanged())).
 		Watches(&apiextensionsv1.CustomResourceDefinition{}, r.enqueue(func(subject, client.Object) bool { return true }), builder.WithPredicates(r.backendCRD())).
 		WithOptions(ctrlcontroller.Options{MaxConcurrentReconciles: concurrency}).
 		Build(r)
@@ -67,10 +65,10 @@ func (r *Reconciler) enqueue(concerns func(s subject, obj client.Object) bool) h
 	})
 }
 
-func (r *Reconciler) requests(ctx context.Context, namespace string, concerns func(s subject) bool) []reconcile.Request {
+func (r *Reconciler) requests(ctx context.Context, namespace string, concerns func(s subject) bool, of ...client.ListOption) []reconcile.Request {
 	_, list := r.objects()
 	// The cache's own objects are only read here.
-	if err := r.Client.List(ctx, list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+	if err := r.Client.List(ctx, list, append(of, client.InNamespace(namespace), client.UnsafeDisableDeepCopy)...); err != nil {
 		return nil // the cache is stopping
 	}
 	var out []reconcile.Request
@@ -95,13 +93,24 @@ func asSubject(obj runtime.Object) subject {
 	}
 }
 
-// wants says whether a PVC belongs to a subject, or did when it was last observed.
-func wants(s subject, pvc client.Object) bool {
-	if s.owner.Kind == backend.VolumeReplicationKind {
-		return s.pvcName == pvc.GetName()
+// ofClaim finds the subjects that a PVC belongs to.
+func (r *Reconciler) ofClaim(ctx context.Context, pvc client.Object) []reconcile.Request {
+	_, list := r.objects()
+	found, err := claimants(ctx, r.Client, list, pvc)
+	if err != nil {
+		return nil // the cache is stopping
 	}
-	selector, err := metav1.LabelSelectorAsSelector(s.selector)
-	return err == nil && selector.Matches(labels.Set(pvc.GetLabels())) || s.inGroup(pvc.GetName())
+	var out []reconcile.Request
+	for _, s := range found {
+		out = append(out, reconcile.Request{NamespacedName: s.owner.NamespacedName})
+	}
+	return out
+}
+
+// ofRival finds the subjects that wait for a PVC which a rival may have let go.
+func (r *Reconciler) ofRival(ctx context.Context, rival client.Object) []reconcile.Request {
+	other := func(s subject) bool { return s.obj.GetUID() != rival.GetUID() }
+	return r.requests(ctx, rival.GetNamespace(), other, client.MatchingFields{contestedIndex: "true"})
 }
 
 // ofVolume finds the subjects of a volume's claim, for a volume that arrives after its claim.
@@ -114,13 +123,7 @@ func (r *Reconciler) ofVolume(ctx context.Context, obj client.Object) []reconcil
 	if err := r.Client.Get(ctx, client.ObjectKey{Namespace: pv.Spec.ClaimRef.Namespace, Name: pv.Spec.ClaimRef.Name}, &pvc); err != nil {
 		return nil // the claim's own event will follow
 	}
-	return r.requests(ctx, pvc.Namespace, func(s subject) bool { return wants(s, &pvc) })
-}
-
-// contested says whether a subject waits for a PVC that another one has.
-func contested(s subject, rival client.Object) bool {
-	ready := meta.FindStatusCondition(s.status.Conditions, vgrv1.ConditionReady)
-	return s.obj.GetUID() != rival.GetUID() && ready != nil && ready.Reason == vgrv1.ReasonVolumeConflict
+	return r.ofClaim(ctx, &pvc)
 }
 
 func createdOrDeleted() predicate.Predicate {

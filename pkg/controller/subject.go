@@ -32,8 +32,8 @@ type subject struct {
 	status     *vgrv1.ReplicationStatus
 	// problem is what is wrong with the wish itself.
 	problem *backend.Problem
-	// inGroup says whether the backend has a PVC for this subject, as last observed.
-	inGroup func(pvc string) bool
+	// members are the PVCs that the backend has for this subject, as last observed.
+	members []string
 	// setVolumes puts what is kind-specific into the status.
 	setVolumes func(obs backend.Observation, volumes []vgrv1.VolumeStatus)
 }
@@ -48,9 +48,6 @@ func groupSubject(g *vgrv1.VolumeGroupReplication) subject {
 		selector:   g.Spec.Selector,
 		source:     g.Spec.Source,
 		status:     &g.Status.ReplicationStatus,
-		inGroup: func(pvc string) bool {
-			return slices.ContainsFunc(g.Status.PersistentVolumeClaimsRefList, func(r corev1.LocalObjectReference) bool { return r.Name == pvc })
-		},
 		setVolumes: func(obs backend.Observation, volumes []vgrv1.VolumeStatus) {
 			g.Status.GroupHandle = obs.GroupHandle
 			g.Status.Volumes = volumes
@@ -61,6 +58,9 @@ func groupSubject(g *vgrv1.VolumeGroupReplication) subject {
 			}
 		},
 	}
+	for _, ref := range g.Status.PersistentVolumeClaimsRefList {
+		s.members = append(s.members, ref.Name)
+	}
 	if _, err := metav1.LabelSelectorAsSelector(g.Spec.Selector); err != nil {
 		s.problem = backend.Problemf(vgrv1.ReasonInvalidSelector, "selector: %v; it is immutable, create a new group", err)
 	}
@@ -68,7 +68,7 @@ func groupSubject(g *vgrv1.VolumeGroupReplication) subject {
 }
 
 func volumeSubject(v *vgrv1.VolumeReplication) subject {
-	return subject{
+	s := subject{
 		obj:        v,
 		owner:      backend.Owner{Kind: backend.VolumeReplicationKind, NamespacedName: client.ObjectKeyFromObject(v)},
 		className:  v.Spec.VolumeReplicationClass,
@@ -76,7 +76,6 @@ func volumeSubject(v *vgrv1.VolumeReplication) subject {
 		autoResync: v.Spec.AutoResync != nil && *v.Spec.AutoResync,
 		pvcName:    v.Spec.PVCName,
 		status:     &v.Status.ReplicationStatus,
-		inGroup:    func(pvc string) bool { return pvc == v.Spec.PVCName && v.Status.VolumeHandle != "" },
 		setVolumes: func(obs backend.Observation, volumes []vgrv1.VolumeStatus) {
 			v.Status.VolumeHandle = ""
 			if len(volumes) == 1 && obs.Exists {
@@ -84,7 +83,14 @@ func volumeSubject(v *vgrv1.VolumeReplication) subject {
 			}
 		},
 	}
+	if v.Status.VolumeHandle != "" {
+		s.members = []string{v.Spec.PVCName}
+	}
+	return s
 }
+
+// inGroup says whether the backend has a PVC for this subject.
+func (s subject) inGroup(pvc string) bool { return slices.Contains(s.members, pvc) }
 
 // wish names what is asked for, and what whoever asked knew of the peer.
 func (s subject) wish() (string, vgrv1.PeerFate) {
@@ -133,16 +139,9 @@ func (s subject) pvcs(ctx context.Context, c client.Reader) ([]corev1.Persistent
 		}
 		return []corev1.PersistentVolumeClaim{pvc}, nil
 	}
-	selector, err := metav1.LabelSelectorAsSelector(s.selector)
-	if err != nil {
-		return nil, nil //nolint:nilerr // s.problem says so
-	}
-	var list corev1.PersistentVolumeClaimList
-	if err := c.List(ctx, &list, client.InNamespace(s.owner.Namespace), client.MatchingLabelsSelector{Selector: selector}); err != nil {
-		return nil, err
-	}
-	slices.SortFunc(list.Items, func(a, b corev1.PersistentVolumeClaim) int { return strings.Compare(a.Name, b.Name) })
-	return list.Items, nil
+	pvcs, err := selected(ctx, c, s.owner.Namespace, s.selector)
+	slices.SortFunc(pvcs, func(a, b corev1.PersistentVolumeClaim) int { return strings.Compare(a.Name, b.Name) })
+	return pvcs, err
 }
 
 // noVolumes is the problem of a subject without any PVC.

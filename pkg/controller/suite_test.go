@@ -228,6 +228,9 @@ func (w *world) startController(config *rest.Config) {
 		Client: mgr.GetClient(), Clock: clock.RealClock{}, Events: mgr.GetEventRecorder("vgr-controller"),
 		Backends: controller.NewBackends(mgr.GetCache(), controller.Backend{Profile: csiaddons.Profile(), Adapter: csiaddons.New(mgr.GetClient())}),
 	}
+	if err := controller.SetupIndexes(w.t.Context(), mgr.GetFieldIndexer()); err != nil {
+		w.t.Fatal(err)
+	}
 	for _, r := range []*controller.Reconciler{base.ForGroups(), base.ForVolumes()} {
 		if err := r.SetupWithManager(mgr); err != nil {
 			w.t.Fatal(err)
