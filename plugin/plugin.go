@@ -78,7 +78,8 @@ func NewRoot(c Config) *cobra.Command {
 	connector := &site.Connector{
 		Flags: flags, Env: c.Getenv, Profiles: c.Profiles, Clock: c.Clock, UserAgent: "kubectl-vgr/" + version.Get().Version,
 	}
-	e := &command.Env{IOStreams: c.IOStreams, Sites: connector, Profiles: c.Profiles, Clock: c.Clock, Getenv: c.Getenv, Executable: c.Executable}
+	e := &command.Env{Raw: c.IOStreams, Sites: connector, Profiles: c.Profiles, Clock: c.Clock, Getenv: c.Getenv, Executable: c.Executable}
+	e.Guard()
 	e.Again = func(ctx context.Context, args []string, out io.Writer) int {
 		again := c
 		again.Args = append([]string{"kubectl-vgr"}, args...)
@@ -92,8 +93,8 @@ func NewRoot(c Config) *cobra.Command {
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	root.SetIn(c.In)
-	root.SetOut(c.Out)
-	root.SetErr(c.ErrOut)
+	root.SetOut(e.Out)
+	root.SetErr(e.ErrOut)
 	flags.AddFlags(root.PersistentFlags())
 	root.PersistentFlags().StringVar(&connector.PeerContext, "peer-context", "", "kubeconfig context of the other site")
 	root.PersistentFlags().StringVar(&e.Color, "color", "auto", "auto, always or never")

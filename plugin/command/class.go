@@ -72,7 +72,7 @@ func (e *Env) classTable(p pair, found [][]vgrv1.VolumeGroupReplicationClass, er
 	on := map[string][]string{}
 	for i, s := range p.all() {
 		if errs[i] != nil {
-			fmt.Fprintln(e.ErrOut, siteError(s, "list the classes", errs[i]))
+			fmt.Fprintln(e.ErrOut, present.Clean(siteError(s, "list the classes", errs[i]).Error()))
 		}
 		for _, c := range found[i] {
 			byName[c.Name] = c
@@ -228,7 +228,7 @@ func (e *Env) describeClass(ctx context.Context, name string) error {
 		return siteError(here, "list the groups", err)
 	}
 	profile, known := e.Profiles.ForClass(backend.ClassOf(&class))
-	fmt.Fprintf(e.Out, "Name:        %s\nProvisioner: %s\n", class.Name, class.Spec.Provisioner)
+	fmt.Fprintf(e.Out, "Name:        %s\nProvisioner: %s\n", present.Clean(class.Name), present.Clean(class.Spec.Provisioner))
 	if !known {
 		fmt.Fprintln(e.Out, "Backend:     unknown: no backend serves this provisioner")
 	} else {
@@ -243,14 +243,14 @@ func (e *Env) describeClass(ctx context.Context, name string) error {
 			users = append(users, g.Namespace+"/"+g.Name)
 		}
 	}
-	fmt.Fprintf(e.Out, "Used by:     %d groups %s\n\n", len(users), strings.Join(users[:min(len(users), 10)], ", "))
+	fmt.Fprintf(e.Out, "Used by:     %d groups %s\n\n", len(users), present.Clean(strings.Join(users[:min(len(users), 10)], ", ")))
 	var rows [][]string
 	for _, p := range profile.Parameters {
 		value, set := class.Spec.Parameters[p.Name]
 		if !set {
 			value = "-"
 		}
-		rows = append(rows, []string{p.Name, present.Clean(value), p.Values, p.Description})
+		rows = append(rows, []string{p.Name, value, p.Values, p.Description})
 	}
 	return present.Rows(e.Out, style, []string{"PARAMETER", "VALUE", "ALLOWED", "MEANING"}, rows)
 }

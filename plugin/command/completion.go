@@ -21,6 +21,7 @@ import (
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/present"
 )
 
 // Completion must not make a shell wait.
@@ -70,8 +71,13 @@ func CompleteNamespaces(e *Env) completer {
 // CompleteContexts completes --context and --peer-context.
 func CompleteContexts(e *Env) completer {
 	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return e.Sites.Contexts(), cobra.ShellCompDirectiveNoFileComp
+		return typeable(e.Sites.Contexts()), cobra.ShellCompDirectiveNoFileComp
 	}
+}
+
+// typeable leaves out what nobody could type, and a shell would print as it is.
+func typeable(names []string) []string {
+	return slices.DeleteFunc(names, func(name string) bool { return present.Clean(name) != name })
 }
 
 // names lists object names, as metadata only; nothing when the site does not answer in time.
@@ -98,7 +104,7 @@ func (e *Env) names(ctx context.Context, kind schema.GroupVersionKind, namespace
 			out = append(out, accessor.GetName())
 		}
 	}
-	return out
+	return typeable(out)
 }
 
 // NewCompletion makes the completion command.
@@ -117,13 +123,13 @@ run "kubectl vgr completion install" once: it links ` + CompletionLink + ` besid
 		root := cmd.Root()
 		switch args[0] {
 		case "bash":
-			return root.GenBashCompletionV2(e.Out, true)
+			return root.GenBashCompletionV2(e.data(), true)
 		case "zsh":
-			return root.GenZshCompletion(e.Out)
+			return root.GenZshCompletion(e.data())
 		case "fish":
-			return root.GenFishCompletion(e.Out, true)
+			return root.GenFishCompletion(e.data(), true)
 		case "powershell":
-			return root.GenPowerShellCompletionWithDesc(e.Out)
+			return root.GenPowerShellCompletionWithDesc(e.data())
 		default:
 			return failure.New(failure.CodeError, "use bash, zsh, fish or powershell", "there is no completion for %q", args[0])
 		}

@@ -19,6 +19,7 @@ import (
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/present"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
 
@@ -114,7 +115,7 @@ func ensure(ctx context.Context, e *Env, s *site.Site, obj client.Object) error 
 	if err != nil {
 		return siteError(s, "create "+kind+" "+wanted.GetName(), err)
 	}
-	fmt.Fprintf(e.ErrOut, "  %s: %s %s created\n", s.Name, kind, wanted.GetName())
+	fmt.Fprintf(e.ErrOut, "  %s\n", present.Clean(fmt.Sprintf("%s: %s %s created", s.Name, kind, wanted.GetName())))
 	return nil
 }
 

@@ -111,7 +111,7 @@ func (d *deletion) plan(e *Env, p pair, g overview.Group, o overview.Overview) *
 		return nil
 	}
 	if profile, ok := e.Profiles.Named(g.Backend); ok && profile.Retains {
-		fmt.Fprintf(e.ErrOut, "  - replication goes on: %s never ends it for a group; that is done on the array\n", g.Backend)
+		fmt.Fprintf(e.ErrOut, "  - replication goes on: %s never ends it for a group; that is done on the array\n", profile.Name)
 		return nil
 	}
 	fmt.Fprintf(e.ErrOut, "  - replication of %d volumes ends; the volumes on %s stay\n", len(gs.Volumes), present.Clean(p.here.Name))
@@ -147,7 +147,7 @@ func (d *deletion) act(ctx context.Context, e *Env, p pair, groups []vgrv1.Volum
 			if mode == dryRunServer {
 				suffix = " (server dry run)"
 			}
-			fmt.Fprintf(e.Out, "volumegroupreplication.replication.unified.io/%s deleted%s\n", groups[i].Name, suffix)
+			fmt.Fprintf(e.Out, "volumegroupreplication.replication.unified.io/%s deleted%s\n", present.Clean(groups[i].Name), suffix)
 		}
 		errs = append(errs, err)
 	}

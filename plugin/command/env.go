@@ -32,7 +32,10 @@ import (
 
 // Env is what every command gets from main.
 type Env struct {
+	// IOStreams let through only text, and the colours that are wanted.
 	genericiooptions.IOStreams
+	// Raw are the streams as they are, for screens that move the cursor and for formats that programs read.
+	Raw      genericiooptions.IOStreams
 	Sites    *site.Connector
 	Profiles backend.Profiles
 	Clock    clock.WithTicker
@@ -46,6 +49,24 @@ type Env struct {
 	Again func(ctx context.Context, args []string, out io.Writer) int
 
 	progressing sync.Mutex
+}
+
+// Guard has all output pass present.Guard on its way to the raw streams.
+func (e *Env) Guard() {
+	e.IOStreams = genericiooptions.IOStreams{In: e.Raw.In, Out: present.Guard(e.Raw.Out, e.colours), ErrOut: present.Guard(e.Raw.ErrOut, func() bool { return e.errStyle().Color })}
+}
+
+func (e *Env) colours() bool {
+	s, err := e.style()
+	return err == nil && s.Color
+}
+
+// data is where formats for programs go: as they are, unless a person looks at them.
+func (e *Env) data() io.Writer {
+	if terminal, _ := e.outTerminal(); terminal {
+		return present.Guard(e.Raw.Out, func() bool { return false })
+	}
+	return e.Raw.Out
 }
 
 // progress is where waits tell what they see, several at the same time, line by line.
@@ -65,7 +86,7 @@ func (w lineWriter) Write(p []byte) (int, error) {
 
 // outTerminal says whether standard output is a terminal, and how wide.
 func (e *Env) outTerminal() (bool, int) {
-	f, ok := e.Out.(*os.File)
+	f, ok := e.Raw.Out.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return false, 0
 	}
@@ -88,7 +109,7 @@ func (e *Env) style() (present.Style, error) {
 // errStyle is how messages look: without colours unless standard error is a terminal too.
 func (e *Env) errStyle() present.Style {
 	s, err := e.style()
-	f, ok := e.ErrOut.(*os.File)
+	f, ok := e.Raw.ErrOut.(*os.File)
 	if err != nil || !ok || !term.IsTerminal(int(f.Fd())) {
 		s.Color, s.Width = e.Color == "always", 0
 		return s
@@ -285,7 +306,7 @@ func (e *Env) confirmWord(yes bool, want, what string) error {
 	if !ok || !term.IsTerminal(int(in.Fd())) {
 		return failure.New(failure.CodeNotConfirmed, "add --yes", "not confirmed: standard input is not a terminal; nothing was changed")
 	}
-	fmt.Fprintf(e.ErrOut, "\nType %s (%s) to go on: ", what, want)
+	fmt.Fprintf(e.ErrOut, "\nType %s (%s) to go on: ", what, present.Clean(want))
 	line, err := bufio.NewReader(e.In).ReadString('\n')
 	if err != nil && err != io.EOF || strings.TrimSpace(line) != want {
 		return failure.New(failure.CodeNotConfirmed, "", "not confirmed; nothing was changed")

@@ -43,7 +43,7 @@ func (e *Env) newProgress(jobs []*operate.Job) *progress {
 	for i, j := range jobs {
 		p.index[j], p.moves[i].Group = i, j.Namespace+"/"+j.Name
 	}
-	f, ok := e.ErrOut.(*os.File)
+	f, ok := e.Raw.ErrOut.(*os.File)
 	if !ok || e.Getenv("TERM") == "dumb" {
 		return p
 	}
@@ -157,9 +157,9 @@ func (p *progress) draw(line string) {
 	p.drawn = 0
 	if len(p.moves) > 0 {
 		for _, bar := range present.Moves(p.style, p.moves, p.rows-1) {
-			b.WriteString(bar + clearLine + "\n")
+			b.WriteString(present.Screen(bar, p.style.Color) + clearLine + "\n")
 			p.drawn++
 		}
 	}
-	fmt.Fprint(p.e.ErrOut, b.String()+clearBelow)
+	fmt.Fprint(p.e.Raw.ErrOut, b.String()+clearBelow)
 }

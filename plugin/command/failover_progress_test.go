@@ -58,7 +58,8 @@ func TestProgress(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
-			e := &Env{IOStreams: genericiooptions.IOStreams{ErrOut: &out, Out: &out}, Clock: clocktesting.NewFakeClock(time.Unix(0, 0)), Getenv: func(string) string { return "" }}
+			e := &Env{Raw: genericiooptions.IOStreams{ErrOut: &out, Out: &out}, Clock: clocktesting.NewFakeClock(time.Unix(0, 0)), Getenv: func(string) string { return "" }}
+			e.Guard()
 			p := e.newProgress(jobs[:tc.jobs])
 			p.rows = tc.rows
 			steps := recovery.Steps(op, traits)

@@ -67,14 +67,14 @@ func (o ending) sentence() string {
 // row is how it ended for one of many: group, result, primary, after, lost. What is not known of a
 // group that did not get there is not told.
 func (o ending) row() []string {
-	row := []string{present.Clean(o.namespace + "/" + o.name), o.result(), "-", "-", "-"}
+	row := []string{o.namespace + "/" + o.name, o.result(), "-", "-", "-"}
 	if o.err != nil {
 		return row
 	}
 	if o.op.Result == recovery.Aborted {
 		return append(row[:2], o.op.From.Name, "-", "nothing")
 	}
-	row[2], row[4] = present.Clean(o.op.To.Name), present.Clean(present.Loss(*o.op))
+	row[2], row[4] = o.op.To.Name, present.Loss(*o.op)
 	if d, ok := o.op.Duration(); ok {
 		row[3] = d.Round(100 * time.Millisecond).String()
 	}

@@ -145,7 +145,7 @@ func export(e *Env, objects []*unstructured.Unstructured) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(e.Out, "---\n%s", text)
+		fmt.Fprintf(e.data(), "---\n%s", text)
 	}
 	return nil
 }

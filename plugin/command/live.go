@@ -19,6 +19,7 @@ import (
 
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/plugin/collect"
+	"github.com/unified-replication/kubectl-vgr/plugin/present"
 )
 
 // What a terminal understands.
@@ -41,8 +42,8 @@ func (e *Env) live(ctx context.Context, p pair, q collect.Query, draw drawing) e
 		if terminal.IsTerminalIn() {
 			go quitOnKey(e.In, quit) // ends with the process: a read of a terminal cannot be cancelled
 		}
-		fmt.Fprint(e.Out, enterScreen)
-		defer fmt.Fprint(e.Out, leaveScreen)
+		fmt.Fprint(e.Raw.Out, enterScreen)
+		defer fmt.Fprint(e.Raw.Out, leaveScreen)
 		return e.pictures(ctx, p, q, draw, &last)
 	})
 	if _, writeErr := e.Out.Write(last); err == nil {
@@ -62,7 +63,7 @@ func (e *Env) pictures(ctx context.Context, p pair, q collect.Query, draw drawin
 			return err
 		}
 		*last = b.Bytes()
-		_, err := io.WriteString(e.Out, frame(b.String(), o.ObservedAt.Time, e.height()))
+		_, err := io.WriteString(e.Raw.Out, frame(present.Screen(b.String(), e.colours()), o.ObservedAt.Time, e.height()))
 		return err
 	})
 }
@@ -81,7 +82,7 @@ func frame(text string, at time.Time, height int) string {
 }
 
 func (e *Env) height() int {
-	f, ok := e.Out.(*os.File)
+	f, ok := e.Raw.Out.(*os.File)
 	if !ok {
 		return 0
 	}

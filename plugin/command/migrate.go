@@ -189,7 +189,7 @@ func (m *migrating) print(e *Env, p pair, targets []migration.Target, hints []st
 
 // printYAML leaves out what only the API server fills in.
 func printYAML(e *Env, obj client.Object) error {
-	text, err := yaml.Marshal(obj)
+	text, err := present.ToYAML(obj)
 	if err != nil {
 		return err
 	}
@@ -198,10 +198,10 @@ func printYAML(e *Env, obj client.Object) error {
 		return err
 	}
 	delete(content, "status")
-	if text, err = yaml.Marshal(content); err != nil {
+	if text, err = present.ToYAML(content); err != nil {
 		return err
 	}
-	fmt.Fprintf(e.Out, "---\n%s", text)
+	fmt.Fprintf(e.data(), "---\n%s", text)
 	return nil
 }
 
@@ -224,7 +224,7 @@ func describeTarget(e *Env, p pair, t *migration.Target) {
 	say := func(format string, args ...any) {
 		fmt.Fprintln(e.ErrOut, present.Clean(fmt.Sprintf("  "+format, args...)))
 	}
-	fmt.Fprintf(e.ErrOut, "%s: %s -n %s, as %s, %s\n", present.Clean(p.here.Name), present.Clean(t.Title()), present.Clean(t.Namespace), orUnknown(string(t.State)), orUnknown(t.Backend.Name))
+	fmt.Fprintf(e.ErrOut, "%s: %s -n %s, as %s, %s\n", present.Clean(p.here.Name), present.Clean(t.Title()), present.Clean(t.Namespace), present.Clean(orUnknown(string(t.State))), orUnknown(t.Backend.Name))
 	for _, v := range t.Volumes {
 		say("from %s: PVC %s", v.From, v.PVC)
 	}

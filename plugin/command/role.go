@@ -18,6 +18,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/plugin/collect"
 	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/present"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
 	"github.com/unified-replication/kubectl-vgr/plugin/usage"
 )
@@ -183,7 +184,7 @@ func (r *role) plan(ctx context.Context, e *Env, p pair, o overview.Overview, in
 	}
 	if len(refusals) > 1 {
 		for _, err := range refusals[1:] {
-			fmt.Fprintln(e.ErrOut, "also:", err)
+			fmt.Fprintln(e.ErrOut, "also:", present.Clean(err.Error()))
 		}
 	}
 	if len(refusals) > 0 {
@@ -215,7 +216,7 @@ func (r *role) act(ctx context.Context, e *Env, p pair, todo []roleChange, mode 
 			if errs[i] == nil {
 				printing.Lock()
 				defer printing.Unlock()
-				fmt.Fprintf(e.Out, "volumegroupreplication.replication.unified.io/%s %s\n", g.Name, r.pastTense(mode))
+				fmt.Fprintf(e.Out, "volumegroupreplication.replication.unified.io/%s %s\n", present.Clean(g.Name), r.pastTense(mode))
 			}
 		})
 	}
@@ -223,7 +224,7 @@ func (r *role) act(ctx context.Context, e *Env, p pair, todo []roleChange, mode 
 	if len(todo) > 1 {
 		for _, err := range errs {
 			if err != nil {
-				fmt.Fprintln(e.ErrOut, "failed:", err)
+				fmt.Fprintln(e.ErrOut, "failed:", present.Clean(err.Error()))
 			}
 		}
 	}

@@ -176,15 +176,15 @@ func (p *rolePlan) show(w io.Writer, here string, g overview.Group) {
 		fmt.Fprintf(w, "  is %s already, confirmed by the backend\n", p.to)
 		return
 	}
-	fmt.Fprintf(w, "  spec.replicationState: %s -> %s\n", p.from, p.to)
+	fmt.Fprintf(w, "  spec.replicationState: %s -> %s\n", present.Clean(string(p.from)), p.to)
 	var pvcs []string
 	for _, v := range g.On(here).Volumes {
-		pvcs = append(pvcs, present.Clean(v.Name))
+		pvcs = append(pvcs, v.Name)
 	}
 	if len(pvcs) == 0 {
 		pvcs = []string{"none known"}
 	}
-	fmt.Fprintf(w, "  volumes: %s\n", strings.Join(pvcs, ", "))
+	fmt.Fprintf(w, "  volumes: %s\n", present.Clean(strings.Join(pvcs, ", ")))
 	for _, n := range p.notes {
 		fmt.Fprintf(w, "  - %s\n", present.Clean(n))
 	}

@@ -51,21 +51,29 @@ func (o *output) human() bool { return o.format == "" || o.format == "wide" }
 
 // print prints an object in the format that was asked for.
 func (o *output) print(e *Env, obj runtime.Object) error {
+	if o.format == "yaml" {
+		text, err := present.ToYAML(obj)
+		if err != nil {
+			return err
+		}
+		_, err = e.data().Write(text)
+		return err
+	}
 	o.flags.OutputFormat = &o.format
 	printer, err := o.flags.ToPrinter()
 	if err != nil {
 		return failure.New(failure.CodeError, "use -o json, yaml, name, wide, jsonpath=… or go-template=…", "%v", err)
 	}
-	return printer.PrintObj(obj, e.Out)
+	return printer.PrintObj(obj, e.data())
 }
 
 func (o *output) overview(e *Env, view overview.Overview) error {
 	if spec, ok := strings.CutPrefix(o.format, "custom-columns="); ok {
-		return customColumns(e.Out, spec, view.Groups)
+		return customColumns(e.data(), spec, view.Groups)
 	}
 	if o.format == "name" {
 		for _, g := range view.Groups {
-			fmt.Fprintf(e.Out, "volumegroupreplication.replication.unified.io/%s\n", g.Name)
+			fmt.Fprintf(e.Out, "volumegroupreplication.replication.unified.io/%s\n", present.Clean(g.Name))
 		}
 		return nil
 	}
@@ -208,7 +216,7 @@ func (e *Env) draw(out, notes io.Writer, o overview.Overview, q collect.Query, d
 		if q.Selector != nil && !q.Selector.Empty() {
 			where += " with labels " + q.Selector.String()
 		}
-		fmt.Fprintf(notes, "No groups in %s.\nNext: kubectl vgr create NAME --class CLASS -l SELECTOR makes one; -A looks everywhere\n", where)
+		fmt.Fprintf(notes, "No groups in %s.\nNext: kubectl vgr create NAME --class CLASS -l SELECTOR makes one; -A looks everywhere\n", present.Clean(where))
 		return nil
 	}
 	return draw(out, o)

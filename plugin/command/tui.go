@@ -106,7 +106,7 @@ func (e *Env) screen(cmd *cobra.Command, q collect.Query, o tui.Options) error {
 		}
 		return collect.Watch(ctx, p.all(), q, e.Clock, known, show)
 	}
-	err = tui.Run(ctx, o, e.In, e.Out, feed)
+	err = tui.Run(ctx, o, e.In, e.Raw.Out, feed)
 	_, _ = cut.WriteTo(e.ErrOut) // how it can be gone on with
 	if errors.Is(err, context.Canceled) {
 		return failure.New(failure.CodeInterrupted, "", "interrupted")

@@ -110,7 +110,7 @@ func (w waiter) follow(ctx context.Context, started time.Time, last *outcome) (o
 }
 
 func (w waiter) say(started time.Time, text string) {
-	fmt.Fprintf(w.out, "%5s  %s  %s/%s  %s\n", w.clock.Since(started).Round(time.Second), w.site.Name, w.key.Namespace, w.key.Name, present.Clean(text))
+	fmt.Fprintf(w.out, "%5s  %s\n", w.clock.Since(started).Round(time.Second), present.Clean(fmt.Sprintf("%s  %s  %s", w.site.Name, w.key, text)))
 }
 
 func (w waiter) ended(ctx context.Context, last outcome) error {

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/plugin/present"
 )
 
 // Report is all that was gathered.
@@ -61,17 +62,17 @@ type Event struct {
 	Count   int64
 }
 
-// Missing lists what could not be had, for the page and the summary.
+// Missing lists what could not be had, each on one line.
 func (s Site) Missing() []string {
 	var out []string
 	for _, k := range s.Kinds {
 		if k.Missing != "" {
-			out = append(out, k.Name+": "+k.Missing)
+			out = append(out, present.Clean(k.Name+": "+k.Missing))
 		}
 	}
 	for _, l := range s.Logs {
 		if l.Missing != "" {
-			out = append(out, "log "+l.Name+": "+l.Missing)
+			out = append(out, present.Clean("log "+l.Name+": "+l.Missing))
 		}
 	}
 	return out

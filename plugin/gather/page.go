@@ -4,6 +4,7 @@
 package gather
 
 import (
+	"bytes"
 	_ "embed"
 	"fmt"
 	"html/template"
@@ -95,7 +96,12 @@ func HTML(w io.Writer, r Report) error {
 	if err != nil {
 		return err
 	}
-	return parsed.Execute(w, p)
+	var text bytes.Buffer
+	if err := parsed.Execute(&text, p); err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, present.Visible(text.String()))
+	return err
 }
 
 // bars are of the groups whose lag and schedule are known; nothing is drawn of others.

@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"sigs.k8s.io/yaml"
+	"github.com/unified-replication/kubectl-vgr/plugin/present"
 )
 
 // Page is the name of the page in the directory.
@@ -29,7 +29,7 @@ func Write(dir string, r Report) error {
 	if err != nil {
 		return err
 	}
-	files["overview.json"] = view
+	files["overview.json"] = []byte(present.Visible(string(view))) // the same JSON, and harmless to look at
 	taken := map[string]bool{}
 	for _, s := range r.Sites {
 		at := fileName(s.Name)
@@ -49,7 +49,7 @@ func Write(dir string, r Report) error {
 		}
 		for _, l := range s.Logs {
 			if l.Text != "" {
-				files[filepath.Join(at, "logs", fileName(l.Name)+".log")] = []byte(l.Text)
+				files[filepath.Join(at, "logs", fileName(l.Name)+".log")] = []byte(present.Visible(l.Text))
 			}
 		}
 		if missing := s.Missing(); len(missing) > 0 {
@@ -85,7 +85,7 @@ func overviewJSON(r Report) ([]byte, error) {
 func yamlOf(k Kind) ([]byte, error) {
 	var out bytes.Buffer
 	for i := range k.Objects {
-		text, err := yaml.Marshal(k.Objects[i].Object)
+		text, err := present.ToYAML(k.Objects[i].Object)
 		if err != nil {
 			return nil, err
 		}

@@ -9,7 +9,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/charmbracelet/x/ansi"
 
@@ -91,23 +90,6 @@ func (s Style) level(l overview.Level, text string) string {
 
 func (s Style) verdict(v overview.Verdict) string {
 	return s.level(v.Level, s.icon(v.Level)+" "+string(v.Headline))
-}
-
-// Clean makes text from the API safe to print: control characters and what hides or turns
-// text around become visible, and it stays on one line.
-func Clean(text string) string {
-	var b strings.Builder
-	for _, r := range text {
-		switch {
-		case r == '\n' || r == '\t':
-			b.WriteByte(' ')
-		case unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == unicode.ReplacementChar:
-			fmt.Fprintf(&b, "\\u%04x", r)
-		default:
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
 }
 
 // shorten cuts the middle out of a text that is wider than the limit.
@@ -245,7 +227,15 @@ func (s Style) Hang(lead, text string) string {
 	return lead + strings.TrimPrefix(s.wrap(indent, text), indent)
 }
 
-// Rows draws a plain table.
+// Rows draws a plain table of texts, wherever they come from.
 func Rows(w io.Writer, s Style, head []string, rows [][]string) error {
-	return table{style: s, head: head, rows: rows}.write(w)
+	t := table{style: s, head: head}
+	for _, row := range rows {
+		cells := make([]string, len(row))
+		for i := range row {
+			cells[i] = Clean(row[i])
+		}
+		t.rows = append(t.rows, cells)
+	}
+	return t.write(w)
 }

@@ -137,12 +137,12 @@ func siteCell(s Style, site overview.Site, gs overview.GroupSite) string {
 	case gs.Deleting:
 		return s.paint(yellow, "deleting")
 	}
-	state := string(cmp.Or(gs.State, vgrv1.StateUnknown))
+	state := Clean(string(cmp.Or(gs.State, vgrv1.StateUnknown)))
 	if gs.Desired == vgrv1.Resync {
 		return s.paint(yellow, state+arrow+"resync")
 	}
 	if !strings.EqualFold(state, string(gs.Desired)) || !gs.Current {
-		return s.paint(yellow, state+arrow+string(gs.Desired))
+		return s.paint(yellow, state+arrow+Clean(string(gs.Desired)))
 	}
 	if gs.Ready.Status != metav1.ConditionTrue {
 		return s.paint(yellow, state+"?")
@@ -272,9 +272,9 @@ func (s Style) siteRow(site overview.Site, gs overview.GroupSite) []string {
 	if !gs.Exists {
 		return []string{Clean(site.Name), s.paint(grey, "absent"), "-", "-", "there is no such group on this site"}
 	}
-	ready := string(gs.Ready.Status)
+	ready := Clean(string(gs.Ready.Status))
 	if gs.Ready.Reason != "" {
-		ready += "/" + gs.Ready.Reason
+		ready += "/" + Clean(gs.Ready.Reason)
 	}
 	switch gs.Ready.Status {
 	case metav1.ConditionTrue:
@@ -286,7 +286,7 @@ func (s Style) siteRow(site overview.Site, gs overview.GroupSite) []string {
 	if gs.Ready.Status != metav1.ConditionTrue {
 		message = gs.Ready.Message
 	}
-	return []string{Clean(site.Name), siteCell(s, site, gs), string(gs.Desired), ready, Clean(message)}
+	return []string{Clean(site.Name), siteCell(s, site, gs), Clean(string(gs.Desired)), ready, Clean(message)}
 }
 
 // routine says whether a site is a secondary whose peer is primary. Ceph calls such a one degraded
@@ -299,7 +299,7 @@ func routine(g overview.Group, gs overview.GroupSite) bool {
 func (s Style) volumes(b *strings.Builder, o overview.Overview, gs overview.GroupSite, follows bool) error {
 	t := table{style: s, indent: "  ", head: []string{"PVC", "STATE", "HEALTH", "LAST SYNC", "HANDLE", "MESSAGE"}, drop: []string{"LAST SYNC"}}
 	for _, v := range gs.Volumes {
-		health, message := string(cmp.Or(v.Health, vgrv1.HealthUnknown)), v.Message
+		health, message := Clean(string(cmp.Or(v.Health, vgrv1.HealthUnknown))), v.Message
 		if follows && v.Health != vgrv1.HealthError && v.Health != "" {
 			health = "follows"
 			if v.Health != vgrv1.HealthUnknown {
@@ -313,7 +313,7 @@ func (s Style) volumes(b *strings.Builder, o overview.Overview, gs overview.Grou
 		if v.LastSyncTime != nil {
 			sync = moment(v.LastSyncTime.Time, o.ObservedAt.Time)
 		}
-		t.rows = append(t.rows, []string{Clean(v.Name), string(cmp.Or(v.State, vgrv1.StateUnknown)), s.health(v.Health, health), sync, Clean(v.VolumeHandle), Clean(message)})
+		t.rows = append(t.rows, []string{Clean(v.Name), Clean(string(cmp.Or(v.State, vgrv1.StateUnknown))), s.health(v.Health, health), sync, Clean(v.VolumeHandle), Clean(message)})
 	}
 	return t.write(b)
 }
@@ -345,7 +345,7 @@ func (s Style) conditions(b *strings.Builder, o overview.Overview, g overview.Gr
 		fmt.Fprintf(b, "\n  %s\n", s.paint(bold, "Conditions on "+Clean(gs.Site)))
 		t := table{style: s, indent: "  ", head: []string{"TYPE", "STATUS", "REASON", "SINCE", "MESSAGE"}, drop: []string{"SINCE"}}
 		for _, c := range gs.Conditions {
-			t.rows = append(t.rows, []string{c.Type, string(c.Status), Clean(c.Reason), c.LastTransitionTime.In(o.ObservedAt.Location()).Format(time.DateTime), Clean(c.Message)})
+			t.rows = append(t.rows, []string{Clean(c.Type), Clean(string(c.Status)), Clean(c.Reason), c.LastTransitionTime.In(o.ObservedAt.Location()).Format(time.DateTime), Clean(c.Message)})
 		}
 		if err := t.write(b); err != nil {
 			return err

@@ -4,6 +4,8 @@
 package present
 
 import (
+	"encoding/json"
+	"fmt"
 	"regexp"
 	"strings"
 
@@ -17,7 +19,7 @@ var yamlKey = regexp.MustCompile(`^(\s*(?:- )*)([\w.\-/]+)(:)`)
 
 // YAML is a group as status -o yaml prints it, with coloured keys.
 func YAML(s Style, g overview.Group) ([]string, error) {
-	text, err := yaml.Marshal(g)
+	text, err := ToYAML(g)
 	if err != nil {
 		return nil, err
 	}
@@ -30,4 +32,22 @@ func YAML(s Style, g overview.Group) ([]string, error) {
 		lines[i] = line
 	}
 	return lines, nil
+}
+
+// ToYAML is yaml.Marshal, which goes through JSON, and reads it with a parser that takes some characters only
+// when they are escaped: one of them in one annotation, and nothing could be shown.
+func ToYAML(v any) ([]byte, error) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	var b strings.Builder
+	for _, r := range string(text) {
+		if r >= 0x7f && r <= 0x9f || r == 0xfeff || r == 0xfffe || r == 0xffff {
+			fmt.Fprintf(&b, `\u%04x`, r)
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return yaml.JSONToYAML([]byte(b.String()))
 }

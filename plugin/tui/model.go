@@ -337,7 +337,7 @@ func (m *Model) lines() []string {
 	body := m.height - len(lines) - 1
 	lines = append(append(lines, fill(m.body(body), body)...), m.bottom())
 	for i, line := range lines {
-		lines[i] = ansi.Truncate(line, m.width, "")
+		lines[i] = ansi.Truncate(present.Screen(line, true), m.width, "")
 	}
 	return lines
 }

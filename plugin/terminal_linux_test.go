@@ -1,0 +1,81 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package plugin_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/term"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/utils/clock"
+
+	"github.com/unified-replication/kubectl-vgr/plugin"
+)
+
+// pseudoTerminal is a terminal without a person at it, that passes on what is written.
+func pseudoTerminal(t *testing.T) (reads, writes *os.File) {
+	t.Helper()
+	control, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { _ = control.Close() })
+	var number, unlock int32
+	for request, value := range map[uintptr]*int32{syscall.TIOCGPTN: &number, syscall.TIOCSPTLCK: &unlock} {
+		if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, control.Fd(), request, uintptr(unsafe.Pointer(value))); errno != 0 {
+			t.Skip(errno)
+		}
+	}
+	writes, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	if _, err := term.MakeRaw(int(writes.Fd())); err != nil {
+		t.Fatal(err)
+	}
+	return control, writes
+}
+
+// TestHostileTerminal: where a person looks, a format for programs is made visible too.
+func TestHostileTerminal(t *testing.T) {
+	b := newBench(t)
+	b.infest()
+	for _, args := range [][]string{
+		{"list", "-o", "jsonpath={.groups[*].sites[*].message}"}, {"list", "-o", "go-template={{range .groups}}{{(index .sites 0).message}}{{end}}"},
+		{"status", "-o", "json"}, {"status", "-o", "yaml"}, {"list"}, {"status"}, {"class", "list", "-o", "yaml"},
+	} {
+		reads, writes := pseudoTerminal(t)
+		said := make(chan string)
+		go func() {
+			var all bytes.Buffer
+			_, _ = io.Copy(&all, reads) // ends with an error when nobody can write any more
+			said <- all.String()
+		}()
+		env := map[string]string{"KUBECONFIG": b.kubeconfig, "HOME": b.home, "LANG": "C.UTF-8", "TERM": "xterm"}
+		code := plugin.Main(t.Context(), plugin.Config{
+			Args:      append([]string{"kubectl-vgr", "--kubeconfig", b.kubeconfig}, args...),
+			IOStreams: genericiooptions.IOStreams{In: strings.NewReader(""), Out: writes, ErrOut: writes},
+			Getenv:    func(k string) string { return env[k] }, Clock: clock.RealClock{}, Profiles: b.profiles,
+		})
+		if err := writes.Close(); err != nil {
+			t.Error(err)
+		}
+		text := <-said
+		if code != 0 || !strings.Contains(text, `SMUGGLED`) {
+			t.Errorf("%v: exit code %d, %q", args, code, text)
+		}
+		name, format, _ := strings.Cut(strings.Join(args, " "), " -o ")
+		if strings.HasPrefix(format, "jsonpath") || strings.HasPrefix(format, "go-template") {
+			text = strings.ReplaceAll(text, "\n", " ") // theirs
+		}
+		harmless(t, name+" "+format, text, format == "")
+	}
+}
