@@ -82,10 +82,11 @@ func busy(rg *ReplicationGroup) string {
 	return action
 }
 
-// fresh says whether the array was heard of lately.
+// fresh says whether the array was heard of lately. A time to come is no better than one that is long ago:
+// by a clock that is so wrong, an array that fell silent would be believed until then.
 func (in reading) fresh() bool {
 	last := in.rg.Status.ReplicationLinkState.LastSuccessfulUpdate
-	return last != nil && in.now.Sub(last.Time) <= freshFor
+	return last != nil && in.now.Sub(last.Time).Abs() <= freshFor
 }
 
 // need is what has to be done for a wish.
