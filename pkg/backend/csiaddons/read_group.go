@@ -97,7 +97,7 @@ func (in reading) othersLeft() bool {
 func (in reading) leaving() []string {
 	var names []string
 	for _, ref := range in.backendGroup.Status.PersistentVolumeClaimsRefList {
-		if !slices.ContainsFunc(in.group.Members, func(m backend.Member) bool { return m.PVC == ref.Name }) {
+		if !slices.ContainsFunc(in.group.Members, func(m backend.Member) bool { return m.PVC == ref.Name }) && !slices.Contains(names, ref.Name) {
 			names = append(names, ref.Name)
 		}
 	}
@@ -117,7 +117,7 @@ func answers(vr *replicationv1.VolumeReplication, g backend.Group) bool {
 
 // readReplication takes over what one VolumeReplication says.
 func readReplication(obs *backend.Observation, vr *replicationv1.VolumeReplication) {
-	obs.State = vgrv1.State(vr.Status.State)
+	obs.State = stateOf(vr.Status.State)
 	if vr.Status.Message != "" {
 		obs.Message = fmt.Sprintf("VolumeReplication %s: %s", vr.Name, vr.Status.Message)
 	}
@@ -134,6 +134,16 @@ func readReplication(obs *backend.Observation, vr *replicationv1.VolumeReplicati
 		obs.LastSyncTime = vr.Status.LastSyncTime
 		obs.LastSyncDuration = vr.Status.LastSyncDuration
 		obs.LastSyncBytes = vr.Status.LastSyncBytes
+	}
+}
+
+// stateOf is a state in the words of the API, which takes no others; empty while nothing was said.
+func stateOf(said replicationv1.State) vgrv1.State {
+	switch said {
+	case "", replicationv1.PrimaryState, replicationv1.SecondaryState:
+		return vgrv1.State(said)
+	default:
+		return vgrv1.StateUnknown
 	}
 }
 

@@ -37,6 +37,7 @@ func readVolumes(in reading) backend.Observation {
 		obs.Members = append(obs.Members, vr.Spec.DataSource.Name)
 	}
 	slices.Sort(obs.Members)
+	obs.Members = slices.Compact(obs.Members) // somebody may have given a PVC a second one
 	var members []named
 	for _, m := range in.group.Members {
 		one, ok := byPVC[m.PVC]
