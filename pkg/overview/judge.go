@@ -170,6 +170,11 @@ func unproven(g Group, _ []SiteInput) *Verdict {
 	if !ok {
 		return &Verdict{Level: Warning, Headline: Unknown, Message: "no site is known to be primary"}
 	}
+	for _, s := range g.Sites {
+		if s.Site != p.Site && s.State != vgrv1.StateSecondary {
+			return &Verdict{Level: Warning, Headline: Unknown, Message: s.Site + " is not known to be secondary"}
+		}
+	}
 	if r := meta.FindStatusCondition(p.Conditions, vgrv1.ConditionReplicating); r != nil && r.Status == metav1.ConditionUnknown {
 		return &Verdict{Level: Warning, Headline: Unknown, Message: fmt.Sprintf("%s: %s", p.Site, r.Message)}
 	}
