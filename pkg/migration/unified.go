@@ -152,11 +152,11 @@ func (v *Volume) parameters(u *unstructured.Unstructured, profile backend.Profil
 
 // inHours writes days as hours, since not every backend knows days.
 func inHours(interval string) string {
-	days, err := strconv.Atoi(strings.TrimSuffix(interval, "d"))
+	days, err := strconv.ParseInt(strings.TrimSuffix(interval, "d"), 10, 32)
 	if err != nil || !strings.HasSuffix(interval, "d") {
 		return interval
 	}
-	return strconv.Itoa(24*days) + "h"
+	return strconv.FormatInt(24*days, 10) + "h"
 }
 
 // GroupHints are the labels by which old objects could be grouped, with how many share each, for those
