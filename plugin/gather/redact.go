@@ -4,7 +4,9 @@
 package gather
 
 import (
+	"cmp"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -17,7 +19,7 @@ const sensitive = `(?:passw(?:or)?d|passphrase|secret|token|credential|api[-_]?k
 var (
 	sensitiveName = regexp.MustCompile(`(?i)` + sensitive)
 	// reference is the end of a name whose value only names a secret, which a diagnosis needs.
-	reference = regexp.MustCompile(`(?i)(?:name|namespace|ref|kind|file|path)$`)
+	reference = regexp.MustCompile(`(?i)(?:name|namespace|ref|kind|file|path)s?$`)
 
 	// secrets are texts that are secrets wherever they stand.
 	secrets = []*regexp.Regexp{
@@ -26,31 +28,88 @@ var (
 		regexp.MustCompile(`\bAQ[A-Za-z0-9+/]{30,}={1,2}`),                           // a key of Ceph
 		regexp.MustCompile(`\bLS0tLS1CRUdJ[A-Za-z0-9+/=\s]{20,}`),                    // PEM once more in base64
 	}
-	// bearer and the two after it keep what is before the secret.
-	bearer   = regexp.MustCompile(`(?i)\b(bearer|basic)(\s+)[A-Za-z0-9._~+/=-]{6,}`)
-	userInfo = regexp.MustCompile(`(://)[^/\s:@"']+:[^/\s@"']+(@)`)
-	assigned = regexp.MustCompile(`(?i)([\w./-]*` + sensitive + `[\w./-]*)(\\?["']?\s*[:=]\s*\\?["']?|\s+(?:is|was)\s+)([^\s"'\\,;}\]]+)`)
-	flagged  = regexp.MustCompile(`(?i)(--[\w-]*` + sensitive + `[\w-]*)(\s+)([^\s"'-][^\s"']*)`)
+	// The others end where the secret begins.
+	userInfo = regexp.MustCompile(`://[^/\s:@"']+:`)
+	bearer   = regexp.MustCompile(`(?i)\b(?:bearer|basic)\s+`)
+	assigned = regexp.MustCompile(`(?i)([\w./-]*` + sensitive + `[\w./-]*)(?:\\?["']?\s*[:=]\s*|\s+(?:is|was)\s+)`)
+	flagged  = regexp.MustCompile(`(?i)(--[\w-]*` + sensitive + `[\w-]*)\s+`)
+
+	password    = regexp.MustCompile(`^([^/\s@"']+)@`)
+	credentials = regexp.MustCompile(`^[A-Za-z0-9._~+/=-]{6,}`)
+	opening     = regexp.MustCompile(`^\\*["']`)
+	word        = regexp.MustCompile(`^[^\s"'\\,;}\]]+`)
 )
 
+// part is a part of a text.
+type part struct{ from, to int }
+
 // Text takes secrets out of a text: a message, a log, a value. It cannot know a secret that looks like any
-// other word and that no name stands before.
+// other word and that no name stands before. All is looked for in the text as it is: what one pattern took
+// out could hide the name that stands before another secret.
 func Text(text string) string {
+	var found []part
 	for _, pattern := range secrets {
-		text = pattern.ReplaceAllLiteralString(text, redacted)
+		for _, m := range pattern.FindAllStringIndex(text, -1) {
+			found = append(found, part{m[0], m[1]})
+		}
 	}
-	text = bearer.ReplaceAllString(text, "${1}${2}"+redacted)
-	text = userInfo.ReplaceAllString(text, "${1}"+redacted+"${2}")
+	for _, m := range userInfo.FindAllStringIndex(text, -1) {
+		if end := password.FindStringSubmatchIndex(text[m[1]:]); end != nil {
+			found = append(found, part{m[0] + len("://"), m[1] + end[3]})
+		}
+	}
+	for _, m := range bearer.FindAllStringIndex(text, -1) {
+		if end := credentials.FindStringIndex(text[m[1]:]); end != nil {
+			found = append(found, part{m[1], m[1] + end[1]})
+		}
+	}
 	for _, pattern := range []*regexp.Regexp{assigned, flagged} {
-		text = pattern.ReplaceAllStringFunc(text, func(found string) string {
-			part := pattern.FindStringSubmatch(found)
-			if reference.MatchString(part[1]) || part[3] == redacted {
-				return found
+		for _, m := range pattern.FindAllStringSubmatchIndex(text, -1) {
+			if isFlag := pattern == flagged && strings.HasPrefix(text[m[1]:], "-"); !isFlag && !reference.MatchString(text[m[2]:m[3]]) {
+				found = append(found, valueAt(text, m[1]))
 			}
-			return part[1] + part[2] + redacted
-		})
+		}
 	}
-	return text
+	return without(text, found)
+}
+
+// valueAt is the word that begins somewhere in a text, or all that is between quotes. Quotes within the
+// value have more backslashes than those around it.
+func valueAt(text string, from int) part {
+	open := opening.FindString(text[from:])
+	if open == "" {
+		return part{from, from + len(word.FindString(text[from:]))}
+	}
+	from += len(open)
+	backslashes := 0
+	for to := from; to < len(text); to++ {
+		switch c := text[to]; {
+		case c == '\n', c == open[len(open)-1] && backslashes < len(open):
+			return part{from, to - backslashes}
+		case c == '\\':
+			backslashes++
+		default:
+			backslashes = 0
+		}
+	}
+	return part{from, len(text)}
+}
+
+// without takes spans out of a text.
+func without(text string, found []part) string {
+	slices.SortFunc(found, func(a, b part) int { return cmp.Compare(a.from, b.from) })
+	var b strings.Builder
+	done := 0
+	for _, s := range found {
+		switch {
+		case s.from == s.to || s.to <= done:
+			continue
+		case s.from >= done:
+			b.WriteString(text[done:s.from] + redacted)
+		}
+		done = s.to
+	}
+	return b.String() + text[done:]
 }
 
 // secretName says whether the value under a name is a secret.
@@ -68,18 +127,34 @@ func fields(m map[string]any) {
 		}
 	}
 	for key, value := range m {
-		text, isText := value.(string)
 		switch {
 		case key == "managedFields":
 			delete(m, key)
 		case strings.HasSuffix(key, "last-applied-configuration"):
 			m[key] = "«removed: the object once more»"
-		case isText && text != "" && secretName(key):
-			m[key] = redacted
+		case secretName(key):
+			m[key] = hide(value)
 		default:
 			m[key] = clean(value)
 		}
 	}
+}
+
+// hide takes out a secret that is a text, or a list of them.
+func hide(value any) any {
+	switch v := value.(type) {
+	case string:
+		if v != "" {
+			return redacted
+		}
+	case []any:
+		for i := range v {
+			v[i] = hide(v[i])
+		}
+	default:
+		return clean(value)
+	}
+	return value
 }
 
 func clean(value any) any {
