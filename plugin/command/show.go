@@ -106,6 +106,9 @@ func NewList(e *Env) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if out.human() && !watch && len(q.Names) == 0 {
+			return e.list(cmd.Context(), q, present.NewRolling(e.Out, style, sel.allNamespaces, out.format == "wide"))
+		}
 		draw := func(w io.Writer, o overview.Overview) error {
 			return present.Table(w, o, style, sel.allNamespaces, out.format == "wide")
 		}
@@ -205,21 +208,54 @@ func (e *Env) show(ctx context.Context, q collect.Query, out *output, watch bool
 	return nil
 }
 
+// list draws groups while the sites still tell of them. What is missing from the picture is said as soon as
+// that is known.
+func (e *Env) list(ctx context.Context, q collect.Query, rolling *present.Rolling) error {
+	p, err := e.pair(ctx)
+	if err != nil {
+		return err
+	}
+	groups, noted := 0, map[string]bool{}
+	err = collect.Stream(ctx, p.all(), q, func(batch []overview.SiteInput) error {
+		o := overview.Build(batch, e.Clock.Now())
+		if err := nothingAnswered(o); err != nil {
+			return err
+		}
+		news := o
+		news.Sites = slices.DeleteFunc(slices.Clone(o.Sites), func(s overview.Site) bool { return noted[s.Name] })
+		present.Notes(e.ErrOut, news, e.errStyle())
+		for _, s := range o.Sites {
+			noted[s.Name] = noted[s.Name] || !s.Answered
+		}
+		groups += len(o.Groups)
+		return rolling.Add(o)
+	})
+	if err == nil && groups == 0 {
+		noGroups(e.ErrOut, q)
+	}
+	return err
+}
+
 // draw writes the groups to out, and what is missing from the picture to notes.
 func (e *Env) draw(out, notes io.Writer, o overview.Overview, q collect.Query, draw drawing) error {
 	present.Notes(notes, o, e.errStyle())
 	if len(o.Groups) == 0 {
-		where := "namespace " + q.Namespace
-		if q.Namespace == "" {
-			where = "any namespace"
-		}
-		if q.Selector != nil && !q.Selector.Empty() {
-			where += " with labels " + q.Selector.String()
-		}
-		fmt.Fprintf(notes, "No groups in %s.\nNext: kubectl vgr create NAME --class CLASS -l SELECTOR makes one; -A looks everywhere\n", present.Clean(where))
+		noGroups(notes, q)
 		return nil
 	}
 	return draw(out, o)
+}
+
+// noGroups says that there are none, and how there will be.
+func noGroups(w io.Writer, q collect.Query) {
+	where := "namespace " + q.Namespace
+	if q.Namespace == "" {
+		where = "any namespace"
+	}
+	if q.Selector != nil && !q.Selector.Empty() {
+		where += " with labels " + q.Selector.String()
+	}
+	fmt.Fprintf(w, "No groups in %s.\nNext: kubectl vgr create NAME --class CLASS -l SELECTOR makes one; -A looks everywhere\n", present.Clean(where))
 }
 
 // nothingAnswered is an error when no site could be asked at all.

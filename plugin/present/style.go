@@ -107,7 +107,13 @@ func (s Style) shorten(text string, limit int) string {
 		return ansi.Truncate(text, limit, "")
 	}
 	head := (room + 1) / 2
-	return ansi.Truncate(text, head, "") + mark + ansi.TruncateLeft(text, width-(room-head), "")
+	cut := width - (room - head)
+	tail := ansi.TruncateLeft(text, cut, "")
+	for ansi.StringWidth(tail) > room-head { // a wide character was in the way
+		cut++
+		tail = ansi.TruncateLeft(text, cut, "")
+	}
+	return ansi.Truncate(text, head, "") + mark + tail
 }
 
 // table is rows of cells that may be coloured; widths are those of what is seen.
@@ -119,20 +125,31 @@ type table struct {
 	// drop are the columns that go, in this order, when the table is too wide; whole are those that
 	// are never shortened.
 	drop, whole []string
+	// left are the columns that are left out, one after the other.
+	left []int
 }
 
 func (t table) write(w io.Writer) error {
 	t = t.narrow()
 	widths := t.widths()
 	t.fit(widths)
+	return t.print(w, widths, true)
+}
+
+// print draws the rows with columns of those widths, and the names of the columns before them.
+func (t table) print(w io.Writer, widths []int, head bool) error {
 	var b strings.Builder
-	for n, row := range append([][]string{t.head}, t.rows...) {
-		cells := make([]string, len(row))
+	cells := make([]string, len(widths))
+	if head {
+		for i, name := range t.head {
+			cells[i] = t.style.paint(bold, t.style.shorten(name, widths[i]))
+		}
+		b.WriteString(t.line(cells, widths))
+		b.WriteByte('\n')
+	}
+	for _, row := range t.rows {
 		for i, cell := range row {
 			cells[i] = t.style.shorten(cell, widths[i])
-			if n == 0 {
-				cells[i] = t.style.paint(bold, cells[i])
-			}
 		}
 		b.WriteString(t.line(cells, widths))
 		b.WriteByte('\n')
@@ -179,28 +196,59 @@ func (t table) narrow() table {
 		if t.style.Width == 0 || t.total(t.widths()) <= t.style.Width {
 			break
 		}
-		i := slices.Index(t.head, name)
+		i := lastIndex(t.head, name)
 		if i < 0 {
 			continue
 		}
-		without := func(row []string) []string { return slices.Delete(slices.Clone(row), i, i+1) }
-		t.head = without(t.head)
-		rows := make([][]string, len(t.rows))
-		for n, row := range t.rows {
-			rows[n] = without(row)
-		}
-		t.rows = rows
+		left := append(slices.Clone(t.left), i)
+		t = t.without([]int{i})
+		t.left = left
 	}
 	return t
+}
+
+// without leaves out columns, one after the other.
+func (t table) without(columns []int) table {
+	if len(columns) == 0 {
+		return t
+	}
+	rows := make([][]string, len(t.rows))
+	for n, row := range t.rows {
+		rows[n] = without(row, columns)
+	}
+	t.head, t.rows = without(t.head, columns), rows
+	return t
+}
+
+func without(row []string, columns []int) []string {
+	row = slices.Clone(row)
+	for _, i := range columns {
+		row = slices.Delete(row, i, i+1)
+	}
+	return row
+}
+
+// lastIndex finds a column of ours: one that is a site of the same name comes before it.
+func lastIndex(head []string, name string) int {
+	for i, h := range slices.Backward(head) {
+		if h == name {
+			return i
+		}
+	}
+	return -1
 }
 
 // fit takes from the widest column until the table fits. Columns stay wide enough to be told apart.
 func (t table) fit(widths []int) {
 	const least = 8
+	whole := map[int]bool{}
+	for _, name := range t.whole {
+		whole[lastIndex(t.head, name)] = true
+	}
 	for t.style.Width > 0 && t.total(widths) > t.style.Width {
 		widest := -1
 		for i, w := range widths {
-			if w > least && !slices.Contains(t.whole, t.head[i]) && (widest < 0 || w > widths[widest]) {
+			if w > least && !whole[i] && (widest < 0 || w > widths[widest]) {
 				widest = i
 			}
 		}

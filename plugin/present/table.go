@@ -20,14 +20,49 @@ import (
 
 // Table draws one row per group, both sites in it.
 func Table(w io.Writer, o overview.Overview, s Style, namespaces, wide bool) error {
+	return NewRolling(w, s, namespaces, wide).Add(o)
+}
+
+// Rolling is a table of groups that come in batches. Its columns are as wide as the first batch needs, and grow
+// when a later one needs more.
+type Rolling struct {
+	w                io.Writer
+	style            Style
+	namespaces, wide bool
+
+	left   []int // columns that there is no room for
+	widths []int // nil before the first batch
+}
+
+// NewRolling begins a table.
+func NewRolling(w io.Writer, s Style, namespaces, wide bool) *Rolling {
+	return &Rolling{w: w, style: s, namespaces: namespaces, wide: wide}
+}
+
+// Add draws the groups of an overview; an empty one is nothing.
+func (r *Rolling) Add(o overview.Overview) error {
 	if len(o.Groups) == 0 {
 		return nil
 	}
-	t := groupTable(o, s, namespaces, wide)
+	t := groupTable(o, r.style, r.namespaces, r.wide)
+	t.rows = make([][]string, 0, len(o.Groups))
 	for i := range o.Groups {
-		t.rows = append(t.rows, groupRow(o, &o.Groups[i], s, namespaces, wide))
+		t.rows = append(t.rows, groupRow(o, &o.Groups[i], r.style, r.namespaces, r.wide))
 	}
-	return t.write(w)
+	first := r.widths == nil
+	if first {
+		t = t.narrow()
+		r.left = t.left
+	} else {
+		t = t.without(r.left)
+	}
+	widths := t.widths()
+	for i, w := range r.widths {
+		widths[i] = max(widths[i], w)
+	}
+	t.fit(widths)
+	r.widths = widths
+	return t.print(r.w, widths, first)
 }
 
 func groupTable(o overview.Overview, s Style, namespaces, wide bool) table {
@@ -83,7 +118,7 @@ func NewGroups(o overview.Overview, s Style, namespaces bool) *Groups {
 		sample.rows = append(sample.rows, groupRow(o, &o.Groups[i], plain, namespaces, false))
 	}
 	sample = sample.narrow()
-	g.t.drop = slices.DeleteFunc(slices.Clone(g.t.head), func(name string) bool { return slices.Contains(sample.head, name) })
+	g.t.left = sample.left
 	g.widths = sample.widths()
 	sample.fit(g.widths)
 	return g
@@ -91,7 +126,7 @@ func NewGroups(o overview.Overview, s Style, namespaces bool) *Groups {
 
 // Head is the line of column names.
 func (g *Groups) Head() string {
-	head := g.keep(g.t.head)
+	head := without(g.t.head, g.t.left)
 	for i := range head {
 		head[i] = g.t.style.paint(bold, g.t.style.shorten(head[i], g.widths[i]))
 	}
@@ -102,7 +137,7 @@ func (g *Groups) Head() string {
 func (g *Groups) Line(i int) string {
 	text, ok := g.rows[i]
 	if !ok {
-		row := g.keep(groupRow(g.o, &g.o.Groups[i], g.t.style, g.names, false))
+		row := without(groupRow(g.o, &g.o.Groups[i], g.t.style, g.names, false), g.t.left)
 		for n := range row {
 			row[n] = g.t.style.shorten(row[n], g.widths[n])
 		}
@@ -110,17 +145,6 @@ func (g *Groups) Line(i int) string {
 		g.rows[i] = text
 	}
 	return text
-}
-
-// keep leaves out the columns that there is no room for.
-func (g *Groups) keep(row []string) []string {
-	var out []string
-	for i, cell := range row {
-		if !slices.Contains(g.t.drop, g.t.head[i]) {
-			out = append(out, cell)
-		}
-	}
-	return out
 }
 
 // siteCell is the observed state of a group on a site, and where it is going.
