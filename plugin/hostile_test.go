@@ -65,9 +65,10 @@ func harmless(t *testing.T, what, text string, colours bool) {
 // hostile runs a command with and without colours; what it prints is to be harmless.
 func (b *bench) hostile(args ...string) result {
 	b.t.Helper()
-	r := b.vgr(append(args, "--color=always")...)
+	what := args[1:] // a flag at the end would be what is completed
+	r := b.vgr(slices.Concat(args[:1], []string{"--color=always"}, what)...)
 	harmless(b.t, strings.Join(args, " "), r.out+r.errOut, true)
-	r = b.vgr(append(args, "--color=never")...)
+	r = b.vgr(slices.Concat(args[:1], []string{"--color=never"}, what)...)
 	harmless(b.t, strings.Join(args, " "), r.out+r.errOut, false)
 	return r
 }
@@ -81,11 +82,12 @@ func (b *bench) contexts(servers map[string]*httptest.Server) {
 		addContext(config, name, &rest.Config{Host: server.URL})
 	}
 	twin, dead := *config.Contexts["west"], *config.Contexts["dead"]
-	config.Contexts["NASTY"], config.Contexts["NASTIER"] = &twin, &dead
+	forbidden := *config.Contexts["refuses"]
+	config.Contexts["NASTY"], config.Contexts["NASTIER"], config.Contexts["NASTIEST"] = &twin, &dead, &forbidden
 	b.must(clientcmd.WriteToFile(*config, b.kubeconfig))
 	text, err := os.ReadFile(b.kubeconfig)
 	b.must(err)
-	text = []byte(strings.NewReplacer("NASTY", strconv.QuoteToASCII(nasty), "NASTIER", strconv.QuoteToASCII("dead"+nasty)).Replace(string(text)))
+	text = []byte(strings.NewReplacer("NASTY", strconv.QuoteToASCII(nasty), "NASTIER", strconv.QuoteToASCII("dead"+nasty), "NASTIEST", strconv.QuoteToASCII("no"+nasty)).Replace(string(text)))
 	b.must(os.WriteFile(b.kubeconfig, text, 0o600))
 }
 
@@ -261,7 +263,7 @@ func (b *bench) with(t *testing.T) *bench {
 }
 
 func (b *bench) hostileGroups() {
-	for _, sites := range [][]string{{"--context", "east", "--peer-context", nasty}, {"--context", nasty, "--peer-context", "east"}, {"--context", "east", "--peer-context", "dead" + nasty}, {"--context", nasty}} {
+	for _, sites := range [][]string{{"--context", "east", "--peer-context", nasty}, {"--context", nasty, "--peer-context", "east"}, {"--context", "east", "--peer-context", "dead" + nasty}, {"--context", "east", "--peer-context", "no" + nasty}, {"--context", nasty}} {
 		for _, args := range [][]string{
 			{"list"}, {"list", "-A"}, {"list", "-o", "wide"}, {"list", "-o", "name"}, {"list", "-o", "custom-columns=M:.sites[*].message,V:.verdict,C:.class"},
 			{"status"}, {"status", "--exit-code", "odd"}, {"status", "nothing"}, {"status", "-n", nasty}, {"list", "-l", nasty}, {nasty}, {"list", "--" + nasty}, {"list", "-o", nasty},
@@ -344,12 +346,13 @@ func servers(t *testing.T) map[string]*httptest.Server {
 	for name, answer := range map[string]http.HandlerFunc{
 		"refuses": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
-			w.Header().Set("Warning", `299 - "`+strings.ReplaceAll(nasty, "\n", " ")+`"`)
+			w.Header().Set("Warning", "299 - \"\u009b2J\u202eturned\"") // HTTP has no others
 			w.WriteHeader(http.StatusForbidden)
 			_ = json.NewEncoder(w).Encode(metav1.Status{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Status: "Failure", Message: nasty, Reason: metav1.StatusReasonForbidden, Code: http.StatusForbidden})
 		},
 		"breaks": func(w http.ResponseWriter, _ *http.Request) {
-			w.WriteHeader(http.StatusBadRequest)
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8") // else it is not told
+			w.WriteHeader(http.StatusForbidden)
 			fmt.Fprint(w, nasty+"\x9b2J\xff")
 		},
 		"lies": lie,
@@ -376,6 +379,11 @@ func (b *bench) answers() {
 	b.hostile("demote", "--all", "--yes", "--timeout=1s", "--context", "lies")
 	b.hostile("delete", "--all", "--force", "--yes", "--timeout=1s", "--context", "lies")
 	b.hostilePage("--context", "lies", "-A")
+	for _, name := range []string{"refuses", "breaks"} {
+		if r := b.hostile("version", "--context", name); !strings.Contains(r.out, `\u001b[31mSMUGGLED`) {
+			b.t.Errorf("what %s says is not told: %s%s", name, r.out, r.errOut)
+		}
+	}
 }
 
 // lie answers each question with an object of which every text is nasty.
