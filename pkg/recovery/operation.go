@@ -293,7 +293,9 @@ func Timeline(copies ...*vgrv1.VolumeGroupReplication) ([]Operation, error) {
 			}
 		}
 	}
-	return slices.SortedFunc(maps.Values(newest), func(a, b Operation) int { return cmp.Compare(b.Revision, a.Revision) }), nil
+	return slices.SortedFunc(maps.Values(newest), func(a, b Operation) int {
+		return cmp.Or(cmp.Compare(b.Revision, a.Revision), cmp.Compare(b.ID, a.ID)) // two tools that began at once
+	}), nil
 }
 
 // historyLength is how many operations a group remembers beside the last one.

@@ -57,12 +57,12 @@ func (n *next) take(s Step) *Decision {
 }
 
 // available looks whether the sites that a step needs are there. The source is needed until the
-// target has been asked to take over.
+// target has been asked to take over, and for whatever a journal says is still to be done there.
 func (n *next) available(s Step) *Decision {
 	needed := []*Site{n.to}
 	if n.op.Aborting {
 		needed = []*Site{n.from, n.to}
-	} else if n.op.Kind != Unplanned && (!n.op.asked(StepPromote) || s.ID == StepReverse) {
+	} else if n.op.Kind != Unplanned && (!n.op.asked(StepPromote) || !slices.Contains([]StepID{StepRecord, StepPromote, StepStart}, s.ID)) {
 		needed = append(needed, n.from)
 	}
 	if s.ID == StepFinish {
