@@ -66,6 +66,10 @@ test-unit: assets ## Run the tests of the product against real API servers
 explore: ## Walk through every schedule of the planner that the model has; takes minutes
 	go test -timeout=30m -run TestExplore -v ./pkg/recovery -thorough | grep -E ' states, |---|^(ok|FAIL)'
 
+.PHONY: fuzz
+fuzz: ## Give arbitrary input to parsers, adapters and screens, FUZZTIME for each target (30s)
+	hack/fuzz.sh $(or $(FUZZTIME),30s)
+
 .PHONY: e2e
 e2e: build assets ## Run the tests of the lab, and end to end on its two sites
 	cd hack && $(GOTEST) ./...

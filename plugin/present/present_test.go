@@ -160,20 +160,6 @@ func TestStyleFor(t *testing.T) {
 	}
 }
 
-// FuzzClean: whatever the API holds, what is printed stays on its line and moves nothing.
-func FuzzClean(f *testing.F) {
-	for _, seed := range []string{"plain", "two\nlines", "\x1b[31mred", "\u202eturned", "\xff\xfe", "\x00", "名前", "a\u200db"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		for _, r := range present.Clean(text) {
-			if r < ' ' || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
-				t.Errorf("%q leaves %q", text, r)
-			}
-		}
-	})
-}
-
 // TestMoves: bars of many groups fit the terminal, and say how many there are.
 func TestMoves(t *testing.T) {
 	moves := []present.Move{

@@ -1,0 +1,77 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"encoding/json"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+)
+
+// FuzzSubject: a group with any fields and annotations is read, or has a problem.
+func FuzzSubject(f *testing.F) {
+	for _, seed := range []string{
+		`{"metadata":{"annotations":{"replication.unified.io/peer-handles":"{\"data\":\"h\"}","replication.unified.io/peer":"lost/op-1"}},"spec":{"selector":{"matchLabels":{"a":"b"}}}}`,
+		`{"metadata":{"annotations":{"replication.unified.io/peer-handles":"{\"data\":1}","replication.unified.io/peer":"/"}},"spec":{"selector":{"matchExpressions":[{"key":"","operator":"x"}]}}}`,
+		`{"metadata":{"annotations":{"replication.unified.io/peer-handles":"null"}}}`,
+		`{}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		g := &vgrv1.VolumeGroupReplication{}
+		if json.Unmarshal(data, g) != nil {
+			return
+		}
+		s := groupSubject(g)
+		told, err := s.byPVC(vgrv1.AnnotationPeerHandles)
+		if text := g.Annotations[vgrv1.AnnotationPeerHandles]; err == nil && text != "" && !json.Valid([]byte(text)) || err != nil && told != nil {
+			t.Errorf("%q is %v, %v", text, told, err)
+		}
+		wish, fate := s.wish()
+		if again, same := s.wish(); wish != again || fate != same {
+			t.Errorf("wishes %q and %q", wish, again)
+		}
+		if s.problem != nil && s.problem.Message == "" {
+			t.Error("a problem without a message")
+		}
+		_, _, _ = s.noVolumes(), s.inGroup(""), volumeSubject(&vgrv1.VolumeReplication{}).noVolumes()
+	})
+}
+
+// FuzzReady: whatever a backend says, a group is ready only when it has confirmed the present wish.
+func FuzzReady(f *testing.F) {
+	for _, seed := range []string{
+		`{"Exists":true,"Current":true,"State":"Primary","Conditions":[{"type":"Completed","status":"True","reason":"Promoted"}]}`,
+		`{"Exists":true,"Current":true,"State":"Secondary","Conditions":[{"type":"Completed","status":"True","reason":"Demoted"},{"type":"Degraded","status":"False"}]}`,
+		`{"Exists":true,"Current":true,"State":"Secondary","Conditions":[{"type":"Completed","status":"False","reason":"FailedToResync"},{"type":"Degraded","status":"True"},{"type":"Validated","status":"False"}]}`,
+		`{"Problem":{}}`,
+		`{}`,
+	} {
+		for _, state := range []string{"primary", "secondary", "resync"} {
+			f.Add([]byte(seed), state)
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte, desired string) {
+		var obs backend.Observation
+		if json.Unmarshal(data, &obs) != nil {
+			return
+		}
+		state := vgrv1.ReplicationState(desired)
+		c := verdict(state, nil, obs)
+		if c.Status == "True" {
+			want := map[vgrv1.ReplicationState]vgrv1.State{vgrv1.Primary: vgrv1.StatePrimary, vgrv1.Secondary: vgrv1.StateSecondary, vgrv1.Resync: vgrv1.StateSecondary}[state]
+			if want == "" || obs.State != want || !obs.Current || !obs.Exists || obs.Problem != nil || !meta.IsStatusConditionTrue(obs.Conditions, vgrv1.ConditionCompleted) {
+				t.Errorf("ready as %s with %+v", desired, obs)
+			}
+		}
+		if verdict(state, &backend.Problem{Reason: "x"}, obs).Status == "True" {
+			t.Error("ready with a problem")
+		}
+	})
+}

@@ -1,0 +1,159 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package overview_test
+
+import (
+	"encoding/json"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/pkg/pick"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+)
+
+// FuzzParseInterval: an interval is positive, and three of it are a duration still: that is where a lag
+// becomes a problem.
+func FuzzParseInterval(f *testing.F) {
+	for _, seed := range []string{"5m", "2h", "1d", "", "m", "0m", "-5m", "+5m", "5", "99999999999m", "2147483647d"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		seconds, ok := overview.ParseInterval(text)
+		if ok != (seconds > 0) {
+			t.Errorf("%q: %d, %v", text, seconds, ok)
+		}
+		if d := 3 * time.Duration(seconds) * time.Second; d/time.Second/3 != time.Duration(seconds) {
+			t.Errorf("%q: 3 times %d seconds is %s", text, seconds, d)
+		}
+	})
+}
+
+// FuzzBuild: whatever the API holds, each group has one verdict, which is not too good.
+func FuzzBuild(f *testing.F) {
+	add := func(east, west *vgrv1.VolumeGroupReplication, interval string) {
+		f.Add(text(f, east), text(f, west), interval, byte(0))
+	}
+	add(primary(time.Minute), secondary(), "5m")
+	add(primary(time.Minute), primary(time.Minute), "1d")
+	add(secondary(), secondary(), "")
+	add(primary(-time.Hour), group(vgrv1.Secondary, vgrv1.StateUnknown, 0, condition("Ready", "True", "Demoted")), "5m")
+	moved := secondary()
+	if err := (recovery.Write{Operation: recovery.Operation{ID: "1", Kind: recovery.Planned, Steps: []recovery.StepTimes{{ID: recovery.StepSync}}}}).Apply(moved); err != nil {
+		f.Fatal(err)
+	}
+	add(primary(time.Minute), moved, "5m")
+	f.Fuzz(func(t *testing.T, east, west []byte, interval string, flags byte) {
+		class := vgrv1.VolumeGroupReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: "gold"}, Spec: vgrv1.ClassSpec{Parameters: map[string]string{"schedulingInterval": interval}}}
+		in := []overview.SiteInput{
+			{Site: overview.Site{Name: "east", Answered: flags&1 == 0}, Classes: []vgrv1.VolumeGroupReplicationClass{class}},
+			{Site: overview.Site{Name: "west", Answered: flags&2 == 0, ServerTime: &metav1.Time{}}},
+		}
+		for i, data := range [][]byte{east, west} {
+			if json.Unmarshal(data, &in[i].Groups) != nil {
+				return
+			}
+		}
+		sound(t, in[:2-int(flags>>2&1)])
+	})
+}
+
+func text(f *testing.F, groups ...*vgrv1.VolumeGroupReplication) []byte {
+	f.Helper()
+	data, err := json.Marshal(groups)
+	if err != nil {
+		f.Fatal(err)
+	}
+	return data
+}
+
+// FuzzVerdict has sites that contradict themselves and each other, in words that the API knows.
+func FuzzVerdict(f *testing.F) {
+	f.Add([]byte{})
+	f.Add([]byte("\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s := pick.From(data)
+		statuses := []metav1.ConditionStatus{"True", "False", "Unknown", ""}
+		of := func() vgrv1.VolumeGroupReplication {
+			g := group(pick.Of(s, vgrv1.Primary, vgrv1.Secondary, vgrv1.Resync, ""), pick.Of(s, vgrv1.StatePrimary, vgrv1.StateSecondary, vgrv1.StateUnknown, ""),
+				time.Duration(s.N(20)-4)*time.Minute,
+				condition(vgrv1.ConditionReady, pick.Of(s, statuses...), pick.Of(s, vgrv1.ReasonPromoted, vgrv1.ReasonProgressing, vgrv1.ReasonResyncing, "Other")))
+			for _, kind := range []string{vgrv1.ConditionDegraded, vgrv1.ConditionReplicating} {
+				if s.Yes() {
+					g.Status.Conditions = append(g.Status.Conditions, condition(kind, pick.Of(s, statuses...), pick.Of(s, "Error", vgrv1.ReasonLinkInSync, vgrv1.ReasonNotReported)))
+				}
+			}
+			g.Generation = int64(s.N(2) + 1)
+			if s.N(4) == 3 {
+				g.DeletionTimestamp = &metav1.Time{Time: now}
+			}
+			op := recovery.Operation{
+				ID: pick.Of(s, "", "1", "2"), Kind: pick.Of(s, recovery.Planned, recovery.Unplanned, recovery.Failback), Revision: int64(s.N(3)),
+				From: recovery.SiteRef{Name: pick.Of(s, "east", "west")}, To: recovery.SiteRef{Name: pick.Of(s, "west", "east")}, Result: pick.Of(s, recovery.Done, "", recovery.Aborted),
+			}
+			if op.ID != "" {
+				if err := (recovery.Write{Operation: op}).Apply(g); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return *g
+		}
+		var in []overview.SiteInput
+		for _, name := range []string{"east", "west"}[:2-s.N(16)/15] {
+			site := overview.SiteInput{Site: overview.Site{Name: name, Answered: s.N(8) != 7}}
+			if !site.Answered {
+				site.Problem = pick.Of(s, overview.SiteUnreachable, overview.SiteAsking)
+			} else if s.N(8) != 7 {
+				site.Groups = []vgrv1.VolumeGroupReplication{of()}
+			}
+			in = append(in, site)
+		}
+		sound(t, in)
+	})
+}
+
+// sound checks what must hold for every overview.
+func sound(t *testing.T, in []overview.SiteInput) {
+	t.Helper()
+	o := overview.Build(in, now)
+	if diff := cmp.Diff(o, overview.Build(in, now), cmpopts.IgnoreUnexported(overview.Group{})); diff != "" {
+		t.Errorf("the same is judged in two ways:\n%s", diff)
+	}
+	if _, err := json.Marshal(o); err != nil {
+		t.Errorf("it cannot be printed: %v", err)
+	}
+	headlines := []overview.Headline{
+		overview.SplitBrain, overview.NoPrimary, overview.Failed, overview.Degraded, overview.Unreachable, overview.Unpaired,
+		overview.Unknown, overview.Moving, overview.Resyncing, overview.Lagging, overview.Protected,
+	}
+	for _, g := range o.Groups {
+		v := g.Verdict
+		if !slices.Contains(headlines, v.Headline) || v.Message == "" || (v.Headline == overview.Protected) != (v.Level == overview.OK) {
+			t.Errorf("verdict %+v", v)
+		}
+		states := map[vgrv1.State]int{}
+		for _, s := range g.Sites {
+			states[s.State]++
+		}
+		if v.Headline == overview.Protected && (states[vgrv1.StatePrimary] != 1 || states[vgrv1.StateSecondary] != 1) {
+			t.Errorf("protected with %v", states)
+		}
+		if states[vgrv1.StatePrimary] > 1 && v.Headline != overview.SplitBrain {
+			t.Errorf("%s with %v", v.Headline, states)
+		}
+		if g.LagSeconds != nil && *g.LagSeconds < 0 {
+			t.Errorf("lag %d", *g.LagSeconds)
+		}
+		first, err := g.Timeline()
+		if second, again := g.Timeline(); (err == nil) != (again == nil) || !cmp.Equal(first, second) {
+			t.Errorf("the same history is told in two ways:\n%s", cmp.Diff(first, second))
+		}
+	}
+}
