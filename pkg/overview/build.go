@@ -21,6 +21,8 @@ import (
 // SiteInput is what was read from one site.
 type SiteInput struct {
 	Site
+	// Version is where a watch of the groups can go on from; empty when it cannot.
+	Version string
 	Groups  []vgrv1.VolumeGroupReplication
 	Classes []vgrv1.VolumeGroupReplicationClass
 }

@@ -47,27 +47,28 @@ func Sites(ctx context.Context, sites []*site.Site, q Query) []overview.SiteInpu
 	out := make([]overview.SiteInput, len(sites))
 	var asked sync.WaitGroup
 	for i, s := range sites {
-		asked.Go(func() { out[i], _ = one(ctx, s, q) })
+		asked.Go(func() { out[i] = one(ctx, s, q) })
 	}
 	asked.Wait()
 	return out
 }
 
-// one asks one site; the version is where a watch can go on from.
-func one(ctx context.Context, s *site.Site, q Query) (in overview.SiteInput, version string) {
+// one asks one site.
+func one(ctx context.Context, s *site.Site, q Query) overview.SiteInput {
 	var groups []vgrv1.VolumeGroupReplication
+	var version string
 	classes := make(chan []vgrv1.VolumeGroupReplicationClass, 1)
 	go func() { classes <- classesOf(ctx, s) }()
-	err := pages(ctx, s, q, func(p pageOf, at string) error {
-		groups, version = append(groups, p.groups...), at
+	err := pages(ctx, s, q, func(p pageOf) error {
+		groups, version = append(groups, p.groups...), p.version
 		return nil
 	})
-	in = told(s, err)
+	in := told(s, err)
 	in.Classes = <-classes
 	if in.Answered {
-		in.Groups = groups
+		in.Groups, in.Version = groups, version
 	}
-	return in, version
+	return in
 }
 
 // told is a site that has said all, or failed.
@@ -83,8 +84,16 @@ func told(s *site.Site, err error) overview.SiteInput {
 	return in
 }
 
+// pageOf is a page of the groups of a site.
+type pageOf struct {
+	groups []vgrv1.VolumeGroupReplication
+	// version is that of the whole list.
+	version string
+	last    bool
+}
+
 // pages gives the groups of a site page by page, in the order of the server: by namespace and name.
-func pages(ctx context.Context, s *site.Site, q Query, take func(p pageOf, version string) error) error {
+func pages(ctx context.Context, s *site.Site, q Query, take func(p pageOf) error) error {
 	wanted := map[string]bool{}
 	for _, n := range q.Names {
 		wanted[n] = true
@@ -108,8 +117,8 @@ func pages(ctx context.Context, s *site.Site, q Query, take func(p pageOf, versi
 				groups = append(groups, g)
 			}
 		}
-		p := pageOf{groups: groups, last: list.Continue == ""}
-		if err := take(p, list.ResourceVersion); err != nil || p.last {
+		p := pageOf{groups: groups, version: list.ResourceVersion, last: list.Continue == ""}
+		if err := take(p); err != nil || p.last {
 			return err
 		}
 		o.Continue, o.Limit = list.Continue, nextPages

@@ -44,11 +44,6 @@ func Stream(ctx context.Context, sites []*site.Site, q Query, take func(batch []
 	}
 }
 
-type pageOf struct {
-	groups []vgrv1.VolumeGroupReplication
-	last   bool
-}
-
 // stream is what one site says.
 type stream struct {
 	site    *site.Site
@@ -66,7 +61,7 @@ type stream struct {
 func (s *stream) read(ctx context.Context, q Query) {
 	defer close(s.pages)
 	var before *vgrv1.VolumeGroupReplication
-	s.err = pages(ctx, s.site, q, func(p pageOf, _ string) error {
+	s.err = pages(ctx, s.site, q, func(p pageOf) error {
 		for i := range p.groups {
 			if before != nil && overview.Compare(before, &p.groups[i]) > 0 { // it would be taken for absent
 				return fmt.Errorf("the groups are listed out of order: %s after %s", p.groups[i].Name, before.Name)

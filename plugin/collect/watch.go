@@ -24,6 +24,8 @@ import (
 const (
 	// coalesce is how long changes are gathered before they are shown.
 	coalesce = 200 * time.Millisecond
+	// share bounds what pictures cost: after one, that many times as long nothing is drawn.
+	share = 4
 	// refresh makes ages move on although nothing changed.
 	refresh = time.Second
 	// reconnect is the pause before a site that failed is asked again.
@@ -35,23 +37,26 @@ const (
 
 // Watch calls show with the present overview, and again whenever something changed and once a
 // second, until the context ends or show returns an error. A site that is lost is shown as such
-// and asked again. What is known already may be given; it is not shown again.
-func Watch(ctx context.Context, sites []*site.Site, q Query, c clock.WithTicker, known []overview.SiteInput, show func(overview.Overview) error) error {
-	if known == nil {
-		for _, s := range sites {
-			known = append(known, Asking(s.Name))
-		}
-	}
-	f, stop := Follow(ctx, sites, q, c, known)
+// and asked again.
+func Watch(ctx context.Context, sites []*site.Site, q Query, c clock.WithTicker, show func(overview.Overview) error) error {
+	f, stop := Follow(ctx, sites, q, c, nil)
 	defer stop()
-	tick := c.NewTicker(refresh)
+	return f.Show(ctx, show)
+}
+
+// Show calls show as Watch does, from the first change on.
+func (f *Follower) Show(ctx context.Context, show func(overview.Overview) error) error {
+	tick := f.clock.NewTicker(refresh)
 	defer tick.Stop()
 	var builder overview.Builder
+	busy := time.Duration(0)
 	for anything := false; ; anything = true {
 		if anything {
-			if err := show(builder.Build(f.Inputs(), c.Now())); err != nil {
+			began := f.clock.Now()
+			if err := show(builder.Build(f.Inputs(), began)); err != nil {
 				return err
 			}
+			busy = f.clock.Since(began)
 		}
 		select {
 		case <-ctx.Done():
@@ -61,8 +66,31 @@ func Watch(ctx context.Context, sites []*site.Site, q Query, c clock.WithTicker,
 			select { // more is likely to come
 			case <-ctx.Done():
 				return ctx.Err()
-			case <-c.After(coalesce):
+			case <-f.clock.After(max(coalesce, share*busy)):
 			}
+		}
+	}
+}
+
+// First waits until every site has said something, or for no longer than that once one has. It returns what is
+// known then.
+func (f *Follower) First(ctx context.Context, patience time.Duration) []overview.SiteInput {
+	late := f.clock.After(patience)
+	for waited := false; ; {
+		inputs := f.Inputs()
+		asking, answered := false, false
+		for _, in := range inputs {
+			asking, answered = asking || in.Problem == overview.SiteAsking, answered || in.Answered
+		}
+		if !asking || waited && answered {
+			return inputs
+		}
+		select {
+		case <-ctx.Done():
+			return inputs
+		case <-late:
+			waited = true
+		case <-f.changed:
 		}
 	}
 }
@@ -73,8 +101,13 @@ func Asking(name string) overview.SiteInput {
 }
 
 // Follow keeps what is known of the groups of some sites up to date until it is stopped. It begins
-// with what is known already. Each site is followed on its own.
+// with what is known already, which may be nil. Each site is followed on its own.
 func Follow(ctx context.Context, sites []*site.Site, q Query, c clock.WithTicker, known []overview.SiteInput) (f *Follower, stop func()) {
+	if known == nil {
+		for _, s := range sites {
+			known = append(known, Asking(s.Name))
+		}
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	f = &Follower{sites: sites, query: q, clock: c, known: make([]siteKnown, len(known)), changed: make(chan struct{}, 1)}
 	for i, in := range known {
@@ -82,7 +115,7 @@ func Follow(ctx context.Context, sites []*site.Site, q Query, c clock.WithTicker
 	}
 	var followed sync.WaitGroup
 	for i := range sites {
-		followed.Go(func() { f.follow(ctx, i) })
+		followed.Go(func() { f.follow(ctx, i, known[i]) })
 	}
 	return f, func() {
 		cancel()
@@ -154,24 +187,26 @@ func (f *Follower) Inputs() []overview.SiteInput {
 	return inputs
 }
 
-// follow keeps one site's input up to date: list, watch, and again.
-func (f *Follower) follow(ctx context.Context, i int) {
+// follow keeps one site's input up to date: list, watch, and again. What is known already need not be listed.
+func (f *Follower) follow(ctx context.Context, i int, in overview.SiteInput) {
 	for ctx.Err() == nil {
-		in, version := one(ctx, f.sites[i], f.query)
-		if ctx.Err() != nil {
-			return
-		}
-		f.set(i, in)
-		if in.Answered {
-			if problem, message := f.watch(ctx, i, version); ctx.Err() == nil {
-				// What it said is not live any more, and not what it said last either.
-				in.Answered, in.Problem, in.Message, in.Groups = false, problem, message, nil
-			} else {
+		if in.Version == "" {
+			if in = one(ctx, f.sites[i], f.query); ctx.Err() != nil {
 				return
 			}
-			if in.Problem == "" {
+			f.set(i, in)
+		}
+		if in.Answered {
+			problem, message := f.watch(ctx, i, in.Version)
+			if ctx.Err() != nil {
+				return
+			}
+			in.Version = ""
+			if problem == "" {
 				continue // the server ended the watch, as it does now and then
 			}
+			// What it said is not live any more, and not what it said last either.
+			in.Answered, in.Problem, in.Message, in.Groups = false, problem, message, nil
 			f.set(i, in)
 		}
 		select {

@@ -57,7 +57,7 @@ func (e *Env) live(ctx context.Context, p pair, q collect.Query, draw drawing) e
 
 // pictures draws until the context ends, and leaves the last one in last.
 func (e *Env) pictures(ctx context.Context, p pair, q collect.Query, draw drawing, last *[]byte) error {
-	return collect.Watch(ctx, p.all(), q, e.Clock, nil, func(o overview.Overview) error {
+	return collect.Watch(ctx, p.all(), q, e.Clock, func(o overview.Overview) error {
 		var b bytes.Buffer
 		if err := e.draw(&b, &b, o, q, draw); err != nil {
 			return err

@@ -275,7 +275,7 @@ func (e *Env) follow(ctx context.Context, p pair, q collect.Query, out *output, 
 		return e.live(ctx, p, q, draw)
 	}
 	last := map[string]string{}
-	err := collect.Watch(ctx, p.all(), q, e.Clock, nil, func(o overview.Overview) error {
+	err := collect.Watch(ctx, p.all(), q, e.Clock, func(o overview.Overview) error {
 		if !changed(last, o) {
 			return nil
 		}

@@ -74,7 +74,13 @@ func (e *Env) screen(cmd *cobra.Command, q collect.Query, o tui.Options) error {
 	if err != nil {
 		return err
 	}
-	known := e.firstAnswers(ctx, p, q)
+	// The sites are asked before the screen is taken, which is when a login may have something to ask.
+	follower, stop := collect.Follow(ctx, p.all(), q, e.Clock, nil)
+	defer stop()
+	known := follower.First(ctx, patience)
+	if ctx.Err() != nil {
+		return failure.New(failure.CodeInterrupted, "", "interrupted")
+	}
 	first := overview.Build(known, e.Clock.Now())
 	if err := nothingAnswered(first); err != nil {
 		return err
@@ -104,7 +110,7 @@ func (e *Env) screen(cmd *cobra.Command, q collect.Query, o tui.Options) error {
 		if err := show(first); err != nil {
 			return err
 		}
-		return collect.Watch(ctx, p.all(), q, e.Clock, known, show)
+		return follower.Show(ctx, show)
 	}
 	err = tui.Run(ctx, o, e.In, e.Raw.Out, feed)
 	_, _ = cut.WriteTo(e.ErrOut) // how it can be gone on with
@@ -116,27 +122,6 @@ func (e *Env) screen(cmd *cobra.Command, q collect.Query, o tui.Options) error {
 
 // patience is how long a screen waits for a site that is silent before it opens without it.
 const patience = 2 * time.Second
-
-// firstAnswers asks the sites before the screen is taken, which is when a login may have something
-// to ask. A silent one goes on being asked on the screen, unless all are silent.
-func (e *Env) firstAnswers(ctx context.Context, p pair, q collect.Query) []overview.SiteInput {
-	short, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	inputs := collect.Sites(short, p.all(), q)
-	if short.Err() == nil {
-		return inputs
-	}
-	anybody := false
-	for i := range inputs {
-		if anybody = anybody || inputs[i].Answered; !inputs[i].Answered {
-			inputs[i] = collect.Asking(inputs[i].Name)
-		}
-	}
-	if anybody {
-		return inputs
-	}
-	return collect.Sites(ctx, p.all(), q)
-}
 
 // globalFlags are those that say which sites are meant, and as whom, as they were given.
 func globalFlags(cmd *cobra.Command) []string {
