@@ -23,8 +23,28 @@ type SiteInput struct {
 	Site
 	// Version is where a watch of the groups can go on from; empty when it cannot.
 	Version string
+	// Groups are in the order of Compare.
 	Groups  []vgrv1.VolumeGroupReplication
 	Classes []vgrv1.VolumeGroupReplicationClass
+}
+
+// Group finds a group by its name; nil when the site has not told of it.
+func (s SiteInput) Group(namespace, name string) *vgrv1.VolumeGroupReplication {
+	i, found := slices.BinarySearchFunc(s.Groups, groupName{namespace, name}, func(g vgrv1.VolumeGroupReplication, wanted groupName) int {
+		return groupName{g.Namespace, g.Name}.compare(wanted)
+	})
+	if !found {
+		return nil
+	}
+	return &s.Groups[i]
+}
+
+// Sort puts the groups in order.
+func (s SiteInput) Sort() {
+	inOrder := func(a, b vgrv1.VolumeGroupReplication) int { return Compare(&a, &b) }
+	if !slices.IsSortedFunc(s.Groups, inOrder) {
+		slices.SortFunc(s.Groups, inOrder)
+	}
 }
 
 // Build makes the overview of one or two sites. It never fails: what is not known is said to be

@@ -67,6 +67,7 @@ func one(ctx context.Context, s *site.Site, q Query) overview.SiteInput {
 	in.Classes = <-classes
 	if in.Answered {
 		in.Groups, in.Version = groups, version
+		in.Sort()
 	}
 	return in
 }

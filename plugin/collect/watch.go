@@ -6,6 +6,8 @@ package collect
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -162,8 +164,9 @@ func (k *siteKnown) take(in overview.SiteInput) {
 // list is the input as it is now.
 func (k *siteKnown) list() overview.SiteInput {
 	if !k.listed {
-		k.input.Groups, k.listed = make([]vgrv1.VolumeGroupReplication, 0, len(k.groups)), true
-		for _, g := range k.groups {
+		sorted := slices.SortedFunc(maps.Values(k.groups), overview.Compare)
+		k.input.Groups, k.listed = make([]vgrv1.VolumeGroupReplication, 0, len(sorted)), true
+		for _, g := range sorted {
 			k.input.Groups = append(k.input.Groups, *g)
 		}
 	}

@@ -27,7 +27,7 @@ func (o *Operator) announce(ctx context.Context, jobs []*Job, inputs []overview.
 			continue
 		}
 		for i, in := range inputs {
-			if g := find(in.Groups, j.Namespace, j.Name); in.Answered && g != nil {
+			if g := in.Group(j.Namespace, j.Name); in.Answered && g != nil {
 				all.Go(func() { o.event(ctx, j, i, g) })
 			}
 		}

@@ -58,7 +58,7 @@ func (o *Operator) leased(ctx context.Context, j *Job, inputs []overview.SiteInp
 	now := o.Clock.Now()
 	var want []int
 	for i, in := range inputs {
-		if in.Answered && find(in.Groups, j.Namespace, j.Name) != nil && (!j.lease.held[i] || now.Sub(j.lease.renewed) >= renewEvery) {
+		if in.Answered && in.Group(j.Namespace, j.Name) != nil && (!j.lease.held[i] || now.Sub(j.lease.renewed) >= renewEvery) {
 			want = append(want, i)
 		}
 	}

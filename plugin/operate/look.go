@@ -55,7 +55,7 @@ func (l *looks) take(seen looked, inputs []overview.SiteInput) {
 	for _, j := range l.reading {
 		j.busy, j.usage = false, &[2]*recovery.Usage{}
 		for i, in := range inputs {
-			if g := find(in.Groups, j.Namespace, j.Name); in.Answered && g != nil && seen[i] != nil {
+			if g := in.Group(j.Namespace, j.Name); in.Answered && g != nil && seen[i] != nil {
 				j.usage[i] = seen[i].Of(g)
 			}
 		}

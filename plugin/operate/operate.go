@@ -214,7 +214,7 @@ func versions(inputs []overview.SiteInput, j *Job) string {
 	var text []byte
 	for _, in := range inputs {
 		text = fmt.Append(text, in.Answered, " ")
-		if g := find(in.Groups, j.Namespace, j.Name); g != nil {
+		if g := in.Group(j.Namespace, j.Name); g != nil {
 			text = append(text, g.ResourceVersion...)
 		}
 	}
@@ -410,18 +410,9 @@ func Pair(inputs []overview.SiteInput, sites [2]*site.Site, clusters [2]string, 
 		s := recovery.Site{SiteRef: recovery.SiteRef{Name: sites[i].Name, Cluster: clusters[i]}, Answered: in.Answered, Trouble: in.Message, Now: clocks.now(i, in)}
 		s.Alive = in.Answered || in.Problem != overview.SiteUnreachable
 		if in.Answered {
-			s.Read(find(in.Groups, namespace, name))
+			s.Read(in.Group(namespace, name))
 		}
 		p.Sites[i] = s
 	}
 	return p
-}
-
-func find(groups []vgrv1.VolumeGroupReplication, namespace, name string) *vgrv1.VolumeGroupReplication {
-	for i := range groups {
-		if groups[i].Namespace == namespace && groups[i].Name == name {
-			return &groups[i]
-		}
-	}
-	return nil
 }
