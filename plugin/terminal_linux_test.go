@@ -49,8 +49,13 @@ func TestHostileTerminal(t *testing.T) {
 	b := newBench(t)
 	b.infest()
 	for _, args := range [][]string{
-		{"list", "-o", "jsonpath={.groups[*].sites[*].message}"}, {"list", "-o", "go-template={{range .groups}}{{(index .sites 0).message}}{{end}}"},
-		{"status", "-o", "json"}, {"status", "-o", "yaml"}, {"list"}, {"status"}, {"class", "list", "-o", "yaml"},
+		{"list", "-o", "jsonpath={.groups[*].sites[*].message}"},
+		{"list", "-o", "go-template={{range .groups}}{{(index .sites 0).message}}{{end}}"},
+		{"status", "-o", "json"},
+		{"status", "-o", "yaml"},
+		{"list"},
+		{"status"},
+		{"class", "list", "-o", "yaml"},
 	} {
 		reads, writes := pseudoTerminal(t)
 		said := make(chan string)

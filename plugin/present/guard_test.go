@@ -20,7 +20,7 @@ func TestScreen(t *testing.T) {
 		"\x1b]0;\x1b[31m\x07":     "\\u001b]0;\x1b[31m\\u0007",
 		"\x1b\x1b[0m":             "\\u001b\x1b[0m",
 		"\u009b31m":               `\u009b31m`,
-		"line\n\tline":            "line\n\tline",
+		"line\n\tmore":            "line\n\tmore",
 		"\U000e0041\u115f\u2029é": `\udb40\udc41\u115f\u2029é`,
 	} {
 		if got := present.Screen(text, true); got != want {
