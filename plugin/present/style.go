@@ -107,13 +107,14 @@ func (s Style) shorten(text string, limit int) string {
 		return ansi.Truncate(text, limit, "")
 	}
 	head := (room + 1) / 2
+	start := ansi.Truncate(text, head, "") + mark
 	cut := width - (room - head)
-	tail := ansi.TruncateLeft(text, cut, "")
-	for ansi.StringWidth(tail) > room-head { // a wide character was in the way
+	short := start + ansi.TruncateLeft(text, cut, "")
+	for ansi.StringWidth(short) > limit && cut < 2*width { // a wide character was in the way
 		cut++
-		tail = ansi.TruncateLeft(text, cut, "")
+		short = start + ansi.TruncateLeft(text, cut, "")
 	}
-	return ansi.Truncate(text, head, "") + mark + tail
+	return short
 }
 
 // table is rows of cells that may be coloured; widths are those of what is seen.
