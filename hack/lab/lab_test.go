@@ -157,7 +157,7 @@ func breakRequests(ctx context.Context, t *testing.T, l *lab.Lab) {
 		_, err := client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{})
 		return err
 	}
-	fault := lab.Fault{Kind: lab.FaultHTTP, Site: lab.East, HTTP: &httpfault.Fault{Code: 503, Path: "/api/v1/namespaces"}}
+	fault := lab.Fault{Kind: lab.FaultHTTP, Site: lab.East, HTTP: &httpfault.Fault{Codes: []int{503}, Path: "/api/v1/namespaces"}}
 	if err := l.Inject(ctx, fault); err != nil {
 		t.Fatal(err)
 	}

@@ -96,18 +96,18 @@ func newSlow(s *session) *cobra.Command {
 func newHTTP(s *session) *cobra.Command {
 	f, process := httpfault.Fault{}, ""
 	var codes []string
-	for _, code := range httpfault.Codes() {
+	for _, code := range httpfault.Statuses() {
 		codes = append(codes, strconv.Itoa(code))
 	}
 	cmd := &cobra.Command{
-		Use:   "http SITE CODE",
+		Use:   "http SITE CODE[,CODE…]",
 		Short: "Let requests to a site's API fail or hang",
 		Long: `Let requests to a site's API fail or hang: those from outside, or with --process those of our
-controller. CODE is one of ` + strings.Join(codes, ", ") + `, or HANG until the client gives up,
-or OK to clear it. It takes the place of what was set before.`,
+controller. CODE is one of ` + strings.Join(codes, ", ") + `; several are answered in turn. HANG is
+no answer until the client gives up, OK clears it. It takes the place of what was set before.`,
 		Example: `  lab fault http west 503 --every 3
   lab fault http east 500 --method PATCH --path /apis/replication.unified.io/ --late
-  lab fault http east 429 --every 3 --process controller
+  lab fault http east 429,500,503 --every 3 --process controller
   lab fault http west OK`,
 		Args: cobra.ExactArgs(2),
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
@@ -120,11 +120,13 @@ or OK to clear it. It takes the place of what was set before.`,
 			fault := f
 			what := strings.ToUpper(args[1])
 			if what != "OK" && what != driver.Hang {
-				code, err := strconv.Atoi(what)
-				if err != nil || code == 0 {
-					return fmt.Errorf("%q is neither one of %s nor HANG nor OK", args[1], strings.Join(codes, ", "))
+				for word := range strings.SplitSeq(what, ",") {
+					code, err := strconv.Atoi(word)
+					if err != nil {
+						return fmt.Errorf("%q is neither one of %s nor HANG nor OK", word, strings.Join(codes, ", "))
+					}
+					fault.Codes = append(fault.Codes, code)
 				}
-				fault.Code = code
 			}
 			return s.set(cmd, lab.Fault{Kind: lab.FaultHTTP, Site: args[0], HTTP: &fault, Process: process}, what != "OK")
 		},

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -21,8 +22,9 @@ import (
 
 // Fault says which requests go wrong, and how.
 type Fault struct {
-	// Code is the status that is answered, one of Codes; 0 is no answer until the client gives up.
-	Code int `json:"code,omitempty"`
+	// Codes are the statuses that are answered, in turn, each one of Statuses; without one there is no
+	// answer until the client gives up.
+	Codes []int `json:"codes,omitempty"`
 	// Every n-th of the requests that match is hit; each of them when 0. Counted and not drawn, so that
 	// a test sees the same in every run.
 	Every int `json:"every,omitempty"`
@@ -43,8 +45,8 @@ var answers = map[int]func() *apierrors.StatusError{
 
 const reason = "broken by the lab"
 
-// Codes are the statuses that can be answered.
-func Codes() []int {
+// Statuses are those that can be answered.
+func Statuses() []int {
 	var codes []int
 	for code := range answers {
 		codes = append(codes, code)
@@ -55,8 +57,10 @@ func Codes() []int {
 
 // Validate says what is wrong with a fault.
 func (f Fault) Validate() error {
-	if f.Code != 0 && answers[f.Code] == nil {
-		return fmt.Errorf("no answer %d; there are %v", f.Code, Codes())
+	for _, code := range f.Codes {
+		if answers[code] == nil {
+			return fmt.Errorf("no answer %d; there are %v", code, Statuses())
+		}
 	}
 	if f.Every < 0 {
 		return fmt.Errorf("every %d requests: it must not be negative", f.Every)
@@ -80,8 +84,8 @@ func (f Fault) String() string {
 		which += " under " + f.Path
 	}
 	how := "is not answered"
-	if f.Code != 0 {
-		how = fmt.Sprintf("is answered with %d", f.Code)
+	if len(f.Codes) > 0 {
+		how = "is answered with " + strings.Trim(fmt.Sprint(f.Codes), "[]")
 	}
 	if f.Late {
 		how = "is carried out and " + how
@@ -93,20 +97,38 @@ func (f Fault) matches(r *http.Request) bool {
 	return (f.Method == "" || strings.EqualFold(f.Method, r.Method)) && strings.HasPrefix(r.URL.Path, f.Path)
 }
 
+// mishap is what happens to one request.
+type mishap struct {
+	// code is 0 for silence.
+	code int
+	late bool
+}
+
 // answer is what is sent instead of the server's.
-func (f Fault) answer(r *http.Request) *http.Response {
-	status := answers[f.Code]().Status()
+func (m mishap) answer() (http.Header, []byte) {
+	status := answers[m.code]().Status()
 	status.TypeMeta = metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}
 	body, _ := json.Marshal(status) // has nothing that cannot be encoded
-	header := http.Header{"Content-Type": {"application/json"}}
+	header := http.Header{"Content-Type": {"application/json"}, "Content-Length": {strconv.Itoa(len(body))}}
 	if d := status.Details; d != nil && d.RetryAfterSeconds > 0 {
 		header.Set("Retry-After", strconv.Itoa(int(d.RetryAfterSeconds)))
 	}
-	return &http.Response{
-		StatusCode: f.Code, Status: fmt.Sprintf("%d %s", f.Code, http.StatusText(f.Code)), Header: header,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)), Request: r,
-	}
+	return header, body
+}
+
+// write answers a request.
+func (m mishap) write(w http.ResponseWriter) {
+	header, body := m.answer()
+	maps.Copy(w.Header(), header)
+	w.WriteHeader(m.code)
+	_, _ = w.Write(body) // the client may have gone
+}
+
+// replace takes the place of the server's answer, whose body was closed.
+func (m mishap) replace(response *http.Response) {
+	header, body := m.answer()
+	response.StatusCode, response.Status = m.code, fmt.Sprintf("%d %s", m.code, http.StatusText(m.code))
+	response.Header, response.ContentLength, response.Body = header, int64(len(body)), io.NopCloser(bytes.NewReader(body))
 }
 
 // plan is the fault that is set, with its count.
@@ -123,8 +145,8 @@ func (p *plan) set(f *Fault) {
 	p.fault, p.seen, p.hits = f, 0, 0
 }
 
-// hit returns what shall go wrong with a request; nil for nothing.
-func (p *plan) hit(r *http.Request) *Fault {
+// hit returns what shall happen to a request; nil for nothing.
+func (p *plan) hit(r *http.Request) *mishap {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.fault == nil || !p.fault.matches(r) {
@@ -133,7 +155,10 @@ func (p *plan) hit(r *http.Request) *Fault {
 	if p.seen++; p.seen%max(p.fault.Every, 1) != 0 {
 		return nil
 	}
+	m := &mishap{late: p.fault.Late}
+	if n := len(p.fault.Codes); n > 0 {
+		m.code = p.fault.Codes[p.hits%n]
+	}
 	p.hits++
-	f := *p.fault
-	return &f
+	return m
 }

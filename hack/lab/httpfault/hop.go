@@ -130,29 +130,21 @@ func (h *Hop) handler(users map[string]http.Handler) http.Handler {
 			http.Error(w, "no such user", http.StatusUnauthorized)
 			return
 		}
-		f := h.plan.hit(r)
+		m := h.plan.hit(r)
 		switch {
-		case f == nil:
-		case f.Late:
-			r = r.WithContext(context.WithValue(r.Context(), lateKey{}, f))
-		case f.Code == 0:
+		case m == nil:
+		case m.late:
+			r = r.WithContext(context.WithValue(r.Context(), lateKey{}, m))
+		case m.code == 0:
 			_, _ = io.Copy(io.Discard, r.Body) // else a client that goes is not noticed
 			<-r.Context().Done()
 			return
 		default:
-			write(w, f.answer(r))
+			m.write(w)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-func write(w http.ResponseWriter, response *http.Response) {
-	for key, values := range response.Header {
-		w.Header()[key] = values
-	}
-	w.WriteHeader(response.StatusCode)
-	_, _ = io.Copy(w, response.Body) // the client may have gone
 }
 
 // forward hands requests on as one user; what a watch tells goes through at once.
@@ -166,16 +158,16 @@ func forward(upstream string, transport http.RoundTripper) http.Handler {
 		},
 		ModifyResponse: func(response *http.Response) error {
 			r := response.Request
-			f, late := r.Context().Value(lateKey{}).(*Fault)
+			m, late := r.Context().Value(lateKey{}).(*mishap)
 			if !late {
 				return nil
 			}
 			response.Body.Close()
-			if f.Code == 0 {
+			if m.code == 0 {
 				<-r.Context().Done()
 				return errors.New("the client has given up")
 			}
-			*response = *f.answer(r)
+			m.replace(response)
 			return nil
 		},
 		// A server that is gone breaks the connection, as it does without a hop.

@@ -124,7 +124,7 @@ func TestThrough(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			for _, user := range []string{"ann", "ben"} {
-				response, said := w.do(w.client(user, http2), http.MethodPost, "/api?limit=1", "hello")
+				response, said := w.do(w.client(user, http2), http.MethodPost, "/api?limit=1", "hello") //nolint:bodyclose // do has closed it
 				if want := user + " POST /api?limit=1 hello\n"; response.Proto != name || said != want {
 					t.Errorf("%s: %q, want %q", response.Proto, said, want)
 				}
@@ -164,14 +164,14 @@ func TestAnswers(t *testing.T) {
 		429: metav1.StatusReasonTooManyRequests, 500: metav1.StatusReasonInternalError,
 		503: metav1.StatusReasonServiceUnavailable, 504: metav1.StatusReasonTimeout,
 	}
-	if codes := httpfault.Codes(); len(codes) != len(want) {
+	if codes := httpfault.Statuses(); len(codes) != len(want) {
 		t.Errorf("codes %v", codes)
 	}
 	for code, reason := range want {
 		for _, late := range []bool{false, true} {
 			t.Run(fmt.Sprint(code, " late ", late), func(t *testing.T) {
 				w := newWorld(t)
-				must(t, w.hop.Set(httpfault.Fault{Code: code, Late: late}))
+				must(t, w.hop.Set(httpfault.Fault{Codes: []int{code}, Late: late}))
 				response, body := w.do(w.client("ann", true), http.MethodPost, "/api", "hello")
 				var status metav1.Status
 				must(t, json.Unmarshal([]byte(body), &status))
@@ -193,10 +193,10 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestEvery: of the requests that match, each n-th is hit.
+// TestEvery: of the requests that match, each n-th is hit, with one status after the other.
 func TestEvery(t *testing.T) {
 	w := newWorld(t)
-	must(t, w.hop.Set(httpfault.Fault{Code: 503, Every: 3, Method: "get", Path: "/apis/"}))
+	must(t, w.hop.Set(httpfault.Fault{Codes: []int{503, 429}, Every: 3, Method: "get", Path: "/apis/"}))
 	client := w.client("ann", true)
 	var got []int
 	for range 6 {
@@ -208,7 +208,7 @@ func TestEvery(t *testing.T) {
 		response, _ := w.do(client, http.MethodGet, "/apis/a", "")
 		got = append(got, response.StatusCode)
 	}
-	if fmt.Sprint(got) != "[200 200 503 200 200 503]" || w.hop.Hits() != 2 {
+	if fmt.Sprint(got) != "[200 200 503 200 200 429]" || w.hop.Hits() != 2 {
 		t.Errorf("%v with %d hits", got, w.hop.Hits())
 	}
 }
@@ -259,7 +259,7 @@ func TestServerGone(t *testing.T) {
 
 func TestInvalid(t *testing.T) {
 	w := newWorld(t)
-	for _, f := range []httpfault.Fault{{Code: 200}, {Code: 500, Every: -1}, {Code: 500, Path: "api"}} {
+	for _, f := range []httpfault.Fault{{Codes: []int{200}}, {Codes: []int{500}, Every: -1}, {Codes: []int{500}, Path: "api"}} {
 		if err := w.hop.Set(f); err == nil || w.hop.Fault() != nil {
 			t.Errorf("%+v is accepted", f)
 		}
