@@ -6,7 +6,6 @@ package site
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -159,47 +158,45 @@ func (holding) RoundTrip(r *http.Request) (*http.Response, error) {
 // TestPunctual: only the beginning of an answer is bounded, and a silence is no timeout that client-go
 // would try again.
 func TestPunctual(t *testing.T) {
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://host/api", nil)
-	if err != nil {
-		t.Fatal(err)
+	bound := 50 * time.Millisecond
+	ask := func(ctx context.Context, p punctual, answered func(*http.Response)) error {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://host/api", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := p.RoundTrip(r)
+		if err != nil {
+			return err
+		}
+		answered(resp)
+		return resp.Body.Close()
 	}
-	resp, err := punctual{silence{}, time.Millisecond}.RoundTrip(r)
-	if err == nil {
-		resp.Body.Close()
-		t.Fatal("silence was an answer")
-	}
+	nothing := func(*http.Response) { t.Error("silence was an answer") }
 	var timeout interface{ Timeout() bool }
-	if err.Error() != "no answer within 1ms" || errors.As(err, &timeout) {
+	if err := ask(t.Context(), punctual{silence{}, bound}, nothing); err == nil || err.Error() != "no answer within 50ms" || errors.As(err, &timeout) {
 		t.Errorf("%T %v", err, err)
 	}
-	bound := 50 * time.Millisecond
-	resp, err = punctual{holding{}, bound}.RoundTrip(r)
-	if err != nil {
-		t.Fatal(err)
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	if err := ask(stopped, punctual{silence{}, time.Hour}, nothing); !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: %v", err)
 	}
 	read := make(chan error)
-	go func() {
-		_, err := resp.Body.Read(make([]byte, 1))
-		read <- err
-	}()
-	select { // much longer than the bound
-	case err := <-read:
-		t.Errorf("a watch was ended: %v", err)
-	case <-time.After(4 * bound):
-		if err := resp.Body.Close(); err != nil {
-			t.Error(err)
+	err := ask(t.Context(), punctual{holding{}, bound}, func(resp *http.Response) {
+		go func() {
+			_, err := resp.Body.Read(make([]byte, 1))
+			read <- err
+		}()
+		select { // much longer than the bound
+		case err := <-read:
+			t.Errorf("a watch was ended: %v", err)
+		case <-time.After(4 * bound):
 		}
-		if err := <-read; err == nil {
-			t.Error("the end of a watch is no error")
-		}
+	})
+	if err != nil {
+		t.Error(err)
 	}
-	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(fmt.Errorf("stopped"))
-	resp, err = punctual{silence{}, time.Hour}.RoundTrip(r.WithContext(ctx))
-	if err == nil {
-		resp.Body.Close()
-	}
-	if !errors.Is(err, context.Canceled) {
-		t.Errorf("interrupted: %v", err)
+	if err := <-read; err == nil {
+		t.Error("the end of a watch is no error")
 	}
 }

@@ -36,8 +36,12 @@ func (s *Site) Page(ctx context.Context, resource schema.GroupVersionResource, n
 	if err != nil {
 		return err
 	}
-	body, err := c.Get().AbsPath("/apis", resource.Group, resource.Version).Namespace(namespace).Resource(resource.Resource).
-		VersionedParams(&o, metav1.ParameterCodec).Do(ctx).Raw()
+	answer := c.Get().AbsPath("/apis", resource.Group, resource.Version).Namespace(namespace).Resource(resource.Resource).
+		VersionedParams(&o, metav1.ParameterCodec).Do(ctx)
+	if err := answer.Error(); err != nil { // in the server's words, which Raw does not read
+		return err
+	}
+	body, err := answer.Raw()
 	if err != nil {
 		return err
 	}
