@@ -90,7 +90,7 @@ func TestFailoverHangs(t *testing.T) {
 }
 
 // TestFailoverRestarts: API servers and controllers of both sites crash while groups move. The same
-// run sees it through.
+// run sees it through. Who only looks is told what is not known.
 func TestFailoverRestarts(t *testing.T) {
 	// In a lab of their own: an API server that has just started refuses what it will allow a moment
 	// later, and other tests count refusals.
@@ -123,6 +123,7 @@ func TestFailoverRestarts(t *testing.T) {
 			s.whole(lab.West, lab.East)
 		})
 	}
+	t.Run("watched", func(t *testing.T) { serverRestarts(t, w) })
 }
 
 // TestFailoverBroken: the link, or a site, goes while the source is demoted. Nothing is promoted on
