@@ -66,10 +66,14 @@ func (b *bench) read(ctx context.Context) (results []result, err error) {
 
 // sizes are a tenth of what was asked for and all of it, to see how figures grow.
 func sizes(groups int) []int {
-	if groups < 100 {
+	switch {
+	case groups <= 0:
+		return nil
+	case groups < 100:
 		return []int{groups}
+	default:
+		return []int{groups / 10, groups}
 	}
-	return []int{groups / 10, groups}
 }
 
 func (b *bench) small(l *lab.Lab, g load.Groups) []comparison {
