@@ -33,7 +33,7 @@ func (b *bench) screen(ctx context.Context) (results []result, err error) {
 	}
 	for _, n := range sizes(b.groups) {
 		many := load.Groups{Namespace: "many", Groups: n, Volumes: b.volumes}
-		if err := many.Make(ctx, sites); err != nil {
+		if err := many.Fill(ctx, sites, [2]string{l.Site(lab.East).Store(), l.Site(lab.West).Store()}); err != nil {
 			return results, err
 		}
 		b.say("screen over %d groups", n)

@@ -226,6 +226,9 @@ func (s *Site) ControllerConfig() *rest.Config { return s.plane.controllerConfig
 // ControllerMetrics is the address of our controller's metrics endpoint.
 func (s *Site) ControllerMetrics() string { return s.plane.controllerMetrics() }
 
+// Store is the address of etcd, for who fills it faster than the API server would.
+func (s *Site) Store() string { return "http://" + local(s.plane.ports.etcd) }
+
 // Processes returns the state of each process.
 func (s *Site) Processes() []process.State {
 	var states []process.State
