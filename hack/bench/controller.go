@@ -4,9 +4,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,8 +59,26 @@ type sample struct {
 	at                     time.Time
 	ours, peer             usage
 	oursWrites, peerWrites float64
+	// kinds are our writes by what they write.
+	kinds map[string]float64
 	// oursRequests are all but leases; the csi-addons manager serves no such count here.
 	oursRequests float64
+}
+
+func ours(w lab.AuditEvent) bool {
+	return strings.HasSuffix(w.User, ":vgr-controller") && w.Resource != "leases"
+}
+
+// wrote says what our controller has written since, most first.
+func (s sample) wrote(since sample, per float64) string {
+	var all []string
+	kinds := slices.SortedFunc(maps.Keys(s.kinds), func(a, b string) int { return cmp.Compare(s.kinds[b], s.kinds[a]) })
+	for _, kind := range kinds {
+		if n := s.kinds[kind] - since.kinds[kind]; n > 0 {
+			all = append(all, fmt.Sprintf("%s %.3g", kind, n/per))
+		}
+	}
+	return strings.Join(all, ", ")
 }
 
 func (c *controlled) sample(ctx context.Context) (sample, error) {
@@ -73,11 +94,13 @@ func (c *controlled) sample(ctx context.Context) (sample, error) {
 	if err != nil {
 		return s, err
 	}
+	s.kinds = map[string]float64{}
 	for _, w := range writes {
 		switch {
 		case w.Resource == "leases":
-		case strings.HasSuffix(w.User, ":vgr-controller"):
+		case ours(w):
 			s.oursWrites++
+			s.kinds[strings.TrimSuffix(w.Verb+" "+w.Resource+"."+w.Group+"/"+w.Subresource, "/")]++
 		case strings.HasSuffix(w.User, ":csi-addons-controller-manager"):
 			s.peerWrites++
 		}
@@ -124,7 +147,7 @@ func (c *controlled) create(ctx context.Context) (result, error) {
 		compared("writes for each group", "", per(after.oursWrites-before.oursWrites), per(after.peerWrites-before.peerWrites)),
 		{Measure: "requests for each group", Ours: per(after.oursRequests - before.oursRequests)},
 	}
-	r.Notes = []string{fmt.Sprintf("creating the groups took %.1f s of it", created.Seconds()), "memory is that of the whole process, with what it had before"}
+	r.Notes = []string{"our writes for each group: " + after.wrote(before, float64(n)), fmt.Sprintf("creating the groups took %.1f s of it", created.Seconds()), "memory is that of the whole process, with what it had before"}
 	return r, nil
 }
 
@@ -186,16 +209,7 @@ func (c *controlled) restart(ctx context.Context) (result, error) {
 	if err := c.site.StopProc(ctx, lab.Controller); err != nil {
 		return r, err
 	}
-	writes := func() (n float64, err error) {
-		all, err := c.site.Writes()
-		for _, w := range all {
-			if strings.HasSuffix(w.User, ":vgr-controller") && w.Resource != "leases" {
-				n++
-			}
-		}
-		return n, err
-	}
-	before, err := writes()
+	before, err := c.site.Writes()
 	if err != nil {
 		return r, err
 	}
@@ -207,14 +221,22 @@ func (c *controlled) restart(ctx context.Context) (result, error) {
 	if err != nil {
 		return r, err
 	}
-	after, err := writes()
+	after, err := c.site.Writes()
 	if err != nil {
 		return r, err
 	}
+	writes := 0
+	for _, w := range after[len(before):] {
+		if ours(w) {
+			writes++
+			r.Notes = append(r.Notes, fmt.Sprintf("%s %s %s/%s %s by itself", w.Verb, w.Resource, w.Namespace, w.Name, w.Subresource))
+		}
+	}
+	r.Notes = r.Notes[:min(len(r.Notes), 5)]
 	u, err := process(c.site, lab.Controller)
 	r.Rows = []row{
 		{Measure: "until caught up", Unit: "s", Ours: took.Seconds()},
-		{Measure: "writes", Ours: after - before},
+		{Measure: "writes", Ours: float64(writes)},
 		{Measure: "CPU", Unit: "s", Ours: u.cpu.Seconds()},
 		{Measure: "peak memory", Unit: "MB", Ours: u.peak / 1e6},
 		{Measure: "peak memory for each group", Unit: "kB", Ours: u.peak / 1e3 / float64(c.reconciled)},

@@ -6,6 +6,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -36,14 +37,14 @@ type bench struct {
 }
 
 type options struct {
-	only              string
-	root, json        string
-	runs              int
-	groups, volumes   int
-	reconciled, moved int
-	changes           int
-	watched, idle     time.Duration
-	controller        string
+	only                       string
+	pluginFile, controllerFile string
+	root, json                 string
+	runs                       int
+	groups, volumes            int
+	reconciled, moved          int
+	changes                    int
+	watched, idle              time.Duration
 }
 
 // scenario is one part of the benchmark.
@@ -74,6 +75,8 @@ func main() {
 	flag.StringVar(&b.only, "only", strings.Join(names, ","), "scenarios to run")
 	flag.StringVar(&b.root, "root", "..", "directory of the project")
 	flag.StringVar(&b.json, "json", "", "file for the figures as JSON")
+	flag.StringVar(&b.pluginFile, "plugin", "", "kubectl-vgr to measure instead of the one here, such as one of before")
+	flag.StringVar(&b.controllerFile, "controller", "", "vgr-controller to measure instead of the one here")
 	flag.IntVar(&b.runs, "runs", 5, "counted runs of each command")
 	flag.IntVar(&b.groups, "groups", 10000, "groups on each site that are read")
 	flag.IntVar(&b.volumes, "volumes", 5, "volumes of each group")
@@ -154,12 +157,12 @@ func (b *bench) build(ctx context.Context, dir, out, what string, flags ...strin
 func (b *bench) start(ctx context.Context, controller bool) (*lab.Lab, error) {
 	o := lab.Options{Assets: &b.assets, Log: b.log}
 	if controller {
-		o.ControllerBinary = filepath.Join(b.bin, "vgr-controller")
+		o.ControllerBinary = cmp.Or(b.controllerFile, filepath.Join(b.bin, "vgr-controller"))
 	}
 	return lab.Start(ctx, o)
 }
 
-func (b *bench) plugin() string  { return filepath.Join(b.bin, "kubectl-vgr") }
+func (b *bench) plugin() string  { return cmp.Or(b.pluginFile, filepath.Join(b.bin, "kubectl-vgr")) }
 func (b *bench) kubectl() string { return b.assets.Path(assets.Kubectl) }
 
 // env is that of all commands: what one would have on a terminal of 200 columns.
