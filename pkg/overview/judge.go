@@ -54,7 +54,7 @@ func splitBrain(g Group, _ []SiteInput) *Verdict {
 
 // takeBack is the command for a site that was given up.
 func takeBack(g Group, site string) string {
-	return fmt.Sprintf("kubectl vgr failback %s -n %s --to %s --discard-site %s discards what it alone has", g.Name, g.Namespace, site, site)
+	return fmt.Sprintf("kubectl vgr failback %s -n %s --to %s --discard-site %s discards what it alone has", g.Name, g.Namespace, recovery.Word(site), recovery.Word(site))
 }
 
 // noPrimary is true only when both sites were seen and neither wants to become primary.
@@ -157,7 +157,7 @@ func resyncing(g Group, _ []SiteInput) *Verdict {
 		if s.Desired == vgrv1.Resync {
 			return &Verdict{
 				Level: Warning, Headline: Resyncing, Message: fmt.Sprintf("%s: %s", s.Site, s.Ready.Message),
-				Next: fmt.Sprintf("kubectl vgr demote %s -n %s --context %s ends the resync", g.Name, g.Namespace, s.Site),
+				Next: fmt.Sprintf("kubectl vgr demote %s -n %s --context %s ends the resync", g.Name, g.Namespace, recovery.Word(s.Site)),
 			}
 		}
 	}

@@ -6,6 +6,7 @@ package recovery
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -258,21 +259,30 @@ func (n *next) fail(s Step, next, format string, args ...any) *Decision {
 
 // GoOn is the command that goes on with the operation.
 func (op *Operation) GoOn(namespace, name string) string {
-	verb, more := "failover", ""
+	verb, more, to := "failover", "", Word(op.To.Name)
 	switch {
 	case op.Aborting:
 		more = " --abort"
 	case op.Kind == Unplanned:
-		more = fmt.Sprintf(" --to %s --unplanned --accept-data-loss %s", op.To.Name, op.Accepted)
+		more = fmt.Sprintf(" --to %s --unplanned --accept-data-loss %s", to, op.Accepted)
 	case op.Kind == Failback:
-		verb, more = "failback", " --to "+op.To.Name
+		verb, more = "failback", " --to "+to
 		if op.Discard {
-			more += " --discard-site " + op.To.Name
+			more += " --discard-site " + to
 		}
 	default:
-		more = " --to " + op.To.Name
+		more = " --to " + to
 	}
 	return fmt.Sprintf("kubectl vgr %s %s -n %s%s goes on", verb, name, namespace, more)
+}
+
+// Word is a text as one word of a shell command: what a journal says is to be typed by an administrator.
+func Word(text string) string {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:@%+="
+	if text != "" && strings.Trim(text, plain) == "" {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
 // AbortCommand takes the operation back; empty when that is not possible any more.

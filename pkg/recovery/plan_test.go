@@ -338,3 +338,15 @@ func TestStarted(t *testing.T) {
 		t.Errorf("the journal says that it started at %s", got)
 	}
 }
+
+// TestWord: a name from a journal cannot become a second command where somebody pastes it.
+func TestWord(t *testing.T) {
+	for text, want := range map[string]string{
+		"west": "west", "arn:aws:eks:eu-1:1:cluster/west": "arn:aws:eks:eu-1:1:cluster/west", "": "''",
+		"a; rm -rf ~": "'a; rm -rf ~'", "$(id)": "'$(id)'", "it's": `'it'\''s'`, "a b": "'a b'", "x;y": "'x;y'",
+	} {
+		if got := recovery.Word(text); got != want {
+			t.Errorf("%q is %s, want %s", text, got, want)
+		}
+	}
+}
