@@ -34,7 +34,8 @@ func LeaseName(group string) string { return "vgr-" + group }
 
 // lease is the job's hold on both sites.
 type lease struct {
-	held    [2]bool
+	// objects are the Leases as we wrote them; nil where the job holds none.
+	objects [2]*coordinationv1.Lease
 	renewed time.Time
 	waits   [2]waiting
 }
@@ -58,7 +59,7 @@ func (o *Operator) leased(ctx context.Context, j *Job, inputs []overview.SiteInp
 	now := o.Clock.Now()
 	var want []int
 	for i, in := range inputs {
-		if in.Answered && in.Group(j.Namespace, j.Name) != nil && (!j.lease.held[i] || now.Sub(j.lease.renewed) >= renewEvery) {
+		if in.Answered && in.Group(j.Namespace, j.Name) != nil && (j.lease.objects[i] == nil || now.Sub(j.lease.renewed) >= renewEvery) {
 			want = append(want, i)
 		}
 	}
@@ -86,13 +87,13 @@ func (o *Operator) holdAll(ctx context.Context, j *Job, l *lease, want []int) (a
 	errs := make([]error, 2)
 	var renewing sync.WaitGroup
 	for _, i := range want {
-		if l.held[i] {
+		if l.objects[i] != nil {
 			renewing.Go(func() { errs[i] = o.hold(ctx, j, l, i) })
 		}
 	}
 	renewing.Wait()
 	for _, i := range want {
-		if errs[i] == nil && !l.held[i] {
+		if errs[i] == nil && l.objects[i] == nil {
 			errs[i] = o.hold(ctx, j, l, i)
 		}
 		if errs[i] != nil {
@@ -102,8 +103,7 @@ func (o *Operator) holdAll(ctx context.Context, j *Job, l *lease, want []int) (a
 	return 0, nil
 }
 
-// hold takes or renews the Lease on one site. Of a Lease that somebody else holds it first learns
-// whether it is being renewed.
+// hold takes or renews the Lease on one site, by one request unless somebody else has one there, or had.
 func (o *Operator) hold(ctx context.Context, j *Job, l *lease, i int) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
@@ -111,39 +111,58 @@ func (o *Operator) hold(ctx context.Context, j *Job, l *lease, i int) error {
 	if err != nil {
 		return err
 	}
-	l.held[i] = false
-	obj := &coordinationv1.Lease{}
-	key := client.ObjectKey{Namespace: j.Namespace, Name: LeaseName(j.Name)}
-	err = c.Get(ctx, key, obj)
-	if client.IgnoreNotFound(err) != nil {
-		return err
+	obj := l.objects[i]
+	l.objects[i] = nil
+	if obj == nil {
+		obj = o.signed(j, &coordinationv1.Lease{}, o.Sites[i].Now())
+		err = c.Create(ctx, obj, site.FieldManager)
+	} else {
+		obj = o.signed(j, obj.DeepCopy(), o.Sites[i].Now())
+		err = c.Update(ctx, obj, site.FieldManager) // with the resourceVersion that was written last
 	}
-	missing := apierrors.IsNotFound(err)
+	if apierrors.IsAlreadyExists(err) || apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		obj, err = o.takeOver(ctx, c, j, l, i)
+	}
+	if err == nil {
+		l.objects[i] = obj
+	}
+	return err
+}
+
+// takeOver takes a Lease that was there before. Of one that somebody else holds it first learns whether it is
+// being renewed.
+func (o *Operator) takeOver(ctx context.Context, c client.Client, j *Job, l *lease, i int) (*coordinationv1.Lease, error) {
+	obj := &coordinationv1.Lease{}
+	err := c.Get(ctx, client.ObjectKey{Namespace: j.Namespace, Name: LeaseName(j.Name)}, obj)
+	if client.IgnoreNotFound(err) != nil {
+		return nil, err
+	}
 	now := o.Sites[i].Now()
-	holder := ptr.Deref(obj.Spec.HolderIdentity, "")
-	if !missing && holder != "" && holder != o.Holder {
+	if apierrors.IsNotFound(err) {
+		obj = o.signed(j, obj, now)
+		return obj, c.Create(ctx, obj, site.FieldManager)
+	}
+	if holder := ptr.Deref(obj.Spec.HolderIdentity, ""); holder != "" && holder != o.Holder {
 		if err := l.waits[i].look(o.Sites[i].Name, holder, obj, now); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	obj.Namespace, obj.Name = key.Namespace, key.Name
+	obj = o.signed(j, obj, now)
+	return obj, c.Update(ctx, obj, site.FieldManager) // with the resourceVersion that was read
+}
+
+// signed is a Lease in our name.
+func (o *Operator) signed(j *Job, obj *coordinationv1.Lease, now time.Time) *coordinationv1.Lease {
+	obj.Namespace, obj.Name = j.Namespace, LeaseName(j.Name)
 	obj.Labels = map[string]string{vgrv1.LabelManagedBy: vgrv1.ManagedByPlugin, vgrv1.LabelGroup: j.Name}
-	if holder != o.Holder {
+	if ptr.Deref(obj.Spec.HolderIdentity, "") != o.Holder {
 		obj.Spec.AcquireTime = new(metav1.NewMicroTime(now))
 		obj.Spec.LeaseTransitions = new(ptr.Deref(obj.Spec.LeaseTransitions, 0) + 1)
 	}
 	obj.Spec.HolderIdentity = new(o.Holder)
 	obj.Spec.LeaseDurationSeconds = new(int32(leaseDuration.Seconds()))
 	obj.Spec.RenewTime = new(metav1.NewMicroTime(now))
-	if missing {
-		err = c.Create(ctx, obj, site.FieldManager)
-	} else {
-		err = c.Update(ctx, obj, site.FieldManager) // with the resourceVersion that was read
-	}
-	if err == nil {
-		l.held[i] = true
-	}
-	return err
+	return obj
 }
 
 // look returns nil when the Lease of somebody else has expired.
@@ -171,7 +190,7 @@ func (o *Operator) release(ctx context.Context, jobs []*Job) {
 	var all sync.WaitGroup
 	for _, j := range jobs {
 		for i := range o.Sites {
-			if j.lease == nil || !j.lease.held[i] {
+			if j.lease == nil || j.lease.objects[i] == nil {
 				continue
 			}
 			all.Go(func() { o.letGo(ctx, j, i) })
@@ -180,15 +199,12 @@ func (o *Operator) release(ctx context.Context, jobs []*Job) {
 	all.Wait()
 }
 
-// letGo deletes a Lease if it is still ours. One that cannot be deleted expires.
+// letGo deletes a Lease if it is still as we wrote it. One that cannot be deleted expires.
 func (o *Operator) letGo(ctx context.Context, j *Job, i int) {
 	c, err := o.Sites[i].Client()
 	if err != nil {
 		return
 	}
-	var obj coordinationv1.Lease
-	if c.Get(ctx, client.ObjectKey{Namespace: j.Namespace, Name: LeaseName(j.Name)}, &obj) != nil || ptr.Deref(obj.Spec.HolderIdentity, "") != o.Holder {
-		return
-	}
-	_ = c.Delete(ctx, &obj, client.Preconditions{UID: &obj.UID, ResourceVersion: &obj.ResourceVersion})
+	obj := j.lease.objects[i]
+	_ = c.Delete(ctx, obj, client.Preconditions{UID: &obj.UID, ResourceVersion: &obj.ResourceVersion})
 }
