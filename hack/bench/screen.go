@@ -68,7 +68,7 @@ func (b *bench) watch(ctx context.Context, l *lab.Lab, sites load.Sites, many lo
 	pause(ctx, 3*time.Second) // the watches are opened
 	quiet, err := t.spend(ctx, b.watched/3, nil)
 	if err != nil {
-		return r, err
+		return r, fmt.Errorf("at rest: %w", err)
 	}
 	add("at rest: CPU", "% of one core", quiet.cpu)
 	add("at rest: key to frame, median", "ms", median(quiet.keys))
@@ -143,7 +143,7 @@ func (t *terminal) read() {
 // wait waits until a text is written to the terminal behind what was looked at before, and returns how long
 // that is after the start, or after then.
 func (t *terminal) wait(ctx context.Context, text string, then time.Duration) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	for {
 		t.mu.Lock()
@@ -157,7 +157,10 @@ func (t *terminal) wait(ctx context.Context, text string, then time.Duration) (t
 		}
 		select {
 		case <-ctx.Done():
-			return 0, fmt.Errorf("no %q on the terminal: %w", text, ctx.Err())
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			u, err := usageOf(t.cmd.Process.Pid)
+			return 0, fmt.Errorf("no %q on the terminal of a program that has used %s of CPU time (%v): %w\n%q", text, u.cpu, err, ctx.Err(), t.text.Bytes()[max(0, t.text.Len()-2000):])
 		case <-t.more:
 		}
 	}
@@ -227,9 +230,9 @@ func (t *terminal) press(ctx context.Context) (time.Duration, error) {
 }
 
 func (t *terminal) close() {
-	_, _ = t.tty.Write([]byte("q")) // it ends with its terminal in any case
+	_, _ = t.tty.Write([]byte("q"))
+	_ = t.tty.Close() // what has no terminal ends
 	_ = t.cmd.Wait()
-	_ = t.tty.Close()
 }
 
 func pause(ctx context.Context, d time.Duration) {

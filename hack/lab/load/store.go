@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 )
 
 // A pattern is the first group, which the API server has stored itself.
@@ -45,17 +46,13 @@ func (l Groups) copies(ctx context.Context, store etcd) error {
 	if err := json.Unmarshal([]byte(text), &stored); err != nil {
 		return err
 	}
-	const together = 100 // etcd takes 128 in one transaction
-	for from := 1; from < l.Groups; from += together {
-		puts := map[string]string{}
-		for n := from; n < min(from+together, l.Groups); n++ {
-			puts[key(n)] = strings.NewReplacer(l.Name(pattern), l.Name(n), stored.Metadata.UID, uuid.NewString()).Replace(text)
-		}
-		if err := store.put(ctx, puts); err != nil {
-			return err
-		}
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(parallel)
+	for n := 1; n < l.Groups; n++ { // one by one: API servers count on objects having revisions of their own
+		copied := strings.NewReplacer(l.Name(pattern), l.Name(n), stored.Metadata.UID, uuid.NewString()).Replace(text)
+		work.Go(func() error { return store.put(ctx, key(n), copied) })
 	}
-	return nil
+	return work.Wait()
 }
 
 // etcd is the address of a store, spoken to in its JSON form: keys and values are in base64.
@@ -74,21 +71,8 @@ func (e etcd) get(ctx context.Context, key string) (string, error) {
 	return string(found.KVs[0].Value), nil
 }
 
-func (e etcd) put(ctx context.Context, values map[string]string) error {
-	var puts []any
-	for key, value := range values {
-		puts = append(puts, map[string]any{"requestPut": map[string]any{"key": []byte(key), "value": []byte(value)}})
-	}
-	var done struct {
-		Succeeded bool `json:"succeeded"`
-	}
-	if err := e.call(ctx, "/v3/kv/txn", map[string]any{"success": puts}, &done); err != nil {
-		return err
-	}
-	if !done.Succeeded {
-		return fmt.Errorf("%s did not take %d objects", e, len(values))
-	}
-	return nil
+func (e etcd) put(ctx context.Context, key, value string) error {
+	return e.call(ctx, "/v3/kv/put", map[string]any{"key": []byte(key), "value": []byte(value)}, &struct{}{})
 }
 
 func (e etcd) call(ctx context.Context, path string, question, answer any) error {
