@@ -13,10 +13,9 @@ import (
 	"strings"
 	"time"
 
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/load"

@@ -13,10 +13,9 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/rest"
-
-	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/load"

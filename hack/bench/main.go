@@ -66,7 +66,6 @@ func scenarios() []scenario {
 func main() {
 	ctrllog.SetLogger(logr.Discard())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	b := &bench{log: os.Stderr}
 	var names []string
 	for _, s := range scenarios() {
@@ -86,7 +85,9 @@ func main() {
 	flag.DurationVar(&b.watched, "watched", 30*time.Second, "how long the screen is measured")
 	flag.DurationVar(&b.idle, "idle", time.Minute, "how long the controller is measured at rest")
 	flag.Parse()
-	if err := b.all(ctx); err != nil {
+	err := b.all(ctx)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "Error:", err)
 		os.Exit(1)
 	}
