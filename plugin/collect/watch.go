@@ -46,13 +46,13 @@ func Watch(ctx context.Context, sites []*site.Site, q Query, c clock.WithTicker,
 	return f.Show(ctx, show)
 }
 
-// Show calls show as Watch does, from the first change on.
+// Show calls show as Watch does, at once if a site has said something already.
 func (f *Follower) Show(ctx context.Context, show func(overview.Overview) error) error {
 	tick := f.clock.NewTicker(refresh)
 	defer tick.Stop()
 	var builder overview.Builder
 	busy := time.Duration(0)
-	for anything := false; ; anything = true {
+	for anything := f.anything(); ; anything = true {
 		if anything {
 			began := f.clock.Now()
 			if err := show(builder.Build(f.Inputs(), began)); err != nil {
@@ -72,6 +72,13 @@ func (f *Follower) Show(ctx context.Context, show func(overview.Overview) error)
 			}
 		}
 	}
+}
+
+// anything says whether a site has said something.
+func (f *Follower) anything() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.ContainsFunc(f.known, func(k siteKnown) bool { return k.input.Problem != overview.SiteAsking })
 }
 
 // First waits until every site has said something, or for no longer than that once one has. It returns what is

@@ -4,14 +4,18 @@
 package collect
 
 import (
+	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
+	clocktesting "k8s.io/utils/clock/testing"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
@@ -70,6 +74,36 @@ func TestFollower(t *testing.T) {
 				t.Errorf("the input of before has changed: %v", old)
 			}
 		})
+	}
+}
+
+// TestShow: ages go on although nothing changes, also where everything was known before.
+func TestShow(t *testing.T) {
+	clock := clocktesting.NewFakeClock(time.Now())
+	f := follower(listed(version("one", "5")))
+	f.clock = clock
+	enough := errors.New("seen three")
+	var seen []time.Time
+	shown := make(chan error)
+	go func() {
+		shown <- f.Show(t.Context(), func(o overview.Overview) error {
+			if seen = append(seen, o.ObservedAt.Time); len(seen) == 3 {
+				return enough
+			}
+			return nil
+		})
+	}()
+	for {
+		select {
+		case err := <-shown:
+			if !errors.Is(err, enough) || !seen[1].After(seen[0]) || !seen[2].After(seen[1]) {
+				t.Errorf("%v: shown at %v", err, seen)
+			}
+			return
+		default:
+			clock.Step(refresh)
+			runtime.Gosched()
+		}
 	}
 }
 
