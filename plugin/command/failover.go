@@ -86,7 +86,8 @@ func (f *failover) command(e *Env, use, short, example string) *cobra.Command {
 	cmd.Flags().BoolVar(&f.quiesce, "quiesce", false, "first scale the Deployments and StatefulSets that use the PVCs to 0")
 	cmd.Flags().BoolVar(&f.start, "start-workloads", false, "with --quiesce: scale them up on the other site, where they exist")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", 15*time.Minute, "how long it may take in all")
-	cmd.Flags().IntVar(&f.concurrency, "concurrency", 10, "how many groups at a time")
+	// Nearly all of a group's time is the storage's: few at a time would only add up its pauses.
+	cmd.Flags().IntVar(&f.concurrency, "concurrency", 100, "how many groups at a time")
 	_ = cmd.RegisterFlagCompletionFunc("to", CompleteContexts(e))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		cmd.SilenceUsage = true
