@@ -14,7 +14,6 @@ import (
 	"time"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab"
@@ -24,15 +23,11 @@ import (
 // reconcile creates many groups at once, with real volumes and the real csi-addons manager below, and measures
 // our controller beside it: until every status is right, at rest, and after a restart.
 func (b *bench) reconcile(ctx context.Context) (results []result, err error) {
-	l, err := b.start(ctx, true)
+	l, sites, err := b.start(ctx, true)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	sites, err := load.Connect([2]*rest.Config{l.Site(lab.East).DirectRESTConfig(), l.Site(lab.West).DirectRESTConfig()})
-	if err != nil {
-		return nil, err
-	}
 	c := &controlled{bench: b, site: l.Site(lab.East), client: sites[0], apps: load.Applications{Namespace: "apps", Volumes: b.volumes}}
 	for _, step := range []func(context.Context) (result, error){c.create, c.rest, c.restart} {
 		r, err := step(ctx)

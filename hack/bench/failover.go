@@ -15,7 +15,6 @@ import (
 
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"golang.org/x/sync/errgroup"
-	"k8s.io/client-go/rest"
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/load"
@@ -26,15 +25,11 @@ const moving = "moving"
 // failover moves one group and many, there and back: with the plugin, and with a shell script of kubectl
 // commands. The storage and csi-addons are the same, and most of the time is theirs.
 func (b *bench) failover(ctx context.Context) (results []result, err error) {
-	l, err := b.start(ctx, true)
+	l, sites, err := b.start(ctx, true)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	sites, err := load.Connect([2]*rest.Config{l.Site(lab.East).DirectRESTConfig(), l.Site(lab.West).DirectRESTConfig()})
-	if err != nil {
-		return nil, err
-	}
 	made := 0
 	for _, n := range []int{1, b.moved} {
 		if n <= made {

@@ -21,10 +21,12 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"k8s.io/client-go/rest"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/assets"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/load"
 )
 
 // bench is what all scenarios share.
@@ -154,13 +156,21 @@ func (b *bench) build(ctx context.Context, dir, out, what string, flags ...strin
 	return nil
 }
 
-// start starts a lab for one scenario, with our controller or without.
-func (b *bench) start(ctx context.Context, controller bool) (*lab.Lab, error) {
+// start starts a lab for one scenario, with our controller or without, and connects to its sites.
+func (b *bench) start(ctx context.Context, controller bool) (*lab.Lab, load.Sites, error) {
 	o := lab.Options{Assets: &b.assets, Log: b.log}
 	if controller {
 		o.ControllerBinary = cmp.Or(b.controllerFile, filepath.Join(b.bin, "vgr-controller"))
 	}
-	return lab.Start(ctx, o)
+	l, err := lab.Start(ctx, o)
+	if err != nil {
+		return nil, load.Sites{}, err
+	}
+	sites, err := load.Connect([2]*rest.Config{l.Site(lab.East).DirectRESTConfig(), l.Site(lab.West).DirectRESTConfig()})
+	if err != nil {
+		return nil, sites, errors.Join(err, l.Close())
+	}
+	return l, sites, nil
 }
 
 func (b *bench) plugin() string  { return cmp.Or(b.pluginFile, filepath.Join(b.bin, "kubectl-vgr")) }

@@ -26,15 +26,11 @@ const few = 20
 
 // read measures commands that only look: the start of the program, a few groups, and many.
 func (b *bench) read(ctx context.Context) (results []result, err error) {
-	l, err := b.start(ctx, false)
+	l, sites, err := b.start(ctx, false)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	sites, err := load.Connect([2]*rest.Config{l.Site(lab.East).DirectRESTConfig(), l.Site(lab.West).DirectRESTConfig()})
-	if err != nil {
-		return nil, err
-	}
 	small := load.Groups{Namespace: "few", Groups: few, Volumes: b.volumes}
 	if err := small.Make(ctx, sites); err != nil {
 		return nil, err

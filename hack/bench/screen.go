@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/creack/pty"
-	"k8s.io/client-go/rest"
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/load"
@@ -22,15 +21,11 @@ import (
 // screen opens the live screen on a terminal over many groups, and measures it at rest and while their status
 // changes all the time.
 func (b *bench) screen(ctx context.Context) (results []result, err error) {
-	l, err := b.start(ctx, false)
+	l, sites, err := b.start(ctx, false)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	sites, err := load.Connect([2]*rest.Config{l.Site(lab.East).DirectRESTConfig(), l.Site(lab.West).DirectRESTConfig()})
-	if err != nil {
-		return nil, err
-	}
 	for _, n := range sizes(b.groups) {
 		many := load.Groups{Namespace: "many", Groups: n, Volumes: b.volumes}
 		if err := many.Fill(ctx, sites, [2]string{l.Site(lab.East).Store(), l.Site(lab.West).Store()}); err != nil {
