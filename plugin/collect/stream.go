@@ -23,16 +23,19 @@ func Stream(ctx context.Context, sites []*site.Site, q Query, take func(batch []
 	defer cancel()
 	streams := make([]*stream, len(sites))
 	for i, s := range sites {
-		streams[i] = &stream{site: s, pages: make(chan pageOf, 1), classes: make(chan []vgrv1.VolumeGroupReplicationClass, 1)}
+		streams[i] = &stream{site: s, said: make(chan said, 1), classes: make(chan []vgrv1.VolumeGroupReplicationClass, 1)}
 		asked.Go(func() { streams[i].read(ctx, q) })
 		asked.Go(func() { streams[i].classes <- classesOf(ctx, s) })
 	}
 	for {
 		var until *vgrv1.VolumeGroupReplication // the first of the last groups of those that go on
 		for _, s := range streams {
-			if last := s.fill(); last != nil && (until == nil || overview.Compare(last, until) < 0) {
+			if last := s.fill(ctx); last != nil && (until == nil || overview.Compare(last, until) < 0) {
 				until = last
 			}
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
 		batch := make([]overview.SiteInput, len(streams))
 		for i, s := range streams {
@@ -47,8 +50,7 @@ func Stream(ctx context.Context, sites []*site.Site, q Query, take func(batch []
 // stream is what one site says.
 type stream struct {
 	site    *site.Site
-	pages   chan pageOf
-	err     error // set before pages is closed
+	said    chan said
 	classes chan []vgrv1.VolumeGroupReplicationClass
 
 	known []vgrv1.VolumeGroupReplicationClass
@@ -56,33 +58,50 @@ type stream struct {
 	// waiting are groups that were read and not given on.
 	waiting []vgrv1.VolumeGroupReplication
 	ended   bool
+	err     error // how it ended
+}
+
+// said is a page, or why no more comes.
+type said struct {
+	pageOf
+	err error
 }
 
 func (s *stream) read(ctx context.Context, q Query) {
-	defer close(s.pages)
 	var before *vgrv1.VolumeGroupReplication
-	s.err = pages(ctx, s.site, q, func(p pageOf) error {
+	err := pages(ctx, s.site, q, func(p pageOf) error {
 		for i := range p.groups {
 			if before != nil && overview.Compare(before, &p.groups[i]) > 0 { // it would be taken for absent
 				return fmt.Errorf("the groups are listed out of order: %s after %s", p.groups[i].Name, before.Name)
 			}
 			before = &p.groups[i]
 		}
-		select {
-		case s.pages <- p:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+		return s.say(ctx, said{pageOf: p})
 	})
+	if err != nil {
+		_ = s.say(ctx, said{err: err}) // else nobody listens any more
+	}
+}
+
+func (s *stream) say(ctx context.Context, x said) error {
+	select {
+	case s.said <- x:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // fill waits until groups are waiting or the site has ended. It returns the last one up to which all is known,
 // nil when all is.
-func (s *stream) fill() *vgrv1.VolumeGroupReplication {
+func (s *stream) fill(ctx context.Context) *vgrv1.VolumeGroupReplication {
 	for !s.ended && len(s.waiting) == 0 {
-		p, more := <-s.pages
-		s.waiting, s.ended = p.groups, !more || p.last
+		select {
+		case x := <-s.said:
+			s.waiting, s.err, s.ended = x.groups, x.err, x.last || x.err != nil
+		case <-ctx.Done():
+			return nil
+		}
 	}
 	if !s.heard {
 		s.known, s.heard = <-s.classes, true

@@ -4,7 +4,9 @@
 package collect_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -123,5 +125,31 @@ func TestStream(t *testing.T) {
 				t.Errorf("absent from %q on, want %q", absentAt, tc.wantsAbsent)
 			}
 		})
+	}
+}
+
+// TestStreamEnds: who does not want to wait any more does not wait for a silent site.
+func TestStreamEnds(t *testing.T) {
+	asked, silent := make(chan struct{}, 10), make(chan struct{})
+	web := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		select {
+		case <-silent:
+		case <-r.Context().Done():
+		}
+	}))
+	defer web.Close()
+	defer close(silent)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-asked
+		cancel()
+	}()
+	err := collect.Stream(ctx, []*site.Site{connect(t, web.URL)}, collect.Query{}, func([]overview.SiteInput) error {
+		t.Error("it has said something")
+		return nil
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Error(err)
 	}
 }

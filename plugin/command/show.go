@@ -230,7 +230,10 @@ func (e *Env) list(ctx context.Context, q collect.Query, rolling *present.Rollin
 		groups += len(o.Groups)
 		return rolling.Add(o)
 	})
-	if err == nil && groups == 0 {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return failure.New(failure.CodeInterrupted, "", "interrupted")
+	case err == nil && groups == 0:
 		noGroups(e.ErrOut, q)
 	}
 	return err
