@@ -28,7 +28,7 @@ func (b *bench) reconcile(ctx context.Context) (results []result, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	c := &controlled{bench: b, site: l.Site(lab.East), client: sites[0], apps: load.Applications{Namespace: "apps", Volumes: b.volumes}}
+	c := &controlled{bench: b, site: l.Site(lab.East), client: sites[0], groups: b.reconciled, apps: load.Applications{Namespace: "apps", Volumes: b.volumes}}
 	for _, step := range []func(context.Context) (result, error){c.create, c.rest, c.restart} {
 		r, err := step(ctx)
 		if err != nil {
@@ -45,7 +45,9 @@ type controlled struct {
 	*bench
 	site   *lab.Site
 	client client.Client
+	groups int
 	apps   load.Applications
+	alone  bool // csi-addons does not run
 }
 
 // sample is what both controllers have used, and asked of the API server, so far.
@@ -81,8 +83,10 @@ func (c *controlled) sample(ctx context.Context) (sample, error) {
 	if s.ours, err = process(c.site, lab.Controller); err != nil {
 		return s, err
 	}
-	if s.peer, err = process(c.site, lab.CSIAddons); err != nil {
-		return s, err
+	if !c.alone {
+		if s.peer, err = process(c.site, lab.CSIAddons); err != nil {
+			return s, err
+		}
 	}
 	writes, err := c.site.Writes()
 	if err != nil {
@@ -106,15 +110,9 @@ func (c *controlled) sample(ctx context.Context) (sample, error) {
 
 // create makes all groups at once and waits until every status is right.
 func (c *controlled) create(ctx context.Context) (result, error) {
-	n := c.reconciled
+	n := c.groups
 	r := result{Title: fmt.Sprintf("%d groups of %d volumes created at once", n, c.volumes), Ours: "vgr-controller", Peer: "csi-addons-manager, doing its own part of it"}
-	if err := c.apps.Make(ctx, c.client, 0, n); err != nil {
-		return r, err
-	}
-	class := &vgrv1.VolumeGroupReplicationClass{}
-	class.Name = "hourly"
-	class.Spec.Provisioner, class.Spec.Parameters = "rbd.csi.ceph.com", map[string]string{vgrv1.ParameterSchedulingInterval: "1h"}
-	if err := c.client.Create(ctx, class); err != nil {
+	if err := c.claims(ctx); err != nil {
 		return r, err
 	}
 	c.say("%d claims are bound; creating %d groups", n*c.volumes, n)
@@ -122,7 +120,7 @@ func (c *controlled) create(ctx context.Context) (result, error) {
 	if err != nil {
 		return r, err
 	}
-	if err := c.apps.Protect(ctx, c.client, class.Name, n); err != nil {
+	if err := c.apps.Protect(ctx, c.client, hourly, n); err != nil {
 		return r, err
 	}
 	created := time.Since(before.at)
@@ -145,6 +143,30 @@ func (c *controlled) create(ctx context.Context) (result, error) {
 	return r, nil
 }
 
+const hourly = "hourly"
+
+// claims makes what groups need.
+func (c *controlled) claims(ctx context.Context) error {
+	if err := c.apps.Make(ctx, c.client, 0, c.groups); err != nil {
+		return err
+	}
+	class := &vgrv1.VolumeGroupReplicationClass{}
+	class.Name = hourly
+	class.Spec.Provisioner, class.Spec.Parameters = "rbd.csi.ceph.com", map[string]string{vgrv1.ParameterSchedulingInterval: "1h"}
+	return c.client.Create(ctx, class)
+}
+
+// protected makes groups, and returns when all are right.
+func (c *controlled) protected(ctx context.Context) error {
+	if err := c.claims(ctx); err != nil {
+		return err
+	}
+	if err := c.apps.Protect(ctx, c.client, hourly, c.groups); err != nil {
+		return err
+	}
+	return c.ready(ctx)
+}
+
 // ready waits until all groups are.
 func (c *controlled) ready(ctx context.Context) error {
 	const interval = 500 * time.Millisecond
@@ -159,11 +181,11 @@ func (c *controlled) ready(ctx context.Context) error {
 				n++
 			}
 		}
-		if n == c.reconciled {
+		if n == c.groups {
 			return nil
 		}
 		if n/100 != last/100 {
-			c.say("%d of %d groups are right", n, c.reconciled)
+			c.say("%d of %d groups are right", n, c.groups)
 			last = n
 		}
 		select {
@@ -176,7 +198,11 @@ func (c *controlled) ready(ctx context.Context) error {
 
 // rest measures what is done while nothing happens.
 func (c *controlled) rest(ctx context.Context) (result, error) {
-	r := result{Title: fmt.Sprintf("%d groups at rest for %s", c.reconciled, c.idle), Ours: "vgr-controller", Peer: "csi-addons-manager"}
+	r := result{Title: fmt.Sprintf("%d groups at rest for %s", c.groups, c.idle), Ours: "vgr-controller"}
+	beside := func(measure, unit string, ours, _ float64) row { return row{Measure: measure, Unit: unit, Ours: ours} }
+	if !c.alone {
+		r.Peer, beside = "csi-addons-manager", compared
+	}
 	pause(ctx, 20*time.Second) // csi-addons looks again once more
 	before, err := c.sample(ctx)
 	if err != nil {
@@ -188,9 +214,9 @@ func (c *controlled) rest(ctx context.Context) (result, error) {
 		return r, err
 	}
 	r.Rows = []row{
-		compared("writes", "", after.oursWrites-before.oursWrites, after.peerWrites-before.peerWrites),
-		compared("CPU", "ms", float64((after.ours.cpu - before.ours.cpu).Milliseconds()), float64((after.peer.cpu - before.peer.cpu).Milliseconds())),
-		compared("memory", "MB", after.ours.now/1e6, after.peer.now/1e6),
+		beside("writes", "", after.oursWrites-before.oursWrites, after.peerWrites-before.peerWrites),
+		beside("CPU", "ms", float64((after.ours.cpu - before.ours.cpu).Milliseconds()), float64((after.peer.cpu - before.peer.cpu).Milliseconds())),
+		beside("memory", "MB", after.ours.now/1e6, after.peer.now/1e6),
 		{Measure: "requests, with those of the leader's Lease", Ours: after.oursRequests - before.oursRequests},
 	}
 	r.Notes = []string{"a Lease is renewed every two seconds, by one request"}
@@ -199,7 +225,7 @@ func (c *controlled) rest(ctx context.Context) (result, error) {
 
 // restart measures a controller that starts and finds everything done.
 func (c *controlled) restart(ctx context.Context) (result, error) {
-	r := result{Title: fmt.Sprintf("restart with %d groups of %d volumes", c.reconciled, c.volumes), Ours: "vgr-controller"}
+	r := result{Title: fmt.Sprintf("restart with %d groups of %d volumes", c.groups, c.volumes), Ours: "vgr-controller"}
 	if err := c.site.StopProc(ctx, lab.Controller); err != nil {
 		return r, err
 	}
@@ -233,28 +259,35 @@ func (c *controlled) restart(ctx context.Context) (result, error) {
 		{Measure: "writes", Ours: float64(writes)},
 		{Measure: "CPU", Unit: "s", Ours: u.cpu.Seconds()},
 		{Measure: "peak memory", Unit: "MB", Ours: u.peak / 1e6},
-		{Measure: "peak memory for each group", Unit: "kB", Ours: u.peak / 1e3 / float64(c.reconciled)},
+		{Measure: "peak memory for each group", Unit: "kB", Ours: u.peak / 1e3 / float64(c.groups)},
 	}
 	return r, err
 }
 
-// caughtUp waits until every group was looked at and none is waiting.
+// caughtUp waits until every group was looked at and none is waiting. The metrics say so, but of many groups they
+// have hundreds of thousands of series: they are asked for once the controller has nothing to do.
 func (c *controlled) caughtUp(ctx context.Context, began time.Time) (time.Duration, error) {
-	const interval, enough = 100 * time.Millisecond, 10
-	quiet, last, since := 0, 0.0, time.Duration(0)
+	const interval, enough, little = 250 * time.Millisecond, 8, 20 * time.Millisecond
+	quiet, used, since := 0, time.Duration(0), time.Duration(0)
 	for {
-		m, err := scrape(ctx, c.site.ControllerMetrics(), func(series string) bool {
-			return strings.Contains(series, `controller="volumegroupreplication"`) || strings.Contains(series, `name="volumegroupreplication"`)
-		})
-		if done := m["controller_runtime_reconcile_total"]; err == nil && done >= float64(c.reconciled) && m["workqueue_depth"] == 0 && done == last {
-			if quiet++; quiet == 1 {
-				since = time.Since(began)
-			}
-			if quiet == enough {
+		u, err := process(c.site, lab.Controller)
+		if err != nil {
+			return 0, err
+		}
+		if u.cpu-used > little {
+			quiet, since = 0, time.Since(began)
+		} else {
+			quiet++
+		}
+		used = u.cpu
+		if quiet >= enough {
+			m, err := scrape(ctx, c.site.ControllerMetrics(), func(series string) bool {
+				return strings.Contains(series, `controller="volumegroupreplication"`) || strings.Contains(series, `name="volumegroupreplication"`)
+			})
+			if err == nil && m["controller_runtime_reconcile_total"] >= float64(c.groups) && m["workqueue_depth"] == 0 {
 				return since, nil
 			}
-		} else {
-			quiet, last = 0, done
+			quiet = 0
 		}
 		select {
 		case <-ctx.Done():

@@ -97,7 +97,7 @@ func (b *bench) output(ctx context.Context, l *lab.Lab, args ...string) ([]byte,
 
 // move measures both ways of moving the groups: ours to the west, the script's back to the east, in turn.
 func (b *bench) move(ctx context.Context, l *lab.Lab, names []string) (result, error) {
-	ours := command{path: b.plugin(), args: append([]string{"failover", "-n", moving, "--to", lab.West, "--yes", fmt.Sprintf("--concurrency=%d", len(names))}, names...)}
+	ours := command{path: b.plugin(), args: append([]string{"failover", "-n", moving, "--to", lab.West, "--yes"}, names...)}
 	script, err := filepath.Abs(filepath.Join(b.root, "hack", "bench", "failover.sh"))
 	if err != nil {
 		return result{}, err

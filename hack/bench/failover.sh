@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A planned failover of groups as a careful operator writes it with kubectl, all groups at once: demote the
+# A planned failover of groups as a careful operator writes it with kubectl, 100 groups at once: demote the
 # source, wait until its controller confirms that, promote the target, wait until that is confirmed.
 # usage: failover.sh NAMESPACE FROM TO GROUP…
 set -euo pipefail
@@ -25,5 +25,9 @@ move() {
 	kubectl --context "$to" -n "$namespace" wait "$resource/$1" --timeout=10m --for=condition=Ready
 }
 
-for group in "$@"; do move "$group" & done
-for _ in "$@"; do wait -n; done
+running=0
+for group in "$@"; do
+	if ((running == 100)); then wait -n; else running=$((running + 1)); fi
+	move "$group" &
+done
+for ((; running > 0; running--)); do wait -n; done

@@ -46,7 +46,7 @@ type options struct {
 	groups, volumes            int
 	reconciled, moved          int
 	changes                    int
-	watched, idle              time.Duration
+	watched, idle, soaked      time.Duration
 }
 
 // scenario is one part of the benchmark.
@@ -61,7 +61,9 @@ func scenarios() []scenario {
 		{"read", (*bench).read},
 		{"screen", (*bench).screen},
 		{"controller", (*bench).reconcile},
+		{"restart", (*bench).restarts},
 		{"failover", (*bench).failover},
+		{"soak", (*bench).soak},
 	}
 }
 
@@ -86,6 +88,7 @@ func main() {
 	flag.IntVar(&b.changes, "changes", 500, "changes a second while a screen is open")
 	flag.DurationVar(&b.watched, "watched", 30*time.Second, "how long the screen is measured")
 	flag.DurationVar(&b.idle, "idle", time.Minute, "how long the controller is measured at rest")
+	flag.DurationVar(&b.soaked, "soaked", 30*time.Minute, "how long screen and controller are kept busy to see their memory")
 	flag.Parse()
 	err := b.all(ctx)
 	stop()

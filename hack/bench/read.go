@@ -45,7 +45,7 @@ func (b *bench) read(ctx context.Context) (results []result, err error) {
 	for _, n := range sizes(b.groups) {
 		began := time.Now()
 		many := load.Groups{Namespace: "many", Groups: n, Volumes: b.volumes}
-		if err := many.Fill(ctx, sites, [2]string{l.Site(lab.East).Store(), l.Site(lab.West).Store()}); err != nil {
+		if err := many.Fill(ctx, sites, load.Stores{l.Site(lab.East).Store(), l.Site(lab.West).Store()}); err != nil {
 			return results, err
 		}
 		b.say("%d groups on each site after %s", n, time.Since(began).Round(time.Second))

@@ -32,6 +32,10 @@ func (b *bench) size(ctx context.Context) ([]result, error) {
 		}
 		sizes[i] = float64(info.Size()) / 1e6
 	}
+	costs, err := b.modules(ctx, ours)
+	if err != nil {
+		return nil, err
+	}
 	return []result{{
 		Title: "size of the program, and its work before main", Ours: filepath.Base(b.plugin()), Peer: filepath.Base(b.kubectl()),
 		Again: "make bench ARGS='-only size'",
@@ -42,14 +46,17 @@ func (b *bench) size(ctx context.Context) ([]result, error) {
 			compared("init memory", "kB", ours.bytes/1e3, peer.bytes/1e3),
 			compared("init time", "ms", ours.ms, peer.ms),
 		},
-	}}, nil
+	}, costs}, nil
 }
 
 // initWork is what the Go runtime says of the work that packages do when a program starts.
-type initWork struct{ packages, ms, bytes, allocations float64 }
+type initWork struct {
+	packages, ms, bytes, allocations float64
+	of                               map[string]float64 // bytes by package
+}
 
 func (b *bench) initWork(ctx context.Context, program string, args ...string) (initWork, error) {
-	var w initWork
+	w := initWork{of: map[string]float64{}}
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = append(b.env(nil), "GODEBUG=inittrace=1")
 	var said bytes.Buffer
@@ -57,10 +64,13 @@ func (b *bench) initWork(ctx context.Context, program string, args ...string) (i
 	if err := cmd.Run(); err != nil {
 		return w, fmt.Errorf("%s: %w\n%s", program, err, said.String())
 	}
-	for _, m := range regexp.MustCompile(`(?m)^init \S+ @.*, ([\d.]+) ms clock, (\d+) bytes, (\d+) allocs$`).FindAllStringSubmatch(said.String(), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^init (\S+) @.*, ([\d.]+) ms clock, (\d+) bytes, (\d+) allocs$`).FindAllStringSubmatch(said.String(), -1) {
 		for i, to := range []*float64{&w.ms, &w.bytes, &w.allocations} {
-			n, _ := strconv.ParseFloat(m[i+1], 64) // the runtime's own output
+			n, _ := strconv.ParseFloat(m[i+2], 64) // the runtime's own output
 			*to += n
+			if to == &w.bytes {
+				w.of[m[1]] += n
+			}
 		}
 		w.packages++
 	}

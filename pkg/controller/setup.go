@@ -42,12 +42,12 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	}
 	c, err := ctrl.NewControllerManagedBy(mgr).
 		For(obj, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, finalizersChanged()))).
-		Watches(class, r.enqueue(func(s subject, o client.Object) bool { return s.className == o.GetName() })).
-		Watches(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(r.ofClaim), builder.WithPredicates(claimChanged())).
-		Watches(&corev1.PersistentVolume{}, handler.EnqueueRequestsFromMapFunc(r.ofVolume), builder.WithPredicates(createdOrDeleted())).
+		Watches(class, r.enqueue(func(s subject, o client.Object) bool { return s.className == o.GetName() }), builder.WithPredicates(notListed())).
+		Watches(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(r.ofClaim), builder.WithPredicates(notListed(), claimChanged())).
+		Watches(&corev1.PersistentVolume{}, handler.EnqueueRequestsFromMapFunc(r.ofVolume), builder.WithPredicates(notListed(), createdOrDeleted())).
 		Watches(&vgrv1.VolumeGroupReplication{}, handler.EnqueueRequestsFromMapFunc(r.ofRival), builder.WithPredicates(rivalChanged())).
 		Watches(&vgrv1.VolumeReplication{}, handler.EnqueueRequestsFromMapFunc(r.ofRival), builder.WithPredicates(rivalChanged())).
-		Watches(&apiextensionsv1.CustomResourceDefinition{}, r.enqueue(func(subject, client.Object) bool { return true }), builder.WithPredicates(r.backendCRD())).
+		Watches(&apiextensionsv1.CustomResourceDefinition{}, r.enqueue(func(subject, client.Object) bool { return true }), builder.WithPredicates(notListed(), r.backendCRD())).
 		WithOptions(ctrlcontroller.Options{MaxConcurrentReconciles: concurrency}).
 		Build(r)
 	if err != nil {
@@ -124,6 +124,13 @@ func (r *Reconciler) ofVolume(ctx context.Context, obj client.Object) []reconcil
 		return nil // the claim's own event will follow
 	}
 	return r.ofClaim(ctx, &pvc)
+}
+
+// notListed stops what a watch begins with. Each subject is reconciled once when its own watch begins, with full
+// caches; the tens of thousands of objects that are there then need not be mapped to it one by one. It is for
+// watches that begin before the first pass: one that begins later may tell first of a change behind that pass.
+func notListed() predicate.Predicate {
+	return predicate.Funcs{CreateFunc: func(e event.CreateEvent) bool { return !e.IsInInitialList }}
 }
 
 func createdOrDeleted() predicate.Predicate {

@@ -54,13 +54,19 @@ func Build(sites []SiteInput, now time.Time) Overview { return new(Builder).Buil
 // Builder makes one overview after another. It remembers the journals that it has read: there are
 // many, they are long, and few change from one overview to the next. The zero value is ready.
 type Builder struct {
-	// journals are those of the last overview by their text; nil for one that cannot be read.
-	journals, next map[string]*recovery.Operation
+	// journals are those of the groups of the last overview.
+	journals, next map[groupName][]journal
+}
+
+// journal is what was read of a text; nil when it cannot be read.
+type journal struct {
+	text string
+	op   *recovery.Operation
 }
 
 // Build makes an overview, as the function of the same name.
 func (b *Builder) Build(sites []SiteInput, now time.Time) Overview {
-	b.next = map[string]*recovery.Operation{}
+	b.next = make(map[groupName][]journal, len(b.journals))
 	defer func() { b.journals, b.next = b.next, nil }()
 	o := Overview{
 		TypeMeta:   metav1.TypeMeta{APIVersion: APIVersion, Kind: Kind},
@@ -121,7 +127,7 @@ func (a groupName) compare(b groupName) int {
 }
 
 func (b *Builder) group(namespace, name string, sites []SiteInput, objects []*vgrv1.VolumeGroupReplication, schedules map[string]int64, now time.Time) Group {
-	g := Group{Namespace: namespace, Name: name, copies: objects}
+	g := Group{Namespace: namespace, Name: name, Sites: make([]GroupSite, 0, len(objects)), copies: objects}
 	for i, obj := range objects {
 		if obj == nil {
 			g.Sites = append(g.Sites, GroupSite{Site: sites[i].Name})
@@ -152,13 +158,19 @@ func (b *Builder) group(namespace, name string, sites []SiteInput, objects []*vg
 // lastOperation is the newest that a site knows of; a journal that cannot be read is none.
 func (b *Builder) lastOperation(namespace, name string, objects []*vgrv1.VolumeGroupReplication) *Operation {
 	var last *recovery.Operation
+	group := groupName{namespace, name}
+	var read []journal
 	for _, obj := range objects {
-		if obj == nil {
+		if obj == nil || obj.Annotations[vgrv1.AnnotationOperation] == "" {
 			continue
 		}
-		if op := b.journal(obj); op != nil && (last == nil || op.Revision > last.Revision) {
-			last = op
+		j := journalOf(obj, b.journals[group], read)
+		if read = append(read, j); j.op != nil && (last == nil || j.op.Revision > last.Revision) {
+			last = j.op
 		}
+	}
+	if read != nil {
+		b.next[group] = read
 	}
 	if last == nil {
 		return nil
@@ -175,20 +187,18 @@ func (b *Builder) lastOperation(namespace, name string, objects []*vgrv1.VolumeG
 	return out
 }
 
-// journal reads a group's journal, or takes what was read of the same text; nobody changes it.
-func (b *Builder) journal(obj *vgrv1.VolumeGroupReplication) *recovery.Operation {
+// journalOf reads a group's journal, or takes what was read of the same text; nobody changes it.
+func journalOf(obj *vgrv1.VolumeGroupReplication, known ...[]journal) journal {
 	text := obj.Annotations[vgrv1.AnnotationOperation]
-	if text == "" {
-		return nil
-	}
-	op, known := b.next[text]
-	if !known {
-		if op, known = b.journals[text]; !known {
-			op, _ = recovery.Journal(obj) // nil on an error
+	for _, read := range known {
+		for _, j := range read {
+			if j.text == text {
+				return j
+			}
 		}
-		b.next[text] = op
 	}
-	return op
+	op, _ := recovery.Journal(obj) // nil on an error
+	return journal{text, op}
 }
 
 // clockOf is the clock of a site: the lag is a difference of two times of the same cluster.

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,6 +41,9 @@ type Query struct {
 	Names []string
 	// Selector selects groups by label; nil for all.
 	Selector labels.Selector
+	// Early also wants, while a site is followed, what it has told before it has told all. It has not answered
+	// until then.
+	Early bool
 }
 
 // Sites asks all sites at once.
@@ -47,20 +51,26 @@ func Sites(ctx context.Context, sites []*site.Site, q Query) []overview.SiteInpu
 	out := make([]overview.SiteInput, len(sites))
 	var asked sync.WaitGroup
 	for i, s := range sites {
-		asked.Go(func() { out[i] = one(ctx, s, q) })
+		asked.Go(func() { out[i] = one(ctx, s, q, nil) })
 	}
 	asked.Wait()
 	return out
 }
 
-// one asks one site.
-func one(ctx context.Context, s *site.Site, q Query) overview.SiteInput {
+// one asks one site. What it has told before it has told all goes to early, unless that is nil.
+func one(ctx context.Context, s *site.Site, q Query, early func(overview.SiteInput)) overview.SiteInput {
 	var groups []vgrv1.VolumeGroupReplication
 	var version string
 	classes := make(chan []vgrv1.VolumeGroupReplicationClass, 1)
 	go func() { classes <- classesOf(ctx, s) }()
 	err := pages(ctx, s, q, func(p pageOf) error {
 		groups, version = append(groups, p.groups...), p.version
+		if early != nil && !p.last {
+			in := Asking(s.Name)
+			in.Message = fmt.Sprintf("is being asked; %d so far", len(groups))
+			in.Groups = slices.Clone(groups)
+			early(in)
+		}
 		return nil
 	})
 	in := told(s, err)

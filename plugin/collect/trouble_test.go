@@ -4,6 +4,7 @@
 package collect_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
@@ -83,5 +85,68 @@ func TestWatchFails(t *testing.T) {
 	}
 	if n := server.watches.Load(); n < 4 {
 		t.Errorf("the watch was given up after %d attempts", n)
+	}
+}
+
+// halting is a server that lists two groups on two pages, and answers the second page when it is let.
+type halting struct{ let chan struct{} }
+
+func (s *halting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	if filepath.Base(r.URL.Path) != "volumegroupreplications" {
+		(&troubled{}).ServeHTTP(w, r)
+		return
+	}
+	list := vgrv1.VolumeGroupReplicationList{TypeMeta: metav1.TypeMeta{Kind: "VolumeGroupReplicationList", APIVersion: vgrv1.GroupVersion.String()}}
+	name := "first"
+	switch query := r.URL.Query(); {
+	case query.Get("watch") != "":
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+		return
+	case query.Get("continue") != "":
+		name = "second"
+		select {
+		case <-s.let:
+		case <-r.Context().Done():
+			return
+		}
+	default:
+		list.Continue = "more"
+	}
+	list.ResourceVersion = "5"
+	list.Items = append(list.Items, vgrv1.VolumeGroupReplication{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: name, ResourceVersion: "5"}})
+	_ = json.NewEncoder(w).Encode(list)
+}
+
+// TestEarly: a screen may open over the first groups; the site has not answered before it has told of all.
+func TestEarly(t *testing.T) {
+	server := &halting{let: make(chan struct{})}
+	web := httptest.NewServer(server)
+	defer web.Close()
+	s := connect(t, web.URL)
+	for _, early := range []bool{true, false} {
+		ctx, cancel := context.WithCancel(t.Context())
+		f, stop := collect.Follow(ctx, []*site.Site{s}, collect.Query{Early: early}, clock.RealClock{}, nil)
+		if early {
+			in := f.First(ctx, time.Hour)[0]
+			if in.Answered || in.Problem != overview.SiteAsking || len(in.Groups) != 1 || in.Message != "is being asked; 1 so far" {
+				t.Errorf("early: %+v", in)
+			}
+		}
+		server.let <- struct{}{} // the second page is asked for
+		in := f.Inputs()[0]
+		for !in.Answered {
+			if !early && len(in.Groups) > 0 {
+				t.Fatalf("told before it has told all: %+v", in)
+			}
+			<-f.Changed()
+			in = f.Inputs()[0]
+		}
+		if len(in.Groups) != 2 || in.Problem != "" {
+			t.Errorf("early %v: %+v", early, in)
+		}
+		cancel()
+		stop()
 	}
 }

@@ -82,16 +82,17 @@ func (f *Follower) anything() bool {
 }
 
 // First waits until every site has said something, or for no longer than that once one has. It returns what is
-// known then.
+// known then: of very many groups, the first ones.
 func (f *Follower) First(ctx context.Context, patience time.Duration) []overview.SiteInput {
 	late := f.clock.After(patience)
 	for waited := false; ; {
 		inputs := f.Inputs()
-		asking, answered := false, false
+		silent, heard := false, false
 		for _, in := range inputs {
-			asking, answered = asking || in.Problem == overview.SiteAsking, answered || in.Answered
+			asking := in.Problem == overview.SiteAsking
+			silent, heard = silent || asking && len(in.Groups) == 0, heard || in.Answered || asking && len(in.Groups) > 0
 		}
-		if !asking || waited && answered {
+		if !silent || waited && heard {
 			return inputs
 		}
 		select {
@@ -201,7 +202,7 @@ func (f *Follower) Inputs() []overview.SiteInput {
 func (f *Follower) follow(ctx context.Context, i int, in overview.SiteInput) {
 	for ctx.Err() == nil {
 		if in.Version == "" {
-			if in = one(ctx, f.sites[i], f.query); ctx.Err() != nil {
+			if in = one(ctx, f.sites[i], f.query, f.early(i)); ctx.Err() != nil {
 				return
 			}
 			f.set(i, in)
@@ -224,6 +225,16 @@ func (f *Follower) follow(ctx context.Context, i int, in overview.SiteInput) {
 		case <-f.clock.After(reconnect):
 		}
 	}
+}
+
+// early takes in what a site has told before it has told all, when that is wanted and nothing better is known.
+func (f *Follower) early(i int) func(overview.SiteInput) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.query.Early || f.known[i].input.Answered {
+		return nil
+	}
+	return func(in overview.SiteInput) { f.set(i, in) }
 }
 
 // watch applies changes since the listed version until the watch ends.

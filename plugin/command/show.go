@@ -77,6 +77,9 @@ func (o *output) overview(e *Env, view overview.Overview) error {
 		}
 		return nil
 	}
+	if o.format == "json" {
+		return present.JSON(e.data(), view)
+	}
 	return o.print(e, &printable{view})
 }
 

@@ -75,6 +75,7 @@ func (e *Env) screen(cmd *cobra.Command, q collect.Query, o tui.Options) error {
 		return err
 	}
 	// The sites are asked before the screen is taken, which is when a login may have something to ask.
+	q.Early = len(q.Names) == 0
 	follower, stop := collect.Follow(ctx, p.all(), q, e.Clock, nil)
 	defer stop()
 	known := follower.First(ctx, patience)
@@ -82,7 +83,7 @@ func (e *Env) screen(cmd *cobra.Command, q collect.Query, o tui.Options) error {
 		return failure.New(failure.CodeInterrupted, "", "interrupted")
 	}
 	first := overview.Build(known, e.Clock.Now())
-	if err := nothingAnswered(first); err != nil {
+	if err := nothingAnswered(first); err != nil && len(first.Groups) == 0 {
 		return err
 	}
 	if err := missing(first, q, p.here.Name); err != nil {

@@ -45,7 +45,7 @@ func Moves(s Style, moves []Move, rows int) []string {
 	var lines []string
 	name := 0
 	for _, m := range moves {
-		name = max(name, ansi.StringWidth(Clean(m.Group)))
+		name = max(name, columns(Clean(m.Group)))
 	}
 	if s.Width > 0 { // what it waits for needs room too
 		name = min(name, max(s.Width/3, 12))
@@ -72,7 +72,7 @@ func Moves(s Style, moves []Move, rows int) []string {
 
 func (s Style) move(m Move, width int) string {
 	group := s.shorten(Clean(m.Group), width)
-	group += strings.Repeat(" ", max(0, width-ansi.StringWidth(group)))
+	group += strings.Repeat(" ", max(0, width-columns(group)))
 	line := fmt.Sprintf("%s  %s %2d/%d %-9s %5s  %s", group, s.bar(max(m.Step-1, 0), m.Steps), m.Step, m.Steps, m.Name, m.Took.Truncate(time.Second), Clean(m.Says))
 	if s.Width > 0 {
 		line = ansi.Truncate(line, s.Width-1, "")

@@ -76,25 +76,51 @@ func (s Style) Strong(text string) string { return s.paint(bold, text) }
 func (s Style) Warn(text string) string { return s.level(overview.Problem, text) }
 
 func (s Style) icon(l overview.Level) string {
-	unicodeIcons := map[overview.Level]string{overview.OK: "✔", overview.Warning: "▲", overview.Problem: "✖"}
-	asciiIcons := map[overview.Level]string{overview.OK: "+", overview.Warning: "!", overview.Problem: "x"}
-	if s.Unicode {
-		return unicodeIcons[l]
+	ascii, unicode := "", ""
+	switch l {
+	case overview.OK:
+		ascii, unicode = "+", "✔"
+	case overview.Warning:
+		ascii, unicode = "!", "▲"
+	case overview.Problem:
+		ascii, unicode = "x", "✖"
 	}
-	return asciiIcons[l]
+	if s.Unicode {
+		return unicode
+	}
+	return ascii
 }
 
 func (s Style) level(l overview.Level, text string) string {
-	return s.paint(map[overview.Level]paint{overview.OK: green, overview.Warning: yellow, overview.Problem: red}[l], text)
+	switch l {
+	case overview.OK:
+		return s.paint(green, text)
+	case overview.Warning:
+		return s.paint(yellow, text)
+	case overview.Problem:
+		return s.paint(red, text)
+	default:
+		return text
+	}
 }
 
 func (s Style) verdict(v overview.Verdict) string {
 	return s.level(v.Level, s.icon(v.Level)+" "+string(v.Headline))
 }
 
+// columns is how many of them a text takes on a terminal, without its colours.
+func columns(text string) int {
+	for i := range len(text) {
+		if text[i] < ' ' || text[i] > '~' {
+			return ansi.StringWidth(text)
+		}
+	}
+	return len(text) // nearly all texts are plain, and there are many
+}
+
 // shorten cuts the middle out of a text that is wider than the limit.
 func (s Style) shorten(text string, limit int) string {
-	width := ansi.StringWidth(text)
+	width := columns(text)
 	if limit <= 0 || width <= limit {
 		return text
 	}
@@ -102,7 +128,7 @@ func (s Style) shorten(text string, limit int) string {
 	if s.Unicode {
 		mark = "…"
 	}
-	room := limit - ansi.StringWidth(mark)
+	room := limit - columns(mark)
 	if room < 2 {
 		return ansi.Truncate(text, limit, "")
 	}
@@ -110,7 +136,7 @@ func (s Style) shorten(text string, limit int) string {
 	start := ansi.Truncate(text, head, "") + mark
 	cut := width - (room - head)
 	short := start + ansi.TruncateLeft(text, cut, "")
-	for ansi.StringWidth(short) > limit && cut < 2*width { // a wide character was in the way
+	for columns(short) > limit && cut < 2*width { // a wide character was in the way
 		cut++
 		short = start + ansi.TruncateLeft(text, cut, "")
 	}
@@ -131,9 +157,7 @@ type table struct {
 }
 
 func (t table) write(w io.Writer) error {
-	t = t.narrow()
-	widths := t.widths()
-	t.fit(widths)
+	t, widths := t.narrow(t.widths())
 	return t.print(w, widths, true)
 }
 
@@ -166,7 +190,7 @@ func (t table) line(cells []string, widths []int) string {
 	for i, cell := range cells {
 		b.WriteString(cell)
 		if i < len(cells)-1 {
-			b.WriteString(strings.Repeat(" ", widths[i]-ansi.StringWidth(cell)+2))
+			b.WriteString(strings.Repeat(" ", widths[i]-columns(cell)+2))
 		}
 	}
 	return strings.TrimRight(b.String(), " ")
@@ -175,12 +199,18 @@ func (t table) line(cells []string, widths []int) string {
 // widths are those that the cells ask for.
 func (t table) widths() []int {
 	widths := make([]int, len(t.head))
-	for _, row := range append([][]string{t.head}, t.rows...) {
-		for i, cell := range row {
-			widths[i] = max(widths[i], ansi.StringWidth(cell))
-		}
+	widen(widths, t.head)
+	for _, row := range t.rows {
+		widen(widths, row)
 	}
 	return widths
+}
+
+// widen makes room for the cells of a row.
+func widen(widths []int, row []string) {
+	for i, cell := range row {
+		widths[i] = max(widths[i], columns(cell))
+	}
 }
 
 func (t table) total(widths []int) int {
@@ -191,10 +221,11 @@ func (t table) total(widths []int) int {
 	return total
 }
 
-// narrow leaves out what can be spared until the table fits.
-func (t table) narrow() table {
+// narrow leaves out what can be spared, and shortens what cannot, until the table fits. It returns the widths of
+// the columns that are left, of those that the cells ask for.
+func (t table) narrow(widths []int) (table, []int) {
 	for _, name := range t.drop {
-		if t.style.Width == 0 || t.total(t.widths()) <= t.style.Width {
+		if t.style.Width == 0 || t.total(widths) <= t.style.Width {
 			break
 		}
 		i := lastIndex(t.head, name)
@@ -202,10 +233,11 @@ func (t table) narrow() table {
 			continue
 		}
 		left := append(slices.Clone(t.left), i)
-		t = t.without([]int{i})
+		t, widths = t.without([]int{i}), without(widths, []int{i})
 		t.left = left
 	}
-	return t
+	t.fit(widths)
+	return t, widths
 }
 
 // without leaves out columns, one after the other.
@@ -221,7 +253,7 @@ func (t table) without(columns []int) table {
 	return t
 }
 
-func without(row []string, columns []int) []string {
+func without[T any](row []T, columns []int) []T {
 	row = slices.Clone(row)
 	for _, i := range columns {
 		row = slices.Delete(row, i, i+1)
@@ -272,7 +304,7 @@ func (s Style) wrap(indent, text string) string {
 // Hang breaks text into lines of the style's width; those after the first one are indented as far as
 // the text begins.
 func (s Style) Hang(lead, text string) string {
-	indent := strings.Repeat(" ", ansi.StringWidth(lead))
+	indent := strings.Repeat(" ", columns(lead))
 	return lead + strings.TrimPrefix(s.wrap(indent, text), indent)
 }
 

@@ -49,20 +49,17 @@ func (r *Rolling) Add(o overview.Overview) error {
 	for i := range o.Groups {
 		t.rows = append(t.rows, groupRow(o, &o.Groups[i], r.style, r.namespaces, r.wide))
 	}
-	first := r.widths == nil
-	if first {
-		t = t.narrow()
+	if r.widths == nil {
+		t, r.widths = t.narrow(t.widths())
 		r.left = t.left
-	} else {
-		t = t.without(r.left)
+		return t.print(r.w, r.widths, true)
 	}
-	widths := t.widths()
-	for i, w := range r.widths {
-		widths[i] = max(widths[i], w)
+	t = t.without(r.left)
+	for _, row := range t.rows {
+		widen(r.widths, row)
 	}
-	t.fit(widths)
-	r.widths = widths
-	return t.print(r.w, widths, first)
+	t.fit(r.widths)
+	return t.print(r.w, r.widths, false)
 }
 
 func groupTable(o overview.Overview, s Style, namespaces, wide bool) table {
@@ -113,14 +110,13 @@ func NewGroups(o overview.Overview, s Style, namespaces bool) *Groups {
 	// Widths come from plain rows: colours are not seen.
 	plain := s
 	plain.Color = false
-	sample := g.t
+	widths := g.t.widths()
 	for i := range o.Groups {
-		sample.rows = append(sample.rows, groupRow(o, &o.Groups[i], plain, namespaces, false))
+		widen(widths, groupRow(o, &o.Groups[i], plain, namespaces, false))
 	}
-	sample = sample.narrow()
-	g.t.left = sample.left
-	g.widths = sample.widths()
-	sample.fit(g.widths)
+	var narrow table
+	narrow, g.widths = g.t.narrow(widths)
+	g.t.left = narrow.left
 	return g
 }
 

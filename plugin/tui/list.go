@@ -76,7 +76,7 @@ func (l *list) show(o overview.Overview) {
 func (l *list) refresh() {
 	match := l.matcher()
 	l.shown = l.all
-	l.shown.Groups = nil
+	l.shown.Groups = make([]overview.Group, 0, len(l.all.Groups))
 	for i := range l.all.Groups {
 		g := &l.all.Groups[i]
 		if l.faults && g.Verdict.Level == overview.OK || !match(g) {

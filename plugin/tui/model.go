@@ -351,7 +351,7 @@ func (m *Model) body(height int) []string {
 	case !m.arrived:
 		return []string{"", "  asking the sites"}
 	case len(m.list.all.Groups) == 0:
-		return []string{"", "  No groups.", "  kubectl vgr create NAME --class CLASS -l SELECTOR makes one; -A looks everywhere"}
+		return []string{"", "  " + noGroups(m.list.all.Sites), "  kubectl vgr create NAME --class CLASS -l SELECTOR makes one; -A looks everywhere"}
 	case m.alone:
 		return m.detail.view()
 	case len(m.list.shown.Groups) == 0:
@@ -369,6 +369,18 @@ func (m *Model) body(height int) []string {
 	}
 	lines = append(lines, strings.Repeat(line, m.width))
 	return append(lines, m.detail.view()...)
+}
+
+// noGroups says so of the sites that have answered.
+func noGroups(sites []overview.Site) string {
+	silent := func(s overview.Site) bool { return !s.Answered }
+	if !slices.ContainsFunc(sites, silent) {
+		return "No groups."
+	}
+	if answered := slices.DeleteFunc(slices.Clone(sites), silent); len(answered) > 0 {
+		return "No groups on " + present.Clean(answered[0].Name) + "."
+	}
+	return "No groups are known: no site answers."
 }
 
 func (m *Model) rule() string {

@@ -100,15 +100,20 @@ func (a Applications) Protect(ctx context.Context, c client.Client, class string
 	work, ctx := errgroup.WithContext(ctx)
 	work.SetLimit(parallel)
 	for n := range groups {
-		work.Go(func() error {
-			return c.Create(ctx, &vgrv1.VolumeGroupReplication{
-				ObjectMeta: metav1.ObjectMeta{Namespace: a.Namespace, Name: a.Name(n)},
-				Spec: vgrv1.VolumeGroupReplicationSpec{
-					VolumeGroupReplicationClass: class, ReplicationState: vgrv1.Primary,
-					Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": a.Name(n)}},
-				},
-			})
-		})
+		work.Go(func() error { return c.Create(ctx, a.Group(class, n)) })
 	}
 	return work.Wait()
+}
+
+// Group is the primary group of an application. Its replication ends with it.
+func (a Applications) Group(class string, n int) *vgrv1.VolumeGroupReplication {
+	return &vgrv1.VolumeGroupReplication{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: a.Namespace, Name: a.Name(n), Annotations: map[string]string{vgrv1.AnnotationDeletionPolicy: vgrv1.DeletionPolicyDelete},
+		},
+		Spec: vgrv1.VolumeGroupReplicationSpec{
+			VolumeGroupReplicationClass: class, ReplicationState: vgrv1.Primary,
+			Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": a.Name(n)}},
+		},
+	}
 }

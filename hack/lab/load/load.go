@@ -143,33 +143,39 @@ func (l Groups) change(ctx context.Context, c client.Client, g *vgrv1.VolumeGrou
 // Churn changes one group after another, at that rate on both sites together, until the context ends or
 // the time is over, and returns how many changes it made.
 func (l Groups) Churn(ctx context.Context, sites Sites, perSecond int, duration time.Duration) (int, error) {
+	return l.pace(ctx, perSecond, duration, func(ctx context.Context, site, n int) error {
+		var g vgrv1.VolumeGroupReplication
+		if err := sites[site].Get(ctx, client.ObjectKey{Namespace: l.Namespace, Name: l.Name(n)}, &g); err != nil {
+			return err
+		}
+		if err := l.change(ctx, sites[site], &g); !apierrors.IsConflict(err) {
+			return err
+		}
+		return nil
+	})
+}
+
+// pace calls for changes of groups here and there, a site in turn.
+func (l Groups) pace(ctx context.Context, perSecond int, duration time.Duration, change func(ctx context.Context, site, n int) error) (int, error) {
 	if perSecond <= 0 {
 		return 0, nil
 	}
-	tick := time.NewTicker(time.Second / time.Duration(perSecond))
+	const interval = 10 * time.Millisecond
+	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	work, ctx := errgroup.WithContext(ctx)
 	work.SetLimit(parallel)
-	began, n := time.Now(), 0
-	for time.Since(began) < duration {
+	made := 0
+	for began := time.Now(); time.Since(began) < duration; {
 		select {
 		case <-ctx.Done():
-			return n, work.Wait()
+			return made, work.Wait()
 		case <-tick.C:
 		}
-		c := sites[n%len(sites)]
-		key := client.ObjectKey{Namespace: l.Namespace, Name: l.Name((n/2*7919 + rand.IntN(3)) % l.Groups)} //nolint:gosec // any will do
-		n++
-		work.Go(func() error {
-			var g vgrv1.VolumeGroupReplication
-			if err := c.Get(ctx, key, &g); err != nil {
-				return err
-			}
-			if err := l.change(ctx, c, &g); !apierrors.IsConflict(err) {
-				return err
-			}
-			return nil
-		})
+		for due := int(time.Since(began).Seconds() * float64(perSecond)); made < due; made++ {
+			site, n := made%2, (made/2*7919+rand.IntN(3))%l.Groups //nolint:gosec // any will do
+			work.Go(func() error { return change(ctx, site, n) })
+		}
 	}
-	return n, work.Wait()
+	return made, work.Wait()
 }

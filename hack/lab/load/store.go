@@ -9,7 +9,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
@@ -18,41 +20,81 @@ import (
 // A pattern is the first group, which the API server has stored itself.
 const pattern = 0
 
-// Fill makes the groups that Make would, thousands in a second: the first through the API servers, the others as
-// copies of what those have stored, under other names. The stores are the addresses of each site's etcd.
-func (l Groups) Fill(ctx context.Context, sites Sites, stores [2]string) error {
+// Stores are the addresses of each site's etcd, which takes thousands of objects in a second.
+type Stores [2]string
+
+// Fill makes the groups that Make would: the first through the API servers, the others as copies of what those
+// have stored, under other names.
+func (l Groups) Fill(ctx context.Context, sites Sites, stores Stores) error {
 	first := l
 	first.Groups = 1
 	if err := first.Make(ctx, sites); err != nil {
 		return err
 	}
 	for _, address := range stores {
-		if err := l.copies(ctx, etcd(address)); err != nil {
+		c, err := l.copier(ctx, etcd(address))
+		if err != nil {
+			return err
+		}
+		work, ctx := errgroup.WithContext(ctx)
+		work.SetLimit(parallel)
+		for n := 1; n < l.Groups; n++ { // one by one: API servers count on objects having revisions of their own
+			work.Go(func() error { return c.put(ctx, n) })
+		}
+		if err := work.Wait(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (l Groups) copies(ctx context.Context, store etcd) error {
-	key := func(n int) string {
-		return "/registry/replication.unified.io/volumegroupreplications/" + l.Namespace + "/" + l.Name(n)
+// ChurnStores changes groups as Churn does, at rates that API servers cannot write at beside everything else on
+// a small machine: what they see is that the last synchronisation is now.
+func (l Groups) ChurnStores(ctx context.Context, stores Stores, perSecond int, duration time.Duration) (int, error) {
+	var copiers [2]copier
+	for i, address := range stores {
+		var err error
+		if copiers[i], err = l.copier(ctx, etcd(address)); err != nil {
+			return 0, err
+		}
 	}
-	text, err := store.get(ctx, key(pattern))
-	if err != nil {
-		return err
+	return l.pace(ctx, perSecond, duration, func(ctx context.Context, site, n int) error { return copiers[site].put(ctx, n) })
+}
+
+// copier puts groups into a store that are like the first one.
+type copier struct {
+	groups    Groups
+	store     etcd
+	text, uid string
+}
+
+func (l Groups) copier(ctx context.Context, store etcd) (copier, error) {
+	c := copier{groups: l, store: store}
+	var err error
+	if c.text, err = store.get(ctx, l.key(pattern)); err != nil {
+		return c, err
 	}
 	var stored struct{ Metadata struct{ UID string } }
-	if err := json.Unmarshal([]byte(text), &stored); err != nil {
-		return err
+	err = json.Unmarshal([]byte(c.text), &stored)
+	c.uid = stored.Metadata.UID
+	return c, err
+}
+
+func (l Groups) key(n int) string {
+	return "/registry/replication.unified.io/volumegroupreplications/" + l.Namespace + "/" + l.Name(n)
+}
+
+var lastSync = regexp.MustCompile(`"lastSyncTime":"[^"]*"`)
+
+// put writes a group. Written again it is the same one, with the present time.
+func (c copier) put(ctx context.Context, n int) error {
+	uid := c.uid
+	if n != pattern {
+		uid = uuid.NewSHA1(uuid.MustParse(c.uid), []byte(c.groups.Name(n))).String()
 	}
-	work, ctx := errgroup.WithContext(ctx)
-	work.SetLimit(parallel)
-	for n := 1; n < l.Groups; n++ { // one by one: API servers count on objects having revisions of their own
-		copied := strings.NewReplacer(l.Name(pattern), l.Name(n), stored.Metadata.UID, uuid.NewString()).Replace(text)
-		work.Go(func() error { return store.put(ctx, key(n), copied) })
-	}
-	return work.Wait()
+	text := strings.NewReplacer(c.groups.Name(pattern), c.groups.Name(n), c.uid, uid).Replace(c.text)
+	text = lastSync.ReplaceAllLiteralString(text, `"lastSyncTime":"`+time.Now().UTC().Format(time.RFC3339)+`"`)
+	return c.store.put(ctx, c.groups.key(n), text)
 }
 
 // etcd is the address of a store, spoken to in its JSON form: keys and values are in base64.

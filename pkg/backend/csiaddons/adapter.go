@@ -14,7 +14,6 @@ package csiaddons
 
 import (
 	"context"
-	"slices"
 
 	csiaddonsv1 "github.com/csi-addons/kubernetes-csi-addons/api/csiaddons/v1alpha1"
 	replicationv1 "github.com/csi-addons/kubernetes-csi-addons/api/replication.storage/v1alpha1"
@@ -177,8 +176,10 @@ func groupOwner(namespace, name string) backend.Owner {
 
 func unique(owners []backend.Owner) []backend.Owner {
 	var out []backend.Owner
+	known := map[backend.Owner]bool{}
 	for _, o := range owners {
-		if !slices.Contains(out, o) {
+		if !known[o] {
+			known[o] = true
 			out = append(out, o)
 		}
 	}
