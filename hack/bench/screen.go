@@ -53,12 +53,12 @@ func (b *bench) watch(ctx context.Context, l *lab.Lab, stores load.Stores, many 
 			return r, err
 		}
 	}
-	t, err := openTerminal(ctx, b, l, "tui", "-A")
+	t, err := openTerminal(ctx, b, l, "group-", "tui", "-A")
 	if err != nil {
 		return r, err
 	}
 	defer t.close()
-	painted, err := t.wait(ctx, "group-", 0)
+	painted, err := t.wait(ctx, t.row, 0)
 	if err != nil {
 		return r, err
 	}
@@ -113,6 +113,7 @@ type terminal struct {
 		Close() error
 	}
 	began time.Time
+	row   string
 
 	mu      sync.Mutex
 	text    bytes.Buffer
@@ -120,8 +121,9 @@ type terminal struct {
 	more    chan struct{}
 }
 
-func openTerminal(ctx context.Context, b *bench, l *lab.Lab, args ...string) (*terminal, error) {
-	t := &terminal{cmd: exec.CommandContext(ctx, b.plugin(), args...), more: make(chan struct{}, 1)}
+// openTerminal runs a command on a new terminal; row is what each row of its table has in it.
+func openTerminal(ctx context.Context, b *bench, l *lab.Lab, row string, args ...string) (*terminal, error) {
+	t := &terminal{row: row, cmd: exec.CommandContext(ctx, b.plugin(), args...), more: make(chan struct{}, 1)}
 	t.cmd.Env = append(b.env(l), "TERM=xterm-256color")
 	t.began = time.Now()
 	tty, err := pty.StartWithSize(t.cmd, &pty.Winsize{Rows: 40, Cols: 120})
@@ -237,7 +239,7 @@ func (t *terminal) press(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	// Of two keys before the next frame nothing would be seen.
-	_, err = t.wait(ctx, "group-", then)
+	_, err = t.wait(ctx, t.row, then)
 	return took, err
 }
 

@@ -42,12 +42,12 @@ func (b *bench) soak(ctx context.Context) (results []result, err error) {
 	if err := apps.Make(ctx, sites[0], standing, standing+passing); err != nil {
 		return nil, err
 	}
-	t, err := openTerminal(ctx, b, l, "tui", "-A")
+	t, err := openTerminal(ctx, b, l, "app-", "tui", "-A")
 	if err != nil {
 		return nil, err
 	}
 	defer t.close()
-	if _, err := t.wait(ctx, names[0], 0); err != nil {
+	if _, err := t.wait(ctx, t.row, 0); err != nil {
 		return nil, err
 	}
 	work, ctx := errgroup.WithContext(ctx)

@@ -70,6 +70,24 @@ func OwnerOf(obj client.Object) (Owner, bool) {
 	return Owner{}, false
 }
 
+// OwnerIndex is the index of the cache behind Watch.ByOwner.
+const OwnerIndex = "owner"
+
+// OwnerKeys are the values of an object in the OwnerIndex.
+func OwnerKeys(obj client.Object) []string {
+	if o, ok := OwnerOf(obj); ok {
+		return []string{o.key()}
+	}
+	return nil
+}
+
+// Owned finds what belongs to the owner, in the cache of a Watch that is ByOwner.
+func (o Owner) Owned() []client.ListOption {
+	return []client.ListOption{client.InNamespace(o.Namespace), client.MatchingFields{OwnerIndex: o.key()}}
+}
+
+func (o Owner) key() string { return string(o.Kind) + "/" + o.Name }
+
 // Class is a VolumeGroupReplicationClass or VolumeReplicationClass.
 type Class struct {
 	Name        string
@@ -188,6 +206,8 @@ type Watch struct {
 	Object client.Object
 	// Owners are the groups that a change of obj concerns; nil takes OwnerOf.
 	Owners func(ctx context.Context, obj client.Object) []Owner
+	// ByOwner has the cache find the objects of an Owner by their labels, without looking at all others.
+	ByOwner bool
 }
 
 // Adapter drives one backend in one cluster.

@@ -6,6 +6,7 @@ package controller
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -37,6 +38,7 @@ type Backends struct {
 	mu          sync.Mutex
 	controllers map[backend.OwnerKind]ctrlcontroller.Controller
 	watched     map[string]bool
+	indexed     map[string]bool
 }
 
 // NewBackends makes the set; c is the manager's cache.
@@ -45,6 +47,7 @@ func NewBackends(c cache.Cache, all ...Backend) *Backends {
 		all: all, cache: c, reader: c,
 		controllers: map[backend.OwnerKind]ctrlcontroller.Controller{},
 		watched:     map[string]bool{},
+		indexed:     map[string]bool{},
 	}
 }
 
@@ -103,6 +106,13 @@ func (b *Backends) watch(ctx context.Context, x Backend) error {
 		return nil
 	}
 	for _, w := range x.Watches() {
+		index := fmt.Sprintf("%s %T", x.Name, w.Object)
+		if w.ByOwner && !b.indexed[index] { // an informer takes an index once
+			if err := b.cache.IndexField(ctx, w.Object, backend.OwnerIndex, backend.OwnerKeys); err != nil {
+				return err
+			}
+			b.indexed[index] = true
+		}
 		if _, err := b.cache.GetInformer(ctx, w.Object); err != nil {
 			return err
 		}

@@ -40,7 +40,7 @@ func (a *Adapter) find(ctx context.Context, o backend.Owner) (found, error) {
 		}
 	}
 	var volumes replicationv1.VolumeReplicationList
-	if err := a.client.List(ctx, &volumes, client.InNamespace(o.Namespace), client.MatchingLabels(o.Labels())); err != nil {
+	if err := a.client.List(ctx, &volumes, o.Owned()...); err != nil {
 		return f, err
 	}
 	f.volumes = volumes.Items
