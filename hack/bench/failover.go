@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
@@ -115,40 +117,52 @@ func (b *bench) move(ctx context.Context, l *lab.Lab, names []string) (result, e
 		return r, err
 	}
 	r.Ours, r.Peer = "kubectl-vgr failover --to west --yes GROUP…", "hack/bench/failover.sh west east GROUP…"
-	backend, err := b.waited(ctx, l, names)
+	last, err := b.slowest(ctx, l, names)
 	if err != nil {
 		return r, err
 	}
+	var backend time.Duration
+	var steps []string
+	for _, step := range last.Steps {
+		if step.Finished == nil {
+			continue
+		}
+		took := step.Finished.Sub(step.Started.Time)
+		steps = append(steps, fmt.Sprintf("%s %.1f s", step.ID, took.Seconds()))
+		if slices.Contains([]recovery.StepID{recovery.StepDemote, recovery.StepSync, recovery.StepPromote}, step.ID) {
+			backend += took
+		}
+	}
 	limit := backend.Seconds() * 1e3
 	r.Rows[0].Limit = &limit
-	r.Notes = append(r.Notes, "the limit is what the slowest group has waited for csi-addons, by its journal")
+	r.Notes = append(r.Notes,
+		"the limit is what the group that took longest has waited for the controllers and the storage, by its journal",
+		"its steps: "+strings.Join(steps, ", "))
 	return r, nil
 }
 
-// waited is how long the group that took longest has waited for the backend, by its own journal.
-func (b *bench) waited(ctx context.Context, l *lab.Lab, names []string) (time.Duration, error) {
+// slowest is the last operation of the group that took longest, by its own journal.
+func (b *bench) slowest(ctx context.Context, l *lab.Lab, names []string) (recovery.Operation, error) {
+	var last recovery.Operation
 	var longest time.Duration
 	for _, name := range names {
 		out, err := b.output(ctx, l, "history", name, "-n", moving, "-o", "json")
 		if err != nil {
-			return 0, err
+			return last, err
 		}
 		var h struct {
 			Operations []recovery.Operation `json:"operations"`
 		}
 		if err := json.Unmarshal(out, &h); err != nil {
-			return 0, err
+			return last, err
 		}
-		if len(h.Operations) == 0 {
-			return 0, fmt.Errorf("%s has no history", name)
+		if len(h.Operations) == 0 || len(h.Operations[0].Steps) == 0 {
+			return last, fmt.Errorf("%s has no history", name)
 		}
-		var waited time.Duration
-		for _, s := range h.Operations[0].Steps {
-			if s.ID == recovery.StepSync && s.Finished != nil {
-				waited += s.Finished.Sub(s.Started.Time)
-			}
+		op := h.Operations[0]
+		if end := op.Steps[len(op.Steps)-1].Finished; end != nil && end.Sub(op.Started.Time) > longest {
+			longest, last = end.Sub(op.Started.Time), op
 		}
-		longest = max(longest, waited)
 	}
-	return longest, nil
+	return last, nil
 }

@@ -6,12 +6,13 @@ package main
 import (
 	"cmp"
 	"context"
+	"debug/elf"
 	"fmt"
 	"maps"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -19,7 +20,7 @@ import (
 const most = 15
 
 // modules says what each dependency adds to the plugin: the code and data of its packages, by the linker's
-// symbols, and what they allocate before main. What the linker shares between all is in no module.
+// symbols, and what they allocate before main. Types and the tables of functions are shared; they are in no module.
 func (b *bench) modules(ctx context.Context, work initWork) (result, error) {
 	r := result{Title: "what each module costs in the plugin", Ours: "code and data", Again: "make bench ARGS='-only size'"}
 	whole := filepath.Join(b.bin, "whole") // with its symbols
@@ -30,23 +31,34 @@ func (b *bench) modules(ctx context.Context, work initWork) (result, error) {
 	if err != nil {
 		return r, err
 	}
-	symbols, err := b.tool(ctx, "tool", "nm", "-size", whole)
+	program, err := elf.Open(whole)
+	if err != nil {
+		return r, err
+	}
+	defer program.Close()
+	symbols, err := program.Symbols()
 	if err != nil {
 		return r, err
 	}
 	sizes, allocated := map[string]float64{}, map[string]float64{}
-	for line := range strings.Lines(symbols) {
-		// address size kind name; names of functions that take types have blanks.
-		fields := strings.Fields(line)
-		if len(fields) < 4 || strings.EqualFold(fields[2], "b") { // no bytes of the file
-			continue
+	for _, s := range symbols {
+		i := int(s.Section)
+		if i >= len(program.Sections) || program.Sections[i].Type == elf.SHT_NOBITS || !slices.Contains([]elf.SymType{elf.STT_FUNC, elf.STT_OBJECT}, elf.ST_TYPE(s.Info)) {
+			continue // it takes no room in the file
 		}
-		size, err := strconv.ParseFloat(fields[1], 64)
-		if err != nil {
-			return r, fmt.Errorf("go tool nm: %q: %w", line, err)
-		}
-		sizes[of[packageOf(fields[3])]] += size
+		sizes[of[packageOf(s.Name)]] += float64(s.Size)
 	}
+	info, err := os.Stat(b.plugin())
+	if err != nil {
+		return r, err
+	}
+	known := float64(0)
+	for name, bytes := range sizes {
+		if name != "" {
+			known += bytes
+		}
+	}
+	sizes[""] = float64(info.Size()) - known
 	for name, bytes := range work.of {
 		allocated[of[name]] += bytes
 	}
@@ -57,7 +69,7 @@ func (b *bench) modules(ctx context.Context, work initWork) (result, error) {
 			rest += sizes[name]
 			continue
 		}
-		shown := cmp.Or(name, "(tables of the linker)")
+		shown := cmp.Or(name, "(types and tables of the linker)")
 		r.Rows = append(r.Rows, row{Measure: shown, Unit: "MB", Ours: sizes[name] / 1e6})
 		if kB := allocated[name] / 1e3; kB >= 1 {
 			r.Notes = append(r.Notes, fmt.Sprintf("%s allocates %s kB before main", shown, number(&kB)))

@@ -70,10 +70,10 @@ func OwnerOf(obj client.Object) (Owner, bool) {
 	return Owner{}, false
 }
 
-// OwnerIndex is the index of the cache behind Watch.ByOwner.
+// OwnerIndex is the name of the index of OwnerKeys.
 const OwnerIndex = "owner"
 
-// OwnerKeys are the values of an object in the OwnerIndex.
+// OwnerKeys is the owner of an object by its labels, for Watch.Indexes.
 func OwnerKeys(obj client.Object) []string {
 	if o, ok := OwnerOf(obj); ok {
 		return []string{o.key()}
@@ -81,7 +81,7 @@ func OwnerKeys(obj client.Object) []string {
 	return nil
 }
 
-// Owned finds what belongs to the owner, in the cache of a Watch that is ByOwner.
+// Owned finds what belongs to the owner, in a cache that has the OwnerIndex.
 func (o Owner) Owned() []client.ListOption {
 	return []client.ListOption{client.InNamespace(o.Namespace), client.MatchingFields{OwnerIndex: o.key()}}
 }
@@ -206,8 +206,10 @@ type Watch struct {
 	Object client.Object
 	// Owners are the groups that a change of obj concerns; nil takes OwnerOf.
 	Owners func(ctx context.Context, obj client.Object) []Owner
-	// ByOwner has the cache find the objects of an Owner by their labels, without looking at all others.
-	ByOwner bool
+	// Claims are the PVCs that obj is about, instead of Owners: the change concerns those that want one of them.
+	Claims func(ctx context.Context, obj client.Object) []types.NamespacedName
+	// Indexes are those by which the cache finds the objects: of very many, a group has a few.
+	Indexes map[string]client.IndexerFunc
 }
 
 // Adapter drives one backend in one cluster.

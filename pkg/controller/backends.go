@@ -37,23 +37,28 @@ type Backends struct {
 
 	mu          sync.Mutex
 	controllers map[backend.OwnerKind]ctrlcontroller.Controller
+	claimants   map[backend.OwnerKind]claimantsOf
 	watched     map[string]bool
 	indexed     map[string]bool
 }
+
+// claimantsOf finds who wants a PVC, or has it.
+type claimantsOf func(ctx context.Context, claim client.ObjectKey) []reconcile.Request
 
 // NewBackends makes the set; c is the manager's cache.
 func NewBackends(c cache.Cache, all ...Backend) *Backends {
 	return &Backends{
 		all: all, cache: c, reader: c,
 		controllers: map[backend.OwnerKind]ctrlcontroller.Controller{},
+		claimants:   map[backend.OwnerKind]claimantsOf{},
 		watched:     map[string]bool{},
 		indexed:     map[string]bool{},
 	}
 }
 
 // serve makes changes of backend objects wake a controller.
-func (b *Backends) serve(kind backend.OwnerKind, c ctrlcontroller.Controller) {
-	b.controllers[kind] = c
+func (b *Backends) serve(kind backend.OwnerKind, c ctrlcontroller.Controller, claimants claimantsOf) {
+	b.controllers[kind], b.claimants[kind] = c, claimants
 }
 
 // find returns the backend of a class, or else, without a class, the one of that name.
@@ -106,12 +111,8 @@ func (b *Backends) watch(ctx context.Context, x Backend) error {
 		return nil
 	}
 	for _, w := range x.Watches() {
-		index := fmt.Sprintf("%s %T", x.Name, w.Object)
-		if w.ByOwner && !b.indexed[index] { // an informer takes an index once
-			if err := b.cache.IndexField(ctx, w.Object, backend.OwnerIndex, backend.OwnerKeys); err != nil {
-				return err
-			}
-			b.indexed[index] = true
+		if err := b.index(ctx, w); err != nil {
+			return err
 		}
 		if _, err := b.cache.GetInformer(ctx, w.Object); err != nil {
 			return err
@@ -120,15 +121,39 @@ func (b *Backends) watch(ctx context.Context, x Backend) error {
 	var errs []error
 	for _, w := range x.Watches() {
 		for kind, c := range b.controllers {
-			errs = append(errs, c.Watch(source.Kind(b.cache, w.Object, handler.EnqueueRequestsFromMapFunc(requests(w, kind)))))
+			errs = append(errs, c.Watch(source.Kind(b.cache, w.Object, handler.EnqueueRequestsFromMapFunc(b.requests(w, kind)))))
 		}
 	}
 	b.watched[x.Name] = true
 	return errors.Join(errs...)
 }
 
+// index adds the indexes of a kind to the cache, which takes each of them once.
+func (b *Backends) index(ctx context.Context, w backend.Watch) error {
+	for name, keys := range w.Indexes {
+		key := fmt.Sprintf("%T %s", w.Object, name)
+		if b.indexed[key] {
+			continue
+		}
+		if err := b.cache.IndexField(ctx, w.Object, name, keys); err != nil {
+			return err
+		}
+		b.indexed[key] = true
+	}
+	return nil
+}
+
 // requests maps a change of a backend object to the owners of one kind.
-func requests(w backend.Watch, kind backend.OwnerKind) handler.MapFunc {
+func (b *Backends) requests(w backend.Watch, kind backend.OwnerKind) handler.MapFunc {
+	if w.Claims != nil {
+		return func(ctx context.Context, obj client.Object) []reconcile.Request {
+			var out []reconcile.Request
+			for _, claim := range w.Claims(ctx, obj) {
+				out = append(out, b.claimants[kind](ctx, claim)...)
+			}
+			return out
+		}
+	}
 	return func(ctx context.Context, obj client.Object) []reconcile.Request {
 		var owners []backend.Owner
 		if w.Owners != nil {

@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -53,7 +54,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	if err != nil {
 		return err
 	}
-	r.Backends.serve(r.kind, c)
+	r.Backends.serve(r.kind, c, r.ofClaimNamed)
 	return nil
 }
 
@@ -107,6 +108,17 @@ func (r *Reconciler) ofClaim(ctx context.Context, pvc client.Object) []reconcile
 	return out
 }
 
+// ofClaimNamed finds the same by the name of a PVC, which need not be there any more.
+func (r *Reconciler) ofClaimNamed(ctx context.Context, name client.ObjectKey) []reconcile.Request {
+	var pvc corev1.PersistentVolumeClaim
+	if err := r.Client.Get(ctx, name, &pvc); apierrors.IsNotFound(err) {
+		pvc.Namespace, pvc.Name = name.Namespace, name.Name
+	} else if err != nil {
+		return nil // the cache is stopping
+	}
+	return r.ofClaim(ctx, &pvc)
+}
+
 // ofRival finds the subjects that wait for a PVC which a rival may have let go.
 func (r *Reconciler) ofRival(ctx context.Context, rival client.Object) []reconcile.Request {
 	other := func(s subject) bool { return s.obj.GetUID() != rival.GetUID() }
@@ -119,11 +131,7 @@ func (r *Reconciler) ofVolume(ctx context.Context, obj client.Object) []reconcil
 	if !ok || pv.Spec.ClaimRef == nil {
 		return nil
 	}
-	var pvc corev1.PersistentVolumeClaim
-	if err := r.Client.Get(ctx, client.ObjectKey{Namespace: pv.Spec.ClaimRef.Namespace, Name: pv.Spec.ClaimRef.Name}, &pvc); err != nil {
-		return nil // the claim's own event will follow
-	}
-	return r.ofClaim(ctx, &pvc)
+	return r.ofClaimNamed(ctx, client.ObjectKey{Namespace: pv.Spec.ClaimRef.Namespace, Name: pv.Spec.ClaimRef.Name})
 }
 
 // notListed stops what a watch begins with. Each subject is reconciled once when its own watch begins, with full

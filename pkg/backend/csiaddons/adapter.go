@@ -84,7 +84,7 @@ func (a *Adapter) CRDs() []string {
 func (a *Adapter) Watches() []backend.Watch {
 	return []backend.Watch{
 		{Object: &replicationv1.VolumeGroupReplication{}},
-		{Object: &replicationv1.VolumeReplication{}, Owners: a.ownersOfReplication, ByOwner: true},
+		{Object: &replicationv1.VolumeReplication{}, Owners: a.ownersOfReplication, Indexes: map[string]client.IndexerFunc{backend.OwnerIndex: backend.OwnerKeys}},
 		{Object: &replicationv1.VolumeGroupReplicationContent{}, Owners: a.ownersOfContent},
 		{Object: &replicationv1.VolumeGroupReplicationClass{}, Owners: a.ownersOfClass},
 		{Object: &replicationv1.VolumeReplicationClass{}, Owners: a.ownersOfClass},

@@ -13,14 +13,15 @@ package dell
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 )
 
@@ -73,40 +74,56 @@ func (a *Adapter) CRDs() []string { return []string{"dellcsireplicationgroups." 
 // Watches implements backend.Adapter.
 func (a *Adapter) Watches() []backend.Watch {
 	return []backend.Watch{
-		{Object: &ReplicationGroup{}, Owners: a.ownersOfGroup},
+		{Object: &ReplicationGroup{}, Claims: a.claimsOfGroup},
+		{Object: &corev1.PersistentVolume{}, Claims: a.claimsOfVolume, Indexes: map[string]client.IndexerFunc{groupIndex: groupsOf}},
 		{Object: &storagev1.StorageClass{}, Owners: func(context.Context, client.Object) []backend.Owner { return nil }},
 	}
 }
 
-// ownersOfGroup finds those that a replication group belongs to: its volumes say which PVCs, and
-// what is replicated in their namespaces may be about it.
-func (a *Adapter) ownersOfGroup(ctx context.Context, obj client.Object) []backend.Owner {
-	var volumes corev1.PersistentVolumeList
-	if err := a.client.List(ctx, &volumes, client.UnsafeDisableDeepCopy); err != nil {
-		return nil // the cache is stopping
-	}
-	namespaces := map[string]bool{}
-	for i := range volumes.Items {
-		if pv := &volumes.Items[i]; pv.Spec.ClaimRef != nil && inGroup(pv, obj.GetName()) {
-			namespaces[pv.Spec.ClaimRef.Namespace] = true
+// groupIndex has the replication groups that the labels of a volume name, whatever their prefix is.
+const groupIndex = "dell replication group"
+
+func groupsOf(pv client.Object) []string {
+	var names []string
+	for key, value := range pv.GetLabels() {
+		if value != "" && strings.HasSuffix(key, groupLabel) {
+			names = append(names, value)
 		}
 	}
-	var owners []backend.Owner
-	for ns := range namespaces {
-		var groups vgrv1.VolumeGroupReplicationList
-		var singles vgrv1.VolumeReplicationList
-		if a.client.List(ctx, &groups, client.InNamespace(ns), client.UnsafeDisableDeepCopy) != nil ||
-			a.client.List(ctx, &singles, client.InNamespace(ns), client.UnsafeDisableDeepCopy) != nil {
+	return names
+}
+
+// volumesOf are the volumes of a replication group, from the cache, to be read only.
+func (a *Adapter) volumesOf(ctx context.Context, group string) ([]corev1.PersistentVolume, error) {
+	var volumes corev1.PersistentVolumeList
+	err := a.client.List(ctx, &volumes, client.MatchingFields{groupIndex: group}, client.UnsafeDisableDeepCopy)
+	return volumes.Items, err
+}
+
+// claimsOfGroup are the PVCs of a replication group: its volumes say which.
+func (a *Adapter) claimsOfGroup(ctx context.Context, obj client.Object) []types.NamespacedName {
+	return a.claims(ctx, obj.GetName())
+}
+
+// claimsOfVolume are the PVCs of the replication group that a volume has joined or left.
+func (a *Adapter) claimsOfVolume(ctx context.Context, obj client.Object) []types.NamespacedName {
+	return a.claims(ctx, groupsOf(obj)...)
+}
+
+func (a *Adapter) claims(ctx context.Context, groups ...string) []types.NamespacedName {
+	var claims []types.NamespacedName
+	for _, name := range groups {
+		volumes, err := a.volumesOf(ctx, name)
+		if err != nil {
 			return nil // the cache is stopping
 		}
-		for i := range groups.Items {
-			owners = append(owners, backend.Owner{Kind: backend.VolumeGroupReplicationKind, NamespacedName: client.ObjectKeyFromObject(&groups.Items[i])})
-		}
-		for i := range singles.Items {
-			owners = append(owners, backend.Owner{Kind: backend.VolumeReplicationKind, NamespacedName: client.ObjectKeyFromObject(&singles.Items[i])})
+		for i := range volumes {
+			if ref := volumes[i].Spec.ClaimRef; ref != nil {
+				claims = append(claims, types.NamespacedName{Namespace: ref.Namespace, Name: ref.Name})
+			}
 		}
 	}
-	return owners
+	return claims
 }
 
 // Observe implements backend.Adapter.

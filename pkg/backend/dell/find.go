@@ -47,29 +47,19 @@ func prefixOf(c backend.Class) string {
 	return defaultPrefix
 }
 
-// inGroup says whether some label of a volume names the replication group, whatever the prefix is.
-func inGroup(pv *corev1.PersistentVolume, name string) bool {
-	for key, value := range pv.Labels {
-		if value == name && strings.HasSuffix(key, groupLabel) {
-			return true
-		}
-	}
-	return false
-}
-
 // read finds the one replication group that has exactly the members as its volumes.
 func (a *Adapter) read(ctx context.Context, g backend.Group) (reading, error) {
 	in := reading{group: g, now: a.clock.Now()}
-	var volumes corev1.PersistentVolumeList
-	if err := a.client.List(ctx, &volumes, client.UnsafeDisableDeepCopy); err != nil {
+	members, err := a.memberVolumes(ctx, g)
+	if err != nil {
 		return in, err
 	}
 	var name string
-	if name, in.problem = groupOf(g, volumes.Items); name == "" {
+	if name, in.problem = groupOf(g, members); name == "" {
 		return in, nil
 	}
 	var rg ReplicationGroup
-	err := a.client.Get(ctx, client.ObjectKey{Name: name}, &rg)
+	err = a.client.Get(ctx, client.ObjectKey{Name: name}, &rg)
 	if apierrors.IsNotFound(err) {
 		in.problem = backend.Problemf(vgrv1.ReasonProgressing, "the volumes name %s %s, which does not exist", replicationGroupKind, name)
 		return in, nil
@@ -78,11 +68,29 @@ func (a *Adapter) read(ctx context.Context, g backend.Group) (reading, error) {
 		return in, err
 	}
 	in.rg = &rg
-	err = a.checkClass(ctx, &in, volumes.Items)
-	if p := foreign(g, name, volumes.Items); p != nil {
+	if err := a.checkClass(ctx, &in, members); err != nil {
+		return in, err
+	}
+	all, err := a.volumesOf(ctx, name)
+	if p := foreign(g, name, all); p != nil {
 		in.problem = p
 	}
 	return in, err
+}
+
+// memberVolumes are those of the members that are there.
+func (a *Adapter) memberVolumes(ctx context.Context, g backend.Group) ([]corev1.PersistentVolume, error) {
+	var out []corev1.PersistentVolume
+	for _, m := range g.Members {
+		var pv corev1.PersistentVolume
+		if err := a.client.Get(ctx, client.ObjectKey{Name: m.PV}, &pv); apierrors.IsNotFound(err) {
+			continue
+		} else if err != nil {
+			return nil, err
+		}
+		out = append(out, pv)
+	}
+	return out, nil
 }
 
 // groupOf is the replication group that the members' volumes name.

@@ -10,10 +10,9 @@ import (
 	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
@@ -37,36 +36,16 @@ func (a *Adapter) CRDs() []string {
 
 // Watches implements backend.Adapter.
 func (a *Adapter) Watches() []backend.Watch {
-	return []backend.Watch{{Object: &Mirror{}, Owners: a.ownersOfMirror}, {Object: &Update{}}}
+	return []backend.Watch{{Object: &Mirror{}, Claims: claimsOfMirror}, {Object: &Update{}}}
 }
 
-// ownersOfMirror finds those that want the PVC of a Mirror, which may have been made by somebody else.
-func (a *Adapter) ownersOfMirror(ctx context.Context, obj client.Object) []backend.Owner {
+// claimsOfMirror is the PVC of a Mirror, which may have been made by somebody else.
+func claimsOfMirror(_ context.Context, obj client.Object) []types.NamespacedName {
 	m, ok := obj.(*Mirror)
 	if !ok {
 		return nil
 	}
-	var groups vgrv1.VolumeGroupReplicationList
-	var singles vgrv1.VolumeReplicationList
-	var pvc corev1.PersistentVolumeClaim
-	name, ns := m.mapping().LocalPVCName, client.InNamespace(m.Namespace)
-	if a.client.List(ctx, &groups, ns, client.UnsafeDisableDeepCopy) != nil || a.client.List(ctx, &singles, ns, client.UnsafeDisableDeepCopy) != nil ||
-		a.client.Get(ctx, client.ObjectKey{Namespace: m.Namespace, Name: name}, &pvc) != nil {
-		return nil // the PVC's own event will follow, or the cache is stopping
-	}
-	var owners []backend.Owner
-	for i := range groups.Items {
-		g := &groups.Items[i]
-		if s, err := metav1.LabelSelectorAsSelector(g.Spec.Selector); err == nil && s.Matches(labels.Set(pvc.Labels)) {
-			owners = append(owners, backend.Owner{Kind: backend.VolumeGroupReplicationKind, NamespacedName: client.ObjectKeyFromObject(g)})
-		}
-	}
-	for i := range singles.Items {
-		if v := &singles.Items[i]; v.Spec.PVCName == name {
-			owners = append(owners, backend.Owner{Kind: backend.VolumeReplicationKind, NamespacedName: client.ObjectKeyFromObject(v)})
-		}
-	}
-	return owners
+	return []types.NamespacedName{{Namespace: m.Namespace, Name: m.mapping().LocalPVCName}}
 }
 
 // read finds the Mirrors of the members, whoever has made them.
