@@ -4,10 +4,8 @@
 package collect
 
 import (
-	"errors"
 	"fmt"
 	"maps"
-	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -82,28 +80,22 @@ func TestShow(t *testing.T) {
 	clock := clocktesting.NewFakeClock(time.Unix(0, 0))
 	f := follower(listed(version("one", "5")))
 	f.clock = clock
-	enough := errors.New("seen three")
-	var seen []time.Time
-	shown := make(chan error)
+	pictures, ctx := make(chan time.Time), t.Context()
 	go func() {
-		shown <- f.Show(t.Context(), func(o overview.Overview) error {
-			if seen = append(seen, o.ObservedAt.Time); len(seen) == 3 {
-				return enough
+		_ = f.Show(ctx, func(o overview.Overview) error {
+			select {
+			case pictures <- o.ObservedAt.Time:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
 			}
-			return nil
 		})
 	}()
-	for {
-		select {
-		case err := <-shown:
-			if !errors.Is(err, enough) || !seen[1].After(seen[0]) || !seen[2].After(seen[1]) {
-				t.Errorf("%v: shown at %v", err, seen)
-			}
-			return
-		default:
-			clock.Step(refresh)
-			runtime.Gosched()
+	for i := range 3 {
+		if got, want := <-pictures, time.Unix(0, 0).Add(time.Duration(i)*refresh); !got.Equal(want) {
+			t.Errorf("picture %d: at %v, want %v", i, got, want)
 		}
+		clock.Step(refresh)
 	}
 }
 
