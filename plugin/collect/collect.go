@@ -66,8 +66,8 @@ func one(ctx context.Context, s *site.Site, q Query, early func(overview.SiteInp
 	err := pages(ctx, s, q, func(p pageOf) error {
 		groups, version = append(groups, p.groups...), p.version
 		if early != nil && !p.last {
-			in := Asking(s.Name)
-			in.Message = fmt.Sprintf("is being asked; %d so far", len(groups))
+			in := told(s, nil)
+			in.Answered, in.Problem, in.Message = false, overview.SiteAsking, fmt.Sprintf("is being asked; %d so far", len(groups))
 			in.Groups = slices.Clone(groups)
 			early(in)
 		}

@@ -119,6 +119,25 @@ func (s *halting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(list)
 }
 
+// TestEarlyOutage: a site that was lost stays so until it has told of all its groups again.
+func TestEarlyOutage(t *testing.T) {
+	server := &halting{let: make(chan struct{})}
+	web := httptest.NewServer(server)
+	defer web.Close()
+	known := overview.SiteInput{Site: overview.Site{Name: "east", Problem: overview.SiteUnreachable, Message: "connection refused"}}
+	ctx, cancel := context.WithCancel(t.Context())
+	f, stop := collect.Follow(ctx, []*site.Site{connect(t, web.URL)}, collect.Query{Early: true}, clock.RealClock{}, []overview.SiteInput{known})
+	defer stop()
+	defer cancel()
+	server.let <- struct{}{} // the first page was taken in
+	for in := f.Inputs()[0]; !in.Answered; in = f.Inputs()[0] {
+		if in.Problem != overview.SiteUnreachable || len(in.Groups) > 0 {
+			t.Fatalf("%+v", in)
+		}
+		<-f.Changed()
+	}
+}
+
 // TestEarly: a screen may open over the first groups; the site has not answered before it has told of all.
 func TestEarly(t *testing.T) {
 	server := &halting{let: make(chan struct{})}
@@ -130,7 +149,7 @@ func TestEarly(t *testing.T) {
 		f, stop := collect.Follow(ctx, []*site.Site{s}, collect.Query{Early: early}, clock.RealClock{}, nil)
 		if early {
 			in := f.First(ctx, time.Hour)[0]
-			if in.Answered || in.Problem != overview.SiteAsking || len(in.Groups) != 1 || in.Message != "is being asked; 1 so far" {
+			if in.Answered || in.Problem != overview.SiteAsking || len(in.Groups) != 1 || in.ServerTime == nil || in.Message != "is being asked; 1 so far" {
 				t.Errorf("early: %+v", in)
 			}
 		}

@@ -227,11 +227,12 @@ func (f *Follower) follow(ctx context.Context, i int, in overview.SiteInput) {
 	}
 }
 
-// early takes in what a site has told before it has told all, when that is wanted and nothing better is known.
+// early takes in what a site has told before it has told all, when that is wanted and nothing else is known: not
+// even that it did not answer.
 func (f *Follower) early(i int) func(overview.SiteInput) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !f.query.Early || f.known[i].input.Answered {
+	if !f.query.Early || f.known[i].input.Problem != overview.SiteAsking {
 		return nil
 	}
 	return func(in overview.SiteInput) { f.set(i, in) }

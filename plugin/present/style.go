@@ -241,21 +241,21 @@ func (t table) narrow(widths []int) (table, []int) {
 }
 
 // without leaves out columns, one after the other.
-func (t table) without(columns []int) table {
-	if len(columns) == 0 {
+func (t table) without(left []int) table {
+	if len(left) == 0 {
 		return t
 	}
 	rows := make([][]string, len(t.rows))
 	for n, row := range t.rows {
-		rows[n] = without(row, columns)
+		rows[n] = without(row, left)
 	}
-	t.head, t.rows = without(t.head, columns), rows
+	t.head, t.rows = without(t.head, left), rows
 	return t
 }
 
-func without[T any](row []T, columns []int) []T {
+func without[T any](row []T, left []int) []T {
 	row = slices.Clone(row)
-	for _, i := range columns {
+	for _, i := range left {
 		row = slices.Delete(row, i, i+1)
 	}
 	return row

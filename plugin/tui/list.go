@@ -51,8 +51,9 @@ type list struct {
 	reverse bool
 
 	cursor id
-	row    int // of the cursor, when it was last seen
-	top    int // the first row on the screen
+	chosen bool // by a key
+	row    int  // of the cursor, when it was last seen
+	top    int  // the first row on the screen
 	marks  map[id]bool
 }
 
@@ -66,8 +67,12 @@ func (l *list) setSize(width, height int) {
 	l.moveTo(l.row)
 }
 
-// show takes in a new overview. The cursor stays on its group.
+// show takes in a new overview. The cursor stays on its group; while sites were still being asked that was the first
+// one only because nobody could say which is worst.
 func (l *list) show(o overview.Overview) {
+	if !l.chosen && l.asking() {
+		l.cursor, l.row = id{}, 0
+	}
 	l.all = o
 	l.refresh()
 }
@@ -92,6 +97,11 @@ func (l *list) refresh() {
 		return cmp.Or(c, cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 	})
 	l.layout()
+}
+
+// asking says whether more groups may come from a site that is still being asked.
+func (l *list) asking() bool {
+	return slices.ContainsFunc(l.all.Sites, func(s overview.Site) bool { return s.Problem == overview.SiteAsking })
 }
 
 // selectorPrefix makes a filter a label selector.
@@ -278,6 +288,9 @@ func (l *list) status() string {
 	}
 	if len(l.shown.Groups) != len(l.all.Groups) {
 		text = fmt.Sprintf("%d of %d groups", len(l.shown.Groups), len(l.all.Groups))
+	}
+	if l.asking() {
+		text += " so far"
 	}
 	if n := len(l.marks); n > 0 {
 		text += fmt.Sprintf(", %d marked", n)

@@ -110,7 +110,7 @@ func (m Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 // key goes to whoever has the keys.
 func (m Model) key(msg tea.KeyPressMsg) (tea.Model, tea.Cmd) {
 	k := msg.String()
-	m.note = ""
+	m.note, m.list.chosen = "", true
 	var cmd tea.Cmd
 	switch {
 	case m.console.open():
@@ -355,6 +355,9 @@ func (m *Model) body(height int) []string {
 	case m.alone:
 		return m.detail.view()
 	case len(m.list.shown.Groups) == 0:
+		if m.list.asking() {
+			return []string{"", "  No group so far is like that. esc shows all."}
+		}
 		return []string{"", "  No group is like that. esc shows all."}
 	case m.width >= wide:
 		left := strings.Join(fill(m.list.view(), height), "\n")

@@ -96,6 +96,8 @@ func picture(at time.Time, west overview.Site, names ...string) overview.Overvie
 var (
 	live = overview.Site{Name: "west", Answered: true}
 	lost = overview.Site{Name: "west", Problem: overview.SiteUnreachable, Message: "connection refused"}
+	// asked has told of no group yet.
+	asked = overview.Site{Name: "west", Problem: overview.SiteAsking, Message: "is being asked; 500 so far"}
 )
 
 func press(k string) tea.Msg {
@@ -238,6 +240,8 @@ func TestSelection(t *testing.T) {
 	}{
 		"others become ill":     {[]any{picture(now, live, "a", "b", "c"), "down", picture(now, live, "a", "b", "c", "split-d")}, "b"},
 		"others join before it": {[]any{picture(now, live, "b", "c"), picture(now, live, "a", "b", "c")}, "b"},
+		"others turn out ill":   {[]any{picture(now, asked, "a", "b"), picture(now, live, "a", "b", "split-d")}, "split-d"},
+		"one was chosen before": {[]any{picture(now, asked, "a", "b"), "down", picture(now, live, "a", "b", "split-d")}, "b"},
 		"it goes":               {[]any{picture(now, live, "a", "b", "c"), "down", picture(now, live, "a", "c")}, "c"},
 		"it was the last":       {[]any{picture(now, live, "a", "b"), "end", picture(now, live, "a")}, "a"},
 		"sorted otherwise":      {[]any{picture(now, live, "a", "late-b", "c"), "down s S"}, "a"},
@@ -258,6 +262,26 @@ func TestSelection(t *testing.T) {
 			}
 			t.Errorf("no cursor in\n%s", frame)
 		})
+	}
+}
+
+// TestSoFar: while a site is still being asked, nothing is said of all groups.
+func TestSoFar(t *testing.T) {
+	for _, tc := range []struct {
+		west       overview.Site
+		count, not string
+	}{
+		{asked, "2 groups so far, by health", "No group so far is like that."},
+		{live, "2 groups, by health", "No group is like that."},
+	} {
+		m := screen(t, tui.Options{Title: "x"}, tea.WindowSizeMsg{Width: 100, Height: 30}, picture(now, tc.west, "a", "b"))
+		if frame := ansi.Strip(content(m)); !strings.Contains(frame, tc.count) {
+			t.Errorf("no %q in\n%s", tc.count, frame)
+		}
+		m = screen(t, tui.Options{Title: "x"}, tea.WindowSizeMsg{Width: 100, Height: 30}, picture(now, tc.west, "a", "b"), "/ z z enter")
+		if frame := ansi.Strip(content(m)); !strings.Contains(frame, tc.not) {
+			t.Errorf("no %q in\n%s", tc.not, frame)
+		}
 	}
 }
 
