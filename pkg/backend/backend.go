@@ -62,9 +62,10 @@ func OwnerOf(obj client.Object) (Owner, bool) {
 	if l[vgrv1.LabelManagedBy] != vgrv1.ManagedByController {
 		return Owner{}, false
 	}
-	for label, kind := range map[string]OwnerKind{vgrv1.LabelGroup: VolumeGroupReplicationKind, vgrv1.LabelVolumeReplication: VolumeReplicationKind} {
-		if name := l[label]; name != "" {
-			return Owner{Kind: kind, NamespacedName: types.NamespacedName{Namespace: obj.GetNamespace(), Name: name}}, true
+	for _, kind := range []OwnerKind{VolumeGroupReplicationKind, VolumeReplicationKind} {
+		o := Owner{Kind: kind, NamespacedName: types.NamespacedName{Namespace: obj.GetNamespace()}}
+		if o.Name = l[o.label()]; o.Name != "" {
+			return o, true
 		}
 	}
 	return Owner{}, false
@@ -73,12 +74,17 @@ func OwnerOf(obj client.Object) (Owner, bool) {
 // OwnerIndex is the name of the index of OwnerKeys.
 const OwnerIndex = "owner"
 
-// OwnerKeys is the owner of an object by its labels, for Watch.Indexes.
+// OwnerKeys are those that own an object by its labels, for Watch.Indexes. Two do when somebody has put the label of
+// another one on it.
 func OwnerKeys(obj client.Object) []string {
-	if o, ok := OwnerOf(obj); ok {
-		return []string{o.key()}
+	var keys []string
+	for _, kind := range []OwnerKind{VolumeGroupReplicationKind, VolumeReplicationKind} {
+		o := Owner{Kind: kind, NamespacedName: types.NamespacedName{Namespace: obj.GetNamespace()}}
+		if o.Name = obj.GetLabels()[o.label()]; o.Name != "" && o.Owns(obj) {
+			keys = append(keys, o.key())
+		}
 	}
-	return nil
+	return keys
 }
 
 // Owned finds what belongs to the owner, in a cache that has the OwnerIndex.

@@ -75,7 +75,7 @@ func (a *Adapter) CRDs() []string { return []string{"dellcsireplicationgroups." 
 func (a *Adapter) Watches() []backend.Watch {
 	return []backend.Watch{
 		{Object: &ReplicationGroup{}, Claims: a.claimsOfGroup},
-		{Object: &corev1.PersistentVolume{}, Claims: a.claimsOfVolume, Indexes: map[string]client.IndexerFunc{groupIndex: groupsOf}},
+		{Object: &corev1.PersistentVolume{}, Claims: claimsOfVolume, Indexes: map[string]client.IndexerFunc{groupIndex: groupsOf}},
 		{Object: &storagev1.StorageClass{}, Owners: func(context.Context, client.Object) []backend.Owner { return nil }},
 	}
 }
@@ -102,28 +102,25 @@ func (a *Adapter) volumesOf(ctx context.Context, group string) ([]corev1.Persist
 
 // claimsOfGroup are the PVCs of a replication group: its volumes say which.
 func (a *Adapter) claimsOfGroup(ctx context.Context, obj client.Object) []types.NamespacedName {
-	return a.claims(ctx, obj.GetName())
-}
-
-// claimsOfVolume are the PVCs of the replication group that a volume has joined or left.
-func (a *Adapter) claimsOfVolume(ctx context.Context, obj client.Object) []types.NamespacedName {
-	return a.claims(ctx, groupsOf(obj)...)
-}
-
-func (a *Adapter) claims(ctx context.Context, groups ...string) []types.NamespacedName {
+	volumes, err := a.volumesOf(ctx, obj.GetName())
+	if err != nil {
+		return nil // the cache is stopping
+	}
 	var claims []types.NamespacedName
-	for _, name := range groups {
-		volumes, err := a.volumesOf(ctx, name)
-		if err != nil {
-			return nil // the cache is stopping
-		}
-		for i := range volumes {
-			if ref := volumes[i].Spec.ClaimRef; ref != nil {
-				claims = append(claims, types.NamespacedName{Namespace: ref.Namespace, Name: ref.Name})
-			}
-		}
+	for i := range volumes {
+		claims = append(claims, claimsOfVolume(ctx, &volumes[i])...)
 	}
 	return claims
+}
+
+// claimsOfVolume is the PVC of a volume that is in a replication group, or was: the others of that group hear of it
+// from the group itself.
+func claimsOfVolume(_ context.Context, obj client.Object) []types.NamespacedName {
+	pv, ok := obj.(*corev1.PersistentVolume)
+	if !ok || pv.Spec.ClaimRef == nil || len(groupsOf(pv)) == 0 {
+		return nil
+	}
+	return []types.NamespacedName{{Namespace: pv.Spec.ClaimRef.Namespace, Name: pv.Spec.ClaimRef.Name}}
 }
 
 // Observe implements backend.Adapter.

@@ -12,10 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
@@ -248,6 +250,32 @@ func TestSynchronous(t *testing.T) {
 		}
 		if obs.Recheck <= 0 || obs.Recheck > freshFor {
 			t.Errorf("looked at again after %s", obs.Recheck)
+		}
+	}
+}
+
+// TestClaims: a volume that joins a replication group, or leaves it, wakes who wants its own PVC.
+func TestClaims(t *testing.T) {
+	volumes := New(nil, nil).Watches()[1]
+	used := corev1.PersistentVolumeSpec{ClaimRef: &corev1.ObjectReference{Namespace: "shop", Name: "data"}}
+	in := func(key string) *corev1.PersistentVolume {
+		return &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{key: "rg-1"}}, Spec: used}
+	}
+	for name, tc := range map[string]struct {
+		pv     *corev1.PersistentVolume
+		claims []types.NamespacedName
+		groups []string
+	}{
+		"in a group":     {in(defaultPrefix + groupLabel), []types.NamespacedName{{Namespace: "shop", Name: "data"}}, []string{"rg-1"}},
+		"another prefix": {in("example.com" + groupLabel), []types.NamespacedName{{Namespace: "shop", Name: "data"}}, []string{"rg-1"}},
+		"in none":        {in("app"), nil, nil},
+		"unused":         {&corev1.PersistentVolume{ObjectMeta: in(defaultPrefix + groupLabel).ObjectMeta}, nil, []string{"rg-1"}},
+	} {
+		if diff := cmp.Diff(tc.claims, volumes.Claims(t.Context(), tc.pv)); diff != "" {
+			t.Errorf("%s: claims (-want +got):\n%s", name, diff)
+		}
+		if diff := cmp.Diff(tc.groups, volumes.Indexes[groupIndex](tc.pv)); diff != "" {
+			t.Errorf("%s: groups (-want +got):\n%s", name, diff)
 		}
 	}
 }

@@ -156,7 +156,7 @@ func foreign(g backend.Group, name string, volumes []corev1.PersistentVolume) *b
 // checkClass compares what the class asserts with the StorageClass, which is where it is decided.
 func (a *Adapter) checkClass(ctx context.Context, in *reading, volumes []corev1.PersistentVolume) error {
 	i := slices.IndexFunc(volumes, func(pv corev1.PersistentVolume) bool {
-		return len(in.group.Members) > 0 && pv.Name == in.group.Members[0].PV
+		return pv.Name == in.group.Members[0].PV
 	})
 	if i < 0 {
 		return nil

@@ -1,0 +1,48 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package backend_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+)
+
+// TestOwnerKeys: who owns an object finds it, each time in the same way, whatever labels others have put on it.
+func TestOwnerKeys(t *testing.T) {
+	name := types.NamespacedName{Namespace: "shop", Name: "db"}
+	group := backend.Owner{Kind: backend.VolumeGroupReplicationKind, NamespacedName: name}
+	volume := backend.Owner{Kind: backend.VolumeReplicationKind, NamespacedName: name}
+	const managed, ours = vgrv1.LabelManagedBy, vgrv1.ManagedByController
+	for what, tc := range map[string]struct {
+		labels map[string]string
+		owners []backend.Owner
+	}{
+		"a group's":       {group.Labels(), []backend.Owner{group}},
+		"a volume's":      {volume.Labels(), []backend.Owner{volume}},
+		"of both":         {map[string]string{managed: ours, vgrv1.LabelGroup: "db", vgrv1.LabelVolumeReplication: "db"}, []backend.Owner{group, volume}},
+		"somebody else's": {map[string]string{managed: "me", vgrv1.LabelGroup: "db"}, nil},
+		"nobody's":        {nil, nil},
+	} {
+		obj := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Labels: tc.labels}}
+		want := []string{}
+		for _, o := range tc.owners {
+			want = append(want, string(o.Kind)+"/db")
+		}
+		for range 20 { // it must not hang on the order of a map
+			if diff := cmp.Diff(want, append([]string{}, backend.OwnerKeys(obj)...)); diff != "" {
+				t.Fatalf("%s (-want +got):\n%s", what, diff)
+			}
+			if o, ok := backend.OwnerOf(obj); ok != (len(tc.owners) > 0) || ok && o != tc.owners[0] {
+				t.Fatalf("%s: %v, %v", what, o, ok)
+			}
+		}
+	}
+}
