@@ -79,7 +79,11 @@ func (s sample) wrote(since sample, per float64) string {
 
 func (c *controlled) sample(ctx context.Context) (sample, error) {
 	s := sample{at: time.Now()}
-	var err error
+	m, err := scrape(ctx, c.site.ControllerMetrics(), func(string) bool { return true }) // which costs the controller CPU
+	if err != nil {
+		return s, err
+	}
+	s.oursRequests = m["rest_client_requests_total"]
 	if s.ours, err = process(c.site, lab.Controller); err != nil {
 		return s, err
 	}
@@ -103,9 +107,7 @@ func (c *controlled) sample(ctx context.Context) (sample, error) {
 			s.peerWrites++
 		}
 	}
-	m, err := scrape(ctx, c.site.ControllerMetrics(), func(string) bool { return true })
-	s.oursRequests = m["rest_client_requests_total"]
-	return s, err
+	return s, nil
 }
 
 // create makes all groups at once and waits until every status is right.
@@ -237,7 +239,7 @@ func (c *controlled) restart(ctx context.Context) (result, error) {
 	if err := c.site.StartProc(lab.Controller); err != nil {
 		return r, err
 	}
-	took, err := c.caughtUp(ctx, began)
+	took, u, err := c.caughtUp(ctx, began)
 	if err != nil {
 		return r, err
 	}
@@ -253,7 +255,6 @@ func (c *controlled) restart(ctx context.Context) (result, error) {
 		}
 	}
 	r.Notes = r.Notes[:min(len(r.Notes), 5)]
-	u, err := process(c.site, lab.Controller)
 	r.Rows = []row{
 		{Measure: "until caught up", Unit: "s", Ours: took.Seconds()},
 		{Measure: "writes", Ours: float64(writes)},
@@ -261,37 +262,38 @@ func (c *controlled) restart(ctx context.Context) (result, error) {
 		{Measure: "peak memory", Unit: "MB", Ours: u.peak / 1e6},
 		{Measure: "peak memory for each group", Unit: "kB", Ours: u.peak / 1e3 / float64(c.groups)},
 	}
-	return r, err
+	return r, nil
 }
 
-// caughtUp waits until every group was looked at and none is waiting. The metrics say so, but of many groups they
-// have hundreds of thousands of series: they are asked for once the controller has nothing to do.
-func (c *controlled) caughtUp(ctx context.Context, began time.Time) (time.Duration, error) {
+// caughtUp waits until every group was looked at and none is waiting, and returns what the controller has used
+// until then. The metrics say so, but of many groups they have hundreds of thousands of series: they are asked for
+// once the controller has nothing to do.
+func (c *controlled) caughtUp(ctx context.Context, began time.Time) (time.Duration, usage, error) {
 	const interval, enough, little = 250 * time.Millisecond, 8, 20 * time.Millisecond
-	quiet, used, since := 0, time.Duration(0), time.Duration(0)
+	quiet, last, since := 0, usage{}, time.Duration(0)
 	for {
 		u, err := process(c.site, lab.Controller)
 		if err != nil {
-			return 0, err
+			return 0, u, err
 		}
-		if u.cpu-used > little {
+		if u.cpu-last.cpu > little {
 			quiet, since = 0, time.Since(began)
 		} else {
 			quiet++
 		}
-		used = u.cpu
+		last = u
 		if quiet >= enough {
 			m, err := scrape(ctx, c.site.ControllerMetrics(), func(series string) bool {
 				return strings.Contains(series, `controller="volumegroupreplication"`) || strings.Contains(series, `name="volumegroupreplication"`)
 			})
 			if err == nil && m["controller_runtime_reconcile_total"] >= float64(c.groups) && m["workqueue_depth"] == 0 {
-				return since, nil
+				return since, u, nil
 			}
 			quiet = 0
 		}
 		select {
 		case <-ctx.Done():
-			return 0, ctx.Err()
+			return 0, u, ctx.Err()
 		case <-time.After(interval):
 		}
 	}

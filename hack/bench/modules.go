@@ -21,7 +21,7 @@ const most = 15
 
 // modules says what each dependency adds to the plugin: the code and data of its packages, by the linker's
 // symbols, and what they allocate before main. Types and the tables of functions are shared; they are in no module.
-func (b *bench) modules(ctx context.Context, work initWork) (result, error) {
+func (b *bench) modules(ctx context.Context) (result, error) {
 	r := result{Title: "what each module costs in the plugin", Ours: "code and data", Again: "make bench ARGS='-only size'"}
 	whole := filepath.Join(b.bin, "whole") // with its symbols
 	if err := b.build(ctx, b.root, whole, "./cmd/kubectl-vgr"); err != nil {
@@ -48,7 +48,7 @@ func (b *bench) modules(ctx context.Context, work initWork) (result, error) {
 		}
 		sizes[of[packageOf(s.Name)]] += float64(s.Size)
 	}
-	info, err := os.Stat(b.plugin())
+	info, err := os.Stat(filepath.Join(b.bin, "kubectl-vgr")) // the same program, without its symbols
 	if err != nil {
 		return r, err
 	}
@@ -59,23 +59,28 @@ func (b *bench) modules(ctx context.Context, work initWork) (result, error) {
 		}
 	}
 	sizes[""] = float64(info.Size()) - known
+	work, err := b.initWork(ctx, whole, "version", "--client")
+	if err != nil {
+		return r, err
+	}
 	for name, bytes := range work.of {
 		allocated[of[name]] += bytes
 	}
 	names := slices.SortedFunc(maps.Keys(sizes), func(a, b string) int { return cmp.Compare(sizes[b], sizes[a]) })
-	var rest float64
+	tell := func(what string, size, allocated float64) {
+		kB := allocated / 1e3
+		r.Rows = append(r.Rows, row{Measure: what, Unit: "MB", Ours: size / 1e6})
+		r.Notes = append(r.Notes, fmt.Sprintf("%s: %s kB before main", what, number(&kB)))
+	}
+	var rest, restAllocated float64
 	for i, name := range names {
-		if i >= most {
-			rest += sizes[name]
+		if i < most {
+			tell(cmp.Or(name, "(types and tables of the linker)"), sizes[name], allocated[name])
 			continue
 		}
-		shown := cmp.Or(name, "(types and tables of the linker)")
-		r.Rows = append(r.Rows, row{Measure: shown, Unit: "MB", Ours: sizes[name] / 1e6})
-		if kB := allocated[name] / 1e3; kB >= 1 {
-			r.Notes = append(r.Notes, fmt.Sprintf("%s allocates %s kB before main", shown, number(&kB)))
-		}
+		rest, restAllocated = rest+sizes[name], restAllocated+allocated[name]
 	}
-	r.Rows = append(r.Rows, row{Measure: fmt.Sprintf("%d others", max(0, len(names)-most)), Unit: "MB", Ours: rest / 1e6})
+	tell(fmt.Sprintf("%d others", max(0, len(names)-most)), rest, restAllocated)
 	return r, nil
 }
 

@@ -83,18 +83,20 @@ func (b *bench) watch(ctx context.Context, l *lab.Lab, stores load.Stores, many 
 	}
 	add("at rest: CPU", "% of one core", quiet.cpu)
 	add("at rest: key to frame, median", "ms", median(quiet.keys))
-	var changes int
-	busy, err := t.spend(ctx, b.watched, func(ctx context.Context) (err error) {
-		changes, err = many.ChurnStores(ctx, stores, b.changes, b.watched)
+	var perSecond float64
+	busy, err := t.spend(ctx, b.watched, func(ctx context.Context) error {
+		began := time.Now()
+		changes, err := many.ChurnStores(ctx, stores, b.changes, b.watched)
+		perSecond = float64(changes) / time.Since(began).Seconds()
 		return err
 	})
 	if err != nil {
 		return r, err
 	}
-	what := fmt.Sprintf("%.0f changes/s: ", float64(changes)/b.watched.Seconds())
+	what := fmt.Sprintf("%.0f changes/s: ", perSecond)
 	add(what+"CPU", "% of one core", busy.cpu)
 	add(what+"key to frame, median", "ms", median(busy.keys))
-	add(what+"written to the terminal", "kB/s", busy.written/b.watched.Seconds()/1e3)
+	add(what+"written to the terminal", "kB/s", busy.written/busy.took.Seconds()/1e3)
 	u, err := usageOf(t.cmd.Process.Pid)
 	if err != nil {
 		return r, err
@@ -183,6 +185,7 @@ type spent struct {
 	// cpu is in percent of one core, keys are in milliseconds, written in bytes.
 	cpu, written float64
 	keys         []float64
+	took         time.Duration
 }
 
 // spend lets time pass, with changes or without, and types keys all the while.
@@ -215,7 +218,8 @@ func (t *terminal) spend(ctx context.Context, duration time.Duration, changes fu
 		return s, err
 	}
 	after, err := usageOf(t.cmd.Process.Pid)
-	s.cpu = float64(after.cpu-before.cpu) / float64(time.Since(began)) * 100
+	s.took = time.Since(began)
+	s.cpu = float64(after.cpu-before.cpu) / float64(s.took) * 100
 	t.mu.Lock()
 	s.written = t.written - written
 	t.mu.Unlock()

@@ -32,7 +32,7 @@ func (b *bench) size(ctx context.Context) ([]result, error) {
 		}
 		sizes[i] = float64(info.Size()) / 1e6
 	}
-	costs, err := b.modules(ctx, ours)
+	costs, err := b.modules(ctx)
 	if err != nil {
 		return nil, err
 	}

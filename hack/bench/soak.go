@@ -63,7 +63,7 @@ func (b *bench) soak(ctx context.Context) (results []result, err error) {
 	r := result{
 		Title: fmt.Sprintf("soak of %s", b.soaked), Ours: "kubectl-vgr tui -A, and vgr-controller",
 		Again: fmt.Sprintf("make bench ARGS='-only soak -soaked %s -changes %d'", b.soaked, b.changes),
-		Notes: []string{fmt.Sprintf("%d groups changed %d times, %d were created and deleted; medians of the memory in each quarter of the time", standing, touched, passed)},
+		Notes: []string{fmt.Sprintf("%d groups changed %d times, others were created %d times and deleted in between; medians of the memory in each quarter of the time", standing, touched, passed)},
 	}
 	for i, what := range []string{"screen", "controller"} {
 		for quarter := range 4 {

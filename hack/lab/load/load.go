@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
@@ -141,7 +142,7 @@ func (l Groups) change(ctx context.Context, c client.Client, g *vgrv1.VolumeGrou
 }
 
 // Churn changes one group after another, at that rate on both sites together, until the context ends or
-// the time is over, and returns how many changes it made.
+// the time is over, and returns how many changes it has made.
 func (l Groups) Churn(ctx context.Context, sites Sites, perSecond int, duration time.Duration) (int, error) {
 	return l.pace(ctx, perSecond, duration, func(ctx context.Context, site, n int) error {
 		var g vgrv1.VolumeGroupReplication
@@ -155,7 +156,8 @@ func (l Groups) Churn(ctx context.Context, sites Sites, perSecond int, duration 
 	})
 }
 
-// pace calls for changes of groups here and there, a site in turn.
+// pace calls for changes of groups here and there, a site in turn. What it cannot keep up with is not made up for
+// after the time.
 func (l Groups) pace(ctx context.Context, perSecond int, duration time.Duration, change func(ctx context.Context, site, n int) error) (int, error) {
 	if perSecond <= 0 {
 		return 0, nil
@@ -165,17 +167,21 @@ func (l Groups) pace(ctx context.Context, perSecond int, duration time.Duration,
 	defer tick.Stop()
 	work, ctx := errgroup.WithContext(ctx)
 	work.SetLimit(parallel)
-	made := 0
-	for began := time.Now(); time.Since(began) < duration; {
-		select {
-		case <-ctx.Done():
-			return made, work.Wait()
-		case <-tick.C:
-		}
-		for due := int(time.Since(began).Seconds() * float64(perSecond)); made < due; made++ {
-			site, n := made%2, (made/2*7919+rand.IntN(3))%l.Groups //nolint:gosec // any will do
-			work.Go(func() error { return change(ctx, site, n) })
+	began, asked := time.Now(), 0
+	var made atomic.Int64
+	for time.Since(began) < duration && ctx.Err() == nil {
+		<-tick.C
+		for due := int(time.Since(began).Seconds() * float64(perSecond)); asked < due && time.Since(began) < duration && ctx.Err() == nil; asked++ {
+			site, n := asked%2, (asked/2*7919+rand.IntN(3))%l.Groups //nolint:gosec // no secret: any group will do
+			work.Go(func() error {
+				err := change(ctx, site, n)
+				if err == nil {
+					made.Add(1)
+				}
+				return err
+			})
 		}
 	}
-	return made, work.Wait()
+	err := work.Wait()
+	return int(made.Load()), err
 }
