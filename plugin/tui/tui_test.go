@@ -278,7 +278,7 @@ func TestSoFar(t *testing.T) {
 		if frame := ansi.Strip(content(m)); !strings.Contains(frame, tc.count) {
 			t.Errorf("no %q in\n%s", tc.count, frame)
 		}
-		m = screen(t, tui.Options{Title: "x"}, tea.WindowSizeMsg{Width: 100, Height: 30}, picture(now, tc.west, "a", "b"), "/ z z enter")
+		m = screen(t, tui.Options{Title: "x"}, tea.WindowSizeMsg{Width: 100, Height: 30}, picture(now, tc.west, "a", "b"), "/ z enter")
 		if frame := ansi.Strip(content(m)); !strings.Contains(frame, tc.not) {
 			t.Errorf("no %q in\n%s", tc.not, frame)
 		}
