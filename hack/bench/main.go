@@ -63,6 +63,7 @@ func scenarios() []scenario {
 		{"controller", (*bench).reconcile},
 		{"restart", (*bench).restarts},
 		{"failover", (*bench).failover},
+		{"trouble", (*bench).inTrouble},
 		{"soak", (*bench).soak},
 	}
 }

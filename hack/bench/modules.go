@@ -31,22 +31,9 @@ func (b *bench) modules(ctx context.Context) (result, error) {
 	if err != nil {
 		return r, err
 	}
-	program, err := elf.Open(whole)
+	sizes, err := sizesOf(whole, of)
 	if err != nil {
 		return r, err
-	}
-	defer program.Close()
-	symbols, err := program.Symbols()
-	if err != nil {
-		return r, err
-	}
-	sizes, allocated := map[string]float64{}, map[string]float64{}
-	for _, s := range symbols {
-		i := int(s.Section)
-		if i >= len(program.Sections) || program.Sections[i].Type == elf.SHT_NOBITS || !slices.Contains([]elf.SymType{elf.STT_FUNC, elf.STT_OBJECT}, elf.ST_TYPE(s.Info)) {
-			continue // it takes no room in the file
-		}
-		sizes[of[packageOf(s.Name)]] += float64(s.Size)
 	}
 	info, err := os.Stat(filepath.Join(b.bin, "kubectl-vgr")) // the same program, without its symbols
 	if err != nil {
@@ -63,6 +50,7 @@ func (b *bench) modules(ctx context.Context) (result, error) {
 	if err != nil {
 		return r, err
 	}
+	allocated := map[string]float64{}
 	for name, bytes := range work.of {
 		allocated[of[name]] += bytes
 	}
@@ -82,6 +70,28 @@ func (b *bench) modules(ctx context.Context) (result, error) {
 	}
 	tell(fmt.Sprintf("%d others", max(0, len(names)-most)), rest, restAllocated)
 	return r, nil
+}
+
+// sizesOf are the bytes of each module's functions and data in a program.
+func sizesOf(file string, of map[string]string) (map[string]float64, error) {
+	program, err := elf.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer program.Close()
+	symbols, err := program.Symbols()
+	if err != nil {
+		return nil, err
+	}
+	sizes := map[string]float64{}
+	for _, s := range symbols {
+		i := int(s.Section)
+		if i >= len(program.Sections) || program.Sections[i].Type == elf.SHT_NOBITS || !slices.Contains([]elf.SymType{elf.STT_FUNC, elf.STT_OBJECT}, elf.ST_TYPE(s.Info)) {
+			continue // it takes no room in the file
+		}
+		sizes[of[packageOf(s.Name)]] += float64(s.Size)
+	}
+	return sizes, nil
 }
 
 // owners are the modules of all packages of the plugin.

@@ -106,6 +106,9 @@ func (b *bench) watch(ctx context.Context, l *lab.Lab, stores load.Stores, many 
 	return r, nil
 }
 
+// patience is for a text that never comes.
+const patience = 2 * time.Minute
+
 // terminal is a program on a pseudo-terminal whose output is kept until it is looked at.
 type terminal struct {
 	cmd *exec.Cmd
@@ -158,7 +161,7 @@ func (t *terminal) read() {
 // wait waits until a text is written to the terminal behind what was looked at before, and returns how long
 // that is after the start, or after then.
 func (t *terminal) wait(ctx context.Context, text string, then time.Duration) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
 		t.mu.Lock()

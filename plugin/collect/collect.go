@@ -13,7 +13,6 @@ import (
 	"net/url"
 	"slices"
 	"sync"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -89,7 +88,7 @@ func told(s *site.Site, err error) overview.SiteInput {
 		in.ServerTime = new(metav1.NewTime(t))
 	}
 	if err != nil {
-		in.Problem, in.Message = Explain(err)
+		in.Problem, in.Message = Explain(s, err)
 	}
 	in.Answered = err == nil
 	return in
@@ -137,7 +136,7 @@ func pages(ctx context.Context, s *site.Site, q Query, take func(p pageOf) error
 }
 
 func page(ctx context.Context, s *site.Site, namespace string, o metav1.ListOptions) (list vgrv1.VolumeGroupReplicationList, err error) {
-	ctx, cancel := context.WithTimeout(ctx, site.RequestTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.Timeout())
 	defer cancel()
 	err = s.Page(ctx, vgrv1.GroupVersion.WithResource("volumegroupreplications"), namespace, o, &list)
 	return list, err
@@ -145,7 +144,7 @@ func page(ctx context.Context, s *site.Site, namespace string, o metav1.ListOpti
 
 // classesOf are the classes of a site; without them only the schedules are unknown.
 func classesOf(ctx context.Context, s *site.Site) []vgrv1.VolumeGroupReplicationClass {
-	ctx, cancel := context.WithTimeout(ctx, site.RequestTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.Timeout())
 	defer cancel()
 	classes, _ := Classes(ctx, s)
 	return classes
@@ -158,11 +157,12 @@ func Classes(ctx context.Context, s *site.Site) ([]vgrv1.VolumeGroupReplicationC
 	return list.Items, err
 }
 
-// Explain puts an error of a request into words.
-func Explain(err error) (overview.SiteProblem, string) {
+// Explain puts an error of a request to a site into words.
+func Explain(s *site.Site, err error) (overview.SiteProblem, string) {
 	var status apierrors.APIStatus
 	var netErr net.Error
 	var urlErr *url.Error
+	var opErr *net.OpError
 	switch {
 	case meta.IsNoMatchError(err), apierrors.IsNotFound(err) && errors.As(err, &status) && (status.Status().Details == nil || status.Status().Details.Name == ""):
 		return overview.SiteNotInstalled, "the CRDs of replication.unified.io are not installed"
@@ -170,8 +170,10 @@ func Explain(err error) (overview.SiteProblem, string) {
 		return overview.SiteForbidden, err.Error()
 	case apierrors.IsUnauthorized(err):
 		return overview.SiteForbidden, "the credentials were not accepted"
+	case errors.As(err, &opErr) && opErr.Op == "dial" && opErr.Timeout():
+		return overview.SiteUnreachable, fmt.Sprintf("no connection within %s", min(site.DialTimeout, s.Timeout()))
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
-		return overview.SiteUnreachable, fmt.Sprintf("no answer within %s", site.RequestTimeout.Round(time.Second))
+		return overview.SiteUnreachable, fmt.Sprintf("no answer within %s", s.Timeout())
 	case errors.As(err, &urlErr):
 		return overview.SiteUnreachable, urlErr.Err.Error()
 	case apierrors.IsServerTimeout(err), apierrors.IsTimeout(err), apierrors.IsServiceUnavailable(err), apierrors.IsInternalError(err), apierrors.IsTooManyRequests(err):

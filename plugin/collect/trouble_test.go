@@ -7,11 +7,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -49,13 +52,19 @@ func (s *troubled) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func connect(t *testing.T, address string) *site.Site {
 	t.Helper()
+	return patiently(t, address, "0")
+}
+
+// patiently connects with a --request-timeout.
+func patiently(t *testing.T, address, timeout string) *site.Site {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "kubeconfig")
 	text := fmt.Sprintf(`{apiVersion: v1, kind: Config, current-context: east, clusters: [{name: east, cluster: {server: %q}}], contexts: [{name: east, context: {cluster: east}}]}`, address)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	flags := genericclioptions.NewConfigFlags(true)
-	flags.KubeConfig = &file
+	flags.KubeConfig, flags.Timeout = &file, &timeout
 	s, err := (&site.Connector{Flags: flags, Env: func(string) string { return "" }, Clock: clock.RealClock{}}).Here()
 	if err != nil {
 		t.Fatal(err)
@@ -85,6 +94,27 @@ func TestWatchFails(t *testing.T) {
 	}
 	if n := server.watches.Load(); n < 4 {
 		t.Errorf("the watch was given up after %d attempts", n)
+	}
+}
+
+// TestSilence: who does not answer is told of with the time that he had.
+func TestSilence(t *testing.T) {
+	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	defer silent.Close()
+	s := patiently(t, silent.URL, "60ms")
+	_, err := s.Version(t.Context())
+	for err, want := range map[error]string{
+		err:                      "no answer within 60ms",
+		context.DeadlineExceeded: "no answer within 60ms",
+		&url.Error{Err: &net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}}: "no connection within 60ms",
+		&url.Error{Err: &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}}:   "dial: connection refused",
+	} {
+		if problem, message := collect.Explain(s, err); problem != overview.SiteUnreachable || message != want {
+			t.Errorf("%v: %s, %q, want %q", err, problem, message, want)
+		}
+	}
+	if got := connect(t, silent.URL).Timeout(); got != 10*time.Second {
+		t.Errorf("without --request-timeout: %s", got)
 	}
 }
 

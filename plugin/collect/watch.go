@@ -244,7 +244,7 @@ func (f *Follower) watch(ctx context.Context, i int, version string) (overview.S
 	defer cancel(nil)
 	c, err := f.sites[i].WatchClient()
 	if err != nil {
-		return Explain(err)
+		return Explain(f.sites[i], err)
 	}
 	opts := []client.ListOption{client.InNamespace(f.query.Namespace), &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: version}}}
 	if f.query.Selector != nil {
@@ -257,7 +257,7 @@ func (f *Follower) watch(ctx context.Context, i int, version string) (overview.S
 		err = cause
 	}
 	if err != nil {
-		return Explain(err)
+		return Explain(f.sites[i], err)
 	}
 	defer w.Stop()
 	for event := range w.ResultChan() {
@@ -268,7 +268,7 @@ func (f *Follower) watch(ctx context.Context, i int, version string) (overview.S
 		f.apply(i, event.Type, g)
 	}
 	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {
-		return Explain(err)
+		return Explain(f.sites[i], err)
 	}
 	return "", ""
 }
@@ -282,14 +282,14 @@ func (f *Follower) pulse(ctx context.Context, i int) error {
 			return ctx.Err()
 		case <-f.clock.After(pulse):
 		}
-		asking, cancel := context.WithTimeout(ctx, site.RequestTimeout)
+		asking, cancel := context.WithTimeout(ctx, f.sites[i].Timeout())
 		classes, err := Classes(asking, f.sites[i])
 		cancel()
 		if err == nil {
 			f.mu.Lock()
 			f.known[i].input.Classes = classes
 			f.mu.Unlock()
-		} else if problem, _ := Explain(err); problem == overview.SiteUnreachable {
+		} else if problem, _ := Explain(f.sites[i], err); problem == overview.SiteUnreachable {
 			return err
 		}
 	}

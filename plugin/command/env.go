@@ -160,7 +160,7 @@ func (p pair) distinct(ctx context.Context) (hereUID, peerUID string, err error)
 
 // siteError puts an error of a request into words and an exit code.
 func siteError(s *site.Site, doing string, err error) error {
-	problem, message := collect.Explain(err)
+	problem, message := collect.Explain(s, err)
 	switch problem {
 	case overview.SiteUnreachable:
 		return failure.New(failure.CodeUnreachable, "check the network and kubectl --context "+s.Name+" cluster-info", "%s: cannot %s: %s", s.Name, doing, message)

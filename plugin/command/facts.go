@@ -132,7 +132,7 @@ func denied(ctx context.Context, s *site.Site, namespace string, scaling bool) (
 	asked.Wait()
 	for _, err := range errs {
 		if err != nil {
-			_, unasked = collect.Explain(err)
+			_, unasked = collect.Explain(s, err)
 		}
 	}
 	return slices.DeleteFunc(no, func(n string) bool { return n == "" }), unasked

@@ -116,7 +116,7 @@ func leader(ctx context.Context, s *site.Site) controllerVersion {
 		v.Message = "there is no Lease vgr-system/vgr-controller; the controller has not run here"
 		return v
 	case err != nil:
-		_, v.Message = collect.Explain(err)
+		_, v.Message = collect.Explain(s, err)
 		return v
 	}
 	v.Version = lease.Labels[vgrv1.LabelVersion]

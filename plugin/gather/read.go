@@ -67,14 +67,14 @@ func Read(ctx context.Context, s *site.Site, namespace string, groups []string) 
 		asked.Go(func() {
 			turns <- struct{}{}
 			defer func() { <-turns }()
-			ctx, cancel := context.WithTimeout(ctx, site.RequestTimeout)
+			ctx, cancel := context.WithTimeout(ctx, s.Timeout())
 			defer cancel()
-			out.Kinds[i] = list(ctx, c, k)
+			out.Kinds[i] = list(ctx, s, c, k)
 		})
 	}
 	asked.Go(func() {
 		if out.Server, err = s.Version(ctx); err != nil {
-			_, message := collect.Explain(err)
+			_, message := collect.Explain(s, err)
 			out.Server = "unknown: " + message
 		}
 	})
@@ -118,7 +118,7 @@ func kindsOf(c client.Client, namespace string, groups []string) []wanted {
 const notInstalled = "not installed"
 
 // list reads all pages of a kind and takes the secrets out.
-func list(ctx context.Context, c client.Client, w wanted) Kind {
+func list(ctx context.Context, s *site.Site, c client.Client, w wanted) Kind {
 	mapping, err := c.RESTMapper().RESTMapping(w.gvk.GroupKind(), w.gvk.Version)
 	if err != nil {
 		return Kind{Name: w.gvk.Kind, Missing: err.Error()}
@@ -137,7 +137,7 @@ func list(ctx context.Context, c client.Client, w wanted) Kind {
 			return k
 		}
 		if err != nil {
-			_, k.Missing = collect.Explain(err)
+			_, k.Missing = collect.Explain(s, err)
 			return k
 		}
 		for i := range page.Items {
@@ -185,7 +185,7 @@ func logs(ctx context.Context, s *site.Site, kinds []Kind) []Log {
 }
 
 func readLog(ctx context.Context, s *site.Site, pod runtime.Object, container string, previous bool) Log {
-	ctx, cancel := context.WithTimeout(ctx, site.RequestTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.Timeout())
 	defer cancel()
 	accessor, err := meta.Accessor(pod)
 	if err != nil {
@@ -197,7 +197,7 @@ func readLog(ctx context.Context, s *site.Site, pod runtime.Object, container st
 	}
 	text, err := s.Log(ctx, site.LogRequest{Namespace: accessor.GetNamespace(), Pod: accessor.GetName(), Container: container, Previous: previous, Lines: logLines, Bytes: logBytes})
 	if err != nil {
-		_, l.Missing = collect.Explain(err)
+		_, l.Missing = collect.Explain(s, err)
 	}
 	l.Text = Text(string(text))
 	return l

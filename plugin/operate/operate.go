@@ -26,12 +26,8 @@ import (
 	"github.com/unified-replication/kubectl-vgr/plugin/usage"
 )
 
-const (
-	// again is the pause after a request that failed.
-	again = time.Second
-	// writeTimeout bounds a write that was begun; an interruption does not cut it short.
-	writeTimeout = site.RequestTimeout
-)
+// again is the pause after a request that failed.
+const again = time.Second
 
 // Job is one group's operation.
 type Job struct {
@@ -221,10 +217,20 @@ func versions(inputs []overview.SiteInput, j *Job) string {
 	return string(text)
 }
 
+// bounded is for requests that were begun: they have as long as a site may take, and an interruption does not cut
+// them short.
+func (o *Operator) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	var timeout time.Duration
+	for _, s := range o.Sites {
+		timeout = max(timeout, s.Timeout())
+	}
+	return context.WithTimeout(context.WithoutCancel(ctx), timeout)
+}
+
 // write sends a write that is bound to what was seen, and reads the object again when it has
 // changed meanwhile.
 func (o *Operator) write(ctx context.Context, j *Job, at int, g *vgrv1.VolumeGroupReplication, w recovery.Write) reply {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	ctx, cancel := o.bounded(ctx)
 	defer cancel()
 	r := reply{job: j, site: at}
 	c, err := o.Sites[at].Client()

@@ -35,8 +35,10 @@ import (
 
 // Deadlines of a site that may be dead: its silence must not delay the living one.
 const (
-	DialTimeout    = 5 * time.Second
-	RequestTimeout = 10 * time.Second
+	// DialTimeout is for a connection.
+	DialTimeout = 5 * time.Second
+	// requestTimeout is for a request, unless the user says how long one may take.
+	requestTimeout = 10 * time.Second
 )
 
 // FieldManager is who we are to the API server when we write.
@@ -137,7 +139,7 @@ func installed() []schema.GroupVersionKind {
 func connect(name string, config *rest.Config, scheme *runtime.Scheme, now func() time.Time) *Site {
 	config = rest.CopyConfig(config)
 	if config.Timeout == 0 {
-		config.Timeout = RequestTimeout
+		config.Timeout = requestTimeout
 	}
 	config.QPS = -1 // the server's own priority and fairness is the limit
 	config.Dial = (&net.Dialer{Timeout: DialTimeout, KeepAlive: 30 * time.Second}).DialContext
@@ -167,7 +169,7 @@ func (s *Site) WatchClient() (client.WithWatch, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.clientOver(&http.Client{Transport: punctual{over.Transport, RequestTimeout}}, nil)
+	return s.clientOver(&http.Client{Transport: punctual{over.Transport, s.Timeout()}}, nil)
 }
 
 func (s *Site) clientOver(over *http.Client, err error) (client.WithWatch, error) {
@@ -176,6 +178,9 @@ func (s *Site) clientOver(over *http.Client, err error) (client.WithWatch, error
 	}
 	return client.NewWithWatch(rest.CopyConfig(s.config), client.Options{Scheme: s.scheme, Mapper: mapper(s.scheme), HTTPClient: over})
 }
+
+// Timeout is how long a request may take: --request-timeout, or ten seconds.
+func (s *Site) Timeout() time.Duration { return s.config.Timeout }
 
 // Now is the clock of the API server, to within a second; zero before it has answered.
 func (s *Site) Now() time.Time {
