@@ -42,7 +42,7 @@ type comparison struct {
 // compare measures ours and the peer A B A B …, after one run of each that is not counted.
 func (b *bench) compare(ctx context.Context, l *lab.Lab, c comparison) (result, error) {
 	r := result{Title: c.title, Ours: c.ours.String(), Peer: c.peer.String(), Again: c.again, Notes: c.notes}
-	b.say("%s: %s against %s", c.title, c.ours, c.peer)
+	b.say("%s", c.title)
 	var ours, peer []cost.Cost
 	var wire [2]traffic
 	looking, err := b.looking(ctx, l)

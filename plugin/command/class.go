@@ -188,7 +188,7 @@ func (e *Env) createClass(ctx context.Context, class *vgrv1.VolumeGroupReplicati
 		return failure.Refused("kubectl vgr class describe "+class.Name, "%s: class %q exists; classes cannot be changed", here.Name, class.Name)
 	}
 	if err != nil {
-		return siteError(here, "create class "+class.Name, err)
+		return writeError(here, mode == dryRunServer, "create class "+class.Name, err)
 	}
 	return nil
 }

@@ -354,7 +354,7 @@ func (c *creation) createHere(ctx context.Context, e *Env, p pair, group *vgrv1.
 			group.Annotations = map[string]string{vgrv1.AnnotationPeerClusterUID: s.peerUID, vgrv1.AnnotationPeerContext: p.peer.Name}
 		}
 		if err := cl.Create(ctx, group, opts...); err != nil {
-			return siteError(p.here, "create group "+group.Name, err)
+			return writeError(p.here, mode == dryRunServer, "create group "+group.Name, err)
 		}
 		suffix := ""
 		if mode == dryRunServer {
@@ -363,7 +363,7 @@ func (c *creation) createHere(ctx context.Context, e *Env, p pair, group *vgrv1.
 		fmt.Fprintf(e.Out, "volumegroupreplication.replication.unified.io/%s created%s\n", group.Name, suffix)
 	} else if p.peer != nil && mode != dryRunServer && group.Annotations[vgrv1.AnnotationPeerClusterUID] != s.peerUID {
 		if err := rememberPeer(ctx, cl, group, p.peer.Name, s.peerUID); err != nil {
-			return siteError(p.here, "remember the peer", err)
+			return writeError(p.here, false, "remember the peer", err)
 		}
 	}
 	if mode == dryRunServer || !c.wait && p.peer == nil {

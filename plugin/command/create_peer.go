@@ -113,7 +113,7 @@ func ensure(ctx context.Context, e *Env, s *site.Site, obj client.Object) error 
 		return nil
 	}
 	if err != nil {
-		return siteError(s, "create "+kind+" "+wanted.GetName(), err)
+		return writeError(s, false, "create "+kind+" "+wanted.GetName(), err)
 	}
 	fmt.Fprintf(e.ErrOut, "  %s\n", present.Clean(fmt.Sprintf("%s: %s %s created", s.Name, kind, wanted.GetName())))
 	return nil

@@ -8,6 +8,7 @@ package command
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -26,6 +27,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/plugin/collect"
 	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/operate"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
@@ -160,6 +162,9 @@ func (p pair) distinct(ctx context.Context) (hereUID, peerUID string, err error)
 
 // siteError puts an error of a request into words and an exit code.
 func siteError(s *site.Site, doing string, err error) error {
+	if errors.Is(err, context.Canceled) {
+		return failure.New(failure.CodeInterrupted, "", "%s: interrupted before it could %s", s.Name, doing)
+	}
 	problem, message := collect.Explain(s, err)
 	switch problem {
 	case overview.SiteUnreachable:
@@ -170,6 +175,24 @@ func siteError(s *site.Site, doing string, err error) error {
 		return failure.New(failure.CodeError, "install the CRDs and the controller of kubectl vgr in "+s.Name, "%s: cannot %s: %s", s.Name, doing, message)
 	default:
 		return failure.New(failure.CodeError, "", "%s: cannot %s: %s", s.Name, doing, message)
+	}
+}
+
+// writeError is siteError for what changes something unless it is a dry run: without a refusal of the server it may
+// have been done, and must not be called undone.
+func writeError(s *site.Site, dry bool, doing string, err error) error {
+	if dry || operate.Refused(err) {
+		return siteError(s, doing, err)
+	}
+	const next = "run the same command again: it looks first, and does what is missing"
+	problem, message := collect.Explain(s, err)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return failure.New(failure.CodeInterrupted, next, "%s: %s: interrupted; it may have been done", s.Name, doing)
+	case problem == overview.SiteUnreachable:
+		return failure.New(failure.CodeUnreachable, next, "%s: %s: %s; it may have been done", s.Name, doing, message)
+	default:
+		return failure.New(failure.CodeError, next, "%s: %s: %s; it may have been done", s.Name, doing, message)
 	}
 }
 

@@ -235,7 +235,7 @@ func (p installPlan) carryOut(ctx context.Context, e *Env, s *site.Site, c clien
 			continue
 		}
 		if err := c.Apply(ctx, client.ApplyConfigurationFromUnstructured(u.DeepCopy()), site.FieldManager, client.ForceOwnership); err != nil {
-			return siteError(s, "write "+title(u), err)
+			return writeError(s, false, "write "+title(u), err)
 		}
 		fmt.Fprintf(e.Out, "%s %s\n", title(u), did)
 	}

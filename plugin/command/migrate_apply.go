@@ -95,7 +95,7 @@ func (h handover) migrate(ctx context.Context, t *migration.Target) error {
 			}
 			pvc := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: t.Namespace, Name: v.PVC}}
 			if err := h.label(ctx, pvc, map[string]any{migration.LabelMember: t.Name}, "labelled"); err != nil {
-				return siteError(h.site, "label PVC "+v.PVC, err)
+				return writeError(h.site, h.dryRun, "label PVC "+v.PVC, err)
 			}
 		}
 	}
@@ -178,7 +178,7 @@ func (h handover) make(ctx context.Context, obj client.Object) error {
 	case apierrors.IsAlreadyExists(err):
 		return nil
 	case err != nil:
-		return siteError(h.site, "create "+name, err)
+		return writeError(h.site, h.dryRun, "create "+name, err)
 	}
 	h.did("%s created", name)
 	return nil
@@ -212,7 +212,7 @@ func (h handover) handOver(ctx context.Context, t *migration.Target, v migration
 			continue // its status has moved on
 		}
 		if err != nil {
-			return siteError(h.site, "hand over "+v.From, err)
+			return writeError(h.site, h.dryRun, "hand over "+v.From, err)
 		}
 		return nil
 	}
@@ -368,7 +368,7 @@ func (h handover) markOld(ctx context.Context, t *migration.Target) error {
 		}
 		metadata := map[string]any{"uid": v.Old.GetUID(), "annotations": map[string]any{migration.AnnotationTo: to}}
 		if err := h.patch(ctx, v.Old, metadata, "marked as migrated"); err != nil {
-			return siteError(h.site, "mark "+v.From, err)
+			return writeError(h.site, h.dryRun, "mark "+v.From, err)
 		}
 	}
 	return nil
@@ -384,7 +384,7 @@ func (h handover) deleteOld(ctx context.Context, t *migration.Target) error {
 		old := v.Old.DeepCopyObject().(client.Object)
 		if controllerutil.RemoveFinalizer(old, migration.UnifiedFinalizer) {
 			if err := h.patch(ctx, v.Old, map[string]any{"uid": v.Old.GetUID(), "finalizers": old.GetFinalizers()}, "freed of the old finalizer"); err != nil {
-				return siteError(h.site, "free "+v.From, err)
+				return writeError(h.site, h.dryRun, "free "+v.From, err)
 			}
 		}
 		if err := h.client.Get(ctx, client.ObjectKeyFromObject(v.Old), old); apierrors.IsNotFound(err) {
@@ -400,7 +400,7 @@ func (h handover) deleteOld(ctx context.Context, t *migration.Target) error {
 			opts = append(opts, client.DryRunAll)
 		}
 		if err := client.IgnoreNotFound(h.client.Delete(ctx, old, opts...)); err != nil {
-			return siteError(h.site, "delete "+v.From, err)
+			return writeError(h.site, h.dryRun, "delete "+v.From, err)
 		}
 		h.did("%s deleted", v.From)
 	}

@@ -125,12 +125,12 @@ func (h handover) giveBack(ctx context.Context, b returning) error {
 	}
 	for _, obj := range b.objects {
 		if err := h.label(ctx, obj, off, "given back"); err != nil {
-			return siteError(h.site, "take the labels off "+obj.GetName(), err)
+			return writeError(h.site, h.dryRun, "take the labels off "+obj.GetName(), err)
 		}
 	}
 	for i := range b.pvcs {
 		if err := h.label(ctx, &b.pvcs[i], map[string]any{migration.LabelMember: nil}, "freed of the label"); err != nil {
-			return siteError(h.site, "take the label off PVC "+b.pvcs[i].Name, err)
+			return writeError(h.site, h.dryRun, "take the label off PVC "+b.pvcs[i].Name, err)
 		}
 	}
 	return nil
@@ -149,14 +149,14 @@ func (h handover) release(ctx context.Context, obj client.Object) error {
 	uid := obj.GetUID()
 	metadata := map[string]any{"uid": uid, "annotations": map[string]any{vgrv1.AnnotationDeletionPolicy: vgrv1.DeletionPolicyRetain}}
 	if err := h.patch(ctx, obj, metadata, "keeps its replication"); err != nil {
-		return siteError(h.site, "set the deletion policy of "+name, err)
+		return writeError(h.site, h.dryRun, "set the deletion policy of "+name, err)
 	}
 	opts := []client.DeleteOption{client.Preconditions{UID: &uid}}
 	if h.dryRun {
 		opts = append(opts, client.DryRunAll)
 	}
 	if err := client.IgnoreNotFound(h.client.Delete(ctx, obj, opts...)); err != nil {
-		return siteError(h.site, "delete "+name, err)
+		return writeError(h.site, h.dryRun, "delete "+name, err)
 	}
 	h.did("%s deleted", name)
 	for !h.dryRun {

@@ -259,7 +259,7 @@ func (r *role) one(ctx context.Context, e *Env, p pair, c client.Client, t roleC
 		return failure.Refused("run the same command again: it looks anew", "%s/%s was changed by somebody else since the plan; nothing was changed", g.Namespace, g.Name)
 	}
 	if err != nil {
-		return siteError(p.here, verb(r.state)+" "+g.Namespace+"/"+g.Name, err)
+		return writeError(p.here, mode == dryRunServer, verb(r.state)+" "+g.Namespace+"/"+g.Name, err)
 	}
 	if mode == dryRunServer || !r.wait {
 		return nil

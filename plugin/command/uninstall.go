@@ -99,7 +99,7 @@ func removeAll(ctx context.Context, e *Env, s *site.Site, c client.Client, found
 	}
 	for _, u := range found {
 		if err := c.Delete(ctx, u, opts...); client.IgnoreNotFound(err) != nil {
-			return siteError(s, "delete "+title(u), err)
+			return writeError(s, mode == dryRunServer, "delete "+title(u), err)
 		}
 		fmt.Fprintf(e.Out, "%s %s\n", title(u), did)
 	}

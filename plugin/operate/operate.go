@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"time"
 
@@ -250,7 +251,7 @@ func (o *Operator) write(ctx context.Context, j *Job, at int, g *vgrv1.VolumeGro
 	if apierrors.IsConflict(r.err) {
 		r.err = c.Get(ctx, client.ObjectKeyFromObject(before), g)
 	} else {
-		r.wrote = !refused(r.err)
+		r.wrote = !Refused(r.err)
 	}
 	if r.err == nil {
 		r.g = g
@@ -258,11 +259,15 @@ func (o *Operator) write(ctx context.Context, j *Job, at int, g *vgrv1.VolumeGro
 	return r
 }
 
-// refused says whether an error of a write means that it was not done. Of others, such as a lost answer,
-// only what is observed next tells.
-func refused(err error) bool {
+// Refused says whether an error of a write means that it was not done: the server says so, or there was no
+// connection. Of others, such as a lost answer, only what is observed next tells.
+func Refused(err error) bool {
 	var status apierrors.APIStatus
-	return errors.As(err, &status) && status.Status().Code >= 400 && status.Status().Code < 500
+	if errors.As(err, &status) {
+		return status.Status().Code >= 400 && status.Status().Code < 500
+	}
+	var network *net.OpError
+	return errors.As(err, &network) && network.Op == "dial"
 }
 
 // scale scales workloads that are still those that were seen. The next look finds out about others.
@@ -272,7 +277,7 @@ func scale(ctx context.Context, c client.Client, namespace string, all []recover
 		case err == nil:
 			wrote = true
 		case !apierrors.IsConflict(err) && !apierrors.IsNotFound(err):
-			return wrote || !refused(err), fmt.Errorf("scale %s/%s to %d: %w", s.Kind, s.Name, s.Replicas, err)
+			return wrote || !Refused(err), fmt.Errorf("scale %s/%s to %d: %w", s.Kind, s.Name, s.Replicas, err)
 		}
 	}
 	return wrote, nil

@@ -7,6 +7,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
+	"syscall"
 	"testing"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -27,10 +30,11 @@ func TestRefused(t *testing.T) {
 		"internal error": {apierrors.NewInternalError(errors.New("etcd")), false},
 		"gateway":        {apierrors.NewTimeoutError("gateway", 0), false},
 		"no answer":      {context.DeadlineExceeded, false},
+		"not connected":  {fmt.Errorf("patch: %w", &url.Error{Err: &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}}), true},
 		"cut off":        {errors.New("connection reset by peer"), false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := refused(tc.err); got != tc.want {
+			if got := Refused(tc.err); got != tc.want {
 				t.Errorf("%v: %v, want %v", tc.err, got, tc.want)
 			}
 		})

@@ -1,0 +1,51 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"syscall"
+	"testing"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/site"
+)
+
+// TestWriteError: a change that was not refused is never called undone.
+func TestWriteError(t *testing.T) {
+	groups := schema.GroupResource{Group: "replication.unified.io", Resource: "volumegroupreplications"}
+	lost := func(err error) error {
+		return fmt.Errorf("patch: %w", &url.Error{Op: "Patch", URL: "https://east", Err: err})
+	}
+	for name, tc := range map[string]struct {
+		err  error
+		dry  bool
+		code int
+		want string
+	}{
+		"forbidden":     {apierrors.NewForbidden(groups, "db", errors.New("no")), false, failure.CodeError, `east: cannot promote db: volumegroupreplications.replication.unified.io "db" is forbidden: no`},
+		"not connected": {lost(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}), false, failure.CodeUnreachable, "east: cannot promote db: dial: connection refused"},
+		"server error":  {apierrors.NewInternalError(errors.New("etcd")), false, failure.CodeUnreachable, "east: promote db: Internal error occurred: etcd; it may have been done"},
+		"cut off":       {lost(syscall.ECONNRESET), false, failure.CodeUnreachable, "east: promote db: connection reset by peer; it may have been done"},
+		"interrupted":   {lost(context.Canceled), false, failure.CodeInterrupted, "east: promote db: interrupted; it may have been done"},
+		"dry run":       {lost(syscall.ECONNRESET), true, failure.CodeUnreachable, "east: cannot promote db: connection reset by peer"},
+		"dry run, interrupted": {
+			lost(context.Canceled), true, failure.CodeInterrupted, "east: interrupted before it could promote db",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := writeError(&site.Site{Name: "east"}, tc.dry, "promote db", tc.err)
+			if got := failure.Code(err); got != tc.code || err.Error() != tc.want {
+				t.Errorf("exit code %d, want %d\n got %q\nwant %q", got, tc.code, err, tc.want)
+			}
+		})
+	}
+}
