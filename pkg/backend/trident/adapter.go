@@ -36,37 +36,64 @@ func (a *Adapter) CRDs() []string {
 
 // Watches implements backend.Adapter.
 func (a *Adapter) Watches() []backend.Watch {
-	return []backend.Watch{{Object: &Mirror{}, Claims: claimsOfMirror}, {Object: &Update{}}}
+	return []backend.Watch{
+		{Object: &Mirror{}, Claims: claimsOfMirror, Indexes: map[string]client.IndexerFunc{claimIndex: claimOfMirror}},
+		{Object: &Update{}, Indexes: map[string]client.IndexerFunc{mirrorIndex: mirrorOfUpdate}},
+	}
+}
+
+// Indexes by which the objects of a volume are found.
+const (
+	// claimIndex is of Mirrors, by their PVC.
+	claimIndex = "claim"
+	// mirrorIndex is of Updates, by their Mirror.
+	mirrorIndex = "mirror"
+)
+
+func claimOfMirror(obj client.Object) []string {
+	if m, ok := obj.(*Mirror); ok {
+		return []string{m.mapping().LocalPVCName}
+	}
+	return nil
+}
+
+func mirrorOfUpdate(obj client.Object) []string {
+	if u, ok := obj.(*Update); ok {
+		return []string{u.Spec.MirrorName}
+	}
+	return nil
 }
 
 // claimsOfMirror is the PVC of a Mirror, which may have been made by somebody else.
 func claimsOfMirror(_ context.Context, obj client.Object) []types.NamespacedName {
-	m, ok := obj.(*Mirror)
-	if !ok {
-		return nil
+	var claims []types.NamespacedName
+	for _, name := range claimOfMirror(obj) {
+		claims = append(claims, types.NamespacedName{Namespace: obj.GetNamespace(), Name: name})
 	}
-	return []types.NamespacedName{{Namespace: m.Namespace, Name: m.mapping().LocalPVCName}}
+	return claims
 }
 
 // read finds the Mirrors of the members, whoever has made them.
 func (a *Adapter) read(ctx context.Context, g backend.Group) ([]volume, error) {
-	var mirrors MirrorList
-	var updates UpdateList
-	for _, list := range []client.ObjectList{&mirrors, &updates} {
-		if err := a.client.List(ctx, list, client.InNamespace(g.Owner.Namespace), client.UnsafeDisableDeepCopy); err != nil {
-			return nil, err
-		}
+	list := func(objects client.ObjectList, index, value string) error {
+		return a.client.List(ctx, objects, client.InNamespace(g.Owner.Namespace), client.MatchingFields{index: value}, client.UnsafeDisableDeepCopy)
 	}
 	volumes := make([]volume, 0, len(g.Members))
 	for _, member := range g.Members {
 		v := volume{member: member}
-		for i := range mirrors.Items {
-			if m := &mirrors.Items[i]; m.mapping().LocalPVCName == member.PVC {
-				v.mirrors = append(v.mirrors, m)
-			}
+		var mirrors MirrorList
+		if err := list(&mirrors, claimIndex, member.PVC); err != nil {
+			return nil, err
 		}
-		for i := range updates.Items {
-			if m := v.mirror(); m != nil && updates.Items[i].Spec.MirrorName == m.Name {
+		for i := range mirrors.Items {
+			v.mirrors = append(v.mirrors, &mirrors.Items[i])
+		}
+		if m := v.mirror(); m != nil {
+			var updates UpdateList
+			if err := list(&updates, mirrorIndex, m.Name); err != nil {
+				return nil, err
+			}
+			for i := range updates.Items {
 				v.updates = append(v.updates, &updates.Items[i])
 			}
 		}

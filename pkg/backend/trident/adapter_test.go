@@ -4,13 +4,17 @@
 package trident_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -54,7 +58,39 @@ func newCluster(t *testing.T) *cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &cluster{Client: client.WithFieldValidation(c, metav1.FieldValidationStrict), t: t, adapter: trident.New(client.WithFieldValidation(c, metav1.FieldValidationStrict), c)}
+	strict := &cached{Client: client.WithFieldValidation(c, metav1.FieldValidationStrict)}
+	adapter := trident.New(strict, c)
+	strict.watches = adapter.Watches()
+	return &cluster{Client: strict, t: t, adapter: adapter}
+}
+
+// cached finds objects by the adapter's indexes as the controller's cache does, but among what the API server has now.
+type cached struct {
+	client.Client
+	watches []backend.Watch
+}
+
+func (c *cached) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
+	o := (&client.ListOptions{}).ApplyOptions(opts)
+	if o.FieldSelector == nil {
+		return c.Client.List(ctx, list, opts...)
+	}
+	wanted := o.FieldSelector.Requirements()[0]
+	o.FieldSelector = nil
+	if err := c.Client.List(ctx, list, o); err != nil {
+		return err
+	}
+	all, err := meta.ExtractList(list)
+	if err != nil {
+		return err
+	}
+	for _, w := range c.watches {
+		if keys := w.Indexes[wanted.Field]; keys != nil {
+			all = slices.DeleteFunc(all, func(obj runtime.Object) bool { return !slices.Contains(keys(obj.(client.Object)), wanted.Value) })
+			return meta.SetList(list, all)
+		}
+	}
+	return fmt.Errorf("no index %s", wanted.Field)
 }
 
 func (c *cluster) must(err error) {
