@@ -100,6 +100,7 @@ func (b *bench) large(l *lab.Lab, n int) []comparison {
 	return []comparison{
 		{title: fmt.Sprintf("list -A, %d groups", n), again: again, ours: command{path: b.plugin(), args: []string{"list", "-A"}}, peer: kubectl(), limit: all, first: true, notes: []string{both}},
 		{title: fmt.Sprintf("status -A -o json, %d groups", n), again: again, ours: command{path: b.plugin(), args: []string{"status", "-A", "-o", "json"}}, peer: kubectl("-o", "json"), limit: all, first: true, notes: []string{both}},
+		{title: fmt.Sprintf("status -A -o json, %d groups, against a table", n), again: again, ours: command{path: b.plugin(), args: []string{"status", "-A", "-o", "json"}}, peer: kubectl(), notes: []string{both}},
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // redacted stands for what was taken out.
@@ -16,28 +17,35 @@ const redacted = "«redacted»"
 // sensitive is in the name of a field, a parameter or a variable whose value is a secret.
 const sensitive = `(?:passw(?:or)?d|passphrase|secret|token|credential|api[-_]?key|access[-_]?key|private[-_]?key|key[-_]data|authorization|cookie)`
 
+// pattern is compiled when it is needed: of all commands, one needs them.
+type pattern func() *regexp.Regexp
+
+func lazily(expression string) pattern {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
+}
+
 var (
-	sensitiveName = regexp.MustCompile(`(?i)` + sensitive)
+	sensitiveName = lazily(`(?i)` + sensitive)
 	// reference is the end of a name whose value only names a secret, which a diagnosis needs.
-	reference = regexp.MustCompile(`(?i)(?:name|namespace|ref|kind|file|path)s?$`)
+	reference = lazily(`(?i)(?:name|namespace|ref|kind|file|path)s?$`)
 
 	// secrets are texts that are secrets wherever they stand.
-	secrets = []*regexp.Regexp{
-		regexp.MustCompile(`(?s)-----BEGIN [A-Z0-9 ]*(?:PRIVATE KEY|CERTIFICATE)[A-Z0-9 ]*-----.*?(?:-----END [A-Z0-9 ]*-----|\z)`),
-		regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*`), // a JSON web token
-		regexp.MustCompile(`\bAQ[A-Za-z0-9+/]{30,}={1,2}`),                           // a key of Ceph
-		regexp.MustCompile(`\bLS0tLS1CRUdJ[A-Za-z0-9+/=\s]{20,}`),                    // PEM once more in base64
+	secrets = []pattern{
+		lazily(`(?s)-----BEGIN [A-Z0-9 ]*(?:PRIVATE KEY|CERTIFICATE)[A-Z0-9 ]*-----.*?(?:-----END [A-Z0-9 ]*-----|\z)`),
+		lazily(`\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*`), // a JSON web token
+		lazily(`\bAQ[A-Za-z0-9+/]{30,}={1,2}`),                           // a key of Ceph
+		lazily(`\bLS0tLS1CRUdJ[A-Za-z0-9+/=\s]{20,}`),                    // PEM once more in base64
 	}
 	// The others end where the secret begins.
-	userInfo = regexp.MustCompile(`://[^/\s:@"']+:`)
-	bearer   = regexp.MustCompile(`(?i)\b(?:bearer|basic)\s+`)
-	assigned = regexp.MustCompile(`(?i)([\w./-]*` + sensitive + `[\w./-]*)(?:\\?["']?\s*[:=]\s*|\s+(?:is|was)\s+)`)
-	flagged  = regexp.MustCompile(`(?i)(--[\w-]*` + sensitive + `[\w-]*)\s+`)
+	userInfo = lazily(`://[^/\s:@"']+:`)
+	bearer   = lazily(`(?i)\b(?:bearer|basic)\s+`)
+	assigned = lazily(`(?i)([\w./-]*` + sensitive + `[\w./-]*)(?:\\?["']?\s*[:=]\s*|\s+(?:is|was)\s+)`)
+	flagged  = lazily(`(?i)(--[\w-]*` + sensitive + `[\w-]*)\s+`)
 
-	password    = regexp.MustCompile(`^([^/\s@"']+)@`)
-	credentials = regexp.MustCompile(`^[A-Za-z0-9._~+/=-]{6,}`)
-	opening     = regexp.MustCompile(`^\\*["']`)
-	word        = regexp.MustCompile(`^[^\s"'\\,;}\]]+`)
+	password    = lazily(`^([^/\s@"']+)@`)
+	credentials = lazily(`^[A-Za-z0-9._~+/=-]{6,}`)
+	opening     = lazily(`^\\*["']`)
+	word        = lazily(`^[^\s"'\\,;}\]]+`)
 )
 
 // part is a part of a text.
@@ -48,24 +56,24 @@ type part struct{ from, to int }
 // out could hide the name that stands before another secret.
 func Text(text string) string {
 	var found []part
-	for _, pattern := range secrets {
-		for _, m := range pattern.FindAllStringIndex(text, -1) {
+	for _, secret := range secrets {
+		for _, m := range secret().FindAllStringIndex(text, -1) {
 			found = append(found, part{m[0], m[1]})
 		}
 	}
-	for _, m := range userInfo.FindAllStringIndex(text, -1) {
-		if end := password.FindStringSubmatchIndex(text[m[1]:]); end != nil {
+	for _, m := range userInfo().FindAllStringIndex(text, -1) {
+		if end := password().FindStringSubmatchIndex(text[m[1]:]); end != nil {
 			found = append(found, part{m[0] + len("://"), m[1] + end[3]})
 		}
 	}
-	for _, m := range bearer.FindAllStringIndex(text, -1) {
-		if end := credentials.FindStringIndex(text[m[1]:]); end != nil {
+	for _, m := range bearer().FindAllStringIndex(text, -1) {
+		if end := credentials().FindStringIndex(text[m[1]:]); end != nil {
 			found = append(found, part{m[1], m[1] + end[1]})
 		}
 	}
-	for _, pattern := range []*regexp.Regexp{assigned, flagged} {
+	for _, pattern := range []*regexp.Regexp{assigned(), flagged()} {
 		for _, m := range pattern.FindAllStringSubmatchIndex(text, -1) {
-			if isFlag := pattern == flagged && strings.HasPrefix(text[m[1]:], "-"); !isFlag && !reference.MatchString(text[m[2]:m[3]]) {
+			if isFlag := pattern == flagged() && strings.HasPrefix(text[m[1]:], "-"); !isFlag && !reference().MatchString(text[m[2]:m[3]]) {
 				found = append(found, valueAt(text, m[1]))
 			}
 		}
@@ -76,9 +84,9 @@ func Text(text string) string {
 // valueAt is the word that begins somewhere in a text, or all that is between quotes. Quotes within the
 // value have more backslashes than those around it.
 func valueAt(text string, from int) part {
-	open := opening.FindString(text[from:])
+	open := opening().FindString(text[from:])
 	if open == "" {
-		return part{from, from + len(word.FindString(text[from:]))}
+		return part{from, from + len(word().FindString(text[from:]))}
 	}
 	from += len(open)
 	backslashes := 0
@@ -114,7 +122,7 @@ func without(text string, found []part) string {
 
 // secretName says whether the value under a name is a secret.
 func secretName(name string) bool {
-	return sensitiveName.MatchString(name) && !reference.MatchString(name)
+	return sensitiveName().MatchString(name) && !reference().MatchString(name)
 }
 
 // Object takes secrets out of an object, in place, and what only repeats it.
