@@ -8,6 +8,7 @@ package main
 import (
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -33,6 +34,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/backend/dell"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend/trident"
 	"github.com/unified-replication/kubectl-vgr/pkg/controller"
+	"github.com/unified-replication/kubectl-vgr/pkg/punctual"
 	"github.com/unified-replication/kubectl-vgr/pkg/version"
 )
 
@@ -65,6 +67,9 @@ func main() {
 	}
 }
 
+// requestTimeout is longer than an API server in trouble lets a request wait for its turn.
+const requestTimeout = 30 * time.Second
+
 func run(o options) error {
 	config, err := ctrl.GetConfig()
 	if err != nil {
@@ -72,6 +77,10 @@ func run(o options) error {
 	}
 	config.UserAgent = "vgr-controller/" + version.Get().Version
 	config.QPS, config.Burst = 100, 200 // the server's own priority and fairness is the real limit
+	// Else a request that is never answered keeps its group, and a worker, for ever.
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return punctual.Transport{Next: next, Bound: requestTimeout}
+	})
 	mgr, err := ctrl.NewManager(config, managerOptions(o))
 	if err != nil {
 		return fmt.Errorf("start: %w", err)

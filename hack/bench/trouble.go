@@ -23,8 +23,10 @@ type trouble struct {
 	name string
 	// requests are those that go wrong, of the commands and of our controllers.
 	requests *httpfault.Fault
-	rtt      time.Duration
-	loss     float64
+	// silent says that they get no answer: of the few requests of a list or a screen none would be such a one.
+	silent bool
+	rtt    time.Duration
+	loss   float64
 	// away says that the API server of the east is killed, and started again after a while.
 	away bool
 }
@@ -36,7 +38,7 @@ func troubles() []trouble {
 		{name: "each third request answered with 429, 500, 503 or 504", requests: &httpfault.Fault{
 			Codes: []int{http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable, http.StatusGatewayTimeout}, Every: 3,
 		}},
-		{name: "each tenth request not answered", requests: &httpfault.Fault{Every: 10}},
+		{name: "each tenth request not answered", requests: &httpfault.Fault{Every: 10}, silent: true},
 		{name: "300 ms away, 1 % loss", rtt: 300 * time.Millisecond, loss: 0.01},
 		{name: "the API server of the east killed, and back", away: true},
 	}
@@ -214,13 +216,13 @@ func (b *bench) listing(l *lab.Lab, many load.Groups) chore {
 		title: fmt.Sprintf("list of %d groups", many.Groups), ours: ours.String(), peer: peer.String(), runs: b.runs,
 		do:      func(ctx context.Context) (attempt, error) { return b.tried(ctx, l, ours, right) },
 		peers:   func(ctx context.Context) (attempt, error) { return b.tried(ctx, l, peer, right) },
-		without: func(t trouble) bool { return t.away }, // there is nothing to list
+		without: func(t trouble) bool { return t.away || t.silent }, // there is nothing to list
 	}
 }
 
 // opening is right when the screen has judged the groups, of both sites.
 func (b *bench) opening(l *lab.Lab) chore {
-	return chore{title: "screen, until all groups are judged", ours: "kubectl-vgr tui -A", runs: 1, do: func(ctx context.Context) (attempt, error) {
+	return chore{title: "screen, until all groups are judged", ours: "kubectl-vgr tui -A", runs: 1, without: func(t trouble) bool { return t.silent }, do: func(ctx context.Context) (attempt, error) {
 		t, err := openTerminal(ctx, b, l, "group-", "tui", "-A")
 		if err != nil {
 			return attempt{}, err

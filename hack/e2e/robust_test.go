@@ -32,7 +32,7 @@ func (s *scene) trouble(process string, f httpfault.Fault) {
 func (s *scene) troubled() {
 	s.t.Helper()
 	for _, site := range s.lab.Sites() {
-		if site.HTTPHits() == 0 {
+		if site.HTTPHits("") == 0 {
 			s.t.Errorf("no request to %s went wrong", site.Name)
 		}
 	}
@@ -80,6 +80,24 @@ func TestTrouble(t *testing.T) {
 	s.ready(lab.West, "db", vgrv1.StatePrimary, 1)
 	s.troubled()
 	s.whole(lab.West, lab.East)
+}
+
+// TestControllerUnanswered: a request of the controller that is never answered does not keep its group for ever.
+func TestControllerUnanswered(t *testing.T) {
+	s := newScene(t)
+	path := "/apis/replication.storage.openshift.io/v1alpha1/namespaces/" + s.ns
+	s.trouble(lab.Controller, httpfault.Fault{Method: http.MethodPost, Path: path, Every: 2})
+	for _, name := range []string{"first", "second"} {
+		labels := map[string]string{"app": name}
+		s.claims(lab.East, labels, name+"-data")
+		s.create(lab.East, s.group(name, gold, vgrv1.Primary, labels))
+	}
+	for _, name := range []string{"first", "second"} {
+		s.ready(lab.East, name, vgrv1.StatePrimary, 1)
+	}
+	if s.lab.Site(lab.East).HTTPHits(lab.Controller) == 0 {
+		t.Error("every request was answered")
+	}
 }
 
 // TestTroubleOnScreen: the screen shows both sites in spite of errors, and none as live that has

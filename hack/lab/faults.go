@@ -273,8 +273,13 @@ func (s *Site) SetRTT(rtt time.Duration) { s.proxy.SetRTT(rtt) }
 // Bytes are those that went through the proxy so far, to the site and from it.
 func (s *Site) Bytes() (up, down int64) { return s.proxy.Bytes() }
 
-// HTTPHits counts the requests from outside that went wrong since the present FaultHTTP was set.
-func (s *Site) HTTPHits() int { return s.proxy.hop.Hits() }
+// HTTPHits counts the requests that went wrong since the present FaultHTTP was set, of the same process as that.
+func (s *Site) HTTPHits(process string) int {
+	if process != "" {
+		return s.inside.hop.Hits()
+	}
+	return s.proxy.hop.Hits()
+}
 
 // Attach marks a volume, a handle or "namespace/claim", as in use on the site, or as free again.
 func (s *Site) Attach(ctx context.Context, volume string, attached bool) error {

@@ -5,8 +5,6 @@ package site
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -99,46 +97,4 @@ func noTimeLeft(ctx context.Context, resp *http.Response) {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= time.Duration(seconds)*time.Second {
 		resp.Header.Del("Retry-After")
 	}
-}
-
-// punctual ends requests that nothing is answered to, not even that an answer begins. It is for
-// watches, which must not have a bound as a whole.
-type punctual struct {
-	next  http.RoundTripper
-	bound time.Duration
-}
-
-// RoundTrip implements http.RoundTripper.
-func (p punctual) RoundTrip(r *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithCancelCause(r.Context())
-	// No timeout to client-go, which would try that ten times before it tells anybody.
-	late := fmt.Errorf("no answer within %s", p.bound)
-	timer := time.AfterFunc(p.bound, func() { cancel(late) })
-	resp, err := p.next.RoundTrip(r.WithContext(ctx))
-	timer.Stop()
-	if err != nil {
-		if errors.Is(context.Cause(ctx), late) {
-			err = late
-		}
-		cancel(nil)
-		return nil, err
-	}
-	resp.Body = &watched{resp.Body, cancel}
-	return resp, nil
-}
-
-// WrappedRoundTripper lets client-go reach the transport below, to cancel requests.
-func (p punctual) WrappedRoundTripper() http.RoundTripper { return p.next }
-
-// watched is a body whose request is over when it is closed.
-type watched struct {
-	io.ReadCloser
-	cancel context.CancelCauseFunc
-}
-
-// Close implements io.Closer.
-func (w *watched) Close() error {
-	err := w.ReadCloser.Close()
-	w.cancel(nil)
-	return err
 }

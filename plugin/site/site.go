@@ -31,6 +31,7 @@ import (
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/pkg/migration"
+	"github.com/unified-replication/kubectl-vgr/pkg/punctual"
 )
 
 // Deadlines of a site that may be dead: its silence must not delay the living one.
@@ -169,7 +170,7 @@ func (s *Site) WatchClient() (client.WithWatch, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.clientOver(&http.Client{Transport: punctual{over.Transport, s.Timeout()}}, nil)
+	return s.clientOver(&http.Client{Transport: punctual.Transport{Next: over.Transport, Bound: s.Timeout()}}, nil)
 }
 
 func (s *Site) clientOver(over *http.Client, err error) (client.WithWatch, error) {
