@@ -211,10 +211,15 @@ func (c *controlled) rest(ctx context.Context) (result, error) {
 		return r, err
 	}
 	pause(ctx, c.idle)
+	used, err := process(c.site, lab.Controller) // before it is asked for its metrics again
+	if err != nil {
+		return r, err
+	}
 	after, err := c.sample(ctx)
 	if err != nil {
 		return r, err
 	}
+	after.ours = used
 	r.Rows = []row{
 		beside("writes", "", after.oursWrites-before.oursWrites, after.peerWrites-before.peerWrites),
 		beside("CPU", "ms", float64((after.ours.cpu - before.ours.cpu).Milliseconds()), float64((after.peer.cpu - before.peer.cpu).Milliseconds())),
