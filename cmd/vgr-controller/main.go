@@ -67,8 +67,8 @@ func main() {
 	}
 }
 
-// requestTimeout is longer than an API server in trouble lets a request wait for its turn.
-const requestTimeout = 30 * time.Second
+// requestTimeout is a little longer than an API server itself lets a request last.
+const requestTimeout = 65 * time.Second
 
 func run(o options) error {
 	config, err := ctrl.GetConfig()

@@ -56,33 +56,27 @@ func (o Owner) label() string {
 	return vgrv1.LabelGroup
 }
 
-// OwnerOf finds the owner of a backend object by its labels.
-func OwnerOf(obj client.Object) (Owner, bool) {
-	l := obj.GetLabels()
-	if l[vgrv1.LabelManagedBy] != vgrv1.ManagedByController {
-		return Owner{}, false
-	}
+// OwnersOf finds the owners of a backend object by its labels: one, or two when somebody has put the label of another
+// one on it.
+func OwnersOf(obj client.Object) []Owner {
+	var owners []Owner
 	for _, kind := range []OwnerKind{VolumeGroupReplicationKind, VolumeReplicationKind} {
 		o := Owner{Kind: kind, NamespacedName: types.NamespacedName{Namespace: obj.GetNamespace()}}
-		if o.Name = l[o.label()]; o.Name != "" {
-			return o, true
+		if o.Name = obj.GetLabels()[o.label()]; o.Name != "" && o.Owns(obj) {
+			owners = append(owners, o)
 		}
 	}
-	return Owner{}, false
+	return owners
 }
 
 // OwnerIndex is the name of the index of OwnerKeys.
 const OwnerIndex = "owner"
 
-// OwnerKeys are those that own an object by its labels, for Watch.Indexes. Two do when somebody has put the label of
-// another one on it.
+// OwnerKeys are those of OwnersOf, for Watch.Indexes.
 func OwnerKeys(obj client.Object) []string {
 	var keys []string
-	for _, kind := range []OwnerKind{VolumeGroupReplicationKind, VolumeReplicationKind} {
-		o := Owner{Kind: kind, NamespacedName: types.NamespacedName{Namespace: obj.GetNamespace()}}
-		if o.Name = obj.GetLabels()[o.label()]; o.Name != "" && o.Owns(obj) {
-			keys = append(keys, o.key())
-		}
+	for _, o := range OwnersOf(obj) {
+		keys = append(keys, o.key())
 	}
 	return keys
 }
@@ -210,7 +204,7 @@ type Removal struct {
 // Watch is a kind of backend object whose changes concern groups.
 type Watch struct {
 	Object client.Object
-	// Owners are the groups that a change of obj concerns; nil takes OwnerOf.
+	// Owners are the groups that a change of obj concerns; nil takes OwnersOf.
 	Owners func(ctx context.Context, obj client.Object) []Owner
 	// Claims are the PVCs that obj is about, instead of Owners: the change concerns those that want one of them.
 	Claims func(ctx context.Context, obj client.Object) []types.NamespacedName

@@ -154,15 +154,13 @@ func (b *Backends) requests(w backend.Watch, kind backend.OwnerKind) handler.Map
 			return out
 		}
 	}
+	owners := w.Owners
+	if owners == nil {
+		owners = func(_ context.Context, obj client.Object) []backend.Owner { return backend.OwnersOf(obj) }
+	}
 	return func(ctx context.Context, obj client.Object) []reconcile.Request {
-		var owners []backend.Owner
-		if w.Owners != nil {
-			owners = w.Owners(ctx, obj)
-		} else if o, ok := backend.OwnerOf(obj); ok {
-			owners = []backend.Owner{o}
-		}
 		var out []reconcile.Request
-		for _, o := range owners {
+		for _, o := range owners(ctx, obj) {
 			if o.Kind == kind {
 				out = append(out, reconcile.Request{NamespacedName: o.NamespacedName})
 			}

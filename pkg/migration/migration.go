@@ -184,7 +184,11 @@ func owned(obj client.Object) (backend.Owner, bool) {
 	if obj == nil {
 		return backend.Owner{}, false
 	}
-	return backend.OwnerOf(obj)
+	owners := backend.OwnersOf(obj)
+	if len(owners) == 0 {
+		return backend.Owner{}, false
+	}
+	return owners[0], true
 }
 
 // Single is the VolumeReplication of ours that has the volume now; empty when none has.

@@ -6,8 +6,8 @@
 package punctual
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -28,11 +28,13 @@ func (t Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	late := fmt.Errorf("no answer within %s", t.Bound)
 	timer := time.AfterFunc(t.Bound, func() { cancel(late) })
 	resp, err := t.Next.RoundTrip(r.WithContext(ctx))
-	timer.Stop()
-	if err != nil {
-		if errors.Is(context.Cause(ctx), late) {
-			err = late
+	if !timer.Stop() { // its answer, if there is one, is cut off already
+		if err == nil {
+			resp.Body.Close()
 		}
+		return nil, cmp.Or(r.Context().Err(), late)
+	}
+	if err != nil {
 		cancel(nil)
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/unified-replication/kubectl-vgr/pkg/punctual"
@@ -31,48 +32,51 @@ func (holding) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Body: body}, nil
 }
 
-// TestTransport: only the beginning of an answer is bounded, and a silence is no timeout that client-go
-// would try again.
+// TestTransport: only the beginning of an answer is bounded, and a silence is no timeout that client-go would try
+// again.
 func TestTransport(t *testing.T) {
-	bound := 50 * time.Millisecond
-	ask := func(ctx context.Context, p punctual.Transport, answered func(*http.Response)) error {
+	const bound = 10 * time.Second
+	ask := func(ctx context.Context, next http.RoundTripper) (*http.Response, error) {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://host/api", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		resp, err := p.RoundTrip(r)
-		if err != nil {
-			return err
+		return punctual.Transport{Next: next, Bound: bound}.RoundTrip(r)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		resp, err := ask(t.Context(), silence{})
+		var timeout interface{ Timeout() bool }
+		if resp != nil || err == nil || err.Error() != "no answer within 10s" || errors.As(err, &timeout) || time.Since(began) != bound {
+			t.Errorf("silence: %v, %T %v after %s", resp, err, err, time.Since(began))
 		}
-		answered(resp)
-		return resp.Body.Close()
-	}
-	nothing := func(*http.Response) { t.Error("silence was an answer") }
-	var timeout interface{ Timeout() bool }
-	if err := ask(t.Context(), punctual.Transport{Next: silence{}, Bound: bound}, nothing); err == nil || err.Error() != "no answer within 50ms" || errors.As(err, &timeout) {
-		t.Errorf("%T %v", err, err)
-	}
-	stopped, stop := context.WithCancel(t.Context())
-	stop()
-	if err := ask(stopped, punctual.Transport{Next: silence{}, Bound: time.Hour}, nothing); !errors.Is(err, context.Canceled) {
-		t.Errorf("interrupted: %v", err)
-	}
-	read := make(chan error)
-	err := ask(t.Context(), punctual.Transport{Next: holding{}, Bound: bound}, func(resp *http.Response) {
+		stopped, stop := context.WithCancel(t.Context())
+		stop()
+		if resp, err := ask(stopped, silence{}); resp != nil || !errors.Is(err, context.Canceled) {
+			t.Errorf("interrupted: %v, %v", resp, err)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		resp, err := ask(t.Context(), holding{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		read := make(chan error, 1)
 		go func() {
 			_, err := resp.Body.Read(make([]byte, 1))
 			read <- err
 		}()
-		select { // much longer than the bound
+		time.Sleep(10 * bound)
+		select {
 		case err := <-read:
 			t.Errorf("a watch was ended: %v", err)
-		case <-time.After(4 * bound):
+		default:
+		}
+		if err := resp.Body.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := <-read; err == nil {
+			t.Error("the end of a watch is no error")
 		}
 	})
-	if err != nil {
-		t.Error(err)
-	}
-	if err := <-read; err == nil {
-		t.Error("the end of a watch is no error")
-	}
 }

@@ -170,7 +170,7 @@ func Explain(s *site.Site, err error) (overview.SiteProblem, string) {
 		return overview.SiteForbidden, err.Error()
 	case apierrors.IsUnauthorized(err):
 		return overview.SiteForbidden, "the credentials were not accepted"
-	case errors.As(err, &opErr) && opErr.Op == "dial" && opErr.Timeout():
+	case errors.As(err, &opErr) && (opErr.Op == "dial" || opErr.Op == "proxyconnect") && opErr.Timeout():
 		return overview.SiteUnreachable, fmt.Sprintf("no connection within %s", min(site.DialTimeout, s.Timeout()))
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
 		return overview.SiteUnreachable, fmt.Sprintf("no answer within %s", s.Timeout())

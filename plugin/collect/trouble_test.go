@@ -118,8 +118,13 @@ func TestSilence(t *testing.T) {
 	}
 }
 
-// halting is a server that lists two groups on two pages, and answers the second page when it is let.
-type halting struct{ let chan struct{} }
+// halting is a server that lists two groups on two pages, tells when it is asked for the second one, and answers that
+// when it is let.
+type halting struct{ asked, let chan struct{} }
+
+func newHalting() *halting {
+	return &halting{asked: make(chan struct{}, 1), let: make(chan struct{})}
+}
 
 func (s *halting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
@@ -137,6 +142,10 @@ func (s *halting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case query.Get("continue") != "":
 		name = "second"
 		select {
+		case s.asked <- struct{}{}:
+		default: // nobody waits for it
+		}
+		select {
 		case <-s.let:
 		case <-r.Context().Done():
 			return
@@ -151,7 +160,7 @@ func (s *halting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // TestEarlyOutage: a site that was lost stays so until it has told of all its groups again.
 func TestEarlyOutage(t *testing.T) {
-	server := &halting{let: make(chan struct{})}
+	server := newHalting()
 	web := httptest.NewServer(server)
 	defer web.Close()
 	known := overview.SiteInput{Site: overview.Site{Name: "east", Problem: overview.SiteUnreachable, Message: "connection refused"}}
@@ -159,18 +168,19 @@ func TestEarlyOutage(t *testing.T) {
 	f, stop := collect.Follow(ctx, []*site.Site{connect(t, web.URL)}, collect.Query{Early: true}, clock.RealClock{}, []overview.SiteInput{known})
 	defer stop()
 	defer cancel()
-	server.let <- struct{}{} // the first page was taken in
+	<-server.asked // the first page was read
+	if in := f.Inputs()[0]; in.Problem != overview.SiteUnreachable || in.Message != known.Message || len(in.Groups) > 0 {
+		t.Errorf("after the first page: %+v", in)
+	}
+	server.let <- struct{}{}
 	for in := f.Inputs()[0]; !in.Answered; in = f.Inputs()[0] {
-		if in.Problem != overview.SiteUnreachable || len(in.Groups) > 0 {
-			t.Fatalf("%+v", in)
-		}
 		<-f.Changed()
 	}
 }
 
 // TestEarly: a screen may open over the first groups; the site has not answered before it has told of all.
 func TestEarly(t *testing.T) {
-	server := &halting{let: make(chan struct{})}
+	server := newHalting()
 	web := httptest.NewServer(server)
 	defer web.Close()
 	s := connect(t, web.URL)

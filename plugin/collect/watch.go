@@ -282,7 +282,7 @@ func (f *Follower) pulse(ctx context.Context, i int) error {
 			return ctx.Err()
 		case <-f.clock.After(pulse):
 		}
-		asking, cancel := context.WithTimeout(ctx, f.sites[i].Timeout())
+		asking, cancel := context.WithTimeout(ctx, min(f.sites[i].Timeout(), site.RequestTimeout))
 		classes, err := Classes(asking, f.sites[i])
 		cancel()
 		if err == nil {

@@ -40,7 +40,8 @@ func newClassList(e *Env) *cobra.Command {
 	out := newOutput(cmd, "")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cmd.SilenceUsage = true
-		p, err := e.pair(cmd.Context())
+		ctx := cmd.Context()
+		p, err := e.pair(ctx)
 		if err != nil {
 			return err
 		}
@@ -48,22 +49,22 @@ func newClassList(e *Env) *cobra.Command {
 		errs := make([]error, len(p.all()))
 		var asked sync.WaitGroup
 		for i, s := range p.all() {
-			asked.Go(func() { found[i], errs[i] = collect.Classes(cmd.Context(), s) })
+			asked.Go(func() { found[i], errs[i] = collect.Classes(ctx, s) })
 		}
 		asked.Wait()
 		if errs[0] != nil {
-			return siteError(p.here, "list the classes", errs[0])
+			return siteError(ctx, p.here, "list the classes", errs[0])
 		}
 		if !out.human() {
 			list := &vgrv1.VolumeGroupReplicationClassList{TypeMeta: metav1.TypeMeta{APIVersion: vgrv1.GroupVersion.String(), Kind: "VolumeGroupReplicationClassList"}, Items: found[0]}
 			return out.print(e, list)
 		}
-		return e.classTable(p, found, errs)
+		return e.classTable(ctx, p, found, errs)
 	}
 	return cmd
 }
 
-func (e *Env) classTable(p pair, found [][]vgrv1.VolumeGroupReplicationClass, errs []error) error {
+func (e *Env) classTable(ctx context.Context, p pair, found [][]vgrv1.VolumeGroupReplicationClass, errs []error) error {
 	style, err := e.style()
 	if err != nil {
 		return err
@@ -72,7 +73,7 @@ func (e *Env) classTable(p pair, found [][]vgrv1.VolumeGroupReplicationClass, er
 	on := map[string][]string{}
 	for i, s := range p.all() {
 		if errs[i] != nil {
-			fmt.Fprintln(e.ErrOut, present.Clean(siteError(s, "list the classes", errs[i]).Error()))
+			fmt.Fprintln(e.ErrOut, present.Clean(siteError(ctx, s, "list the classes", errs[i]).Error()))
 		}
 		for _, c := range found[i] {
 			byName[c.Name] = c
@@ -188,7 +189,7 @@ func (e *Env) createClass(ctx context.Context, class *vgrv1.VolumeGroupReplicati
 		return failure.Refused("kubectl vgr class describe "+class.Name, "%s: class %q exists; classes cannot be changed", here.Name, class.Name)
 	}
 	if err != nil {
-		return writeError(here, mode == dryRunServer, "create class "+class.Name, err)
+		return writeError(ctx, here, mode == dryRunServer, "create class "+class.Name, err)
 	}
 	return nil
 }
@@ -221,11 +222,11 @@ func (e *Env) describeClass(ctx context.Context, name string) error {
 	if err := cl.Get(ctx, client.ObjectKey{Name: name}, &class); apierrors.IsNotFound(err) && namedNotFound(err) {
 		return failure.New(failure.CodeError, "kubectl vgr class list", "%s: there is no class %q", here.Name, name)
 	} else if err != nil {
-		return siteError(here, "read class "+name, err)
+		return siteError(ctx, here, "read class "+name, err)
 	}
 	var groups vgrv1.VolumeGroupReplicationList
 	if err := cl.List(ctx, &groups); err != nil {
-		return siteError(here, "list the groups", err)
+		return siteError(ctx, here, "list the groups", err)
 	}
 	profile, known := e.Profiles.ForClass(backend.ClassOf(&class))
 	fmt.Fprintf(e.Out, "Name:        %s\nProvisioner: %s\n", present.Clean(class.Name), present.Clean(class.Spec.Provisioner))

@@ -193,7 +193,7 @@ func (c *creation) existing(ctx context.Context, s *site.Site, cl client.Client,
 	case apierrors.IsNotFound(err) && namedNotFound(err):
 		return false, nil
 	case err != nil:
-		return false, siteError(s, "look for the group", err)
+		return false, siteError(ctx, s, "look for the group", err)
 	case !equality.Semantic.DeepEqual(there.Spec.Selector, group.Spec.Selector) || there.Spec.VolumeGroupReplicationClass != group.Spec.VolumeGroupReplicationClass:
 		return false, failure.Refused("choose another name, or delete that group", "%s: group %s/%s exists with class %s and selector %s",
 			s.Name, there.Namespace, there.Name, there.Spec.VolumeGroupReplicationClass, metav1.FormatLabelSelector(there.Spec.Selector))
@@ -225,7 +225,7 @@ func classFor(ctx context.Context, e *Env, s *site.Site, cl client.Client, name 
 		return nil, backend.Profile{}, failure.Refused("kubectl vgr class list shows the classes; kubectl vgr class create "+name+" makes it", "%s: there is no class %q", s.Name, name)
 	}
 	if err != nil {
-		return nil, backend.Profile{}, siteError(s, "read class "+name, err)
+		return nil, backend.Profile{}, siteError(ctx, s, "read class "+name, err)
 	}
 	profile, ok := e.Profiles.ForClass(backend.ClassOf(&class))
 	if !ok {
@@ -245,7 +245,7 @@ func members(ctx context.Context, s *site.Site, cl client.Client, group *vgrv1.V
 	}
 	var pvcs corev1.PersistentVolumeClaimList
 	if err := cl.List(ctx, &pvcs, client.InNamespace(group.Namespace), client.MatchingLabelsSelector{Selector: selector}); err != nil {
-		return nil, siteError(s, "list the PVCs", err)
+		return nil, siteError(ctx, s, "list the PVCs", err)
 	}
 	if len(pvcs.Items) == 0 {
 		return nil, failure.Refused(fmt.Sprintf("kubectl get pvc -n %s --context %s --show-labels", group.Namespace, s.Name),
@@ -264,7 +264,7 @@ func members(ctx context.Context, s *site.Site, cl client.Client, group *vgrv1.V
 		}
 		var pv corev1.PersistentVolume
 		if err := cl.Get(ctx, client.ObjectKey{Name: pvc.Spec.VolumeName}, &pv); err != nil {
-			return nil, siteError(s, "read the volume of PVC "+pvc.Name, err)
+			return nil, siteError(ctx, s, "read the volume of PVC "+pvc.Name, err)
 		}
 		if pv.Spec.CSI == nil || pv.Spec.CSI.Driver != look.class.Spec.Provisioner {
 			return nil, failure.Refused("take the labels off it, or use another class", "PVC %s is not a volume of %s, the driver of class %s", pvc.Name, look.class.Spec.Provisioner, look.class.Name)
@@ -278,7 +278,7 @@ func members(ctx context.Context, s *site.Site, cl client.Client, group *vgrv1.V
 func rivals(ctx context.Context, s *site.Site, cl client.Client, group *vgrv1.VolumeGroupReplication, volumes []backend.PeerVolume) error {
 	var groups vgrv1.VolumeGroupReplicationList
 	if err := cl.List(ctx, &groups, client.InNamespace(group.Namespace)); err != nil {
-		return siteError(s, "list the groups", err)
+		return siteError(ctx, s, "list the groups", err)
 	}
 	for _, other := range groups.Items {
 		selector, err := metav1.LabelSelectorAsSelector(other.Spec.Selector)
@@ -322,20 +322,23 @@ func (s seen) show(e *Env, p pair, group *vgrv1.VolumeGroupReplication) {
 
 // rememberPeer writes on the group whom it is paired with. A status that was written meanwhile is no
 // reason to give up; another pairing is.
-func rememberPeer(ctx context.Context, c client.Client, group *vgrv1.VolumeGroupReplication, name, uid string) error {
+func rememberPeer(ctx context.Context, s *site.Site, c client.Client, group *vgrv1.VolumeGroupReplication, name, uid string) error {
 	for {
 		before := group.DeepCopy()
 		metav1.SetMetaDataAnnotation(&group.ObjectMeta, vgrv1.AnnotationPeerClusterUID, uid)
 		metav1.SetMetaDataAnnotation(&group.ObjectMeta, vgrv1.AnnotationPeerContext, name)
 		conflict := c.Patch(ctx, group, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), site.FieldManager)
+		if conflict == nil {
+			return nil
+		}
 		if !apierrors.IsConflict(conflict) {
-			return conflict
+			return writeError(ctx, s, false, "remember the peer", conflict)
 		}
 		if err := c.Get(ctx, client.ObjectKeyFromObject(before), group); err != nil {
-			return err
+			return siteError(ctx, s, "read group "+group.Name, err)
 		}
 		if group.UID != before.UID || group.Annotations[vgrv1.AnnotationPeerClusterUID] != before.Annotations[vgrv1.AnnotationPeerClusterUID] {
-			return conflict
+			return siteError(ctx, s, "remember the peer", conflict)
 		}
 	}
 }
@@ -354,7 +357,7 @@ func (c *creation) createHere(ctx context.Context, e *Env, p pair, group *vgrv1.
 			group.Annotations = map[string]string{vgrv1.AnnotationPeerClusterUID: s.peerUID, vgrv1.AnnotationPeerContext: p.peer.Name}
 		}
 		if err := cl.Create(ctx, group, opts...); err != nil {
-			return writeError(p.here, mode == dryRunServer, "create group "+group.Name, err)
+			return writeError(ctx, p.here, mode == dryRunServer, "create group "+group.Name, err)
 		}
 		suffix := ""
 		if mode == dryRunServer {
@@ -362,8 +365,8 @@ func (c *creation) createHere(ctx context.Context, e *Env, p pair, group *vgrv1.
 		}
 		fmt.Fprintf(e.Out, "volumegroupreplication.replication.unified.io/%s created%s\n", group.Name, suffix)
 	} else if p.peer != nil && mode != dryRunServer && group.Annotations[vgrv1.AnnotationPeerClusterUID] != s.peerUID {
-		if err := rememberPeer(ctx, cl, group, p.peer.Name, s.peerUID); err != nil {
-			return writeError(p.here, false, "remember the peer", err)
+		if err := rememberPeer(ctx, p.here, cl, group, p.peer.Name, s.peerUID); err != nil {
+			return err
 		}
 	}
 	if mode == dryRunServer || !c.wait && p.peer == nil {

@@ -36,7 +36,7 @@ func (c *creation) lookAtPeer(ctx context.Context, peer *site.Site, group *vgrv1
 	switch {
 	case apierrors.IsNotFound(err) && namedNotFound(err):
 	case err != nil:
-		return siteError(peer, "read class "+s.class.Name, err)
+		return siteError(ctx, peer, "read class "+s.class.Name, err)
 	case !equality.Semantic.DeepEqual(class.Spec, s.class.Spec):
 		return failure.Refused("make them the same, or use another class", "class %q is not the same on both sites", s.class.Name)
 	default:
@@ -44,7 +44,7 @@ func (c *creation) lookAtPeer(ctx context.Context, peer *site.Site, group *vgrv1
 	}
 	var ns corev1.Namespace
 	if err := cl.Get(ctx, client.ObjectKey{Name: group.Namespace}, &ns); client.IgnoreNotFound(err) != nil {
-		return siteError(peer, "read namespace "+group.Namespace, err)
+		return siteError(ctx, peer, "read namespace "+group.Namespace, err)
 	} else if err == nil {
 		s.peerNamespace = true
 	}
@@ -54,7 +54,7 @@ func (c *creation) lookAtPeer(ctx context.Context, peer *site.Site, group *vgrv1
 		return failure.Refused("kubectl vgr status "+group.Name+" -n "+group.Namespace, "%s: group %s/%s exists and is asked to be %s", peer.Name, group.Namespace, group.Name, there.Spec.ReplicationState)
 	}
 	if err != nil && !apierrors.IsNotFound(err) {
-		return siteError(peer, "look for the group", err)
+		return siteError(ctx, peer, "look for the group", err)
 	}
 	return nil
 }
@@ -66,7 +66,7 @@ func (c *creation) preparePeer(ctx context.Context, e *Env, p pair, group *vgrv1
 		return err
 	}
 	if err := here.Get(ctx, client.ObjectKeyFromObject(group), group); err != nil {
-		return siteError(p.here, "read the group", err)
+		return siteError(ctx, p.here, "read the group", err)
 	}
 	// Again: the backend may have written to the volumes since the plan what the peer has to know.
 	if s.volumes, err = members(ctx, p.here, here, group, s); err != nil {
@@ -105,7 +105,7 @@ func ensure(ctx context.Context, e *Env, s *site.Site, obj client.Object) error 
 	err = cl.Create(ctx, obj, site.FieldManager)
 	if apierrors.IsAlreadyExists(err) {
 		if err := cl.Get(ctx, client.ObjectKeyFromObject(obj), obj); err != nil {
-			return siteError(s, "read "+kind+" "+wanted.GetName(), err)
+			return siteError(ctx, s, "read "+kind+" "+wanted.GetName(), err)
 		}
 		if difference := unlike(wanted, obj); difference != "" {
 			return failure.Refused("delete it there if it is left over, or choose another name", "%s: %s %s exists and is another one: %s", s.Name, kind, wanted.GetName(), difference)
@@ -113,7 +113,7 @@ func ensure(ctx context.Context, e *Env, s *site.Site, obj client.Object) error 
 		return nil
 	}
 	if err != nil {
-		return writeError(s, false, "create "+kind+" "+wanted.GetName(), err)
+		return writeError(ctx, s, false, "create "+kind+" "+wanted.GetName(), err)
 	}
 	fmt.Fprintf(e.ErrOut, "  %s\n", present.Clean(fmt.Sprintf("%s: %s %s created", s.Name, kind, wanted.GetName())))
 	return nil

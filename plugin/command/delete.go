@@ -75,7 +75,7 @@ func (d *deletion) run(ctx context.Context, e *Env, args []string) error {
 		return err
 	}
 	inputs := collect.Sites(ctx, p.all(), q)
-	if err := answered(inputs[0]); err != nil {
+	if err := answered(ctx, inputs[0]); err != nil {
 		return err
 	}
 	o := overview.Build(inputs, e.Clock.Now())
@@ -168,7 +168,7 @@ func (d *deletion) one(ctx context.Context, e *Env, p pair, c client.Client, g *
 			opts = append(opts, client.DryRunAll)
 		}
 		if err := c.Patch(ctx, g, client.RawPatch(types.MergePatchType, []byte(patch)), opts...); err != nil {
-			return writeError(p.here, mode == dryRunServer, "set the deletion policy of "+g.Name, err)
+			return writeError(ctx, p.here, mode == dryRunServer, "set the deletion policy of "+g.Name, err)
 		}
 	}
 	opts := []client.DeleteOption{client.Preconditions{UID: &g.UID}}
@@ -176,7 +176,7 @@ func (d *deletion) one(ctx context.Context, e *Env, p pair, c client.Client, g *
 		opts = append(opts, client.DryRunAll)
 	}
 	if err := c.Delete(ctx, g, opts...); client.IgnoreNotFound(err) != nil {
-		return writeError(p.here, mode == dryRunServer, "delete "+g.Name, err)
+		return writeError(ctx, p.here, mode == dryRunServer, "delete "+g.Name, err)
 	} else if apierrors.IsNotFound(err) {
 		return nil
 	}

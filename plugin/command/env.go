@@ -146,13 +146,13 @@ func (p pair) all() []*site.Site {
 // to read kube-system it says so instead.
 func (p pair) distinct(ctx context.Context) (hereUID, peerUID string, err error) {
 	if hereUID, err = p.here.UID(ctx); err != nil {
-		return "", "", siteError(p.here, "identify the cluster", err)
+		return "", "", siteError(ctx, p.here, "identify the cluster", err)
 	}
 	if p.peer == nil {
 		return hereUID, "", nil
 	}
 	if peerUID, err = p.peer.UID(ctx); err != nil {
-		return hereUID, "", siteError(p.peer, "identify the cluster", err)
+		return hereUID, "", siteError(ctx, p.peer, "identify the cluster", err)
 	}
 	if hereUID == peerUID {
 		return "", "", failure.Refused("name the other site with --peer-context", "contexts %s and %s are the same cluster", p.here.Name, p.peer.Name)
@@ -160,10 +160,23 @@ func (p pair) distinct(ctx context.Context) (hereUID, peerUID string, err error)
 	return hereUID, peerUID, nil
 }
 
+// ended is why a command goes on no longer, when that is no trouble of a site: it was interrupted, or the time that it
+// had is up.
+func ended(ctx context.Context, next, format string, args ...any) error {
+	code, why := failure.CodeInterrupted, "interrupted"
+	switch {
+	case ctx.Err() == nil:
+		return nil
+	case errors.Is(context.Cause(ctx), errTimeout):
+		code, why = failure.CodeTimeout, "the time is up"
+	}
+	return failure.New(code, next, "%s: %s", why, fmt.Sprintf(format, args...))
+}
+
 // siteError puts an error of a request into words and an exit code.
-func siteError(s *site.Site, doing string, err error) error {
-	if errors.Is(err, context.Canceled) {
-		return failure.New(failure.CodeInterrupted, "", "%s: interrupted before it could %s", s.Name, doing)
+func siteError(ctx context.Context, s *site.Site, doing string, err error) error {
+	if err := ended(ctx, "", "%s did not %s", s.Name, doing); err != nil {
+		return err
 	}
 	problem, message := collect.Explain(s, err)
 	switch problem {
@@ -180,24 +193,32 @@ func siteError(s *site.Site, doing string, err error) error {
 
 // writeError is siteError for what changes something unless it is a dry run: without a refusal of the server it may
 // have been done, and must not be called undone.
-func writeError(s *site.Site, dry bool, doing string, err error) error {
+func writeError(ctx context.Context, s *site.Site, dry bool, doing string, err error) error {
 	if dry || operate.Refused(err) {
-		return siteError(s, doing, err)
+		return siteError(ctx, s, doing, err)
 	}
-	const next = "run the same command again: it looks first, and does what is missing"
+	const next = "run the same command again: it looks at what is there first"
+	if err := ended(ctx, next, "%s: %s: it may have been done", s.Name, doing); err != nil {
+		return err
+	}
+	code := failure.CodeError
 	problem, message := collect.Explain(s, err)
-	switch {
-	case errors.Is(err, context.Canceled):
-		return failure.New(failure.CodeInterrupted, next, "%s: %s: interrupted; it may have been done", s.Name, doing)
-	case problem == overview.SiteUnreachable:
-		return failure.New(failure.CodeUnreachable, next, "%s: %s: %s; it may have been done", s.Name, doing, message)
-	default:
-		return failure.New(failure.CodeError, next, "%s: %s: %s; it may have been done", s.Name, doing, message)
+	if problem == overview.SiteUnreachable {
+		code = failure.CodeUnreachable
 	}
+	return failure.New(code, next, "%s: %s: %s; it may have been done", s.Name, doing, message)
 }
 
 // answered turns a site that did not answer into an error.
-func answered(in overview.SiteInput) error {
+func answered(ctx context.Context, in overview.SiteInput) error {
+	if err := ended(ctx, "", "%s was not waited for", in.Name); err != nil {
+		return err
+	}
+	return silent(in)
+}
+
+// silent is the error of a site that did not answer; nil when it did.
+func silent(in overview.SiteInput) error {
 	code, next := failure.CodeError, ""
 	switch in.Problem {
 	case "":
@@ -270,7 +291,7 @@ func missing(o overview.Overview, q collect.Query, context string) error {
 	}
 	for _, s := range o.Sites {
 		if !s.Answered {
-			return answered(overview.SiteInput{Site: s})
+			return silent(overview.SiteInput{Site: s})
 		}
 	}
 	return failure.New(failure.CodeError, fmt.Sprintf("kubectl vgr list -n %s --context %s", q.Namespace, context),

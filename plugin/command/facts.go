@@ -57,6 +57,9 @@ func (e *Env) survey(ctx context.Context, q collect.Query, scaling bool) (*surve
 		asked.Go(func() { s.usage[i] = usage.Read(ctx, at, q.Namespace, scaling) })
 	}
 	asked.Wait()
+	if err := ended(ctx, "", "not all sites were waited for"); err != nil {
+		return nil, err
+	}
 	for i, in := range s.inputs {
 		for _, g := range in.Groups { // a lost site is known by what its peer remembers
 			if other := &s.clusters[1-i]; *other == "" && !s.inputs[1-i].Answered {

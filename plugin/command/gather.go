@@ -81,6 +81,9 @@ func gatherInto(ctx context.Context, e *Env, q collect.Query, dir string) error 
 		})
 	}
 	asked.Wait()
+	if err := ended(ctx, "", "nothing was written"); err != nil {
+		return err
+	}
 	r.Overview = overview.Build(inputs, e.Clock.Now())
 	if err := gather.Write(dir, r); err != nil {
 		return failure.New(failure.CodeError, "name another directory with --dir", "cannot write: %v", err)
@@ -97,7 +100,7 @@ func summarise(e *Env, r gather.Report, inputs []overview.SiteInput, dir string)
 			fmt.Fprintf(e.ErrOut, "; %d could not be had, see missing.txt", n)
 		}
 		fmt.Fprintln(e.ErrOut)
-		if err := answered(inputs[i]); err != nil && failed == nil {
+		if err := silent(inputs[i]); err != nil && failed == nil {
 			failed = err
 		}
 	}

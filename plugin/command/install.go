@@ -171,11 +171,11 @@ func compare(ctx context.Context, s *site.Site, c client.Client, objects []*unst
 			continue
 		}
 		if err != nil {
-			return p, siteError(s, "read "+title(want), err)
+			return p, siteError(ctx, s, "read "+title(want), err)
 		}
 		after := want.DeepCopy()
 		if err := c.Apply(ctx, client.ApplyConfigurationFromUnstructured(after), site.FieldManager, client.ForceOwnership, client.DryRunAll); err != nil {
-			return p, siteError(s, "check "+title(want), err)
+			return p, siteError(ctx, s, "check "+title(want), err)
 		}
 		there.SetManagedFields(nil) // who has written it before does not matter
 		after.SetManagedFields(nil)
@@ -218,7 +218,7 @@ func (p installPlan) check(ctx context.Context, s *site.Site, c client.Client) e
 			continue
 		}
 		if err := c.Apply(ctx, client.ApplyConfigurationFromUnstructured(u.DeepCopy()), site.FieldManager, client.ForceOwnership, client.DryRunAll); err != nil {
-			return siteError(s, "check "+title(u), err)
+			return siteError(ctx, s, "check "+title(u), err)
 		}
 	}
 	return nil
@@ -235,7 +235,7 @@ func (p installPlan) carryOut(ctx context.Context, e *Env, s *site.Site, c clien
 			continue
 		}
 		if err := c.Apply(ctx, client.ApplyConfigurationFromUnstructured(u.DeepCopy()), site.FieldManager, client.ForceOwnership); err != nil {
-			return writeError(s, false, "write "+title(u), err)
+			return writeError(ctx, s, false, "write "+title(u), err)
 		}
 		fmt.Fprintf(e.Out, "%s %s\n", title(u), did)
 	}
@@ -253,7 +253,7 @@ func (in *installation) await(ctx context.Context, e *Env, s *site.Site, c clien
 		waiting, err := missingReplicas(ctx, c)
 		switch {
 		case err != nil && ctx.Err() == nil:
-			return siteError(s, "look at the controller", err)
+			return siteError(ctx, s, "look at the controller", err)
 		case err == nil && waiting == "":
 			fmt.Fprintf(e.Out, "the controller is ready on %s\n", present.Clean(s.Name))
 			return nil

@@ -95,7 +95,7 @@ func (h handover) migrate(ctx context.Context, t *migration.Target) error {
 			}
 			pvc := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: t.Namespace, Name: v.PVC}}
 			if err := h.label(ctx, pvc, map[string]any{migration.LabelMember: t.Name}, "labelled"); err != nil {
-				return writeError(h.site, h.dryRun, "label PVC "+v.PVC, err)
+				return writeError(ctx, h.site, h.dryRun, "label PVC "+v.PVC, err)
 			}
 		}
 	}
@@ -139,7 +139,7 @@ func (h handover) begun(ctx context.Context, wanted client.Object) (bool, error)
 		return false, nil
 	}
 	if err != nil {
-		return false, siteError(h.site, "look for "+title(wanted), err)
+		return false, siteError(ctx, h.site, "look for "+title(wanted), err)
 	}
 	from := there.GetAnnotations()[migration.AnnotationFrom]
 	switch {
@@ -178,7 +178,7 @@ func (h handover) make(ctx context.Context, obj client.Object) error {
 	case apierrors.IsAlreadyExists(err):
 		return nil
 	case err != nil:
-		return writeError(h.site, h.dryRun, "create "+name, err)
+		return writeError(ctx, h.site, h.dryRun, "create "+name, err)
 	}
 	h.did("%s created", name)
 	return nil
@@ -202,7 +202,7 @@ func (h handover) handOver(ctx context.Context, t *migration.Target, v migration
 	for {
 		there := v.Object.DeepCopyObject().(client.Object)
 		if err := h.client.Get(ctx, client.ObjectKeyFromObject(v.Object), there); err != nil {
-			return siteError(h.site, "read "+v.From, err)
+			return siteError(ctx, h.site, "read "+v.From, err)
 		}
 		if there.GetUID() != v.Object.GetUID() || there.GetGeneration() != v.Object.GetGeneration() {
 			return failure.New(failure.CodeFailed, "look at it, and run the same command again", "%s: %s was changed by somebody since the plan was made; it was not handed over", h.site.Name, v.From)
@@ -212,7 +212,7 @@ func (h handover) handOver(ctx context.Context, t *migration.Target, v migration
 			continue // its status has moved on
 		}
 		if err != nil {
-			return writeError(h.site, h.dryRun, "hand over "+v.From, err)
+			return writeError(ctx, h.site, h.dryRun, "hand over "+v.From, err)
 		}
 		return nil
 	}
@@ -368,7 +368,7 @@ func (h handover) markOld(ctx context.Context, t *migration.Target) error {
 		}
 		metadata := map[string]any{"uid": v.Old.GetUID(), "annotations": map[string]any{migration.AnnotationTo: to}}
 		if err := h.patch(ctx, v.Old, metadata, "marked as migrated"); err != nil {
-			return writeError(h.site, h.dryRun, "mark "+v.From, err)
+			return writeError(ctx, h.site, h.dryRun, "mark "+v.From, err)
 		}
 	}
 	return nil
@@ -384,13 +384,13 @@ func (h handover) deleteOld(ctx context.Context, t *migration.Target) error {
 		old := v.Old.DeepCopyObject().(client.Object)
 		if controllerutil.RemoveFinalizer(old, migration.UnifiedFinalizer) {
 			if err := h.patch(ctx, v.Old, map[string]any{"uid": v.Old.GetUID(), "finalizers": old.GetFinalizers()}, "freed of the old finalizer"); err != nil {
-				return writeError(h.site, h.dryRun, "free "+v.From, err)
+				return writeError(ctx, h.site, h.dryRun, "free "+v.From, err)
 			}
 		}
 		if err := h.client.Get(ctx, client.ObjectKeyFromObject(v.Old), old); apierrors.IsNotFound(err) {
 			continue
 		} else if err != nil {
-			return siteError(h.site, "read "+v.From, err)
+			return siteError(ctx, h.site, "read "+v.From, err)
 		}
 		if left := old.GetFinalizers(); len(left) > 0 && !h.dryRun {
 			return failure.New(failure.CodeFailed, "see that the old controller does not run, and run the same command again", "%s: %s has the finalizer %s; it was not deleted", h.site.Name, v.From, left[0])
@@ -400,7 +400,7 @@ func (h handover) deleteOld(ctx context.Context, t *migration.Target) error {
 			opts = append(opts, client.DryRunAll)
 		}
 		if err := client.IgnoreNotFound(h.client.Delete(ctx, old, opts...)); err != nil {
-			return writeError(h.site, h.dryRun, "delete "+v.From, err)
+			return writeError(ctx, h.site, h.dryRun, "delete "+v.From, err)
 		}
 		h.did("%s deleted", v.From)
 	}

@@ -75,7 +75,7 @@ func (m *migrating) replications(ctx context.Context, r reader, namespace string
 	profile, _ := r.profiles.Named(m.from)
 	all, err := profile.Replications(ctx, r.client, namespace)
 	if err != nil {
-		return nil, siteError(r.site, "list what "+m.from+" replicates", err)
+		return nil, siteError(ctx, r.site, "list what "+m.from+" replicates", err)
 	}
 	var volumes []migration.Volume
 	for _, rep := range all {
@@ -97,7 +97,7 @@ func (m *migrating) unified(ctx context.Context, r reader, namespace string, pvc
 	if err := r.client.List(ctx, &old, client.InNamespace(namespace)); apierrors.IsNotFound(err) {
 		return nil, nil, failure.Refused("kubectl vgr migrate --from csi-addons reads other objects", "%s: the API %s is not served", r.site.Name, migration.Unified().GroupVersion())
 	} else if err != nil {
-		return nil, nil, siteError(r.site, "list the objects of the old API", err)
+		return nil, nil, siteError(ctx, r.site, "list the objects of the old API", err)
 	}
 	provisioners, err := r.provisioners(ctx)
 	if err != nil {
@@ -134,7 +134,7 @@ func (m *migrating) unified(ctx context.Context, r reader, namespace string, pvc
 func (r reader) provisioners(ctx context.Context) (map[string]string, error) {
 	var classes storagev1.StorageClassList
 	if err := r.client.List(ctx, &classes); err != nil {
-		return nil, siteError(r.site, "list the StorageClasses", err)
+		return nil, siteError(ctx, r.site, "list the StorageClasses", err)
 	}
 	out := map[string]string{}
 	for _, class := range classes.Items {
@@ -158,7 +158,7 @@ func (r reader) existing(ctx context.Context) (map[claim]backend.Replication, er
 			continue // not installed, so it replicates nothing
 		}
 		if err != nil {
-			return nil, siteError(r.site, "list what "+p.Name+" replicates", err)
+			return nil, siteError(ctx, r.site, "list what "+p.Name+" replicates", err)
 		}
 		for _, rep := range all {
 			out[claim{rep.Object.GetNamespace(), rep.PVC}] = rep
@@ -173,7 +173,7 @@ type claims map[claim]map[string]string
 func (r reader) pvcs(ctx context.Context, namespace string) (claims, error) {
 	var list corev1.PersistentVolumeClaimList
 	if err := r.client.List(ctx, &list, client.InNamespace(namespace)); err != nil {
-		return nil, siteError(r.site, "list the PVCs", err)
+		return nil, siteError(ctx, r.site, "list the PVCs", err)
 	}
 	out := claims{}
 	for _, pvc := range list.Items {

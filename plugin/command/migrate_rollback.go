@@ -67,7 +67,7 @@ func (r reader) returning(ctx context.Context, namespace, name string) (returnin
 	err := r.client.Get(ctx, back.owner.NamespacedName, &group)
 	switch {
 	case client.IgnoreNotFound(err) != nil:
-		return back, siteError(r.site, "read group "+name, err)
+		return back, siteError(ctx, r.site, "read group "+name, err)
 	case err == nil && group.Annotations[migration.AnnotationFrom] == "":
 		return back, failure.Refused("kubectl vgr delete --retain removes a group and leaves its replication", "%s: group %s/%s was not migrated", r.site.Name, namespace, name)
 	case err == nil:
@@ -85,7 +85,7 @@ func (r reader) returning(ctx context.Context, namespace, name string) (returnin
 			continue
 		}
 		if err != nil {
-			return back, siteError(r.site, "list what "+p.Name+" replicates", err)
+			return back, siteError(ctx, r.site, "list what "+p.Name+" replicates", err)
 		}
 		for _, rep := range found {
 			if back.owner.Owns(rep.Object) {
@@ -95,7 +95,7 @@ func (r reader) returning(ctx context.Context, namespace, name string) (returnin
 	}
 	var pvcs corev1.PersistentVolumeClaimList
 	if err := r.client.List(ctx, &pvcs, client.InNamespace(namespace), client.MatchingLabels{migration.LabelMember: name}); err != nil {
-		return back, siteError(r.site, "list the PVCs", err)
+		return back, siteError(ctx, r.site, "list the PVCs", err)
 	}
 	back.pvcs = pvcs.Items
 	if back.group == nil && len(back.objects) == 0 && len(back.pvcs) == 0 {
@@ -125,12 +125,12 @@ func (h handover) giveBack(ctx context.Context, b returning) error {
 	}
 	for _, obj := range b.objects {
 		if err := h.label(ctx, obj, off, "given back"); err != nil {
-			return writeError(h.site, h.dryRun, "take the labels off "+obj.GetName(), err)
+			return writeError(ctx, h.site, h.dryRun, "take the labels off "+obj.GetName(), err)
 		}
 	}
 	for i := range b.pvcs {
 		if err := h.label(ctx, &b.pvcs[i], map[string]any{migration.LabelMember: nil}, "freed of the label"); err != nil {
-			return writeError(h.site, h.dryRun, "take the label off PVC "+b.pvcs[i].Name, err)
+			return writeError(ctx, h.site, h.dryRun, "take the label off PVC "+b.pvcs[i].Name, err)
 		}
 	}
 	return nil
@@ -144,19 +144,19 @@ func (h handover) release(ctx context.Context, obj client.Object) error {
 		return nil // an earlier run has come so far
 	}
 	if err != nil {
-		return siteError(h.site, "read "+name, err)
+		return siteError(ctx, h.site, "read "+name, err)
 	}
 	uid := obj.GetUID()
 	metadata := map[string]any{"uid": uid, "annotations": map[string]any{vgrv1.AnnotationDeletionPolicy: vgrv1.DeletionPolicyRetain}}
 	if err := h.patch(ctx, obj, metadata, "keeps its replication"); err != nil {
-		return writeError(h.site, h.dryRun, "set the deletion policy of "+name, err)
+		return writeError(ctx, h.site, h.dryRun, "set the deletion policy of "+name, err)
 	}
 	opts := []client.DeleteOption{client.Preconditions{UID: &uid}}
 	if h.dryRun {
 		opts = append(opts, client.DryRunAll)
 	}
 	if err := client.IgnoreNotFound(h.client.Delete(ctx, obj, opts...)); err != nil {
-		return writeError(h.site, h.dryRun, "delete "+name, err)
+		return writeError(ctx, h.site, h.dryRun, "delete "+name, err)
 	}
 	h.did("%s deleted", name)
 	for !h.dryRun {

@@ -5,6 +5,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -95,7 +96,7 @@ func (r *role) run(ctx context.Context, e *Env, args []string) error {
 		return err
 	}
 	inputs := collect.Sites(ctx, p.all(), q)
-	if err := answered(inputs[0]); err != nil {
+	if err := answered(ctx, inputs[0]); err != nil {
 		return err
 	}
 	o := overview.Build(inputs, e.Clock.Now())
@@ -254,12 +255,15 @@ func (r *role) one(ctx context.Context, e *Env, p pair, c client.Client, t roleC
 	if mode == dryRunServer {
 		opts = append(opts, client.DryRunAll)
 	}
-	err := r.write(ctx, c, t, opts)
-	if apierrors.IsConflict(err) {
+	err := r.write(ctx, p.here, c, t, opts)
+	var told *failure.Failure
+	switch {
+	case apierrors.IsConflict(err):
 		return failure.Refused("run the same command again: it looks anew", "%s/%s was changed by somebody else since the plan; nothing was changed", g.Namespace, g.Name)
-	}
-	if err != nil {
-		return writeError(p.here, mode == dryRunServer, verb(r.state)+" "+g.Namespace+"/"+g.Name, err)
+	case errors.As(err, &told):
+		return told
+	case err != nil:
+		return writeError(ctx, p.here, mode == dryRunServer, verb(r.state)+" "+g.Namespace+"/"+g.Name, err)
 	}
 	if mode == dryRunServer || !r.wait {
 		return nil
@@ -272,7 +276,7 @@ func (r *role) one(ctx context.Context, e *Env, p pair, c client.Client, t roleC
 
 // write asks for the state, as long as the spec is the one of the plan. The controller may have
 // written the status since, which is no reason to give up.
-func (r *role) write(ctx context.Context, c client.Client, t roleChange, opts []client.PatchOption) error {
+func (r *role) write(ctx context.Context, s *site.Site, c client.Client, t roleChange, opts []client.PatchOption) error {
 	g := t.group
 	planned := g.Generation
 	for {
@@ -292,7 +296,7 @@ func (r *role) write(ctx context.Context, c client.Client, t roleChange, opts []
 			return conflict
 		}
 		if err := c.Get(ctx, client.ObjectKeyFromObject(before), g); err != nil {
-			return err
+			return siteError(ctx, s, "read "+g.Namespace+"/"+g.Name, err)
 		}
 		if g.Generation != planned || g.UID != before.UID || g.Annotations[vgrv1.AnnotationOperation] != before.Annotations[vgrv1.AnnotationOperation] {
 			return conflict
@@ -323,7 +327,7 @@ func (r *role) awaitSync(ctx context.Context, e *Env, p pair, c client.Client, g
 		return failure.Refused("see whether the link between the sites is up; "+anyway, "%v; nothing was changed", err)
 	}
 	if err := c.Get(ctx, client.ObjectKeyFromObject(g), g); err != nil {
-		return siteError(p.here, "read "+g.Namespace+"/"+g.Name, err)
+		return siteError(ctx, p.here, "read "+g.Namespace+"/"+g.Name, err)
 	}
 	if g.Generation != planned {
 		return failure.Refused("run the same command again: it looks anew", "%s/%s was changed by somebody else since the plan; nothing was changed", g.Namespace, g.Name)

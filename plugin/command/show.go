@@ -192,7 +192,7 @@ func (e *Env) show(ctx context.Context, q collect.Query, out *output, watch bool
 		return e.follow(ctx, p, q, out, draw)
 	}
 	o := overview.Build(collect.Sites(ctx, p.all(), q), e.Clock.Now())
-	if err := nothingAnswered(o); err != nil {
+	if err := nothingAnswered(ctx, o); err != nil {
 		return err
 	}
 	if err := missing(o, q, p.here.Name); err != nil {
@@ -221,7 +221,7 @@ func (e *Env) list(ctx context.Context, q collect.Query, rolling *present.Rollin
 	groups, noted := 0, map[string]bool{}
 	err = collect.Stream(ctx, p.all(), q, func(batch []overview.SiteInput) error {
 		o := overview.Build(batch, e.Clock.Now())
-		if err := nothingAnswered(o); err != nil {
+		if err := nothingAnswered(ctx, o); err != nil {
 			return err
 		}
 		news := o
@@ -265,11 +265,14 @@ func noGroups(w io.Writer, q collect.Query) {
 }
 
 // nothingAnswered is an error when no site could be asked at all.
-func nothingAnswered(o overview.Overview) error {
+func nothingAnswered(ctx context.Context, o overview.Overview) error {
+	if err := ended(ctx, "", "not all sites were waited for"); err != nil {
+		return err
+	}
 	if slices.ContainsFunc(o.Sites, func(s overview.Site) bool { return s.Answered }) {
 		return nil
 	}
-	return answered(overview.SiteInput{Site: o.Sites[0]})
+	return silent(overview.SiteInput{Site: o.Sites[0]})
 }
 
 // follow redraws on a terminal, and prints what changed elsewhere.

@@ -83,7 +83,7 @@ func (e *Env) screen(cmd *cobra.Command, q collect.Query, o tui.Options) error {
 		return failure.New(failure.CodeInterrupted, "", "interrupted")
 	}
 	first := overview.Build(known, e.Clock.Now())
-	if err := nothingAnswered(first); err != nil && len(first.Groups) == 0 {
+	if err := nothingAnswered(ctx, first); err != nil && len(first.Groups) == 0 {
 		return err
 	}
 	if err := missing(first, q, p.here.Name); err != nil {

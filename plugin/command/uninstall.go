@@ -58,7 +58,7 @@ func uninstall(ctx context.Context, e *Env, ch change, leave bool) error {
 	}
 	left, err := groupsLeft(ctx, c)
 	if err != nil {
-		return siteError(here, "list the groups", err)
+		return siteError(ctx, here, "list the groups", err)
 	}
 	if left > 0 && !leave {
 		return failure.Refused("kubectl vgr delete removes groups; --leave-groups removes the controller only, and replication goes on",
@@ -99,7 +99,7 @@ func removeAll(ctx context.Context, e *Env, s *site.Site, c client.Client, found
 	}
 	for _, u := range found {
 		if err := c.Delete(ctx, u, opts...); client.IgnoreNotFound(err) != nil {
-			return writeError(s, mode == dryRunServer, "delete "+title(u), err)
+			return writeError(ctx, s, mode == dryRunServer, "delete "+title(u), err)
 		}
 		fmt.Fprintf(e.Out, "%s %s\n", title(u), did)
 	}
@@ -138,7 +138,7 @@ func installedObjects(ctx context.Context, s *site.Site, c client.Client, leave 
 			continue
 		}
 		if err != nil {
-			return nil, siteError(s, "read "+title(u), err)
+			return nil, siteError(ctx, s, "read "+title(u), err)
 		}
 		found = append(found, there)
 	}

@@ -67,7 +67,7 @@ func Read(ctx context.Context, s *site.Site, namespace string, groups []string) 
 		asked.Go(func() {
 			turns <- struct{}{}
 			defer func() { <-turns }()
-			ctx, cancel := context.WithTimeout(ctx, s.Timeout())
+			ctx, cancel := context.WithTimeout(ctx, max(s.Timeout(), site.RequestTimeout))
 			defer cancel()
 			out.Kinds[i] = list(ctx, s, c, k)
 		})
@@ -185,7 +185,7 @@ func logs(ctx context.Context, s *site.Site, kinds []Kind) []Log {
 }
 
 func readLog(ctx context.Context, s *site.Site, pod runtime.Object, container string, previous bool) Log {
-	ctx, cancel := context.WithTimeout(ctx, s.Timeout())
+	ctx, cancel := context.WithTimeout(ctx, max(s.Timeout(), site.RequestTimeout))
 	defer cancel()
 	accessor, err := meta.Accessor(pod)
 	if err != nil {

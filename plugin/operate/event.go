@@ -19,7 +19,7 @@ import (
 // announce leaves an Event about how a job began or ended on every site that answers. The journal
 // is the record; an Event that cannot be written is no failure.
 func (o *Operator) announce(ctx context.Context, jobs []*Job, inputs []overview.SiteInput) {
-	ctx, cancel := o.bounded(ctx)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
 	var all sync.WaitGroup
 	for _, j := range jobs {

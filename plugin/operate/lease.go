@@ -105,7 +105,7 @@ func (o *Operator) holdAll(ctx context.Context, j *Job, l *lease, want []int) (a
 
 // hold takes or renews the Lease on one site, by one request unless somebody else has one there, or had.
 func (o *Operator) hold(ctx context.Context, j *Job, l *lease, i int) error {
-	ctx, cancel := o.bounded(ctx)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
 	c, err := o.Sites[i].Client()
 	if err != nil {
@@ -185,7 +185,7 @@ func (w *waiting) look(site, holder string, obj *coordinationv1.Lease, now time.
 
 // release lets go of all Leases, so that the next command need not wait.
 func (o *Operator) release(ctx context.Context, jobs []*Job) {
-	ctx, cancel := o.bounded(ctx)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
 	var all sync.WaitGroup
 	for _, j := range jobs {

@@ -36,7 +36,7 @@ func (o *Operator) look(ctx context.Context, namespace string, inputs []overview
 	l.reading, l.asked, l.next = l.asked, nil, now.Add(again/2) // Run wakes up once a second
 	workloads := slices.ContainsFunc(l.reading, func(j *Job) bool { return j.Operation.Quiesce })
 	go func() {
-		ctx, cancel := o.bounded(ctx)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 		defer cancel()
 		var seen looked
 		var both sync.WaitGroup

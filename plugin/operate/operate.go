@@ -27,8 +27,13 @@ import (
 	"github.com/unified-replication/kubectl-vgr/plugin/usage"
 )
 
-// again is the pause after a request that failed.
-const again = time.Second
+const (
+	// again is the pause after a request that failed.
+	again = time.Second
+	// writeTimeout bounds writes that were begun, whatever --request-timeout says; an interruption does not cut them
+	// short. It and renewEvery are together no more than a Lease lasts.
+	writeTimeout = site.RequestTimeout
+)
 
 // Job is one group's operation.
 type Job struct {
@@ -218,20 +223,10 @@ func versions(inputs []overview.SiteInput, j *Job) string {
 	return string(text)
 }
 
-// bounded is for requests that were begun: they have as long as a site may take, and an interruption does not cut
-// them short.
-func (o *Operator) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	var timeout time.Duration
-	for _, s := range o.Sites {
-		timeout = max(timeout, s.Timeout())
-	}
-	return context.WithTimeout(context.WithoutCancel(ctx), timeout)
-}
-
 // write sends a write that is bound to what was seen, and reads the object again when it has
 // changed meanwhile.
 func (o *Operator) write(ctx context.Context, j *Job, at int, g *vgrv1.VolumeGroupReplication, w recovery.Write) reply {
-	ctx, cancel := o.bounded(ctx)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
 	r := reply{job: j, site: at}
 	c, err := o.Sites[at].Client()
@@ -267,7 +262,7 @@ func Refused(err error) bool {
 		return status.Status().Code >= 400 && status.Status().Code < 500
 	}
 	var network *net.OpError
-	return errors.As(err, &network) && network.Op == "dial"
+	return errors.As(err, &network) && (network.Op == "dial" || network.Op == "proxyconnect")
 }
 
 // scale scales workloads that are still those that were seen. The next look finds out about others.

@@ -38,6 +38,9 @@ func (p patient) RoundTrip(r *http.Request) (*http.Response, error) {
 		resp.Body.Close()
 		resp, err = p.next.RoundTrip(again)
 	}
+	if err == nil && !question(r) && resp.StatusCode >= http.StatusInternalServerError {
+		resp.Header.Del("Retry-After") // or client-go sends the change again, and tells of the second answer
+	}
 	if err == nil {
 		noTimeLeft(r.Context(), resp)
 	}

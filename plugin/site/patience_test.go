@@ -10,6 +10,12 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
 )
 
 // server answers with one status after the other, then with 200, and remembers what was sent.
@@ -134,5 +140,23 @@ func TestNoTimeLeft(t *testing.T) {
 				t.Errorf("Retry-After %q, want %q", got, want)
 			}
 		})
+	}
+}
+
+// TestChangeOnce: a change is sent once, also when the server says when to come again. What came of a second one would
+// be told of the first.
+func TestChangeOnce(t *testing.T) {
+	for status, want := range map[int]int{http.StatusServiceUnavailable: 1, http.StatusInternalServerError: 1, http.StatusTooManyRequests: 2} {
+		s := &server{statuses: []int{status}, header: http.Header{"Retry-After": {"0"}}}
+		c, err := rest.RESTClientForConfigAndClient(&rest.Config{
+			Host: "https://host", ContentConfig: rest.ContentConfig{GroupVersion: &schema.GroupVersion{}, NegotiatedSerializer: serializer.NewCodecFactory(runtime.NewScheme())},
+		}, &http.Client{Transport: patient{s}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = c.Patch(types.MergePatchType).AbsPath("/api").Body([]byte("{}")).Do(t.Context()).Error()
+		if len(s.bodies) != want || (err == nil) != (want == 2) {
+			t.Errorf("%d: sent %d times, want %d: %v", status, len(s.bodies), want, err)
+		}
 	}
 }

@@ -38,8 +38,8 @@ import (
 const (
 	// DialTimeout is for a connection.
 	DialTimeout = 5 * time.Second
-	// requestTimeout is for a request, unless the user says how long one may take.
-	requestTimeout = 10 * time.Second
+	// RequestTimeout is for a request, unless the user says how long one may take.
+	RequestTimeout = 10 * time.Second
 )
 
 // FieldManager is who we are to the API server when we write.
@@ -139,8 +139,8 @@ func installed() []schema.GroupVersionKind {
 
 func connect(name string, config *rest.Config, scheme *runtime.Scheme, now func() time.Time) *Site {
 	config = rest.CopyConfig(config)
-	if config.Timeout == 0 {
-		config.Timeout = requestTimeout
+	if config.Timeout <= 0 {
+		config.Timeout = RequestTimeout
 	}
 	config.QPS = -1 // the server's own priority and fairness is the limit
 	config.Dial = (&net.Dialer{Timeout: DialTimeout, KeepAlive: 30 * time.Second}).DialContext
@@ -164,13 +164,14 @@ func (s *Site) Client() (client.WithWatch, error) {
 	return s.client, s.clientErr
 }
 
-// WatchClient is a client without a limit on how long a request may last once an answer has begun.
+// WatchClient is a client without a limit on how long a request may last once an answer has begun. That it begins is
+// not a matter of how much there is to tell.
 func (s *Site) WatchClient() (client.WithWatch, error) {
 	over, err := s.transport()
 	if err != nil {
 		return nil, err
 	}
-	return s.clientOver(&http.Client{Transport: punctual.Transport{Next: over.Transport, Bound: s.Timeout()}}, nil)
+	return s.clientOver(&http.Client{Transport: punctual.Transport{Next: over.Transport, Bound: min(s.Timeout(), RequestTimeout)}}, nil)
 }
 
 func (s *Site) clientOver(over *http.Client, err error) (client.WithWatch, error) {

@@ -95,8 +95,8 @@ func (a *Adapter) Watches() []backend.Watch {
 // ownersOfReplication finds the group of a VolumeReplication: ours by label, or csi-addons' own
 // child of a VolumeGroupReplication by its data source.
 func (a *Adapter) ownersOfReplication(_ context.Context, obj client.Object) []backend.Owner {
-	if o, ok := backend.OwnerOf(obj); ok {
-		return []backend.Owner{o}
+	if owners := backend.OwnersOf(obj); owners != nil {
+		return owners
 	}
 	vr, ok := obj.(*replicationv1.VolumeReplication)
 	if !ok || vr.Spec.DataSource.Kind != "VolumeGroupReplication" {
@@ -140,13 +140,13 @@ func (a *Adapter) ownersOfClass(ctx context.Context, obj client.Object) []backen
 	var owners []backend.Owner
 	for i := range groups.Items {
 		spec := groups.Items[i].Spec
-		if o, ok := backend.OwnerOf(&groups.Items[i]); ok && (spec.VolumeGroupReplicationClassName == obj.GetName() || spec.VolumeReplicationClassName == obj.GetName()) {
-			owners = append(owners, o)
+		if spec.VolumeGroupReplicationClassName == obj.GetName() || spec.VolumeReplicationClassName == obj.GetName() {
+			owners = append(owners, backend.OwnersOf(&groups.Items[i])...)
 		}
 	}
 	for i := range volumes.Items {
-		if o, ok := backend.OwnerOf(&volumes.Items[i]); ok && volumes.Items[i].Spec.VolumeReplicationClass == obj.GetName() {
-			owners = append(owners, o)
+		if volumes.Items[i].Spec.VolumeReplicationClass == obj.GetName() {
+			owners = append(owners, backend.OwnersOf(&volumes.Items[i])...)
 		}
 	}
 	return unique(owners)

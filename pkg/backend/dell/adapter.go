@@ -75,7 +75,7 @@ func (a *Adapter) CRDs() []string { return []string{"dellcsireplicationgroups." 
 func (a *Adapter) Watches() []backend.Watch {
 	return []backend.Watch{
 		{Object: &ReplicationGroup{}, Claims: a.claimsOfGroup},
-		{Object: &corev1.PersistentVolume{}, Claims: claimsOfVolume, Indexes: map[string]client.IndexerFunc{groupIndex: groupsOf}},
+		{Object: &corev1.PersistentVolume{}, Claims: a.claimsOfVolume, Indexes: map[string]client.IndexerFunc{groupIndex: groupsOf}},
 		{Object: &storagev1.StorageClass{}, Owners: func(context.Context, client.Object) []backend.Owner { return nil }},
 	}
 }
@@ -102,25 +102,38 @@ func (a *Adapter) volumesOf(ctx context.Context, group string) ([]corev1.Persist
 
 // claimsOfGroup are the PVCs of a replication group: its volumes say which.
 func (a *Adapter) claimsOfGroup(ctx context.Context, obj client.Object) []types.NamespacedName {
-	volumes, err := a.volumesOf(ctx, obj.GetName())
-	if err != nil {
-		return nil // the cache is stopping
+	return a.claims(ctx, obj.GetName())
+}
+
+// claimsOfVolume are the PVCs of the replication group that a volume has joined or left, and its own.
+func (a *Adapter) claimsOfVolume(ctx context.Context, obj client.Object) []types.NamespacedName {
+	pv, ok := obj.(*corev1.PersistentVolume)
+	groups := groupsOf(obj)
+	if !ok || len(groups) == 0 {
+		return nil
 	}
+	return append(a.claims(ctx, groups...), claimOf(pv)...)
+}
+
+func (a *Adapter) claims(ctx context.Context, groups ...string) []types.NamespacedName {
 	var claims []types.NamespacedName
-	for i := range volumes {
-		claims = append(claims, claimsOfVolume(ctx, &volumes[i])...)
+	for _, name := range groups {
+		volumes, err := a.volumesOf(ctx, name)
+		if err != nil {
+			return nil // the cache is stopping
+		}
+		for i := range volumes {
+			claims = append(claims, claimOf(&volumes[i])...)
+		}
 	}
 	return claims
 }
 
-// claimsOfVolume is the PVC of a volume that is in a replication group, or was: the others of that group hear of it
-// from the group itself.
-func claimsOfVolume(_ context.Context, obj client.Object) []types.NamespacedName {
-	pv, ok := obj.(*corev1.PersistentVolume)
-	if !ok || pv.Spec.ClaimRef == nil || len(groupsOf(pv)) == 0 {
-		return nil
+func claimOf(pv *corev1.PersistentVolume) []types.NamespacedName {
+	if ref := pv.Spec.ClaimRef; ref != nil {
+		return []types.NamespacedName{{Namespace: ref.Namespace, Name: ref.Name}}
 	}
-	return []types.NamespacedName{{Namespace: pv.Spec.ClaimRef.Namespace, Name: pv.Spec.ClaimRef.Name}}
+	return nil
 }
 
 // Observe implements backend.Adapter.

@@ -4,6 +4,7 @@
 package dell
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -17,7 +18,7 @@ import (
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
@@ -254,27 +255,55 @@ func TestSynchronous(t *testing.T) {
 	}
 }
 
-// TestClaims: a volume that joins a replication group, or leaves it, wakes who wants its own PVC.
-func TestClaims(t *testing.T) {
-	volumes := New(nil, nil).Watches()[1]
-	used := corev1.PersistentVolumeSpec{ClaimRef: &corev1.ObjectReference{Namespace: "shop", Name: "data"}}
-	in := func(key string) *corev1.PersistentVolume {
-		return &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{key: "rg-1"}}, Spec: used}
+// volumes are what a cache has.
+type volumes struct {
+	client.Client
+	all []corev1.PersistentVolume
+}
+
+func (v volumes) List(_ context.Context, list client.ObjectList, opts ...client.ListOption) error {
+	o := (&client.ListOptions{}).ApplyOptions(opts)
+	wanted, _ := o.FieldSelector.RequiresExactMatch(groupIndex)
+	for i := range v.all {
+		if slices.Contains(groupsOf(&v.all[i]), wanted) {
+			list.(*corev1.PersistentVolumeList).Items = append(list.(*corev1.PersistentVolumeList).Items, v.all[i])
+		}
 	}
+	return nil
+}
+
+// TestClaims: a volume that joins a replication group, or leaves it, wakes who wants the PVCs of that group, and its
+// own.
+func TestClaims(t *testing.T) {
+	volume := func(pvc, key string) corev1.PersistentVolume {
+		pv := corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{key: "rg-1"}}}
+		if pvc != "" {
+			pv.Spec.ClaimRef = &corev1.ObjectReference{Namespace: "shop", Name: pvc}
+		}
+		return pv
+	}
+	const ours, other = defaultPrefix + groupLabel, "example.com" + groupLabel
+	watch := New(volumes{all: []corev1.PersistentVolume{volume("data", ours), volume("log", other), volume("", ours), volume("app", "app")}}, nil).Watches()[1]
 	for name, tc := range map[string]struct {
-		pv     *corev1.PersistentVolume
-		claims []types.NamespacedName
+		pv     corev1.PersistentVolume
+		claims []string
 		groups []string
 	}{
-		"in a group":     {in(defaultPrefix + groupLabel), []types.NamespacedName{{Namespace: "shop", Name: "data"}}, []string{"rg-1"}},
-		"another prefix": {in("example.com" + groupLabel), []types.NamespacedName{{Namespace: "shop", Name: "data"}}, []string{"rg-1"}},
-		"in none":        {in("app"), nil, nil},
-		"unused":         {&corev1.PersistentVolume{ObjectMeta: in(defaultPrefix + groupLabel).ObjectMeta}, nil, []string{"rg-1"}},
+		"in a group":     {volume("data", ours), []string{"data", "log"}, []string{"rg-1"}},
+		"another prefix": {volume("log", other), []string{"data", "log"}, []string{"rg-1"}},
+		"unused":         {volume("", ours), []string{"data", "log"}, []string{"rg-1"}},
+		"has left":       {volume("app", ours), []string{"app", "data", "log"}, []string{"rg-1"}},
+		"in none":        {volume("app", "app"), nil, nil},
 	} {
-		if diff := cmp.Diff(tc.claims, volumes.Claims(t.Context(), tc.pv)); diff != "" {
+		var claims []string
+		for _, c := range watch.Claims(t.Context(), &tc.pv) {
+			claims = append(claims, c.Name)
+		}
+		slices.Sort(claims)
+		if diff := cmp.Diff(tc.claims, slices.Compact(claims)); diff != "" {
 			t.Errorf("%s: claims (-want +got):\n%s", name, diff)
 		}
-		if diff := cmp.Diff(tc.groups, volumes.Indexes[groupIndex](tc.pv)); diff != "" {
+		if diff := cmp.Diff(tc.groups, watch.Indexes[groupIndex](&tc.pv)); diff != "" {
 			t.Errorf("%s: groups (-want +got):\n%s", name, diff)
 		}
 	}
