@@ -29,34 +29,35 @@ func TestWriteError(t *testing.T) {
 	stop()
 	late, end := context.WithTimeoutCause(t.Context(), 0, errTimeout)
 	defer end()
+	contexts := map[string]context.Context{"": t.Context(), "interrupted": interrupted, "late": late}
 	for name, tc := range map[string]struct {
-		ctx  context.Context
+		ctx  string
 		err  error
 		dry  bool
 		code int
 		want string
 	}{
 		"forbidden": {
-			t.Context(), apierrors.NewForbidden(groups, "db", errors.New("no")), false,
+			"", apierrors.NewForbidden(groups, "db", errors.New("no")), false,
 			failure.CodeError, `east: cannot promote db: volumegroupreplications.replication.unified.io "db" is forbidden: no`,
 		},
 		"not connected": {
-			t.Context(), lost(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}), false,
+			"", lost(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}), false,
 			failure.CodeUnreachable, "east: cannot promote db: dial: connection refused",
 		},
 		"server error": {
-			t.Context(), apierrors.NewInternalError(errors.New("etcd")), false,
+			"", apierrors.NewInternalError(errors.New("etcd")), false,
 			failure.CodeUnreachable, "east: promote db: Internal error occurred: etcd; it may have been done",
 		},
-		"cut off":              {t.Context(), lost(syscall.ECONNRESET), false, failure.CodeUnreachable, "east: promote db: connection reset by peer; it may have been done"},
-		"interrupted":          {interrupted, lost(context.Canceled), false, failure.CodeInterrupted, "interrupted: east: promote db: it may have been done"},
-		"the time is up":       {late, lost(context.DeadlineExceeded), false, failure.CodeTimeout, "the time is up: east: promote db: it may have been done"},
-		"dry run":              {t.Context(), lost(syscall.ECONNRESET), true, failure.CodeUnreachable, "east: cannot promote db: connection reset by peer"},
-		"dry run, interrupted": {interrupted, lost(context.Canceled), true, failure.CodeInterrupted, "interrupted: east did not promote db"},
-		"dry run, time is up":  {late, lost(context.DeadlineExceeded), true, failure.CodeTimeout, "the time is up: east did not promote db"},
+		"cut off":              {"", lost(syscall.ECONNRESET), false, failure.CodeUnreachable, "east: promote db: connection reset by peer; it may have been done"},
+		"interrupted":          {"interrupted", lost(context.Canceled), false, failure.CodeInterrupted, "interrupted: east: promote db: it may have been done"},
+		"the time is up":       {"late", lost(context.DeadlineExceeded), false, failure.CodeTimeout, "the time is up: east: promote db: it may have been done"},
+		"dry run":              {"", lost(syscall.ECONNRESET), true, failure.CodeUnreachable, "east: cannot promote db: connection reset by peer"},
+		"dry run, interrupted": {"interrupted", lost(context.Canceled), true, failure.CodeInterrupted, "interrupted: east did not promote db"},
+		"dry run, time is up":  {"late", lost(context.DeadlineExceeded), true, failure.CodeTimeout, "the time is up: east did not promote db"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := writeError(tc.ctx, &site.Site{Name: "east"}, tc.dry, "promote db", tc.err)
+			err := writeError(contexts[tc.ctx], &site.Site{Name: "east"}, tc.dry, "promote db", tc.err)
 			if got := failure.Code(err); got != tc.code || err.Error() != tc.want {
 				t.Errorf("exit code %d, want %d\n got %q\nwant %q", got, tc.code, err, tc.want)
 			}
