@@ -13,6 +13,9 @@ import (
 	"strings"
 	"time"
 
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/unified-replication/kubectl-vgr/hack/lab"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/httpfault"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/load"
@@ -103,8 +106,7 @@ func (b *bench) tried(ctx context.Context, l *lab.Lab, c command, right func(out
 		lines := strings.Split(strings.TrimSpace(said.String()), "\n")
 		a.said = fmt.Sprintf("%s: %v: %s", c, err, lines[len(lines)-1])
 	}
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if _, ended := errors.AsType[*exec.ExitError](err); ended {
 		err = nil
 	}
 	return a, errors.Join(err, ctx.Err())
@@ -135,7 +137,7 @@ func (b *bench) inTrouble(ctx context.Context) ([]result, error) {
 	}
 	acted, err := b.troubled(ctx, true, func(l *lab.Lab, sites load.Sites) ([]chore, error) {
 		names, err := b.pairs(ctx, l, sites, 0, b.moved)
-		return []chore{b.moving(l, names), b.creating(l, sites)}, err
+		return []chore{b.moving(l, sites, names), b.creating(l, sites)}, err
 	})
 	return append(looked, acted...), err
 }
@@ -169,40 +171,57 @@ func (b *bench) troubled(ctx context.Context, controllers bool, chores func(*lab
 
 // endure does one chore in one trouble.
 func (r *result) endure(ctx context.Context, l *lab.Lab, controllers bool, c chore, t trouble) error {
+	if c.prepare != nil {
+		if err := c.prepare(ctx); err != nil {
+			return err
+		}
+	}
+	end, err := t.begin(ctx, l, controllers, c.killed)
+	if err != nil {
+		return err
+	}
+	wall, did, err := r.repeat(ctx, c, t)
+	hits := 0
+	for _, s := range l.Sites() {
+		hits += s.HTTPHits("")
+	}
+	if err := errors.Join(err, end()); err != nil {
+		return err
+	}
+	if t.requests != nil {
+		r.Notes = append(r.Notes, fmt.Sprintf("%s: %d requests of the commands", t.name, hits))
+	}
+	r.Rows = append(r.Rows, wall, did)
+	return nil
+}
+
+// repeat does a chore, by us and by the peer in turn. The time is that of what was done rightly.
+func (r *result) repeat(ctx context.Context, c chore, t trouble) (wall, did row, err error) {
 	ways := []func(context.Context) (attempt, error){c.do}
 	if c.peers != nil {
 		ways = append(ways, c.peers)
 	}
 	var took [2][]float64
-	var right [2]float64
 	for range c.runs {
 		for i, do := range ways {
-			if c.prepare != nil {
-				if err := c.prepare(ctx); err != nil {
-					return err
-				}
-			}
-			end, err := t.begin(ctx, l, controllers, c.killed)
-			if err != nil {
-				return err
-			}
 			a, err := do(ctx)
-			if err := errors.Join(err, end()); err != nil {
-				return err
+			if err != nil {
+				return wall, did, err
 			}
-			if took[i] = append(took[i], a.took.Seconds()); a.right {
-				right[i]++
+			if a.right {
+				took[i] = append(took[i], a.took.Seconds())
 			} else {
-				r.Notes = append(r.Notes, t.name+": "+a.said)
+				r.Notes = append(r.Notes, fmt.Sprintf("%s, after %.1f s: %s", t.name, a.took.Seconds(), a.said))
 			}
 		}
 	}
-	wall, did := row{Measure: t.name, Unit: "s", Ours: median(took[0])}, row{Measure: "done rightly", Unit: fmt.Sprintf("of %d", c.runs), Ours: right[0]}
+	wall = row{Measure: t.name, Unit: "s", Ours: median(took[0])}
+	did = row{Measure: "done rightly", Unit: fmt.Sprintf("of %d", c.runs), Ours: float64(len(took[0]))}
 	if c.peers != nil {
-		wall, did = compared(wall.Measure, wall.Unit, wall.Ours, median(took[1])), compared(did.Measure, did.Unit, did.Ours, right[1])
+		wall = compared(wall.Measure, wall.Unit, wall.Ours, median(took[1]))
+		did = compared(did.Measure, did.Unit, did.Ours, float64(len(took[1])))
 	}
-	r.Rows = append(r.Rows, wall, did)
-	return nil
+	return wall, did, nil
 }
 
 // listing is right when it has a line for each group, none of which says that a site does not answer.
@@ -240,12 +259,27 @@ func (b *bench) opening(l *lab.Lab) chore {
 const midway = 3 * time.Second
 
 // moving fails groups over, there and back in turn. What has failed is done again without trouble, which must do.
-func (b *bench) moving(l *lab.Lab, names []string) chore {
+func (b *bench) moving(l *lab.Lab, sites load.Sites, names []string) chore {
 	last, to, from := attempt{right: true}, lab.East, lab.West
 	failover := func(ctx context.Context) (err error) {
 		c := command{path: b.plugin(), args: append([]string{"failover", "-n", moving, "--to", to, "--yes"}, names...)}
 		last, err = b.tried(ctx, l, c, func(string) bool { return true }) // its exit code tells
-		return err
+		if err != nil || !last.right {
+			return err
+		}
+		for i, at := range []string{lab.East, lab.West} {
+			state := map[bool]vgrv1.State{true: vgrv1.StatePrimary, false: vgrv1.StateSecondary}[at == to]
+			var list vgrv1.VolumeGroupReplicationList
+			if err := sites[i].List(ctx, &list, client.InNamespace(moving)); err != nil {
+				return err
+			}
+			for _, g := range list.Items {
+				if g.Status.State != state {
+					last.right, last.said = false, fmt.Sprintf("%s is %s on %s", g.Name, g.Status.State, at)
+				}
+			}
+		}
+		return nil
 	}
 	return chore{
 		title: fmt.Sprintf("planned failover of %d groups", len(names)), ours: "kubectl-vgr failover --to SITE --yes GROUP…", runs: 1, killed: midway,
@@ -275,13 +309,13 @@ func (b *bench) creating(l *lab.Lab, sites load.Sites) chore {
 		prepare: func(ctx context.Context) error {
 			n++
 			c.apps.Namespace = fmt.Sprintf("apps-%d", n)
-			if err := c.apps.Make(ctx, c.client, 0, groups); err != nil {
-				return err
-			}
-			return c.apps.Protect(ctx, c.client, moving, groups)
+			return c.apps.Make(ctx, c.client, 0, groups)
 		},
 		do: func(ctx context.Context) (attempt, error) {
 			began := time.Now()
+			if err := c.apps.Protect(ctx, c.client, moving, groups); err != nil {
+				return attempt{}, err
+			}
 			waiting, cancel := context.WithTimeout(ctx, 5*patience)
 			defer cancel()
 			err := c.ready(waiting)
