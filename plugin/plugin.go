@@ -96,6 +96,8 @@ func NewRoot(c Config) *cobra.Command {
 	root.SetOut(e.Out)
 	root.SetErr(e.ErrOut)
 	flags.AddFlags(root.PersistentFlags())
+	// kubectl's own words say that 0 is without end, and a site that is down would be waited for without end.
+	root.PersistentFlags().Lookup("request-timeout").Usage = "How long a request to a site may take, such as 30s; 0 is 10s."
 	root.PersistentFlags().StringVar(&connector.PeerContext, "peer-context", "", "kubeconfig context of the other site")
 	root.PersistentFlags().StringVar(&e.Color, "color", "auto", "auto, always or never")
 	hideRare(root)
