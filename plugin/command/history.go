@@ -48,6 +48,9 @@ They are read from the group on both sites, where each operation writes its jour
 		}
 		q := collect.Query{Namespace: e.Sites.Namespace(), Names: args}
 		inputs := collect.Sites(cmd.Context(), p.all(), q)
+		if err := ended(cmd.Context(), "", "not all sites were waited for"); err != nil {
+			return err
+		}
 		if err := missing(overview.Build(inputs, e.Clock.Now()), q, p.here.Name); err != nil {
 			return err
 		}
