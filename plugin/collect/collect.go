@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"slices"
 	"sync"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -158,7 +159,10 @@ func Classes(ctx context.Context, s *site.Site) ([]vgrv1.VolumeGroupReplicationC
 }
 
 // Explain puts an error of a request to a site into words.
-func Explain(s *site.Site, err error) (overview.SiteProblem, string) {
+func Explain(s *site.Site, err error) (overview.SiteProblem, string) { return explain(err, s.Timeout()) }
+
+// explain is Explain for a request that had a bound of its own.
+func explain(err error, bound time.Duration) (overview.SiteProblem, string) {
 	var status apierrors.APIStatus
 	var netErr net.Error
 	var urlErr *url.Error
@@ -171,9 +175,9 @@ func Explain(s *site.Site, err error) (overview.SiteProblem, string) {
 	case apierrors.IsUnauthorized(err):
 		return overview.SiteForbidden, "the credentials were not accepted"
 	case errors.As(err, &opErr) && (opErr.Op == "dial" || opErr.Op == "proxyconnect") && opErr.Timeout():
-		return overview.SiteUnreachable, fmt.Sprintf("no connection within %s", min(site.DialTimeout, s.Timeout()))
+		return overview.SiteUnreachable, fmt.Sprintf("no connection within %s", min(site.DialTimeout, bound))
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
-		return overview.SiteUnreachable, fmt.Sprintf("no answer within %s", s.Timeout())
+		return overview.SiteUnreachable, fmt.Sprintf("no answer within %s", bound)
 	case errors.As(err, &urlErr):
 		return overview.SiteUnreachable, urlErr.Err.Error()
 	case apierrors.IsServerTimeout(err), apierrors.IsTimeout(err), apierrors.IsServiceUnavailable(err), apierrors.IsInternalError(err), apierrors.IsTooManyRequests(err):

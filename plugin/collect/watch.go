@@ -244,7 +244,7 @@ func (f *Follower) watch(ctx context.Context, i int, version string) (overview.S
 	defer cancel(nil)
 	c, err := f.sites[i].WatchClient()
 	if err != nil {
-		return Explain(f.sites[i], err)
+		return explain(err, f.bound(i))
 	}
 	opts := []client.ListOption{client.InNamespace(f.query.Namespace), &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: version}}}
 	if f.query.Selector != nil {
@@ -257,7 +257,7 @@ func (f *Follower) watch(ctx context.Context, i int, version string) (overview.S
 		err = cause
 	}
 	if err != nil {
-		return Explain(f.sites[i], err)
+		return explain(err, f.bound(i))
 	}
 	defer w.Stop()
 	for event := range w.ResultChan() {
@@ -268,10 +268,14 @@ func (f *Follower) watch(ctx context.Context, i int, version string) (overview.S
 		f.apply(i, event.Type, g)
 	}
 	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {
-		return Explain(f.sites[i], err)
+		return explain(err, f.bound(i))
 	}
 	return "", ""
 }
+
+// bound is how long a watch may take to begin, and what a pulse asks for to come. It does not grow with what the user
+// grants to requests: a site that is silent would be shown as live for so long.
+func (f *Follower) bound(i int) time.Duration { return min(f.sites[i].Timeout(), site.RequestTimeout) }
 
 // pulse returns why the site does not answer any more. What it asks for is the classes, which may
 // have changed as well.
@@ -282,14 +286,14 @@ func (f *Follower) pulse(ctx context.Context, i int) error {
 			return ctx.Err()
 		case <-f.clock.After(pulse):
 		}
-		asking, cancel := context.WithTimeout(ctx, min(f.sites[i].Timeout(), site.RequestTimeout))
+		asking, cancel := context.WithTimeout(ctx, f.bound(i))
 		classes, err := Classes(asking, f.sites[i])
 		cancel()
 		if err == nil {
 			f.mu.Lock()
 			f.known[i].input.Classes = classes
 			f.mu.Unlock()
-		} else if problem, _ := Explain(f.sites[i], err); problem == overview.SiteUnreachable {
+		} else if problem, _ := explain(err, f.bound(i)); problem == overview.SiteUnreachable {
 			return err
 		}
 	}
