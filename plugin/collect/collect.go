@@ -159,7 +159,9 @@ func Classes(ctx context.Context, s *site.Site) ([]vgrv1.VolumeGroupReplicationC
 }
 
 // Explain puts an error of a request to a site into words.
-func Explain(s *site.Site, err error) (overview.SiteProblem, string) { return explain(err, s.Timeout()) }
+func Explain(s *site.Site, err error) (overview.SiteProblem, string) {
+	return explain(err, s.Timeout())
+}
 
 // explain is Explain for a request that had a bound of its own.
 func explain(err error, bound time.Duration) (overview.SiteProblem, string) {
