@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"sync"
 
 	tea "charm.land/bubbletea/v2"
@@ -20,11 +21,29 @@ import (
 // Feed calls show with each new overview until its context ends.
 type Feed func(ctx context.Context, show func(overview.Overview) error) error
 
+// terminal says when it is gone: without one nobody can leave a screen, which goes on where a hangup is ignored.
+type terminal struct {
+	*os.File
+	gone func()
+}
+
+// Read implements io.Reader.
+func (t terminal) Read(p []byte) (int, error) {
+	n, err := t.File.Read(p)
+	if err != nil {
+		t.gone()
+	}
+	return n, err
+}
+
 // Run shows the screen until it is left. The terminal is as it was before when it returns, however
 // that comes.
 func Run(ctx context.Context, o Options, in io.Reader, out io.Writer, feed Feed) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	if f, ok := in.(*os.File); ok {
+		in = terminal{f, stop}
+	}
 	// Signals end the context. What is drawn has its colours already, or none.
 	var acting sync.WaitGroup
 	run := o.Run

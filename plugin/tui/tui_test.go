@@ -5,9 +5,11 @@ package tui_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -282,6 +284,30 @@ func TestSoFar(t *testing.T) {
 		if frame := ansi.Strip(content(m)); !strings.Contains(frame, tc.not) {
 			t.Errorf("no %q in\n%s", tc.not, frame)
 		}
+	}
+}
+
+// TestTerminalGone: a screen ends with its terminal, also where a hangup is ignored.
+func TestTerminalGone(t *testing.T) {
+	in, typed, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	shown := make(chan struct{})
+	feed := func(ctx context.Context, show func(overview.Overview) error) error {
+		err := show(picture(now, live, "a"))
+		close(shown)
+		<-ctx.Done()
+		return err
+	}
+	ended := make(chan error)
+	ctx := t.Context()
+	go func() { ended <- tui.Run(ctx, tui.Options{Title: "x"}, in, io.Discard, feed) }()
+	<-shown
+	typed.Close()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Error(err)
 	}
 }
 
