@@ -55,9 +55,10 @@ type Surroundings struct {
 	Denied  []string
 	Unasked string
 	// Controller is the version of the controller that runs there; NoController is why none
-	// is known to run.
-	Controller   string
-	NoController string
+	// is known to run, and ControllerUnasked why that could not be asked.
+	Controller        string
+	NoController      string
+	ControllerUnasked string
 }
 
 // Checks looks at everything that an operation needs. It never fails: what is not
@@ -290,9 +291,13 @@ func (c *checker) controllers() {
 		if !s.Answered {
 			continue
 		}
-		if a.NoController != "" {
+		switch {
+		case a.ControllerUnasked != "":
+			c.add("controller", c.unlessLost(s), "run the same command again, or allow get on the Lease vgr-system/vgr-controller of "+s.Name,
+				"whether a controller runs on %s could not be asked: %s", s.Name, a.ControllerUnasked)
+		case a.NoController != "":
 			c.add("controller", c.unlessLost(s), "see why vgr-controller does not run on "+s.Name, "%s: %s", s.Name, a.NoController)
-		} else {
+		default:
 			c.ok("controller", "%s runs controller %s", s.Name, a.Controller)
 		}
 	}

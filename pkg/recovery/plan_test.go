@@ -193,6 +193,9 @@ func TestRefusals(t *testing.T) {
 		"no controller": {func(_ *recovery.Pair, a *[2]recovery.Surroundings) {
 			a[west] = recovery.Surroundings{NoController: "not running"}
 		}, planned},
+		"nobody knows of a controller": {func(_ *recovery.Pair, a *[2]recovery.Surroundings) {
+			a[west] = recovery.Surroundings{ControllerUnasked: "no answer within 10s"}
+		}, planned},
 		"different controllers": {func(_ *recovery.Pair, a *[2]recovery.Surroundings) { a[west].Controller = "v2" }, planned},
 	}
 	var b strings.Builder

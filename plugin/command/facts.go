@@ -52,7 +52,11 @@ func (e *Env) survey(ctx context.Context, q collect.Query, scaling bool) (*surve
 		asked.Go(func() { s.around[i].Denied, s.around[i].Unasked = denied(ctx, at, q.Namespace, scaling) })
 		asked.Go(func() {
 			v := leader(ctx, at)
-			s.around[i].Controller, s.around[i].NoController = v.Version, v.Message
+			if v.unasked {
+				s.around[i].ControllerUnasked = v.Message
+			} else {
+				s.around[i].Controller, s.around[i].NoController = v.Version, v.Message
+			}
 		})
 		asked.Go(func() { s.usage[i] = usage.Read(ctx, at, q.Namespace, scaling) })
 	}

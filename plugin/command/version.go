@@ -39,6 +39,8 @@ type controllerVersion struct {
 	// RenewedSecondsAgo is the age of the Lease by the cluster's clock.
 	RenewedSecondsAgo *int64 `json:"renewedSecondsAgo,omitempty"`
 	Message           string `json:"message,omitempty"`
+	// unasked says that the message is why nobody knows.
+	unasked bool
 }
 
 // GetObjectKind implements runtime.Object, for the printers.
@@ -106,7 +108,7 @@ func leader(ctx context.Context, s *site.Site) controllerVersion {
 	v := controllerVersion{Site: s.Name}
 	c, err := s.Client()
 	if err != nil {
-		v.Message = err.Error()
+		v.Message, v.unasked = err.Error(), true
 		return v
 	}
 	var lease coordinationv1.Lease
@@ -117,6 +119,7 @@ func leader(ctx context.Context, s *site.Site) controllerVersion {
 		return v
 	case err != nil:
 		_, v.Message = collect.Explain(s, err)
+		v.unasked = true
 		return v
 	}
 	v.Version = lease.Labels[vgrv1.LabelVersion]
