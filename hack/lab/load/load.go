@@ -8,7 +8,6 @@ package load
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -156,7 +155,7 @@ func (l Groups) Churn(ctx context.Context, sites Sites, perSecond int, duration 
 	})
 }
 
-// pace calls for changes of groups here and there, a site in turn. What it cannot keep up with is not made up for
+// pace calls for changes of groups here and there, the same in every run, a site in turn. What it cannot keep up with is not made up for
 // after the time.
 func (l Groups) pace(ctx context.Context, perSecond int, duration time.Duration, change func(ctx context.Context, site, n int) error) (int, error) {
 	if perSecond <= 0 {
@@ -172,7 +171,7 @@ func (l Groups) pace(ctx context.Context, perSecond int, duration time.Duration,
 	for time.Since(began) < duration && ctx.Err() == nil {
 		<-tick.C
 		for due := int(time.Since(began).Seconds() * float64(perSecond)); asked < due && time.Since(began) < duration && ctx.Err() == nil; asked++ {
-			site, n := asked%2, (asked/2*7919+rand.IntN(3))%l.Groups //nolint:gosec // no secret: any group will do
+			site, n := asked%2, asked/2*7919%l.Groups
 			work.Go(func() error {
 				err := change(ctx, site, n)
 				if err == nil {
