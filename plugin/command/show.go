@@ -219,11 +219,13 @@ func (e *Env) list(ctx context.Context, q collect.Query, rolling *present.Rollin
 		return err
 	}
 	groups, noted := 0, map[string]bool{}
+	var sites []overview.Site
 	err = collect.Stream(ctx, p.all(), q, func(batch []overview.SiteInput) error {
 		o := overview.Build(batch, e.Clock.Now())
 		if err := nothingAnswered(ctx, o); err != nil {
 			return err
 		}
+		sites = o.Sites
 		news := o
 		news.Sites = slices.DeleteFunc(slices.Clone(o.Sites), func(s overview.Site) bool { return noted[s.Name] })
 		present.Notes(e.ErrOut, news, e.errStyle())
@@ -237,7 +239,7 @@ func (e *Env) list(ctx context.Context, q collect.Query, rolling *present.Rollin
 	case errors.Is(err, context.Canceled):
 		return failure.New(failure.CodeInterrupted, "", "interrupted")
 	case err == nil && groups == 0:
-		noGroups(e.ErrOut, q)
+		noGroups(e.ErrOut, q, sites)
 	}
 	return err
 }
@@ -246,20 +248,27 @@ func (e *Env) list(ctx context.Context, q collect.Query, rolling *present.Rollin
 func (e *Env) draw(out, notes io.Writer, o overview.Overview, q collect.Query, draw drawing) error {
 	present.Notes(notes, o, e.errStyle())
 	if len(o.Groups) == 0 {
-		noGroups(notes, q)
+		noGroups(notes, q, o.Sites)
 		return nil
 	}
 	return draw(out, o)
 }
 
-// noGroups says that there are none, and how there will be.
-func noGroups(w io.Writer, q collect.Query) {
+// noGroups says that there are none, and how there will be. A site that does not answer may have some.
+func noGroups(w io.Writer, q collect.Query, sites []overview.Site) {
 	where := "namespace " + q.Namespace
 	if q.Namespace == "" {
 		where = "any namespace"
 	}
 	if q.Selector != nil && !q.Selector.Empty() {
 		where += " with labels " + q.Selector.String()
+	}
+	silent := func(s overview.Site) bool { return !s.Answered }
+	if slices.ContainsFunc(sites, silent) {
+		for _, s := range slices.DeleteFunc(slices.Clone(sites), silent) {
+			fmt.Fprintln(w, present.Clean(fmt.Sprintf("No groups on %s in %s.", s.Name, where)))
+		}
+		return
 	}
 	fmt.Fprintf(w, "No groups in %s.\nNext: kubectl vgr create NAME --class CLASS -l SELECTOR makes one; -A looks everywhere\n", present.Clean(where))
 }

@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
 	"sync"
 
 	tea "charm.land/bubbletea/v2"
@@ -23,13 +22,20 @@ type Feed func(ctx context.Context, show func(overview.Overview) error) error
 
 // terminal says when it is gone: without one nobody can leave a screen, which goes on where a hangup is ignored.
 type terminal struct {
-	*os.File
+	file
 	gone func()
+}
+
+// file is what Bubble Tea must see of a terminal to take it for one.
+type file interface {
+	io.ReadWriteCloser
+	Fd() uintptr
+	Name() string
 }
 
 // Read implements io.Reader.
 func (t terminal) Read(p []byte) (int, error) {
-	n, err := t.File.Read(p)
+	n, err := t.file.Read(p)
 	if err != nil {
 		t.gone()
 	}
@@ -41,7 +47,7 @@ func (t terminal) Read(p []byte) (int, error) {
 func Run(ctx context.Context, o Options, in io.Reader, out io.Writer, feed Feed) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	if f, ok := in.(*os.File); ok {
+	if f, ok := in.(file); ok {
 		in = terminal{f, stop}
 	}
 	// Signals end the context. What is drawn has its colours already, or none.
