@@ -138,7 +138,7 @@ func (h *Hop) handler(users map[string]http.Handler) http.Handler {
 		case m.code == 0:
 			_, _ = io.Copy(io.Discard, r.Body) // else a client that goes is not noticed
 			<-r.Context().Done()
-			return
+			panic(http.ErrAbortHandler) // a return would be an answer, and may overtake the end of the connection
 		default:
 			m.write(w)
 			return
