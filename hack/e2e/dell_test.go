@@ -96,6 +96,7 @@ func (d dell) has(site string, n int64) {
 // TestDellThereAndBack: a planned failover there and back asks for each action once, and loses
 // nothing.
 func TestDellThereAndBack(t *testing.T) {
+	t.Parallel()
 	d := newDell(t)
 	d.write(lab.East, 7)
 	d.done("failover", "db", "-n", d.ns, "--to", "west", "--yes")
@@ -181,6 +182,7 @@ func TestDellFailedAction(t *testing.T) {
 
 // TestDellMoreInTheGroup: an action would move what is no member, so none is asked for.
 func TestDellMoreInTheGroup(t *testing.T) {
+	t.Parallel()
 	d := newDell(t)
 	d.create(lab.East, d.claim("stranger", lab.DellStorageClass, nil))
 	d.bound(lab.East, "stranger")
@@ -215,6 +217,7 @@ func TestDellControllerDies(t *testing.T) {
 
 // TestDellDelete leaves everything of Dell's in place.
 func TestDellDelete(t *testing.T) {
+	t.Parallel()
 	d := newDell(t)
 	g := d.get(lab.East, "db")
 	d.done("delete", "db", "-n", d.ns, "--yes")

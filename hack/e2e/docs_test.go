@@ -77,6 +77,7 @@ func blocks(t *testing.T, page string) []block {
 // TestDocs runs every block of the documentation that is marked for it, page by page, each on a lab of its
 // own. What a page shows after a block must be in what the commands say, but for numbers and times.
 func TestDocs(t *testing.T) {
+	t.Parallel()
 	root := filepath.Join("..", "..")
 	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
 	if err != nil {

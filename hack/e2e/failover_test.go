@@ -82,6 +82,7 @@ func (s *scene) history(name string) []recovery.Operation {
 // TestFailover goes there and back while an application writes. Nothing that was acknowledged is
 // lost, and what was done can be read on both sites.
 func TestFailover(t *testing.T) {
+	t.Parallel()
 	for _, class := range []string{gold, single} {
 		t.Run(class, func(t *testing.T) { testFailover(t, class) })
 	}
@@ -137,6 +138,7 @@ func testFailover(t *testing.T, class string) {
 // TestFailoverKilled kills the plugin at each step. The same command, run again, ends what was
 // begun, under the same operation.
 func TestFailoverKilled(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	steps := map[string]string{"record": "1/5", "demote": "2/5", "sync": "3/5", "promote": "4/5", "finish": "5/5"}
 	for name := range steps {
@@ -298,6 +300,7 @@ func TestFailoverInUse(t *testing.T) {
 // TestFailoverTwice: of two that move a group at the same time one does, and the other one changes
 // nothing or finds it done.
 func TestFailoverTwice(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	s.pair("db")
 	results := make([]result, 2)

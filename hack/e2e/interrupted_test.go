@@ -92,6 +92,7 @@ func TestFailoverHangs(t *testing.T) {
 // TestFailoverRestarts: API servers and controllers of both sites crash while groups move. The same
 // run sees it through. Who only looks is told what is not known.
 func TestFailoverRestarts(t *testing.T) {
+	t.Parallel()
 	// In a lab of their own: an API server that has just started refuses what it will allow a moment
 	// later, and other tests count refusals.
 	w, err := startWorld(t.Context(), shared.bin)

@@ -156,6 +156,7 @@ func TestLimit(t *testing.T) {
 
 // TestVolumeReplication is the group of one, on each backend.
 func TestVolumeReplication(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		provisioner, storageClass, schedule string
 		// refused is what is said instead of a demotion.

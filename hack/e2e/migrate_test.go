@@ -251,6 +251,7 @@ func TestMigrateRefuses(t *testing.T) {
 
 // TestMigrateSingles makes one group of VolumeReplications of ours and one that is handmade.
 func TestMigrateSingles(t *testing.T) {
+	t.Parallel()
 	h := newHandmade(t, "data")
 	h.claims(lab.East, nil, "logs")
 	class := &vgrv1.VolumeReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: h.ns}, Spec: vgrv1.ClassSpec{

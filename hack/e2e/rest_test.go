@@ -17,6 +17,7 @@ import (
 // TestIdle counts what is written while nothing happens: nothing, by the API server's own count.
 // Leases are left out, and with them the leader's heartbeat; csi-addons writes once per interval.
 func TestIdle(t *testing.T) {
+	t.Parallel()
 	const groups, minute = 50, time.Minute
 	w, err := startWorld(t.Context(), shared.bin) // a lab of its own: other tests' groups sync every minute
 	if err != nil {

@@ -21,6 +21,7 @@ import (
 // TestSwitchRoles is the life of a group as its user sees it, by the plugin alone. Writes that were
 // acknowledged before the demotion must be on the other side after it.
 func TestSwitchRoles(t *testing.T) {
+	t.Parallel()
 	for _, class := range []string{gold, single} {
 		t.Run(class, func(t *testing.T) {
 			s := newScene(t)

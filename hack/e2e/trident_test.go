@@ -160,6 +160,7 @@ func (n netapp) relationship(site, claim string) (*unstructured.Unstructured, er
 // TestTridentThereAndBack: a planned failover there and back loses nothing, and one site is writable at
 // its end.
 func TestTridentThereAndBack(t *testing.T) {
+	t.Parallel()
 	n := newNetApp(t)
 	n.did("establish west")
 	n.write(lab.East, 7)
@@ -347,6 +348,7 @@ func TestTridentControllerDies(t *testing.T) {
 
 // TestTridentJoin: a PVC joins the group on both sites, its relationship before its copy.
 func TestTridentJoin(t *testing.T) {
+	t.Parallel()
 	n := newNetApp(t)
 	n.appClaims("more")
 	n.ready(lab.East, "db", vgrv1.StatePrimary, 3)
@@ -363,6 +365,7 @@ func TestTridentJoin(t *testing.T) {
 
 // TestTridentDelete keeps the relationships, since to delete one breaks it, unless that is asked for.
 func TestTridentDelete(t *testing.T) {
+	t.Parallel()
 	n := newNetApp(t)
 	g := n.get(lab.West, "db")
 	n.done("delete", "db", "-n", n.ns, "--retain", "--yes", "--context", "west", "--peer-context", "east")
@@ -396,6 +399,7 @@ func TestTridentPolicyReplaced(t *testing.T) {
 // TestThreeBackends: groups on different backends in one namespace do not disturb each other, and one
 // command moves them all.
 func TestThreeBackends(t *testing.T) {
+	t.Parallel()
 	n := newNetApp(t)
 	d := dell{n.scene}
 	d.class()

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab"
 )
@@ -53,9 +54,11 @@ func (s *scene) watch() *watching {
 	return &watching{s.t, cmd, bufio.NewScanner(out)}
 }
 
-// shows reads on until a row has these states. A row that never comes ends with the test's time.
+// shows reads on until a row has these states, which ends with the watch if need be.
 func (w *watching) shows(states ...string) {
 	w.t.Helper()
+	giveUp := time.AfterFunc(patience, func() { _ = w.cmd.Process.Kill() })
+	defer giveUp.Stop()
 	for w.lines.Scan() {
 		if fields := strings.Fields(w.lines.Text()); len(fields) > 3 && fmt.Sprint(fields[1:3]) == fmt.Sprint(states) {
 			return

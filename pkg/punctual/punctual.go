@@ -2,22 +2,26 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package punctual ends requests to an API server that is silent. Neither client-go nor the controller library
-// bounds a request by itself, and a bound on a request as a whole would end watches.
+// bounds a request by itself, and a bound on a request as a whole would end watches and long lists.
 package punctual
 
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"strconv"
 	"time"
 )
 
-// Transport ends requests that nothing is answered to, not even that an answer begins.
+// Transport ends requests whose answer does not begin or does not go on. A watch may be silent for as long as it asked
+// to last.
 type Transport struct {
 	Next http.RoundTripper
-	// Bound is how long the beginning of an answer may take.
+	// Bound is how long the beginning of an answer, and each next part of it, may take.
 	Bound time.Duration
 }
 
@@ -38,21 +42,70 @@ func (t Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		cancel(nil)
 		return nil, err
 	}
-	resp.Body = &body{resp.Body, cancel}
+	resp.Body = t.bounded(r, resp.Body, cancel, func() error { return context.Cause(ctx) })
 	return resp, nil
 }
 
 // WrappedRoundTripper lets client-go reach the transport below, to cancel requests.
 func (t Transport) WrappedRoundTripper() http.RoundTripper { return t.Next }
 
-// body is one whose request is over when it is closed.
+// body is one that halts only for so long, and whose request is over when it is closed.
 type body struct {
 	io.ReadCloser
 	cancel context.CancelCauseFunc
+	cause  func() error
+	// halted is what the request ends with when the timer, if there is one, has run out.
+	halted error
+	timer  *time.Timer
+	// each is how long a read may take; zero when the timer runs for all of them.
+	each time.Duration
+}
+
+func (t Transport) bounded(r *http.Request, of io.ReadCloser, cancel context.CancelCauseFunc, cause func() error) *body {
+	b := &body{ReadCloser: of, cancel: cancel, cause: cause}
+	if lasts, watch := watchTime(r.URL.Query()); !watch {
+		b.each, b.halted = t.Bound, fmt.Errorf("the answer does not go on for %s", t.Bound)
+		b.timer = time.AfterFunc(b.each, b.end)
+		b.timer.Stop()
+	} else if lasts > 0 {
+		b.halted = fmt.Errorf("the watch is not over %s after its time", t.Bound)
+		b.timer = time.AfterFunc(lasts+t.Bound, b.end)
+	}
+	return b
+}
+
+// watchTime is how long a watch asked to last; zero for one that did not say.
+func watchTime(query url.Values) (lasts time.Duration, watch bool) {
+	if watch, _ = strconv.ParseBool(query.Get("watch")); !watch {
+		return 0, false
+	}
+	seconds, err := strconv.ParseInt(query.Get("timeoutSeconds"), 10, 32)
+	if err != nil || seconds < 0 {
+		return 0, true
+	}
+	return time.Duration(seconds) * time.Second, true
+}
+
+func (b *body) end() { b.cancel(b.halted) }
+
+// Read implements io.Reader.
+func (b *body) Read(p []byte) (int, error) {
+	if b.each > 0 {
+		b.timer.Reset(b.each)
+		defer b.timer.Stop()
+	}
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && b.halted != nil && errors.Is(b.cause(), b.halted) {
+		err = b.halted
+	}
+	return n, err
 }
 
 // Close implements io.Closer.
 func (b *body) Close() error {
+	if b.timer != nil {
+		b.timer.Stop()
+	}
 	err := b.ReadCloser.Close()
 	b.cancel(nil)
 	return err

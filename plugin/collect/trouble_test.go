@@ -99,7 +99,10 @@ func TestWatchFails(t *testing.T) {
 
 // TestSilence: who does not answer is told of with the time that he had.
 func TestSilence(t *testing.T) {
-	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		<-r.Context().Done()
+		panic(http.ErrAbortHandler) // a return would be an answer
+	}))
 	defer silent.Close()
 	s := patiently(t, silent.URL, "60ms")
 	_, err := s.Version(t.Context())
@@ -148,7 +151,7 @@ func (s *halting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		select {
 		case <-s.let:
 		case <-r.Context().Done():
-			return
+			panic(http.ErrAbortHandler) // a return would be an answer
 		}
 	default:
 		list.Continue = "more"
