@@ -15,6 +15,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab"
@@ -38,14 +40,39 @@ func newDell(t *testing.T) dell {
 			t.Logf("actions: %q", d.actions())
 		}
 	})
-	labels := map[string]string{"app": "db"}
 	for _, name := range []string{"data", "logs"} {
-		d.create(lab.East, d.claim(name, lab.DellStorageClass, labels))
+		d.create(lab.East, d.claim(name, lab.DellStorageClass, map[string]string{"app": "db"}))
+		d.bound(lab.East, name)
+		d.grouped(name) // else Dell's sidecar may make two groups of the one: see TestDellTwins
 	}
-	d.bound(lab.East, "data", "logs")
 	d.done("create", "db", "-n", d.ns, "--class", "dell", "-l", "app=db", "--yes")
 	d.ready(lab.West, "db", vgrv1.StateSecondary, 2)
 	return d
+}
+
+// grouped waits until the sidecar of the east knows the replication group of a claim's volume.
+func (d dell) grouped(claim string) *unstructured.Unstructured {
+	d.t.Helper()
+	rg := &unstructured.Unstructured{}
+	rg.SetGroupVersionKind(schema.GroupVersionKind{Group: "replication.storage.dell.com", Version: "v1", Kind: "DellCSIReplicationGroup"})
+	d.eventually("the replication group of "+claim, func(ctx context.Context) error {
+		var pvc corev1.PersistentVolumeClaim
+		if err := d.sites[lab.East].Get(ctx, client.ObjectKey{Namespace: d.ns, Name: claim}, &pvc); err != nil {
+			return err
+		}
+		var pv corev1.PersistentVolume
+		if err := d.sites[lab.East].Get(ctx, client.ObjectKey{Name: pvc.Spec.VolumeName}, &pv); err != nil {
+			return err
+		}
+		if err := d.sites[lab.East].Get(ctx, client.ObjectKey{Name: pv.Labels["replication.storage.dell.com/replicationGroupName"]}, rg); err != nil {
+			return err
+		}
+		if state, _, _ := unstructured.NestedString(rg.Object, "status", "state"); state != "Ready" {
+			return fmt.Errorf("%s is %q", rg.GetName(), state)
+		}
+		return nil
+	})
+	return rg
 }
 
 // class makes the class on both sites.
@@ -193,6 +220,23 @@ func TestDellMoreInTheGroup(t *testing.T) {
 	d.did()
 	d.label(lab.East, "stranger", map[string]string{"app": "db"})
 	d.ready(lab.East, "db", vgrv1.StatePrimary, 3)
+}
+
+// TestDellTwins: Dell's sidecar, which looks into a cache for a group of the array, has made a second object for it. An
+// action on one would move what is labelled with the other, so none is asked for.
+func TestDellTwins(t *testing.T) {
+	d := newDell(t)
+	first := d.grouped("data")
+	twin := &unstructured.Unstructured{Object: map[string]any{"spec": first.Object["spec"]}}
+	twin.SetGroupVersionKind(first.GroupVersionKind())
+	twin.SetName(first.GetName() + "-twin")
+	twin.SetLabels(first.GetLabels())
+	d.create(lab.East, twin)
+	d.says(lab.East, "db", vgrv1.ReasonObjectConflict, "for the one group")
+	if r := d.vgr("failover", "db", "-n", d.ns, "--to", "west", "--yes"); r.code != 2 || !strings.Contains(r.errOut, twin.GetName()) {
+		t.Errorf("exit code %d\n%s", r.code, r.errOut)
+	}
+	d.did()
 }
 
 // TestDellControllerDies in the moment after an action was asked for: it is not asked for again.

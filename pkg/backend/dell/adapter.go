@@ -13,6 +13,7 @@ package dell
 
 import (
 	"context"
+	"maps"
 	"strings"
 	"time"
 
@@ -74,7 +75,7 @@ func (a *Adapter) CRDs() []string { return []string{"dellcsireplicationgroups." 
 // Watches implements backend.Adapter.
 func (a *Adapter) Watches() []backend.Watch {
 	return []backend.Watch{
-		{Object: &ReplicationGroup{}, Claims: a.claimsOfGroup},
+		{Object: &ReplicationGroup{}, Claims: a.claimsOfGroup, Indexes: map[string]client.IndexerFunc{arrayIndex: arrayGroup}},
 		{Object: &corev1.PersistentVolume{}, Claims: a.claimsOfVolume, Indexes: map[string]client.IndexerFunc{groupIndex: groupsOf}},
 		{Object: &storagev1.StorageClass{}, Owners: func(context.Context, client.Object) []backend.Owner { return nil }},
 	}
@@ -100,9 +101,46 @@ func (a *Adapter) volumesOf(ctx context.Context, group string) ([]corev1.Persist
 	return volumes.Items, err
 }
 
-// claimsOfGroup are the PVCs of a replication group: its volumes say which.
+// arrayIndex has the group of the array that a replication group stands for.
+const arrayIndex = "dell array group"
+
+func arrayGroup(obj client.Object) []string {
+	if rg, ok := obj.(*ReplicationGroup); ok && rg.Spec.ProtectionGroupID != "" {
+		return []string{rg.Spec.DriverName + "/" + rg.Spec.ProtectionGroupID}
+	}
+	return nil
+}
+
+// twins are the names of the other replication groups that stand for the same group of the array. Dell's sidecar can
+// make them when two volumes come into a new group at about the same time: it looks into a cache for the first.
+func (a *Adapter) twins(ctx context.Context, rg *ReplicationGroup) ([]string, error) {
+	var names []string
+	for _, key := range arrayGroup(rg) {
+		var same ReplicationGroupList
+		if err := a.client.List(ctx, &same, client.MatchingFields{arrayIndex: key}, client.UnsafeDisableDeepCopy); err != nil {
+			return nil, err
+		}
+		for i := range same.Items {
+			// On one stretched cluster the group of the other array may have the same ID.
+			if other := &same.Items[i]; other.Name != rg.Name && maps.Equal(other.Spec.ProtectionGroupAttributes, rg.Spec.ProtectionGroupAttributes) {
+				names = append(names, other.Name)
+			}
+		}
+	}
+	return names, nil
+}
+
+// claimsOfGroup are the PVCs of a replication group and of its twins: their volumes say which.
 func (a *Adapter) claimsOfGroup(ctx context.Context, obj client.Object) []types.NamespacedName {
-	return a.claims(ctx, obj.GetName())
+	rg, ok := obj.(*ReplicationGroup)
+	if !ok {
+		return nil
+	}
+	twins, err := a.twins(ctx, rg)
+	if err != nil {
+		return nil // the cache is stopping
+	}
+	return a.claims(ctx, append(twins, rg.Name)...)
 }
 
 // claimsOfVolume are the PVCs of the replication group that a volume has joined or left, and its own.

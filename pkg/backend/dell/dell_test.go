@@ -16,8 +16,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
@@ -145,8 +148,8 @@ func volume(name, group, claim string) corev1.PersistentVolume {
 	return pv
 }
 
-// TestGroupOf: which replication group the members are in, and what is in it besides.
-func TestGroupOf(t *testing.T) {
+// TestGroupsNamed: which replication group the members are in, and what is in it besides.
+func TestGroupsNamed(t *testing.T) {
 	elsewhere := volume("a", "", "db/a")
 	elsewhere.Labels["my.example.com"+groupLabel] = "rg-1"
 	native := volume("a", "rg-1", "db/a")
@@ -167,15 +170,15 @@ func TestGroupOf(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			tc.group.Members = []backend.Member{{PVC: "a", PV: "a"}, {PVC: "b", PV: "b"}}
-			got, problem := groupOf(tc.group, tc.volumes)
+			names, problem := groupsNamed(tc.group, tc.volumes)
 			if problem == nil {
-				problem = foreign(tc.group, got, tc.volumes)
+				problem = foreign(tc.group, names[0], tc.volumes)
 			}
-			if problem != nil {
-				got = problem.Message
-			}
-			if problem == nil && got != tc.want || !strings.Contains(got, tc.want) {
-				t.Errorf("got %q, want %q", got, tc.want)
+			switch {
+			case problem == nil && !slices.Equal(names, []string{tc.want}):
+				t.Errorf("got %q, want %q", names, tc.want)
+			case problem != nil && !strings.Contains(problem.Message, tc.want):
+				t.Errorf("got %q, want %q", problem.Message, tc.want)
 			}
 		})
 	}
@@ -189,12 +192,12 @@ func TestStretched(t *testing.T) {
 		volume("a", "rg-1", ""), volume("b", "rg-1", ""),
 		volume("replicated-a", "replicated-rg-1", "db/a"), volume("replicated-b", "replicated-rg-1", "db/b"),
 	}
-	name, problem := groupOf(g, volumes)
+	names, problem := groupsNamed(g, volumes)
 	if problem == nil {
-		problem = foreign(g, name, volumes)
+		problem = foreign(g, names[0], volumes)
 	}
-	if name != "replicated-rg-1" || problem != nil {
-		t.Errorf("got %q, problem %v", name, problem)
+	if !slices.Equal(names, []string{"replicated-rg-1"}) || problem != nil {
+		t.Errorf("got %q, problem %v", names, problem)
 	}
 }
 
@@ -255,21 +258,97 @@ func TestSynchronous(t *testing.T) {
 	}
 }
 
-// volumes are what a cache has.
-type volumes struct {
+// cache is that of a controller.
+type cache struct {
 	client.Client
-	all []corev1.PersistentVolume
+	volumes []corev1.PersistentVolume
+	groups  []ReplicationGroup
 }
 
-func (v volumes) List(_ context.Context, list client.ObjectList, opts ...client.ListOption) error {
+func (c cache) Get(_ context.Context, key client.ObjectKey, obj client.Object, _ ...client.GetOption) error {
+	switch obj := obj.(type) {
+	case *corev1.PersistentVolume:
+		for i := range c.volumes {
+			if c.volumes[i].Name == key.Name {
+				c.volumes[i].DeepCopyInto(obj)
+				return nil
+			}
+		}
+	case *ReplicationGroup:
+		for i := range c.groups {
+			if c.groups[i].Name == key.Name {
+				*obj = *c.groups[i].DeepCopy()
+				return nil
+			}
+		}
+	}
+	return apierrors.NewNotFound(schema.GroupResource{}, key.Name)
+}
+
+func (c cache) List(_ context.Context, list client.ObjectList, opts ...client.ListOption) error {
 	o := (&client.ListOptions{}).ApplyOptions(opts)
-	wanted, _ := o.FieldSelector.RequiresExactMatch(groupIndex)
-	for i := range v.all {
-		if slices.Contains(groupsOf(&v.all[i]), wanted) {
-			list.(*corev1.PersistentVolumeList).Items = append(list.(*corev1.PersistentVolumeList).Items, v.all[i])
+	wants := func(index string, keys []string) bool {
+		wanted, _ := o.FieldSelector.RequiresExactMatch(index)
+		return slices.Contains(keys, wanted)
+	}
+	switch list := list.(type) {
+	case *corev1.PersistentVolumeList:
+		for i := range c.volumes {
+			if wants(groupIndex, groupsOf(&c.volumes[i])) {
+				list.Items = append(list.Items, c.volumes[i])
+			}
+		}
+	case *ReplicationGroupList:
+		for i := range c.groups {
+			if wants(arrayIndex, arrayGroup(&c.groups[i])) {
+				list.Items = append(list.Items, c.groups[i])
+			}
 		}
 	}
 	return nil
+}
+
+// TestTwins: of a group of the array that more than one replication group stands for nothing is asked, whichever the
+// volumes name; and who names one is woken by the other.
+func TestTwins(t *testing.T) {
+	group := func(name, driver, id, system string) ReplicationGroup {
+		return ReplicationGroup{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: ReplicationGroupSpec{
+			DriverName: driver, ProtectionGroupID: id, ProtectionGroupAttributes: map[string]string{"systemName": system},
+		}}
+	}
+	for name, tc := range map[string]struct {
+		second  ReplicationGroup
+		volumes []corev1.PersistentVolume
+		says    string // empty for no problem
+		wakes   []string
+	}{
+		"one volume in each":         {group("rg-2", "powerstore", "pg", "a"), []corev1.PersistentVolume{volume("a", "rg-1", "db/a"), volume("b", "rg-2", "db/b")}, "2 DellCSIReplicationGroups (rg-1, rg-2) for the one group pg of the array", []string{"a", "b"}},
+		"nothing in the other":       {group("rg-0", "powerstore", "pg", "a"), []corev1.PersistentVolume{volume("a", "rg-1", "db/a"), volume("b", "rg-1", "db/b")}, "(rg-0, rg-1) for the one group", []string{"a", "b"}},
+		"the other array's":          {group("rg-2", "powerstore", "pg", "b"), []corev1.PersistentVolume{volume("a", "rg-1", "db/a"), volume("b", "rg-1", "db/b")}, "", nil},
+		"another driver's":           {group("rg-2", "powermax", "pg", "a"), []corev1.PersistentVolume{volume("a", "rg-1", "db/a"), volume("b", "rg-1", "db/b")}, "", nil},
+		"two groups of the array":    {group("rg-2", "powerstore", "other", "a"), []corev1.PersistentVolume{volume("a", "rg-1", "db/a"), volume("b", "rg-2", "db/b")}, "so each needs a group of its own", []string{"b"}},
+		"without a group yet":        {group("rg-2", "powerstore", "", "a"), []corev1.PersistentVolume{volume("a", "rg-1", "db/a"), volume("b", "rg-1", "db/b")}, "", nil},
+		"named, and not made at all": {group("rg-3", "powerstore", "x", "a"), []corev1.PersistentVolume{volume("a", "rg-0", "db/a"), volume("b", "rg-1", "db/b")}, "so each needs a group of its own", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := New(cache{volumes: tc.volumes, groups: []ReplicationGroup{group("rg-1", "powerstore", "pg", "a"), tc.second}}, clock.RealClock{})
+			in, err := a.read(t.Context(), backend.Group{Members: []backend.Member{{PVC: "a", PV: "a"}, {PVC: "b", PV: "b"}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tc.says == "" && in.problem != nil || tc.says != "" && (in.problem == nil || !strings.Contains(in.problem.Message, tc.says)) {
+				t.Errorf("problem %+v, want %q", in.problem, tc.says)
+			}
+			var woken []string
+			for _, c := range a.Watches()[0].Claims(t.Context(), &tc.second) {
+				woken = append(woken, c.Name)
+			}
+			slices.Sort(woken)
+			if diff := cmp.Diff(tc.wakes, woken); diff != "" {
+				t.Errorf("who is woken (-want +got):\n%s", diff)
+			}
+		})
+	}
 }
 
 // TestClaims: a volume that joins a replication group, or leaves it, wakes who wants the PVCs of that group, and its
@@ -283,7 +362,7 @@ func TestClaims(t *testing.T) {
 		return pv
 	}
 	const ours, other = defaultPrefix + groupLabel, "example.com" + groupLabel
-	watch := New(volumes{all: []corev1.PersistentVolume{volume("data", ours), volume("log", other), volume("", ours), volume("app", "app")}}, nil).Watches()[1]
+	watch := New(cache{volumes: []corev1.PersistentVolume{volume("data", ours), volume("log", other), volume("", ours), volume("app", "app")}}, nil).Watches()[1]
 	for name, tc := range map[string]struct {
 		pv     corev1.PersistentVolume
 		claims []string

@@ -4,6 +4,7 @@
 package dell
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -54,28 +55,46 @@ func (a *Adapter) read(ctx context.Context, g backend.Group) (reading, error) {
 	if err != nil {
 		return in, err
 	}
-	var name string
-	if name, in.problem = groupOf(g, members); name == "" {
+	names, problem := groupsNamed(g, members)
+	if in.problem = problem; len(names) == 0 {
 		return in, nil
 	}
+	name := names[0]
 	var rg ReplicationGroup
 	err = a.client.Get(ctx, client.ObjectKey{Name: name}, &rg)
 	if apierrors.IsNotFound(err) {
-		in.problem = backend.Problemf(vgrv1.ReasonProgressing, "the volumes name %s %s, which does not exist", replicationGroupKind, name)
+		in.problem = cmp.Or(problem, backend.Problemf(vgrv1.ReasonProgressing, "the volumes name %s %s, which does not exist", replicationGroupKind, name))
 		return in, nil
 	}
 	if err != nil {
 		return in, err
+	}
+	twins, err := a.twins(ctx, &rg)
+	if err != nil {
+		return in, err
+	}
+	if len(names) > 1 {
+		in.problem = cmp.Or(ambiguous(&rg, twins), problem)
+		return in, nil
 	}
 	in.rg = &rg
 	if err := a.checkClass(ctx, &in, members); err != nil {
 		return in, err
 	}
 	all, err := a.volumesOf(ctx, name)
-	if p := foreign(g, name, all); p != nil {
-		in.problem = p
-	}
+	in.problem = cmp.Or(ambiguous(&rg, twins), foreign(g, name, all), in.problem)
 	return in, err
+}
+
+// ambiguous is about a group of the array that more than one replication group stands for.
+func ambiguous(rg *ReplicationGroup, twins []string) *backend.Problem {
+	if len(twins) == 0 {
+		return nil
+	}
+	names := append([]string{rg.Name}, twins...)
+	slices.Sort(names)
+	return backend.Problemf(vgrv1.ReasonObjectConflict, "Dell's sidecar has made %d %ss (%s) for the one group %s of the array; an action on one would move the volumes of all",
+		len(names), replicationGroupKind, strings.Join(names, ", "), rg.Spec.ProtectionGroupID)
 }
 
 // memberVolumes are those of the members that are there.
@@ -93,8 +112,8 @@ func (a *Adapter) memberVolumes(ctx context.Context, g backend.Group) ([]corev1.
 	return out, nil
 }
 
-// groupOf is the replication group that the members' volumes name.
-func groupOf(g backend.Group, volumes []corev1.PersistentVolume) (string, *backend.Problem) {
+// groupsNamed are the replication groups that the members' volumes name, and the problem with that unless it is one.
+func groupsNamed(g backend.Group, volumes []corev1.PersistentVolume) ([]string, *backend.Problem) {
 	prefix := prefixOf(g.Class)
 	members := map[string]string{}
 	for _, m := range g.Members {
@@ -107,26 +126,26 @@ func groupOf(g backend.Group, volumes []corev1.PersistentVolume) (string, *backe
 			continue
 		}
 		if volumes[i].Labels[prefix+managedByLabel] == "csi-addons" {
-			return "", backend.Problemf(vgrv1.ReasonForeignDriver, "PVC %s is replicated through csi-addons; use a class with the parameter %s: csi-addons", pvc, vgrv1.ParameterBackend)
+			return nil, backend.Problemf(vgrv1.ReasonForeignDriver, "PVC %s is replicated through csi-addons; use a class with the parameter %s: csi-addons", pvc, vgrv1.ParameterBackend)
 		}
 		rg := volumes[i].Labels[prefix+groupLabel]
 		named[rg] = append(named[rg], pvc)
 	}
 	if without := named[""]; len(without) > 0 {
 		slices.Sort(without)
-		return "", backend.Problemf(vgrv1.ReasonProgressing,
+		return nil, backend.Problemf(vgrv1.ReasonProgressing,
 			"Dell's sidecar has put %s into no replication group; it never does for a StorageClass without %s/isReplicationEnabled and remoteStorageClassName, or with Metro", strings.Join(without, ", "), prefix)
 	}
 	names := slices.Sorted(maps.Keys(named))
 	switch {
 	case len(names) == 0:
-		return "", backend.Problemf(vgrv1.ReasonProgressing, "no volume of the group is known yet")
+		return nil, backend.Problemf(vgrv1.ReasonProgressing, "no volume of the group is known yet")
 	case len(names) > 1:
-		return "", backend.Problemf(vgrv1.ReasonObjectConflict, "the PVCs are in %d replication groups (%s); an action moves one whole group, so each needs a group of its own", len(names), strings.Join(names, ", "))
+		return names, backend.Problemf(vgrv1.ReasonObjectConflict, "the PVCs are in %d replication groups (%s); an action moves one whole group, so each needs a group of its own", len(names), strings.Join(names, ", "))
 	case g.Source != nil && g.Source.Name != names[0]:
-		return "", backend.Problemf(vgrv1.ReasonSourceInvalid, "spec.source names %s, the PVCs are in %s", g.Source.Name, names[0])
+		return nil, backend.Problemf(vgrv1.ReasonSourceInvalid, "spec.source names %s, the PVCs are in %s", g.Source.Name, names[0])
 	default:
-		return names[0], nil
+		return names, nil
 	}
 }
 

@@ -73,8 +73,8 @@ func FuzzObserve(f *testing.F) {
 	})
 }
 
-// FuzzGroupOf: volumes with any labels name one group, or there is a reason.
-func FuzzGroupOf(f *testing.F) {
+// FuzzGroupsNamed: volumes with any labels name one group, or there is a reason.
+func FuzzGroupsNamed(f *testing.F) {
 	f.Add(text(f, []corev1.PersistentVolume{volume("a", "rg-1", "db/a"), volume("b", "rg-1", "db/b")}), []byte("{}"), []byte("{}"))
 	f.Add(text(f, []corev1.PersistentVolume{volume("a", "rg-1", "db/a"), volume("b", "rg-2", "")}), []byte(`{"prefix":"x","schedulingInterval":"5m","consistencyType":"Sync"}`), []byte(`{"x/rpo":"Five_Minutes"}`))
 	f.Fuzz(func(t *testing.T, data, params, storage []byte) {
@@ -84,11 +84,14 @@ func FuzzGroupOf(f *testing.F) {
 		if json.Unmarshal(data, &volumes) != nil || json.Unmarshal(params, &g.Class.Parameters) != nil || json.Unmarshal(storage, &class.Parameters) != nil {
 			return
 		}
-		name, problem := groupOf(g, volumes)
-		if (name == "") != (problem != nil) {
-			t.Errorf("group %q, problem %v", name, problem)
+		names, problem := groupsNamed(g, volumes)
+		if (len(names) == 1) == (problem != nil) {
+			t.Errorf("groups %q, problem %v", names, problem)
 		}
-		_, _ = foreign(g, name, volumes), assert(g.Class, class)
+		for _, name := range names {
+			_ = foreign(g, name, volumes)
+		}
+		_ = assert(g.Class, class)
 		if a, b := checkParameters(g.Class), checkParameters(g.Class); !cmp.Equal(a, b) {
 			t.Errorf("judged in two ways: %v, %v", a, b)
 		}
