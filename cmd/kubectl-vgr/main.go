@@ -18,6 +18,7 @@ import (
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
+	_ "github.com/unified-replication/kubectl-vgr/cmd/kubectl-vgr/garbage"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend/csiaddons"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend/dell"
