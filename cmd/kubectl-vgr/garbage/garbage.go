@@ -1,12 +1,12 @@
 // SPDX-FileCopyrightText: The kubectl-vgr Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package garbage, when imported, lets the first collection wait until there are 16 MB of heap instead of 4, which most
-// commands never have: it is a fifth of their time. With it Go's own pace is back, so that large lists need no more
-// memory than before. Where GOGC is set nothing is done.
+// Package garbage has the first collection wait until there are 16 MB of heap instead of 4, which most commands never
+// have: it would be a fifth of their time. With it Go's own pace is back, so that large lists need no more memory. Where
+// GOGC is set nothing is done.
 //
 // The collection is due before main begins. Go initialises packages by their paths as far as their imports allow, so
-// this one comes before those of k8s.io as long as it imports nothing but the standard library.
+// this one comes before those of k8s.io as long as it imports nothing but the standard library. TestGarbage sees to it.
 package garbage
 
 import (
@@ -21,7 +21,7 @@ const (
 	usual = 100
 )
 
-func init() { //nolint:gochecknoinits // see the package
+func init() {
 	if os.Getenv("GOGC") == "" {
 		wait()
 	}
