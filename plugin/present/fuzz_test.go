@@ -147,3 +147,22 @@ func FuzzScreens(f *testing.F) {
 		harmless(t, table.String()+strings.Join(lines, "\n")+all.String())
 	})
 }
+
+// FuzzIndented: what json.Marshal has written is laid out as json.Indent does it.
+func FuzzIndented(f *testing.F) {
+	for _, seed := range []string{`{"a":[],"b":{},"c":[1,{"d":"x\"{\\"}],"e":null}`, `""`, `[[{}]]`, `{"a b":true,"":-1e9,"\\":["]",",",":"]}`, `"\u2028"`} {
+		f.Add([]byte(seed), "\t")
+	}
+	f.Fuzz(func(t *testing.T, data []byte, prefix string) {
+		var compact, want bytes.Buffer
+		if json.Compact(&compact, data) != nil {
+			return
+		}
+		if err := json.Indent(&want, compact.Bytes(), prefix, "    "); err != nil {
+			t.Fatal(err)
+		}
+		if got := indented(compact.Bytes(), prefix); !bytes.Equal(got, want.Bytes()) {
+			t.Errorf("%s became\n%s\nnot\n%s", compact.Bytes(), got, want.Bytes())
+		}
+	})
+}

@@ -88,12 +88,54 @@ func encoded(chunks iter.Seq[[]overview.Group], indent string) iter.Seq[encodedG
 func encode(groups []overview.Group, indent string) encodedGroups {
 	var out encodedGroups
 	for i := range groups {
-		text, err := json.MarshalIndent(&groups[i], indent, "    ")
+		text, err := json.Marshal(&groups[i])
 		if err != nil {
 			out.err = err
 			return out
 		}
-		out.of = append(out.of, text)
+		out.of = append(out.of, indented(text, indent))
+	}
+	return out
+}
+
+// indented is json.Indent with four spaces, of what json.Marshal wrote, which needs no second look at its syntax: with that
+// the layout would take as long as the text.
+func indented(text []byte, prefix string) []byte {
+	out := make([]byte, 0, 3*len(text))
+	line := []byte("\n" + prefix) // with four spaces for each level
+	newLine := func() { out = append(out, line...) }
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; c {
+		case '"':
+			end := i + 1
+			for ; text[end] != '"'; end++ {
+				if text[end] == '\\' {
+					end++
+				}
+			}
+			out = append(out, text[i:end+1]...)
+			i = end
+		case '{', '[':
+			out = append(out, c)
+			if closing := text[i+1]; closing == '}' || closing == ']' { // empty
+				out = append(out, closing)
+				i++
+				continue
+			}
+			line = append(line, "    "...)
+			newLine()
+		case '}', ']':
+			line = line[:len(line)-4]
+			newLine()
+			out = append(out, c)
+		case ',':
+			out = append(out, c)
+			newLine()
+		case ':':
+			out = append(out, ": "...)
+		default:
+			out = append(out, c)
+		}
 	}
 	return out
 }
