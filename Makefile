@@ -15,7 +15,7 @@ export CGO_ENABLED := 0
 TOOL    := go tool -modfile=hack/tools/go.mod
 TOOL_RELEASE := go tool -modfile=hack/tools/release/go.mod
 MODULES := . hack hack/tools hack/tools/release
-GOTEST  := CGO_ENABLED=1 go test -race -shuffle=on -timeout=60m
+GOTEST  := CGO_ENABLED=1 go test -race -shuffle=on -timeout=30m
 
 .PHONY: help
 help: ## Show this help
@@ -72,7 +72,7 @@ fuzz: ## Give arbitrary input to parsers, adapters and screens, FUZZTIME for eac
 
 .PHONY: e2e
 e2e: build assets ## Run the tests of the lab, and end to end on its two sites
-	cd hack && $(GOTEST) -parallel=4 ./... # most of their time is a wait for csi-addons
+	cd hack && $(GOTEST) -timeout=60m -parallel=4 ./... # they wait for csi-addons, most of their time
 
 .PHONY: bench
 bench: assets ## Measure plugin and controller beside kubectl, a shell script and csi-addons; ARGS=-help says what can be chosen

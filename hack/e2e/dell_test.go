@@ -26,6 +26,9 @@ import (
 // dell is a namespace with a group on PowerStore, whose one array group is the namespace's.
 type dell struct{ *scene }
 
+// groupLabel is where a volume names its replication group.
+const groupLabel = "replication.storage.dell.com/replicationGroupName"
+
 // array is the name of the group on the arrays.
 func (d dell) array() string { return "csi-" + d.ns + "-RT-west-Five_Minutes" }
 
@@ -64,7 +67,7 @@ func (d dell) grouped(claim string) *unstructured.Unstructured {
 		if err := d.sites[lab.East].Get(ctx, client.ObjectKey{Name: pvc.Spec.VolumeName}, &pv); err != nil {
 			return err
 		}
-		if err := d.sites[lab.East].Get(ctx, client.ObjectKey{Name: pv.Labels["replication.storage.dell.com/replicationGroupName"]}, rg); err != nil {
+		if err := d.sites[lab.East].Get(ctx, client.ObjectKey{Name: pv.Labels[groupLabel]}, rg); err != nil {
 			return err
 		}
 		if state, _, _ := unstructured.NestedString(rg.Object, "status", "state"); state != "Ready" {
@@ -222,21 +225,34 @@ func TestDellMoreInTheGroup(t *testing.T) {
 	d.ready(lab.East, "db", vgrv1.StatePrimary, 3)
 }
 
-// TestDellTwins: Dell's sidecar, which looks into a cache for a group of the array, has made a second object for it. An
-// action on one would move what is labelled with the other, so none is asked for.
+// TestDellTwins: there are two objects for one group of the array, as Dell's sidecar can make them, and the volumes name
+// both. Which one to ask is not known, so none is.
 func TestDellTwins(t *testing.T) {
 	d := newDell(t)
-	first := d.grouped("data")
+	first := d.grouped("logs")
 	twin := &unstructured.Unstructured{Object: map[string]any{"spec": first.Object["spec"]}}
 	twin.SetGroupVersionKind(first.GroupVersionKind())
 	twin.SetName(first.GetName() + "-twin")
 	twin.SetLabels(first.GetLabels())
 	d.create(lab.East, twin)
-	d.says(lab.East, "db", vgrv1.ReasonObjectConflict, "for the one group")
+	var pvc corev1.PersistentVolumeClaim
+	d.must(d.sites[lab.East].Get(t.Context(), client.ObjectKey{Namespace: d.ns, Name: "logs"}, &pvc))
+	names := func(group string) {
+		t.Helper()
+		var pv corev1.PersistentVolume
+		d.must(d.sites[lab.East].Get(t.Context(), client.ObjectKey{Name: pvc.Spec.VolumeName}, &pv))
+		before := pv.DeepCopy()
+		pv.Labels[groupLabel] = group
+		d.must(d.sites[lab.East].Patch(t.Context(), &pv, client.MergeFrom(before)))
+	}
+	names(twin.GetName())
+	d.says(lab.East, "db", vgrv1.ReasonObjectConflict, "stand for one group of the array")
 	if r := d.vgr("failover", "db", "-n", d.ns, "--to", "west", "--yes"); r.code != 2 || !strings.Contains(r.errOut, twin.GetName()) {
 		t.Errorf("exit code %d\n%s", r.code, r.errOut)
 	}
 	d.did()
+	names(first.GetName())
+	d.ready(lab.East, "db", vgrv1.StatePrimary, 2)
 }
 
 // TestDellControllerDies in the moment after an action was asked for: it is not asked for again.

@@ -90,15 +90,7 @@ func TestDocs(t *testing.T) {
 			continue
 		}
 		t.Run(filepath.Base(page), func(t *testing.T) {
-			w, err := startWorld(t.Context(), shared.bin)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() {
-				if err := w.lab.Close(); err != nil {
-					t.Error(err)
-				}
-			})
+			w := ownWorld(t)
 			s := newSceneIn(t, w)
 			s.ns = "production"
 			for _, site := range []string{lab.East, lab.West} {

@@ -94,16 +94,8 @@ func TestFailoverHangs(t *testing.T) {
 func TestFailoverRestarts(t *testing.T) {
 	t.Parallel()
 	// In a lab of their own: an API server that has just started refuses what it will allow a moment
-	// later, and other tests count refusals.
-	w, err := startWorld(t.Context(), shared.bin)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := w.lab.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	// later, and in the shared one nothing may be refused.
+	w := ownWorld(t)
 	for _, process := range []string{lab.APIServer, lab.Controller, lab.CSIAddons} {
 		t.Run(process, func(t *testing.T) {
 			s := newSceneIn(t, w)

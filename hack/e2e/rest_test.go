@@ -19,15 +19,7 @@ import (
 func TestIdle(t *testing.T) {
 	t.Parallel()
 	const groups, minute = 50, time.Minute
-	w, err := startWorld(t.Context(), shared.bin) // a lab of its own: other tests' groups sync every minute
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := w.lab.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	w := ownWorld(t) // a lab of its own: other tests' groups sync every minute
 	s := newSceneIn(t, w)
 	for i := range groups {
 		name := fmt.Sprintf("group-%d", i)
@@ -82,21 +74,6 @@ func (s *scene) quiet(site string) {
 		case <-s.t.Context().Done():
 			s.t.Fatal("it never became quiet")
 		case <-time.After(10 * settle):
-		}
-	}
-}
-
-// TestRole: everything our controllers did was within their shipped role, and none of it was refused.
-func TestRole(t *testing.T) {
-	s := newScene(t)
-	s.primaryGroup("db")
-	for _, site := range s.lab.Sites() {
-		writes, err := site.Writes()
-		s.must(err)
-		for _, w := range writes {
-			if strings.HasSuffix(w.User, ":vgr-controller") && w.Code == 403 {
-				t.Errorf("%s: refused: %+v", site.Name, w)
-			}
 		}
 	}
 }

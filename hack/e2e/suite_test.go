@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -72,11 +73,26 @@ func run(m *testing.M) int {
 		return 1
 	}
 	code := m.Run()
-	if err := shared.lab.Close(); err != nil {
+	if err := errors.Join(shared.refused(), shared.lab.Close()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return code
+}
+
+// refused is an error if anything that our controllers did, in all tests, was not within their shipped role.
+func (w *world) refused() error {
+	var all []error
+	for _, site := range w.lab.Sites() {
+		writes, err := site.Writes()
+		all = append(all, err)
+		for _, write := range writes {
+			if strings.HasSuffix(write.User, ":vgr-controller") && write.Code == http.StatusForbidden {
+				all = append(all, fmt.Errorf("%s: refused: %+v", site.Name, write))
+			}
+		}
+	}
+	return errors.Join(all...)
 }
 
 func newWorld(ctx context.Context, bin string) (*world, error) {
@@ -123,6 +139,26 @@ func startWorld(ctx context.Context, bin string) (*world, error) {
 	return w, nil
 }
 
+// others has room for one lab beside the shared one.
+var others = make(chan struct{}, 1)
+
+// ownWorld is a lab that the test has for itself.
+func ownWorld(t *testing.T) *world {
+	t.Helper()
+	others <- struct{}{}
+	t.Cleanup(func() { <-others })
+	w, err := startWorld(t.Context(), shared.bin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := w.lab.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
 // scene is one test's namespace.
 type scene struct {
 	*world
@@ -130,7 +166,8 @@ type scene struct {
 	ns string
 }
 
-// newScene makes a namespace on both sites and mends the lab when the test ends.
+// newScene makes a namespace on both sites and mends the lab when the test ends. So a test that breaks something has a lab of
+// its own, or runs alone.
 func newScene(t *testing.T) *scene {
 	t.Helper()
 	return newSceneIn(t, shared)

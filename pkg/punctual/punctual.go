@@ -18,7 +18,7 @@ import (
 )
 
 // Transport ends requests whose answer does not begin or does not go on. A watch may be silent for as long as it asked
-// to last.
+// to last; a list that is streamed, as the caches of controllers ask for it, is one.
 type Transport struct {
 	Next http.RoundTripper
 	// Bound is how long the beginning of an answer, and each next part of it, may take.
@@ -54,7 +54,7 @@ type body struct {
 	io.ReadCloser
 	cancel context.CancelCauseFunc
 	cause  func() error
-	// halted is what the request ends with when the timer, if there is one, has run out.
+	// halted is what reading ends with when the timer, if there is one, has run out.
 	halted error
 	timer  *time.Timer
 	// each is how long a read may take; zero when the timer runs for all of them.
@@ -68,7 +68,7 @@ func (t Transport) bounded(r *http.Request, of io.ReadCloser, cancel context.Can
 		b.timer = time.AfterFunc(b.each, b.end)
 		b.timer.Stop()
 	} else if lasts > 0 {
-		b.halted = fmt.Errorf("the watch is not over %s after its time", t.Bound)
+		b.halted = io.EOF // as a watch ends at its time: who watches goes on from where he was
 		b.timer = time.AfterFunc(lasts+t.Bound, b.end)
 	}
 	return b

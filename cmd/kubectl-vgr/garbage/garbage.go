@@ -6,7 +6,8 @@
 // GOGC is set nothing is done.
 //
 // The collection is due before main begins. Go initialises packages by their paths as far as their imports allow, so
-// this one comes before those of k8s.io as long as it imports nothing but the standard library. TestGarbage sees to it.
+// this one comes before what allocates most, the scheme of client-go, as long as it imports nothing but the standard
+// library. TestGarbage sees to it.
 package garbage
 
 import (

@@ -13,7 +13,7 @@ package dell
 
 import (
 	"context"
-	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,11 +94,17 @@ func groupsOf(pv client.Object) []string {
 	return names
 }
 
-// volumesOf are the volumes of a replication group, from the cache, to be read only.
-func (a *Adapter) volumesOf(ctx context.Context, group string) ([]corev1.PersistentVolume, error) {
-	var volumes corev1.PersistentVolumeList
-	err := a.client.List(ctx, &volumes, client.MatchingFields{groupIndex: group}, client.UnsafeDisableDeepCopy)
-	return volumes.Items, err
+// volumesOf are the volumes of replication groups, from the cache, to be read only.
+func (a *Adapter) volumesOf(ctx context.Context, groups ...string) ([]corev1.PersistentVolume, error) {
+	var all []corev1.PersistentVolume
+	for _, name := range groups {
+		var volumes corev1.PersistentVolumeList
+		if err := a.client.List(ctx, &volumes, client.MatchingFields{groupIndex: name}, client.UnsafeDisableDeepCopy); err != nil {
+			return nil, err
+		}
+		all = append(all, volumes.Items...)
+	}
+	return all, nil
 }
 
 // arrayIndex has the group of the array that a replication group stands for.
@@ -111,23 +117,22 @@ func arrayGroup(obj client.Object) []string {
 	return nil
 }
 
-// twins are the names of the other replication groups that stand for the same group of the array. Dell's sidecar can
-// make them when two volumes come into a new group at about the same time: it looks into a cache for the first.
+// twins are the names of the replication groups that stand for the same group of the array, this one among them. Dell's
+// sidecar can make more than one when two volumes come into a new group at about the same time: it looks for the first
+// one in a cache.
 func (a *Adapter) twins(ctx context.Context, rg *ReplicationGroup) ([]string, error) {
-	var names []string
+	names := []string{rg.Name}
 	for _, key := range arrayGroup(rg) {
 		var same ReplicationGroupList
 		if err := a.client.List(ctx, &same, client.MatchingFields{arrayIndex: key}, client.UnsafeDisableDeepCopy); err != nil {
 			return nil, err
 		}
 		for i := range same.Items {
-			// On one stretched cluster the group of the other array may have the same ID.
-			if other := &same.Items[i]; other.Name != rg.Name && maps.Equal(other.Spec.ProtectionGroupAttributes, rg.Spec.ProtectionGroupAttributes) {
-				names = append(names, other.Name)
-			}
+			names = append(names, same.Items[i].Name)
 		}
 	}
-	return names, nil
+	slices.Sort(names)
+	return slices.Compact(names), nil
 }
 
 // claimsOfGroup are the PVCs of a replication group and of its twins: their volumes say which.
@@ -140,7 +145,7 @@ func (a *Adapter) claimsOfGroup(ctx context.Context, obj client.Object) []types.
 	if err != nil {
 		return nil // the cache is stopping
 	}
-	return a.claims(ctx, append(twins, rg.Name)...)
+	return a.claims(ctx, twins...)
 }
 
 // claimsOfVolume are the PVCs of the replication group that a volume has joined or left, and its own.
@@ -154,15 +159,13 @@ func (a *Adapter) claimsOfVolume(ctx context.Context, obj client.Object) []types
 }
 
 func (a *Adapter) claims(ctx context.Context, groups ...string) []types.NamespacedName {
+	volumes, err := a.volumesOf(ctx, groups...)
+	if err != nil {
+		return nil // the cache is stopping
+	}
 	var claims []types.NamespacedName
-	for _, name := range groups {
-		volumes, err := a.volumesOf(ctx, name)
-		if err != nil {
-			return nil // the cache is stopping
-		}
-		for i := range volumes {
-			claims = append(claims, claimOf(&volumes[i])...)
-		}
+	for i := range volumes {
+		claims = append(claims, claimOf(&volumes[i])...)
 	}
 	return claims
 }

@@ -172,7 +172,7 @@ func TestGroupsNamed(t *testing.T) {
 			tc.group.Members = []backend.Member{{PVC: "a", PV: "a"}, {PVC: "b", PV: "b"}}
 			names, problem := groupsNamed(tc.group, tc.volumes)
 			if problem == nil {
-				problem = foreign(tc.group, names[0], tc.volumes)
+				problem = foreign(tc.group, names, tc.volumes)
 			}
 			switch {
 			case problem == nil && !slices.Equal(names, []string{tc.want}):
@@ -194,7 +194,7 @@ func TestStretched(t *testing.T) {
 	}
 	names, problem := groupsNamed(g, volumes)
 	if problem == nil {
-		problem = foreign(g, names[0], volumes)
+		problem = foreign(g, names, volumes)
 	}
 	if !slices.Equal(names, []string{"replicated-rg-1"}) || problem != nil {
 		t.Errorf("got %q, problem %v", names, problem)
@@ -308,30 +308,39 @@ func (c cache) List(_ context.Context, list client.ObjectList, opts ...client.Li
 	return nil
 }
 
-// TestTwins: of a group of the array that more than one replication group stands for nothing is asked, whichever the
-// volumes name; and who names one is woken by the other.
+// TestTwins: two replication groups can stand for one group of the array. Then an action moves what names either, and who
+// names one is woken by the other.
 func TestTwins(t *testing.T) {
-	group := func(name, driver, id, system string) ReplicationGroup {
-		return ReplicationGroup{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: ReplicationGroupSpec{
-			DriverName: driver, ProtectionGroupID: id, ProtectionGroupAttributes: map[string]string{"systemName": system},
-		}}
+	group := func(name, driver, id string) ReplicationGroup {
+		return ReplicationGroup{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: ReplicationGroupSpec{DriverName: driver, ProtectionGroupID: id}}
 	}
+	both := []corev1.PersistentVolume{volume("a", "rg-1", "db/a"), volume("b", "rg-1", "db/b")}
 	for name, tc := range map[string]struct {
 		second  ReplicationGroup
 		volumes []corev1.PersistentVolume
 		says    string // empty for no problem
 		wakes   []string
 	}{
-		"one volume in each":         {group("rg-2", "powerstore", "pg", "a"), []corev1.PersistentVolume{volume("a", "rg-1", "db/a"), volume("b", "rg-2", "db/b")}, "2 DellCSIReplicationGroups (rg-1, rg-2) for the one group pg of the array", []string{"a", "b"}},
-		"nothing in the other":       {group("rg-0", "powerstore", "pg", "a"), []corev1.PersistentVolume{volume("a", "rg-1", "db/a"), volume("b", "rg-1", "db/b")}, "(rg-0, rg-1) for the one group", []string{"a", "b"}},
-		"the other array's":          {group("rg-2", "powerstore", "pg", "b"), []corev1.PersistentVolume{volume("a", "rg-1", "db/a"), volume("b", "rg-1", "db/b")}, "", nil},
-		"another driver's":           {group("rg-2", "powermax", "pg", "a"), []corev1.PersistentVolume{volume("a", "rg-1", "db/a"), volume("b", "rg-1", "db/b")}, "", nil},
-		"two groups of the array":    {group("rg-2", "powerstore", "other", "a"), []corev1.PersistentVolume{volume("a", "rg-1", "db/a"), volume("b", "rg-2", "db/b")}, "so each needs a group of its own", []string{"b"}},
-		"without a group yet":        {group("rg-2", "powerstore", "", "a"), []corev1.PersistentVolume{volume("a", "rg-1", "db/a"), volume("b", "rg-1", "db/b")}, "", nil},
-		"named, and not made at all": {group("rg-3", "powerstore", "x", "a"), []corev1.PersistentVolume{volume("a", "rg-0", "db/a"), volume("b", "rg-1", "db/b")}, "so each needs a group of its own", nil},
+		"one member in each": {
+			group("rg-2", "powerstore", "pg"),
+			[]corev1.PersistentVolume{volume("a", "rg-1", "db/a"), volume("b", "rg-2", "db/b")},
+			"rg-1 and rg-2, which stand for one group of the array, pg; delete neither",
+			[]string{"a", "b"},
+		},
+		"somebody's volume in the other": {
+			group("rg-0", "powerstore", "pg"), append(slices.Clone(both), volume("c", "rg-0", "web/c")),
+			"rg-0 and rg-1, one group of the array, have more volumes than the selector: web/c",
+			[]string{"a", "b", "c"},
+		},
+		"nothing in the other":     {group("rg-0", "powerstore", "pg"), both, "", []string{"a", "b"}},
+		"another driver's":         {group("rg-2", "powermax", "pg"), both, "", nil},
+		"without a group yet":      {group("rg-2", "powerstore", ""), both, "", nil},
+		"two groups of the array":  {group("rg-2", "powerstore", "other"), []corev1.PersistentVolume{volume("a", "rg-1", "db/a"), volume("b", "rg-2", "db/b")}, "so each needs a group of its own", []string{"b"}},
+		"one that does not exist":  {group("rg-3", "powerstore", "x"), []corev1.PersistentVolume{volume("a", "rg-0", "db/a"), volume("b", "rg-1", "db/b")}, "so each needs a group of its own", nil},
+		"both in none that exists": {group("rg-3", "powerstore", "x"), []corev1.PersistentVolume{volume("a", "rg-0", "db/a"), volume("b", "rg-0", "db/b")}, "rg-0, which does not exist", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := New(cache{volumes: tc.volumes, groups: []ReplicationGroup{group("rg-1", "powerstore", "pg", "a"), tc.second}}, clock.RealClock{})
+			a := New(cache{volumes: tc.volumes, groups: []ReplicationGroup{group("rg-1", "powerstore", "pg"), tc.second}}, clock.RealClock{})
 			in, err := a.read(t.Context(), backend.Group{Members: []backend.Member{{PVC: "a", PV: "a"}, {PVC: "b", PV: "b"}}})
 			if err != nil {
 				t.Fatal(err)

@@ -59,42 +59,39 @@ func (a *Adapter) read(ctx context.Context, g backend.Group) (reading, error) {
 	if in.problem = problem; len(names) == 0 {
 		return in, nil
 	}
-	name := names[0]
 	var rg ReplicationGroup
-	err = a.client.Get(ctx, client.ObjectKey{Name: name}, &rg)
+	err = a.client.Get(ctx, client.ObjectKey{Name: names[0]}, &rg)
 	if apierrors.IsNotFound(err) {
-		in.problem = cmp.Or(problem, backend.Problemf(vgrv1.ReasonProgressing, "the volumes name %s %s, which does not exist", replicationGroupKind, name))
+		in.problem = cmp.Or(problem, backend.Problemf(vgrv1.ReasonProgressing, "the volumes name %s %s, which does not exist", replicationGroupKind, names[0]))
 		return in, nil
 	}
 	if err != nil {
 		return in, err
 	}
-	twins, err := a.twins(ctx, &rg)
+	same, err := a.twins(ctx, &rg)
 	if err != nil {
 		return in, err
 	}
 	if len(names) > 1 {
-		in.problem = cmp.Or(ambiguous(&rg, twins), problem)
+		in.problem = cmp.Or(split(names, same, &rg), problem)
 		return in, nil
 	}
 	in.rg = &rg
 	if err := a.checkClass(ctx, &in, members); err != nil {
 		return in, err
 	}
-	all, err := a.volumesOf(ctx, name)
-	in.problem = cmp.Or(ambiguous(&rg, twins), foreign(g, name, all), in.problem)
+	all, err := a.volumesOf(ctx, same...)
+	in.problem = cmp.Or(foreign(g, same, all), in.problem)
 	return in, err
 }
 
-// ambiguous is about a group of the array that more than one replication group stands for.
-func ambiguous(rg *ReplicationGroup, twins []string) *backend.Problem {
-	if len(twins) == 0 {
+// split is about members that name several replication groups, all of which stand for the same group of the array.
+func split(names, same []string, rg *ReplicationGroup) *backend.Problem {
+	if slices.ContainsFunc(names, func(name string) bool { return !slices.Contains(same, name) }) {
 		return nil
 	}
-	names := append([]string{rg.Name}, twins...)
-	slices.Sort(names)
-	return backend.Problemf(vgrv1.ReasonObjectConflict, "Dell's sidecar has made %d %ss (%s) for the one group %s of the array; an action on one would move the volumes of all",
-		len(names), replicationGroupKind, strings.Join(names, ", "), rg.Spec.ProtectionGroupID)
+	return backend.Problemf(vgrv1.ReasonObjectConflict, "the PVCs are in %ss %s, which stand for one group of the array, %s; delete neither: that deletes the group on the array",
+		replicationGroupKind, strings.Join(names, " and "), rg.Spec.ProtectionGroupID)
 }
 
 // memberVolumes are those of the members that are there.
@@ -149,14 +146,15 @@ func groupsNamed(g backend.Group, volumes []corev1.PersistentVolume) ([]string, 
 	}
 }
 
-// foreign are the volumes of the replication group that are no members: an action would move them too.
-func foreign(g backend.Group, name string, volumes []corev1.PersistentVolume) *backend.Problem {
+// foreign are the volumes of replication groups that stand for the same group of the array, and are no members: an action
+// would move them too.
+func foreign(g backend.Group, same []string, volumes []corev1.PersistentVolume) *backend.Problem {
 	prefix := prefixOf(g.Class)
 	var others []string
 	for i := range volumes {
 		pv := &volumes[i]
 		member := slices.ContainsFunc(g.Members, func(m backend.Member) bool { return m.PV == pv.Name })
-		if member || pv.Labels[prefix+groupLabel] != name {
+		if member || !slices.Contains(same, pv.Labels[prefix+groupLabel]) {
 			continue
 		}
 		if ref := pv.Spec.ClaimRef; ref != nil {
@@ -169,7 +167,11 @@ func foreign(g backend.Group, name string, volumes []corev1.PersistentVolume) *b
 		return nil
 	}
 	slices.Sort(others)
-	return backend.Problemf(vgrv1.ReasonObjectConflict, "%s %s has more volumes than the selector: %s; an action would move them too", replicationGroupKind, name, strings.Join(others, ", "))
+	subject := replicationGroupKind + " " + same[0] + " has"
+	if len(same) > 1 {
+		subject = fmt.Sprintf("%ss %s, one group of the array, have", replicationGroupKind, strings.Join(same, " and "))
+	}
+	return backend.Problemf(vgrv1.ReasonObjectConflict, "%s more volumes than the selector: %s; an action would move them too", subject, strings.Join(others, ", "))
 }
 
 // checkClass compares what the class asserts with the StorageClass, which is where it is decided.

@@ -4,8 +4,6 @@
 package dell
 
 import (
-	"maps"
-
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -30,9 +28,8 @@ type ReplicationGroupSpec struct {
 	DriverName      string `json:"driverName"`
 	Action          string `json:"action"`
 	RemoteClusterID string `json:"remoteClusterId"`
-	// ProtectionGroupID and ProtectionGroupAttributes name the group on the array.
-	ProtectionGroupID         string            `json:"protectionGroupId"`
-	ProtectionGroupAttributes map[string]string `json:"protectionGroupAttributes,omitempty"`
+	// ProtectionGroupID names the group on the array.
+	ProtectionGroupID string `json:"protectionGroupId"`
 }
 
 // ReplicationGroupStatus is what the sidecar reports.
@@ -77,7 +74,6 @@ func AddToScheme(s *runtime.Scheme) error {
 func (g *ReplicationGroup) DeepCopy() *ReplicationGroup {
 	out := *g
 	out.ObjectMeta = *g.ObjectMeta.DeepCopy()
-	out.Spec.ProtectionGroupAttributes = maps.Clone(g.Spec.ProtectionGroupAttributes)
 	out.Status.ReplicationLinkState.LastSuccessfulUpdate = g.Status.ReplicationLinkState.LastSuccessfulUpdate.DeepCopy()
 	out.Status.LastAction.Time = g.Status.LastAction.Time.DeepCopy()
 	return &out
