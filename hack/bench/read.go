@@ -73,7 +73,7 @@ func sizes(groups int) []int {
 }
 
 func (b *bench) small(l *lab.Lab, g load.Groups) []comparison {
-	again, name := "make bench ARGS='-only read -groups 0'", g.Name(1)
+	again, name := fmt.Sprintf("make bench ARGS='-only read -groups 0 -runs %d'", b.runs), g.Name(1)
 	ours := func(args ...string) command { return command{path: b.plugin(), args: args} }
 	peer := func(args ...string) command { return command{path: b.kubectl(), args: args} }
 	one := b.bare(l, func(s *lab.Site) []string { return []string{"/namespaces/few/volumegroupreplications/" + name} })
