@@ -15,7 +15,7 @@ export CGO_ENABLED := 0
 TOOL    := go tool -modfile=hack/tools/go.mod
 TOOL_RELEASE := go tool -modfile=hack/tools/release/go.mod
 MODULES := . hack hack/tools hack/tools/release
-GOTEST  := CGO_ENABLED=1 go test -race -shuffle=on -timeout=30m
+GOTEST  := CGO_ENABLED=1 go test -race -shuffle=on
 
 .PHONY: help
 help: ## Show this help
@@ -59,7 +59,7 @@ test: test-unit e2e ## Run all tests; the first run builds the servers they need
 
 .PHONY: test-unit
 test-unit: assets ## Run the tests of the product against real API servers
-	KUBEBUILDER_ASSETS="$$(bin/lab assets)" $(GOTEST) ./...
+	KUBEBUILDER_ASSETS="$$(bin/lab assets)" $(GOTEST) -timeout=30m ./...
 	go test -timeout=15m -run TestExplore -v ./pkg/recovery | grep -E 'states|---|^(ok|FAIL)'
 
 .PHONY: explore
