@@ -14,19 +14,19 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"sigs.k8s.io/yaml"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/golden"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/plugin/gather"
+	"github.com/unified-replication/kubectl-vgr/plugin/present"
 )
 
 var now = time.Date(2026, 3, 1, 3, 0, 0, 0, time.UTC)
 
 func render(t *testing.T, o any) string {
 	t.Helper()
-	text, err := yaml.Marshal(o)
+	text, err := present.ToYAML(o) // as the files are written
 	if err != nil {
 		t.Fatal(err)
 	}
