@@ -80,7 +80,7 @@ func run(m *testing.M) int {
 	return code
 }
 
-// refused is an error if anything that our controllers did, in all tests, was not within their shipped role.
+// refused is an error if anything that our controllers wrote, in all tests, was not within their shipped role.
 func (w *world) refused() error {
 	var all []error
 	for _, site := range w.lab.Sites() {
