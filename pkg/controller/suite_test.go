@@ -53,6 +53,7 @@ type world struct {
 	client.Client
 	t      *testing.T
 	admin  *rest.Config
+	cache  client.Reader // what the controller sees
 	writes *writeLog
 	log    bytes.Buffer
 }
@@ -224,6 +225,7 @@ func (w *world) startController(config *rest.Config) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	w.cache = mgr.GetCache()
 	base := controller.Reconciler{
 		Client: mgr.GetClient(), Clock: clock.RealClock{}, Events: mgr.GetEventRecorder("vgr-controller"),
 		Backends: controller.NewBackends(mgr.GetCache(), controller.Backend{Profile: csiaddons.Profile(), Adapter: csiaddons.New(mgr.GetClient())}),
@@ -335,8 +337,20 @@ func (w *world) connect() {
 // what the controller wrote for it and what it says now.
 func (w *world) settle(title string, key client.ObjectKey, ready string) {
 	w.t.Helper()
-	var g vgrv1.VolumeGroupReplication
-	var says string
+	g, says := w.says(title, key, ready)
+	fmt.Fprintf(&w.log, "%s\n", title)
+	w.logWrites(key)
+	fmt.Fprintf(&w.log, "  %s: desired %s, state %q, Ready=%s\n", key.Name, g.Spec.ReplicationState, g.Status.State, says)
+	fmt.Fprintf(&w.log, "    generation %d, answered %d, volumes %d", g.Generation, g.Status.ObservedGeneration, g.Status.VolumeCount)
+	for _, v := range g.Status.Volumes {
+		fmt.Fprintf(&w.log, "; %s %s", v.Name, v.Health)
+	}
+	fmt.Fprintln(&w.log)
+}
+
+// says waits until Ready starts with the given status/reason: message.
+func (w *world) says(title string, key client.ObjectKey, ready string) (g vgrv1.VolumeGroupReplication, says string) {
+	w.t.Helper()
 	w.eventually(fmt.Sprintf("%s: %s is %s", title, key.Name, ready), func(ctx context.Context) bool {
 		if err := w.Get(ctx, key, &g); err != nil {
 			return false
@@ -348,14 +362,7 @@ func (w *world) settle(title string, key client.ObjectKey, ready string) {
 		says = fmt.Sprintf("%s/%s: %s", c.Status, c.Reason, c.Message)
 		return strings.HasPrefix(says, ready)
 	})
-	fmt.Fprintf(&w.log, "%s\n", title)
-	w.logWrites(key)
-	fmt.Fprintf(&w.log, "  %s: desired %s, state %q, Ready=%s\n", key.Name, g.Spec.ReplicationState, g.Status.State, says)
-	fmt.Fprintf(&w.log, "    generation %d, answered %d, volumes %d", g.Generation, g.Status.ObservedGeneration, g.Status.VolumeCount)
-	for _, v := range g.Status.Volumes {
-		fmt.Fprintf(&w.log, "; %s %s", v.Name, v.Health)
-	}
-	fmt.Fprintln(&w.log)
+	return g, says
 }
 
 // logWrites logs what was written for one group or for all, but not for other groups: that comes
