@@ -74,6 +74,9 @@ const (
 	ReasonSourceInvalid = "SourceInvalid"
 	// ReasonObjectConflict: a backend object of the name we need belongs to somebody else.
 	ReasonObjectConflict = "ObjectConflict"
+	// ReasonPromotionNotConfirmed: the spec asks for primary, and nothing that was written with it confirms
+	// that the peer has given up the role. The controller asks the backend for nothing.
+	ReasonPromotionNotConfirmed = "PromotionNotConfirmed"
 	// ReasonDeleting: the group is being removed from the backend.
 	ReasonDeleting = "Deleting"
 	// ReasonDeletionBlocked: the backend does not let the group go; the message says why.
@@ -153,6 +156,16 @@ const (
 	// AnnotationPeer says what is known of the peer's copy by whoever asked for the present state: a
 	// PeerFate, a slash, and what makes the request unique. Only the plugin sees both sites.
 	AnnotationPeer = "replication.unified.io/peer"
+	// AnnotationBoundTo names the write that the annotations peer, peer-handles and peer-snapshots came with: the
+	// UID of the object, a slash, and the generation that the write made. For any other object or generation
+	// they count for nothing.
+	AnnotationBoundTo = "replication.unified.io/bound-to"
+	// AnnotationPromotion set to PromotionUnguarded has the controller obey every request for primary. Then
+	// whoever writes to the group must see to it that the peer is not primary.
+	AnnotationPromotion = "replication.unified.io/promotion"
+	// AnnotationCopyOf on a PersistentVolume marks a copy that was prepared for a peer: the UID of the cluster
+	// that it was copied from.
+	AnnotationCopyOf = "replication.unified.io/copy-of"
 	// AnnotationRetry with a new value has a backend try again what it gave up.
 	AnnotationRetry = "replication.unified.io/retry"
 	// AnnotationPeerHandles are the replication handles of the peer's volumes by the names of the PVCs,
@@ -167,6 +180,9 @@ type PeerFate string
 const (
 	// PeerDemoted: the peer was seen to have given up its role, so all that it wrote is here.
 	PeerDemoted PeerFate = "demoted"
+	// PeerQuiesced: the peer is primary still, nothing uses its volumes, and all that was written there is
+	// here. It is for backends that cannot demote.
+	PeerQuiesced PeerFate = "quiesced"
 	// PeerDiscarded: what the peer alone has may be discarded; somebody accepted that.
 	PeerDiscarded PeerFate = "discarded"
 	// PeerPrimary: the peer was seen to be primary and is to be followed; what this copy alone has may
@@ -175,6 +191,9 @@ const (
 	// PeerLost: the peer has no say; the loss of what it alone has was accepted.
 	PeerLost PeerFate = "lost"
 )
+
+// PromotionUnguarded is the value of AnnotationPromotion that switches the guard off.
+const PromotionUnguarded = "unguarded"
 
 // Values of AnnotationDeletionPolicy.
 const (

@@ -67,6 +67,30 @@ type ReplicationStatus struct {
 	// +optional
 	State State `json:"state,omitempty"`
 
+	// stateSince is when the controller first observed the present state, by its own clock.
+	// +optional
+	StateSince *metav1.Time `json:"stateSince,omitempty"`
+
+	// lastRole is the last observed state that was Primary or Secondary. It outlives Unknown.
+	// +optional
+	LastRole State `json:"lastRole,omitempty"`
+
+	// syncTimeBefore is the lastSyncTime that the backend reported when the present state began. It may be
+	// left over from an earlier role, so lastSyncTime is set only once the backend reports a later one.
+	// +optional
+	SyncTimeBefore *metav1.Time `json:"syncTimeBefore,omitempty"`
+
+	// demotedAfterSync is true when this site, before it was demoted, was seen to synchronise as primary.
+	// Without that, the backend's word that both sites are in sync may be left over from an earlier
+	// hand-over and proves nothing.
+	// +optional
+	DemotedAfterSync bool `json:"demotedAfterSync,omitempty"`
+
+	// confirmedGeneration is the last generation of the spec whose desired state the backend has
+	// confirmed. What was told for that generation permits no further promotion.
+	// +optional
+	ConfirmedGeneration int64 `json:"confirmedGeneration,omitempty"`
+
 	// message says in one line what the backend said last, and which object it came from.
 	// +optional
 	Message string `json:"message,omitempty"`
@@ -79,8 +103,9 @@ type ReplicationStatus struct {
 	// +optional
 	BackendRef *BackendReference `json:"backendRef,omitempty"`
 
-	// lastSyncTime is the end of the last completed synchronisation, by the backend's clock.
-	// It is absent when the backend does not know it; a secondary usually does not.
+	// lastSyncTime is the end of the last completed synchronisation, by the backend's clock. It is absent
+	// when the backend does not know it, as a secondary usually does not, and until the backend reports one
+	// that is newer than the present state.
 	// +optional
 	LastSyncTime *metav1.Time `json:"lastSyncTime,omitempty"`
 

@@ -60,6 +60,14 @@ func (in *ReplicationStatus) DeepCopyInto(out *ReplicationStatus) {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
 	}
+	if in.StateSince != nil {
+		in, out := &in.StateSince, &out.StateSince
+		*out = (*in).DeepCopy()
+	}
+	if in.SyncTimeBefore != nil {
+		in, out := &in.SyncTimeBefore, &out.SyncTimeBefore
+		*out = (*in).DeepCopy()
+	}
 	if in.BackendRef != nil {
 		in, out := &in.BackendRef, &out.BackendRef
 		*out = new(BackendReference)
