@@ -4,15 +4,21 @@
 package plugin_test
 
 import (
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
 	"testing"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
@@ -75,6 +81,11 @@ func TestInstall(t *testing.T) {
 	if strings.Contains(again.errOut, "  change ") || strings.Contains(again.errOut, "  create ") || d.ResourceVersion != version {
 		t.Errorf("a second time:\n%s%s", again.out, again.errOut)
 	}
+	want("as it was exported", install("--export"), 0, "kind: ValidatingAdmissionPolicy\n", "kind: ValidatingAdmissionPolicyBinding\n")
+	var policy admissionv1.ValidatingAdmissionPolicy
+	guard := client.ObjectKey{Name: "promotion.replication.unified.io"}
+	b.must(b.east.Get(ctx, guard, &policy))
+	want("a server without policies", install("--wait=false", "--context", b.withoutPolicies()), 0, "this API server has no admission policies", "deployment/vgr-controller -n vgr-system created")
 	want("upgrade", b.vgr("install", "--image", "controller:v2", "--yes", "--wait=false"), 0, "change clusterrole/vgr-controller", "deployment/vgr-controller -n vgr-system changed")
 	want("nobody runs it", b.vgr("install", "--image", "controller:v2", "--yes", "--timeout", "1s"), 3, "0 of 2 controllers are ready")
 	pod := &corev1.Pod{
@@ -95,10 +106,15 @@ func TestInstall(t *testing.T) {
 	want("uninstall beside a group", b.vgr("uninstall", "--yes"), 2, "1 groups and single volumes are replicated", "--leave-groups")
 	want("server dry run", b.vgr("uninstall", "--leave-groups", "--dry-run=server"), 0, "deployment/vgr-controller -n vgr-system deleted (server dry run)")
 	want("leave groups", b.vgr("uninstall", "--leave-groups", "--yes"), 0, "deployment/vgr-controller -n vgr-system deleted")
+	b.must(b.east.Get(ctx, guard, &policy)) // it protects the groups that stay
 	var g vgrv1.VolumeGroupReplication
 	b.must(b.east.Get(ctx, client.ObjectKey{Namespace: "default", Name: "orders"}, &g))
 	b.must(b.east.Delete(ctx, &g))
 	want("the rest", b.vgr("uninstall", "--yes"), 0, "customresourcedefinition/volumegroupreplications.replication.unified.io deleted")
+	if err := b.east.Get(ctx, guard, &policy); !apierrors.IsNotFound(err) {
+		t.Errorf("the policy is there still: %v", err)
+	}
+	want("from a server without policies", b.vgr("uninstall", "--yes", "--context", "without-policies"), 0, "deployment/vgr-controller -n vgr-system deleted")
 	var crds apiextensionsv1.CustomResourceDefinitionList
 	b.must(b.east.List(ctx, &crds))
 	for _, crd := range crds.Items {
@@ -106,4 +122,26 @@ func TestInstall(t *testing.T) {
 			t.Errorf("%s is there still", crd.Name)
 		}
 	}
+}
+
+// withoutPolicies is a context of west as a server before Kubernetes 1.30: it does not know the resource.
+func (b *bench) withoutPolicies() string {
+	b.t.Helper()
+	const name = "without-policies"
+	config, err := clientcmd.LoadFromFile(b.kubeconfig)
+	b.must(err)
+	west, err := clientcmd.NewNonInteractiveClientConfig(*config, "west", nil, nil).ClientConfig()
+	b.must(err)
+	over, err := rest.TransportFor(west)
+	b.must(err)
+	target, err := url.Parse(west.Host)
+	b.must(err)
+	server := httptest.NewServer(&httputil.ReverseProxy{Transport: over, Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(target)
+		r.Out.URL.Path = strings.ReplaceAll(r.Out.URL.Path, "validatingadmissionpolic", "unknown")
+	}})
+	b.t.Cleanup(server.Close)
+	addContext(config, name, &rest.Config{Host: server.URL})
+	b.must(clientcmd.WriteToFile(*config, b.kubeconfig))
+	return name
 }

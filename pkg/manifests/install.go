@@ -21,6 +21,10 @@ const Namespace = "vgr-system"
 // Controller is the name of the controller's objects.
 const Controller = "vgr-controller"
 
+// AdmissionGroup is the API group of the policy that refuses promotions which nothing confirms. Servers before
+// Kubernetes 1.30 do not serve policies; there the controller refuses alone.
+const AdmissionGroup = "admissionregistration.k8s.io"
+
 // Options says what to install.
 type Options struct {
 	// Image is the controller's.
@@ -36,7 +40,7 @@ type Options struct {
 // Install is everything that a cluster needs, in the order in which it can be applied.
 func Install(o Options) ([]*unstructured.Unstructured, error) {
 	var all []*unstructured.Unstructured
-	for _, pattern := range []string{"crd/*.yaml", "controller/*.yaml", "rbac/*.yaml"} {
+	for _, pattern := range []string{"crd/*.yaml", "admission/*.yaml", "controller/*.yaml", "rbac/*.yaml"} {
 		names, err := fs.Glob(FS, pattern)
 		if err != nil {
 			return nil, err

@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
@@ -45,8 +46,9 @@ func NewInstall(e *Env) *cobra.Command {
 		Long: `Install or upgrade the CRDs and the controller on this site.
 
 Both sites need it: once for each --context. What is there already is changed in place, and nothing is deleted. The
-controller gets permissions for the backends that it is to serve, and for no others. With --export nothing is asked of
-a cluster, and the objects are printed.`,
+controller gets permissions for the backends that it is to serve, and for no others. An admission policy has the API
+server refuse what would make a second primary, from Kubernetes 1.30 on. With --export nothing is asked of a cluster,
+and the objects are printed.`,
 		Example: `  kubectl vgr install --image registry.example.com/vgr-controller:v1 --context east
   kubectl vgr install --image registry.example.com/vgr-controller:v1 --backend trident --export`,
 	}
@@ -155,6 +157,8 @@ type installPlan struct {
 	create, change []*unstructured.Unstructured
 	same           int
 	all            []*unstructured.Unstructured
+	// noPolicy is true when the API server serves no admission policies.
+	noPolicy bool
 }
 
 func (p installPlan) empty() bool { return len(p.create)+len(p.change) == 0 }
@@ -166,7 +170,11 @@ func compare(ctx context.Context, s *site.Site, c client.Client, objects []*unst
 		there := &unstructured.Unstructured{}
 		there.SetGroupVersionKind(want.GroupVersionKind())
 		err := c.Get(ctx, client.ObjectKeyFromObject(want), there)
-		if apierrors.IsNotFound(err) {
+		switch {
+		case unserved(err) && want.GroupVersionKind().Group == manifests.AdmissionGroup:
+			p.noPolicy = true
+			continue
+		case apierrors.IsNotFound(err):
 			p.create = append(p.create, want)
 			continue
 		}
@@ -188,6 +196,11 @@ func compare(ctx context.Context, s *site.Site, c client.Client, objects []*unst
 	return p, nil
 }
 
+// unserved tells a resource that the API server does not know from an object that is not there.
+func unserved(err error) bool {
+	return apierrors.IsNotFound(err) && (!namedNotFound(err) || apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse))
+}
+
 // title names an object whose kind is filled in, for a plan.
 func title(obj client.Object) string {
 	kind := strings.ToLower(obj.GetObjectKind().GroupVersionKind().Kind)
@@ -207,6 +220,9 @@ func (p installPlan) show(e *Env, s *site.Site) {
 	}
 	if p.same > 0 {
 		fmt.Fprintf(e.ErrOut, "  %d objects are as they are to be\n", p.same)
+	}
+	if p.noPolicy {
+		fmt.Fprintln(e.ErrOut, "  - this API server has no admission policies (Kubernetes 1.30 has): the controller refuses promotions that are not confirmed, and kubectl apply does not")
 	}
 }
 

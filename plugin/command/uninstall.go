@@ -30,7 +30,7 @@ func NewUninstall(e *Env) *cobra.Command {
 		Long: `Remove the controller from this site, and the CRDs with all classes when no group is left.
 
 While there are groups it refuses: nobody would answer for them. With --leave-groups only the controller is removed;
-CRDs, classes and groups stay, and replication goes on as it is.`,
+CRDs, the admission policy, classes and groups stay, and replication goes on as it is.`,
 		Example: `  kubectl vgr uninstall --context east
   kubectl vgr uninstall --leave-groups --context east`,
 	}
@@ -73,7 +73,7 @@ func uninstall(ctx context.Context, e *Env, ch change, leave bool) error {
 		fmt.Fprintf(e.ErrOut, "  delete %s\n", title(u))
 	}
 	if leave {
-		fmt.Fprintf(e.ErrOut, "  - CRDs, classes and %d groups stay; replication goes on, and nobody answers for it\n", left)
+		fmt.Fprintf(e.ErrOut, "  - CRDs, the admission policy, classes and %d groups stay; the storage keeps replicating without a controller\n", left)
 	} else {
 		fmt.Fprintln(e.ErrOut, "  - with the CRDs all classes go; what the storage has is not touched")
 	}
@@ -128,7 +128,7 @@ func installedObjects(ctx context.Context, s *site.Site, c client.Client, leave 
 	slices.Reverse(all)
 	var found []*unstructured.Unstructured
 	for _, u := range all {
-		if leave && u.GetKind() == "CustomResourceDefinition" {
+		if leave && (u.GetKind() == "CustomResourceDefinition" || u.GroupVersionKind().Group == manifests.AdmissionGroup) {
 			continue
 		}
 		there := &unstructured.Unstructured{}

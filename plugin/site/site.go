@@ -108,6 +108,7 @@ func mapper(scheme *runtime.Scheme) meta.RESTMapper {
 		"VolumeGroupReplicationClass": true, "VolumeReplicationClass": true, "VolumeGroupReplicationContent": true,
 		"ClusterRole": true, "ClusterRoleBinding": true, "CustomResourceDefinition": true, "StorageClass": true,
 		"DellCSIReplicationGroup": true, "NetworkFence": true, "NetworkFenceClass": true, "VolumeGroupSnapshotContent": true,
+		"ValidatingAdmissionPolicy": true, "ValidatingAdmissionPolicyBinding": true,
 	}
 	m := meta.NewDefaultRESTMapper(scheme.PrioritizedVersionsAllGroups())
 	kinds := slices.Concat(slices.Collect(maps.Keys(scheme.AllKnownTypes())), installed())
@@ -131,6 +132,8 @@ func installed() []schema.GroupVersionKind {
 		{Group: rbac, Version: "v1", Kind: "Role"},
 		{Group: rbac, Version: "v1", Kind: "RoleBinding"},
 		{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"},
+		{Group: "admissionregistration.k8s.io", Version: "v1", Kind: "ValidatingAdmissionPolicy"},
+		{Group: "admissionregistration.k8s.io", Version: "v1", Kind: "ValidatingAdmissionPolicyBinding"},
 		{Group: "policy", Version: "v1", Kind: "PodDisruptionBudget"},
 		{Group: "networking.k8s.io", Version: "v1", Kind: "NetworkPolicy"},
 		migration.Unified(),

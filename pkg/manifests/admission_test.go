@@ -1,0 +1,294 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package manifests_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/manifests"
+	"github.com/unified-replication/kubectl-vgr/pkg/state"
+)
+
+// server is an API server with the CRDs and the policy.
+func server(t *testing.T) client.Client {
+	t.Helper()
+	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
+		t.Skip("KUBEBUILDER_ASSETS is not set: no API server to test with (make test sets it)")
+	}
+	log.SetLogger(logr.Discard()) // controller-runtime complains when nothing sets one
+	env := &envtest.Environment{CRDDirectoryPaths: []string{"crd"}, ErrorIfCRDPathMissing: true}
+	config, err := env.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := env.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, vgrv1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := client.New(config, client.Options{Scheme: scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := manifests.Install(manifests.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range all {
+		if u.GroupVersionKind().Group == manifests.AdmissionGroup {
+			if err := c.Create(t.Context(), u); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return c
+}
+
+// group creates a group in a state.
+func group(t *testing.T, c client.Client, name string, s vgrv1.ReplicationState, annotations map[string]string) *vgrv1.VolumeGroupReplication {
+	t.Helper()
+	g := &vgrv1.VolumeGroupReplication{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name, Annotations: annotations},
+		Spec: vgrv1.VolumeGroupReplicationSpec{
+			VolumeGroupReplicationClass: "gold", ReplicationState: s, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": name}},
+		},
+	}
+	if err := c.Create(t.Context(), g); err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// told sets the annotations of a promotion, for the next generation.
+func told(peer string) func(*vgrv1.VolumeGroupReplication) {
+	return func(g *vgrv1.VolumeGroupReplication) {
+		g.Spec.ReplicationState = vgrv1.Primary
+		metav1.SetMetaDataAnnotation(&g.ObjectMeta, vgrv1.AnnotationPeer, peer)
+		metav1.SetMetaDataAnnotation(&g.ObjectMeta, vgrv1.AnnotationBoundTo, state.Bound(g, g.Generation+1))
+	}
+}
+
+// TestPromotion has a real API server judge writes: which it refuses is what state.MayPromote says of those that
+// it takes.
+func TestPromotion(t *testing.T) {
+	c := server(t)
+	enforced(t, c)
+	t.Run("updates", func(t *testing.T) { testUpdates(t, c) })
+	t.Run("as GitOps writes", func(t *testing.T) { testGitOps(t, c) })
+	t.Run("other writes", func(t *testing.T) { testOtherWrites(t, c) })
+	t.Run("one volume", func(t *testing.T) { testVolume(t, c) })
+}
+
+// enforced waits until the server has read the policy, and looks at what it says.
+func enforced(t *testing.T, c client.Client) {
+	t.Helper()
+	g := group(t, c, "first", vgrv1.Secondary, nil)
+	for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) { //nolint:forbidigo // a real server in real time
+		x := g.DeepCopy()
+		x.Spec.ReplicationState = vgrv1.Primary
+		err := c.Patch(t.Context(), x, client.MergeFrom(g), client.DryRunAll)
+		if err != nil {
+			const want = `denied request: nothing in this write confirms that the other site has given up the role of primary; run: kubectl vgr failover first -n default --to SITE (SITE is the context of this cluster)`
+			if !apierrors.IsForbidden(err) || !strings.HasSuffix(err.Error(), want) {
+				t.Fatalf("it says %v", err)
+			}
+			return
+		}
+		if time.Now().After(end) { //nolint:forbidigo // a real server in real time
+			t.Fatal("the policy is not enforced")
+		}
+	}
+}
+
+func testUpdates(t *testing.T, c client.Client) {
+	cases := map[string]struct {
+		from   vgrv1.ReplicationState
+		before map[string]string
+		change func(*vgrv1.VolumeGroupReplication)
+		want   string // what the refusal says; empty when it is accepted
+	}{
+		"nothing told":   {vgrv1.Secondary, nil, func(g *vgrv1.VolumeGroupReplication) { g.Spec.ReplicationState = vgrv1.Primary }, "nothing in this write confirms"},
+		"after a resync": {vgrv1.Resync, nil, func(g *vgrv1.VolumeGroupReplication) { g.Spec.ReplicationState = vgrv1.Primary }, "nothing in this write confirms"},
+		"demoted":        {vgrv1.Secondary, nil, told("demoted/op-1"), ""},
+		"quiesced":       {vgrv1.Secondary, nil, told("quiesced/op-1"), ""},
+		"discarded":      {vgrv1.Resync, nil, told("discarded/op-1"), ""},
+		"lost":           {vgrv1.Secondary, nil, told("lost/op-1"), ""},
+		"primary":        {vgrv1.Secondary, nil, told("primary/op-1"), "nothing in this write confirms"},
+		"no fate":        {vgrv1.Secondary, nil, told(""), "nothing in this write confirms"},
+		"another word":   {vgrv1.Secondary, nil, told("demotedly/op-1"), "nothing in this write confirms"},
+		"left over from an earlier write": {
+			vgrv1.Secondary, map[string]string{vgrv1.AnnotationPeer: "demoted/op-1", vgrv1.AnnotationBoundTo: "uid/2"},
+			func(g *vgrv1.VolumeGroupReplication) { g.Spec.ReplicationState = vgrv1.Primary }, "came with another write (uid/2, this one is ",
+		},
+		"bound to the generation before": {vgrv1.Secondary, nil, func(g *vgrv1.VolumeGroupReplication) {
+			told("demoted/op-1")(g)
+			g.Annotations[vgrv1.AnnotationBoundTo] = state.Bound(g, g.Generation)
+		}, "came with another write"},
+		"bound to one that comes later": {vgrv1.Secondary, nil, func(g *vgrv1.VolumeGroupReplication) {
+			told("demoted/op-1")(g)
+			g.Annotations[vgrv1.AnnotationBoundTo] = state.Bound(g, g.Generation+2)
+		}, "came with another write"},
+		"bound to nothing, by an older plugin": {vgrv1.Secondary, nil, func(g *vgrv1.VolumeGroupReplication) {
+			told("demoted/op-1")(g)
+			delete(g.Annotations, vgrv1.AnnotationBoundTo)
+		}, "nothing in this write confirms"},
+		"unguarded": {vgrv1.Secondary, map[string]string{vgrv1.AnnotationPromotion: vgrv1.PromotionUnguarded}, func(g *vgrv1.VolumeGroupReplication) { g.Spec.ReplicationState = vgrv1.Primary }, ""},
+		"unguarded with the same write": {vgrv1.Secondary, nil, func(g *vgrv1.VolumeGroupReplication) {
+			g.Spec.ReplicationState = vgrv1.Primary
+			metav1.SetMetaDataAnnotation(&g.ObjectMeta, vgrv1.AnnotationPromotion, vgrv1.PromotionUnguarded)
+		}, ""},
+		"no longer unguarded": {vgrv1.Secondary, map[string]string{vgrv1.AnnotationPromotion: vgrv1.PromotionUnguarded}, func(g *vgrv1.VolumeGroupReplication) {
+			g.Spec.ReplicationState = vgrv1.Primary
+			delete(g.Annotations, vgrv1.AnnotationPromotion)
+		}, "nothing in this write confirms"},
+		"another change beside it": {vgrv1.Secondary, nil, func(g *vgrv1.VolumeGroupReplication) {
+			told("demoted/op-1")(g)
+			g.Spec.AutoResync = new(true)
+		}, ""},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			before := group(t, c, strings.Map(dashes, strings.ToLower(name)), tc.from, tc.before)
+			after := before.DeepCopy()
+			tc.change(after)
+			judge(t, "dry run", c.Update(t.Context(), after.DeepCopy(), client.DryRunAll), tc.want)
+			judge(t, "patch", c.Patch(t.Context(), after, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})), tc.want)
+			if tc.want != "" {
+				return
+			}
+			if after.Generation != before.Generation+1 {
+				t.Errorf("generation %d after %d", after.Generation, before.Generation)
+			}
+			if !state.MayPromote(after, &vgrv1.ReplicationStatus{}) {
+				t.Error("the controller would refuse what the server has accepted")
+			}
+		})
+	}
+}
+
+func dashes(r rune) rune {
+	if r == ' ' || r == ',' {
+		return '-'
+	}
+	return r
+}
+
+// judge compares an answer with what the refusal is to say; empty for none.
+func judge(t *testing.T, what string, err error, want string) {
+	t.Helper()
+	switch {
+	case want == "" && err != nil:
+		t.Errorf("%s: %v", what, err)
+	case want != "" && (!apierrors.IsForbidden(err) || !strings.Contains(err.Error(), want)):
+		t.Errorf("%s: it was not refused with %q: %v", what, want, err)
+	}
+}
+
+// file is a group as it is in Git.
+func file(name string, s vgrv1.ReplicationState) *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": vgrv1.GroupVersion.String(), "kind": "VolumeGroupReplication",
+		"metadata": map[string]any{"name": name, "namespace": "default"},
+		"spec": map[string]any{
+			"volumeGroupReplicationClass": "gold", "replicationState": string(s), "selector": map[string]any{"matchLabels": map[string]any{"app": name}},
+		},
+	}}
+}
+
+// testGitOps applies the file of the first day after the roles have changed, in all ways that managers have.
+func testGitOps(t *testing.T, c client.Client) {
+	apply := func(u *unstructured.Unstructured, more ...client.ApplyOption) error {
+		return c.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(u), append(more, client.FieldOwner("argocd-controller"), client.ForceOwnership)...)
+	}
+	judge(t, "create", apply(file("git", vgrv1.Primary)), "")
+	var g vgrv1.VolumeGroupReplication
+	key := client.ObjectKey{Namespace: "default", Name: "git"}
+	if err := c.Get(t.Context(), key, &g); err != nil {
+		t.Fatal(err)
+	}
+	before := g.DeepCopy()
+	g.Spec.ReplicationState = vgrv1.Secondary
+	judge(t, "demote", c.Patch(t.Context(), &g, client.MergeFrom(before), client.FieldOwner("kubectl-vgr")), "")
+	const want = "run: kubectl vgr failover git -n default"
+	judge(t, "apply", apply(file("git", vgrv1.Primary)), want)
+	judge(t, "dry run", apply(file("git", vgrv1.Primary), client.DryRunAll), want)
+	judge(t, "apply the present role", apply(file("git", vgrv1.Secondary)), "")
+	merge := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"replicationState":"primary"}}`))
+	judge(t, "merge patch", c.Patch(t.Context(), g.DeepCopy(), merge), want)
+	json := client.RawPatch(types.JSONPatchType, []byte(`[{"op":"replace","path":"/spec/replicationState","value":"primary"}]`))
+	judge(t, "JSON patch", c.Patch(t.Context(), g.DeepCopy(), json), want)
+	if err := c.Get(t.Context(), key, &g); err != nil {
+		t.Fatal(err)
+	}
+	replaced := file("git", vgrv1.Primary)
+	replaced.SetResourceVersion(g.ResourceVersion)
+	judge(t, "replace", c.Update(t.Context(), replaced), want)
+	// Git has what a plugin wrote once.
+	stale := file("git", vgrv1.Primary)
+	stale.SetAnnotations(map[string]string{vgrv1.AnnotationPeer: "demoted/op-1", vgrv1.AnnotationBoundTo: fmt.Sprintf("%s/%d", g.UID, g.Generation)})
+	judge(t, "apply with annotations of before", apply(stale), "came with another write")
+}
+
+// testOtherWrites: the policy is about nothing but a change to primary.
+func testOtherWrites(t *testing.T, c client.Client) {
+	g := group(t, c, "other", vgrv1.Primary, nil)
+	g.Status.State = vgrv1.StatePrimary
+	judge(t, "status", c.Status().Update(t.Context(), g), "")
+	for _, s := range []vgrv1.ReplicationState{vgrv1.Secondary, vgrv1.Resync, vgrv1.Secondary} {
+		g.Spec.ReplicationState = s
+		judge(t, string(s), c.Update(t.Context(), g), "")
+	}
+	g.Spec.ReplicationState = vgrv1.Primary // not taken from a status update
+	judge(t, "status with a spec", c.Status().Update(t.Context(), g), "")
+	if g.Spec.ReplicationState != vgrv1.Secondary {
+		t.Error("a status update has changed the role")
+	}
+	metav1.SetMetaDataAnnotation(&g.ObjectMeta, vgrv1.AnnotationSyncRequest, "1")
+	judge(t, "annotation", c.Update(t.Context(), g), "")
+	judge(t, "delete", c.Delete(t.Context(), g), "")
+
+	g = group(t, c, "held", vgrv1.Primary, nil)
+	metav1.SetMetaDataAnnotation(&g.ObjectMeta, vgrv1.AnnotationPeer, "demoted/op-1")
+	metav1.SetMetaDataAnnotation(&g.ObjectMeta, vgrv1.AnnotationBoundTo, state.Bound(g, g.Generation))
+	judge(t, "what the controller held back is confirmed", c.Update(t.Context(), g), "")
+	if !state.MayPromote(g, &vgrv1.ReplicationStatus{}) {
+		t.Error("the controller would refuse it")
+	}
+}
+
+func testVolume(t *testing.T, c client.Client) {
+	v := &vgrv1.VolumeReplication{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "data"},
+		Spec:       vgrv1.VolumeReplicationSpec{VolumeReplicationClass: "gold", PVCName: "data", ReplicationState: vgrv1.Secondary},
+	}
+	judge(t, "create", c.Create(t.Context(), v), "")
+	before := v.DeepCopy()
+	v.Spec.ReplicationState = vgrv1.Primary
+	want := "set in the same write the annotations replication.unified.io/bound-to=" + state.Bound(before, 2) + " and replication.unified.io/peer=demoted/REASON"
+	judge(t, "nothing told", c.Update(t.Context(), v.DeepCopy()), want)
+	v.Annotations = map[string]string{vgrv1.AnnotationPeer: "demoted/by-hand", vgrv1.AnnotationBoundTo: state.Bound(before, 2)}
+	judge(t, "told", c.Update(t.Context(), v), "")
+}
