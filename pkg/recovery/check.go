@@ -15,6 +15,7 @@ import (
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+	"github.com/unified-replication/kubectl-vgr/pkg/gitops"
 )
 
 // Severity says what a check means for an operation.
@@ -47,6 +48,8 @@ type Facts struct {
 	Schedule time.Duration
 	// Around is what was asked of each site of the pair besides its group, in its order.
 	Around [2]Surroundings
+	// GitOps are the tools that apply the group on each site of the pair, in its order.
+	GitOps [2]gitops.Manager
 }
 
 // Surroundings are what a site has around a group.
@@ -81,6 +84,8 @@ func Checks(f Facts, op Operation) []Check {
 			c.usersOn(c.to)
 		}
 		c.operation()
+		c.guard()
+		c.gitops()
 	}
 	c.permissions()
 	c.controllers()

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/unified-replication/kubectl-vgr/pkg/gitops"
 )
 
 // Usage is what uses a group's PVCs on one site, and what could.
@@ -44,7 +46,9 @@ type Workload struct {
 	// Replicas is what its spec asks for.
 	Replicas int32
 	// Owner manages it, and would undo what others change; empty when nobody does.
-	Owner           string
+	Owner string
+	// GitOps is the tool that applies it.
+	GitOps          gitops.Manager
 	ResourceVersion string
 }
 

@@ -301,6 +301,7 @@ func (s seen) show(e *Env, p pair, group *vgrv1.VolumeGroupReplication) {
 	}
 	fmt.Fprintf(e.ErrOut, "%s: %s volumegroupreplication/%s -n %s, class %s (%s), as %s\n",
 		present.Clean(p.here.Name), did, group.Name, group.Namespace, s.class.Name, s.profile.Name, group.Spec.ReplicationState)
+	showGitOps(e, p.here, group)
 	for _, v := range s.volumes {
 		size := v.PVC.Status.Capacity[corev1.ResourceStorage]
 		fmt.Fprintf(e.ErrOut, "  volume %s %s\n", present.Clean(v.PVC.Name), size.String())

@@ -11,8 +11,10 @@ import (
 	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/gitops"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/plugin/collect"
@@ -31,7 +33,9 @@ type survey struct {
 	view     overview.Overview
 	around   [2]recovery.Surroundings
 	usage    [2]*usage.Snapshot
-	clocks   operate.Clocks
+	// gitops are the tools that apply the groups, as far as the site has told.
+	gitops [2]map[client.ObjectKey]gitops.Manager
+	clocks operate.Clocks
 }
 
 // survey asks both sites at once, and about Deployments and StatefulSets if they are to be scaled. A
@@ -58,6 +62,7 @@ func (e *Env) survey(ctx context.Context, q collect.Query, scaling bool) (*surve
 				s.around[i].Controller, s.around[i].NoController = v.Version, v.Message
 			}
 		})
+		asked.Go(func() { s.gitops[i] = applied(ctx, at, q) })
 		asked.Go(func() { s.usage[i] = usage.Read(ctx, at, q.Namespace, scaling) })
 	}
 	asked.Wait()
@@ -93,6 +98,7 @@ func (s *survey) facts(e *Env, g overview.Group) recovery.Facts {
 		}
 		if group := f.Sites[i].Group; group != nil {
 			f.Sites[i].Usage = s.usage[i].Of(group)
+			f.GitOps[i] = s.appliedBy(i, group)
 		}
 	}
 	return f

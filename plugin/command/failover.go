@@ -310,6 +310,9 @@ func showPlan(e *Env, g overview.Group, op recovery.Operation, t backend.Traits,
 			continue
 		}
 		fmt.Fprintln(w, style.Hang(fmt.Sprintf("  %-7s  ", c.Severity), present.Clean(c.ID+": "+c.Evidence)))
+		if c.Severity == recovery.CheckWarning && c.Remedy != "" { // that of a problem is the next step of the error
+			fmt.Fprintln(w, style.Hang("           ", present.Clean(c.Remedy)))
+		}
 	}
 	if len(checks) > 0 {
 		fmt.Fprintf(w, "  %d of %d checks passed\n", passed, len(checks))

@@ -38,6 +38,7 @@ func (v *validation) DeepCopyObject() runtime.Object { c := *v; return &c }
 func NewValidate(e *Env) *cobra.Command {
 	var sel selection
 	var to string
+	var quiesce bool
 	cmd := &cobra.Command{
 		Use: "validate [NAME…]", Short: "Check whether groups could be moved now, and change nothing",
 		Example: `  # Would a planned failover of this group be refused?
@@ -50,6 +51,7 @@ These are the checks that a planned failover makes first. The exit code is 4 whe
 	out := newOutput(cmd, "")
 	sel.addFlags(cmd, false)
 	cmd.Flags().StringVar(&to, "to", "", "context of the site that would be primary; by default the one that is not")
+	cmd.Flags().BoolVar(&quiesce, "quiesce", false, "check a failover that also stops the Deployments and StatefulSets that use the PVCs")
 	_ = cmd.RegisterFlagCompletionFunc("to", CompleteContexts(e))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		cmd.SilenceUsage = true
@@ -57,7 +59,7 @@ These are the checks that a planned failover makes first. The exit code is 4 whe
 		if err != nil {
 			return err
 		}
-		s, err := e.survey(cmd.Context(), q, false)
+		s, err := e.survey(cmd.Context(), q, quiesce)
 		if err != nil {
 			return err
 		}
@@ -73,7 +75,7 @@ These are the checks that a planned failover makes first. The exit code is 4 whe
 			facts := s.facts(e, g)
 			target := s.target(g, to)
 			from := facts.Other(target)
-			checks := recovery.Checks(facts, recovery.Operation{Kind: recovery.Planned, From: from, To: target})
+			checks := recovery.Checks(facts, recovery.Operation{Kind: recovery.Planned, From: from, To: target, Quiesce: quiesce})
 			if len(recovery.Problems(checks)) > 0 {
 				refused++
 			}

@@ -26,6 +26,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/gitops"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
@@ -125,8 +126,11 @@ func deployments(ctx context.Context, c client.Client, namespace string) ([]work
 
 func common(kind string, x client.Object, replicas *int32, sel *metav1.LabelSelector, t corev1.PodTemplateSpec) workload {
 	w := workload{
-		Workload: recovery.Workload{Kind: kind, Name: x.GetName(), Replicas: ptr.Deref(replicas, 1), ResourceVersion: x.GetResourceVersion()},
-		volumes:  t.Spec.Volumes, selector: labels.Nothing(),
+		Workload: recovery.Workload{
+			Kind: kind, Name: x.GetName(), Replicas: ptr.Deref(replicas, 1),
+			ResourceVersion: x.GetResourceVersion(), GitOps: gitops.Of(x, gitops.Replicas),
+		},
+		volumes: t.Spec.Volumes, selector: labels.Nothing(),
 	}
 	if owner := metav1.GetControllerOfNoCopy(x); owner != nil {
 		w.Owner = strings.ToLower(owner.Kind) + "/" + owner.Name

@@ -1,0 +1,16 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package recovery
+
+import vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+
+// guard warns of a group that every writer may promote.
+func (c *checker) guard() {
+	for _, s := range c.both() {
+		if s.Group != nil && s.Group.Annotations[vgrv1.AnnotationPromotion] == vgrv1.PromotionUnguarded {
+			c.add("guard", CheckWarning, "remove the annotation "+vgrv1.AnnotationPromotion+" on "+s.Name,
+				"the group is unguarded on %s: the controller obeys every request for primary, whatever %s is", s.Name, c.facts.Other(s.SiteRef).Name)
+		}
+	}
+}
