@@ -251,6 +251,9 @@ type Traits struct {
 	HandsOver bool
 	// MaxVolumes is how many volumes a group can have; 0 means no limit.
 	MaxVolumes int
+	// SyncNow is what an administrator of the storage does to have the primary synchronise at once, in
+	// words; empty where there is nothing.
+	SyncNow string
 }
 
 // PeerRequest is what a peer site needs to be prepared for a group.

@@ -26,6 +26,12 @@ type Request struct {
 	Quiesce, Start bool
 	// Discard names the site whose unreplicated writes a failback may discard.
 	Discard string
+	// DiscardSurvivor allows that to be the site that took over in the last unplanned failover.
+	DiscardSurvivor bool
+	// Force promotes without the peer, or demotes although users remain and no synchronisation was reported.
+	Force bool
+	// Schedule is how often the storage synchronises; 0 when it is not known.
+	Schedule time.Duration
 	// By is who asks, Holder this process, and ID the name of the operation if one begins.
 	By, Holder, ID string
 }
@@ -78,15 +84,20 @@ func Begin(p Pair, r Request, t backend.Traits) (Operation, *Stop) {
 		op.Holder = r.Holder
 		return op, nil
 	}
-	if stop := sensible(&p, from, to, r); stop != nil {
+	if stop := sensible(&p, from, to, r, t); stop != nil {
 		return Operation{}, stop
 	}
+	moves := r.Kind == Planned || r.Kind == Failback
 	op := Operation{
 		ID: r.ID, Kind: r.Kind, From: from.SiteRef, To: to.SiteRef, By: r.By, Holder: r.Holder, Revision: 1,
 		Started: metav1.NewMicroTime(to.Now), Members: to.members(), Accepted: r.Accept.String(),
-		Discard: r.Kind == Failback && astray(from, to), OneWay: t.HandsOver && r.Kind != Unplanned,
-		Snapshot: r.Kind != Unplanned && from.groupSnapshots(t),
+		Discard: r.Kind == Failback && astray(from, to) || r.Kind == Resync, OneWay: t.HandsOver && moves,
+		Snapshot: moves && from.groupSnapshots(t), Force: r.Force, SpecOnly: r.Kind == Demote && from.state() == vgrv1.StateSecondary,
 	}
+	if r.Schedule > 0 {
+		op.Schedule = &metav1.Duration{Duration: r.Schedule}
+	}
+	op.inherit(&p, last)
 	op.workloads(from, to, r)
 	if last != nil {
 		op.Revision = last.Revision + 1
@@ -153,13 +164,13 @@ func resume(p *Pair, last *Operation, to *Site, r Request) (op Operation, goesOn
 	switch {
 	case last.Aborting && r.Kind != Unplanned:
 		return op, false, stopf(Refused, "end that first: add --abort", "%s is being taken back", last.String())
-	case same && last.Kind == r.Kind:
+	case same && last.Kind == r.Kind && last.Force == r.Force:
 		op = last.clone()
 		op.Holder = r.Holder
 		op.Revision++
 		return op, true, nil
-	case r.Kind == Unplanned && same:
-		return op, false, nil // a new one: the planned one cannot end any more
+	case r.Kind == Unplanned && (same || !last.asked(StepPromote)):
+		return op, false, nil // a new one: this one cannot end any more; or its target is lost, and the source is to be primary again
 	default:
 		return op, false, stopf(Refused, "run it again to see it through, or take it back with --abort", "%s is in flight, begun by %s", last.String(), last.By)
 	}
@@ -190,11 +201,11 @@ func lossWords(l Loss, last *metav1.Time) string {
 }
 
 // unanswered is a site that is needed to begin and does not answer.
-func unanswered(from, to *Site, k Kind) *Site {
+func unanswered(from, to *Site, r Request) *Site {
 	switch {
-	case !to.Answered:
+	case !to.Answered && r.Kind != Demote:
 		return to
-	case k != Unplanned && !from.Answered:
+	case !from.Answered && r.Kind != Unplanned && !(r.Kind == Promote && r.Force):
 		return from
 	default:
 		return nil
@@ -204,7 +215,8 @@ func unanswered(from, to *Site, k Kind) *Site {
 // untold says whether a site still has an operation in its journal as in flight that has ended.
 func untold(p *Pair, ended *Operation) bool {
 	for i := range p.Sites {
-		if j := p.Sites[i].Journal; j.InFlight() && j.ID == ended.ID {
+		s := &p.Sites[i]
+		if s.Journal.InFlight() && s.Journal.ID == ended.ID || s.owed(ended) && !ended.keepsHolding() {
 			return true
 		}
 	}
@@ -212,15 +224,18 @@ func untold(p *Pair, ended *Operation) bool {
 }
 
 // present refuses when a site that is needed does not answer.
-func present(p *Pair, from, to *Site, k Kind) *Stop {
+func present(p *Pair, from, to *Site, r Request) *Stop {
 	for _, s := range []*Site{from, to} {
-		if s.Alive && !s.Answered { // not lost, and perhaps primary
+		if s.Alive && !s.Answered && (s != to || r.Kind != Demote) { // not lost, and perhaps primary
 			return stopf(Refused, "get access to "+s.Name, "%s is alive and does not show the group: %s", s.Name, s.Trouble)
 		}
 	}
-	if away := unanswered(from, to, k); away != nil {
+	if away := unanswered(from, to, r); away != nil {
 		next := ""
-		if away == from && k == Planned {
+		switch {
+		case away == from && r.Kind == Promote:
+			next = fmt.Sprintf("if %s is lost: kubectl vgr promote %s -n %s --context %s --accept-split-brain", from.Name, p.Name, p.Namespace, Word(to.Name))
+		case away == from && r.Kind == Planned:
 			next = fmt.Sprintf("if %s is lost: kubectl vgr failover %s -n %s --to %s --unplanned --accept-data-loss AGE", from.Name, p.Name, p.Namespace, to.Name)
 		}
 		return stopf(Unreachable, next, "%s does not answer: %s", away.Name, away.Trouble)
@@ -229,22 +244,30 @@ func present(p *Pair, from, to *Site, k Kind) *Stop {
 }
 
 // sensible refuses what makes no sense whatever the checks say.
-func sensible(p *Pair, from, to *Site, r Request) *Stop {
-	if stop := present(p, from, to, r.Kind); stop != nil {
+func sensible(p *Pair, from, to *Site, r Request, t backend.Traits) *Stop {
+	if stop := present(p, from, to, r); stop != nil {
 		return stop
 	}
 	switch {
+	case r.Kind == Demote:
+		return demotable(p, from, to, t)
 	case to.Group == nil:
 		return stopf(Refused, fmt.Sprintf("kubectl vgr list -n %s", p.Namespace), "there is no group %s/%s on %s", p.Namespace, p.Name, to.Name)
+	case r.Kind == Resync:
+		return resyncable(p, from, to, r)
 	case to.is(vgrv1.Primary) && (from.state() != vgrv1.StatePrimary && from.desired() != vgrv1.Primary):
 		return stopf(Nothing, "", "%s is primary already, confirmed by the backend", to.Name)
-	case r.Kind != Unplanned && to.desired() == vgrv1.Primary && from.desired() != vgrv1.Primary:
+	case r.Kind == Promote && !(to.askedToLead() && !from.askedToLead()):
+		return promotable(p, from, to, r, t)
+	case r.Kind != Unplanned && to.askedToLead() && !from.askedToLead():
 		return stopf(Refused, fmt.Sprintf("kubectl vgr status %s -n %s shows when it is", p.Name, p.Namespace), "%s was asked to be primary already, and has not confirmed it: %s", to.Name, to.says())
 	case r.Kind == Unplanned:
 		return acceptable(from, to, r.Accept)
 	case r.Kind == Planned && astray(from, to):
-		return stopf(Refused, fmt.Sprintf("kubectl vgr failback %s -n %s --to SITE --discard-site SITE", p.Name, p.Namespace),
+		return stopf(Refused, p.takeBackCommand(to, survivor(p)),
 			"the copies of %s/%s went different ways: %s", p.Namespace, p.Name, astrayWords(from, to))
+	case r.Kind == Failback && astray(from, to) && !r.DiscardSurvivor && survivor(p) == to:
+		return refuseSurvivor(p, from, to)
 	case r.Kind == Failback && astray(from, to) && r.Discard != to.Name:
 		return stopf(Refused, fmt.Sprintf("add --discard-site %s if what was written there and never reached %s may go", to.Name, from.Name),
 			"%s", astrayWords(from, to))
@@ -271,6 +294,9 @@ func astrayWords(from, to *Site) string {
 // since the last synchronisation by the clock of the site that reports it.
 func LossOf(from, to *Site) (Loss, *metav1.Time) {
 	for _, s := range []*Site{from, to} {
+		if s == to && s.state() == vgrv1.StatePrimary {
+			continue // that is a time of what it sends, not of what it has received
+		}
 		if s.Group != nil && s.Group.Status.LastSyncTime != nil {
 			last := s.Group.Status.LastSyncTime
 			return Loss{Age: max(0, s.Now.Sub(last.Time))}, last

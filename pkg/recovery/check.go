@@ -78,8 +78,13 @@ func Checks(f Facts, op Operation) []Check {
 		c.members()
 		c.roles()
 		c.health()
-		c.lag()
-		c.usersOn(c.from)
+		c.synchronised()
+		if !op.Discard && !op.SpecOnly && op.Kind != Promote { // what is discarded, or was demoted before, has no lag that matters
+			c.lag()
+		}
+		if op.Kind != Promote && op.Kind != Resync && !op.SpecOnly {
+			c.usersOn(c.from)
+		}
 		if op.Discard { // it gives up its role first
 			c.usersOn(c.to)
 		}
@@ -110,12 +115,24 @@ func (c *checker) add(id string, s Severity, remedy, format string, args ...any)
 
 func (c *checker) ok(id, format string, args ...any) { c.add(id, CheckOK, "", format, args...) }
 
-// unlessLost is a problem, unless the source is given up and the check is about the source.
+// unlessLost is a problem, unless the operation does without the site that the check is about.
 func (c *checker) unlessLost(s *Site) Severity {
-	if c.op.Kind == Unplanned && s.SiteRef == c.from.SiteRef {
+	if c.op.doesWithout(s.SiteRef) {
 		return CheckWarning
 	}
 	return CheckProblem
+}
+
+// doesWithout reports whether an operation does not need a site.
+func (op *Operation) doesWithout(s SiteRef) bool {
+	switch {
+	case op.Kind == Unplanned, op.Kind == Promote && op.Force:
+		return s == op.From
+	case op.Kind == Demote:
+		return s == op.To
+	default:
+		return false
+	}
 }
 
 func (c *checker) both() []*Site { return []*Site{c.from, c.to} }
@@ -144,7 +161,11 @@ func (c *checker) answers() {
 	for _, s := range c.both() {
 		switch {
 		case !s.Answered:
-			c.add("reachable", c.unlessLost(s), "if the site is lost: failover --unplanned", "%s does not answer: %s", s.Name, s.Trouble)
+			remedy := ""
+			if c.op.Kind == Planned && s == c.from {
+				remedy = "if the site is lost: failover --unplanned"
+			}
+			c.add("reachable", c.unlessLost(s), remedy, "%s does not answer: %s", s.Name, s.Trouble)
 		case c.op.Kind == Unplanned && s == c.from:
 			c.add("reachable", CheckWarning, "a planned failover loses nothing; leave out --unplanned", "%s answers", s.Name)
 		default:
@@ -163,6 +184,8 @@ func (c *checker) groups() {
 			c.add("group", c.unlessLost(s), "kubectl vgr create prepares both sites with --peer-context", "there is no group on %s", s.Name)
 		case !s.Group.DeletionTimestamp.IsZero():
 			c.add("group", CheckProblem, "", "the group is being deleted on %s", s.Name)
+		case s.guarded():
+			c.add("current", CheckWarning, "stop the tool that asks for it; kubectl vgr demote puts the spec back", "the spec on %s asks for primary, and the controller does not obey: %s", s.Name, s.says())
 		case !s.current():
 			c.add("current", c.unlessLost(s), "kubectl vgr status shows when it is", "%s has not answered the last change yet: %s", s.Name, s.says())
 		default:
@@ -174,6 +197,7 @@ func (c *checker) groups() {
 func (c *checker) members() {
 	from, to := c.from.members(), c.to.members()
 	switch {
+	case c.op.Kind == Demote: // what is on the other site does not matter for it
 	case c.to.Group != nil && len(to) == 0:
 		c.add("members", CheckProblem, "", "the backend has no volume in the group on %s", c.to.Name)
 	case c.from.Group == nil || c.to.Group == nil:
@@ -196,13 +220,18 @@ func list(names []string) string {
 }
 
 func (c *checker) roles() {
-	if c.op.Kind == Unplanned {
-		if c.to.desired() == vgrv1.Secondary {
+	switch c.op.Kind {
+	case Demote, Promote, Resync: // Begin has refused what does not fit
+		c.ok("roles", "%s is %s, %s is %s", c.from.Name, stateWord(c.from), c.to.Name, stateWord(c.to))
+		return
+	case Unplanned:
+		if c.to.desired() == vgrv1.Secondary || c.to.guarded() {
 			c.ok("roles", "%s is to be a secondary", c.to.Name)
 		} else {
 			c.add("roles", CheckProblem, "", "%s is asked to be %s", c.to.Name, c.to.desired())
 		}
 		return
+	default:
 	}
 	switch {
 	case c.from.is(vgrv1.Primary) && (c.to.demoted() || c.op.Kind == Failback):
@@ -224,12 +253,14 @@ func stateWord(s *Site) string {
 
 func (c *checker) health() {
 	if text := c.to.broken(); text != "" {
-		severity := CheckProblem
-		if c.op.Kind == Failback {
+		severity := c.unlessLost(c.to)
+		if c.op.Discard {
 			severity = CheckWarning // what it is there to mend
 		}
 		c.add("health", severity, "", "the copy on %s has an error: %s", c.to.Name, text)
-	} else if c.from.Group != nil {
+	} else if text := c.from.broken(); text != "" {
+		c.add("health", c.unlessLost(c.from), "kubectl vgr status shows both sites", "the copy on %s has an error: %s", c.from.Name, text)
+	} else if c.from.Group != nil && c.from.state() != vgrv1.StateSecondary {
 		r := meta.FindStatusCondition(c.from.Group.Status.Conditions, vgrv1.ConditionReplicating)
 		switch {
 		case r != nil && r.Status == metav1.ConditionFalse && c.op.Discard && c.facts.Traits.HandsOver:
@@ -243,6 +274,21 @@ func (c *checker) health() {
 		default:
 			c.add("health", CheckWarning, "", "%s does not say whether it replicates", c.from.Name)
 		}
+	}
+}
+
+// synchronised looks for the proof that a demotion needs. It is waited for where it is missing.
+func (c *checker) synchronised() {
+	handsIn := c.op.Kind == Planned || c.op.Kind == Failback || c.op.Kind == Demote
+	switch {
+	case !c.facts.Traits.ConfirmsSync || !handsIn || c.op.Force || c.op.SpecOnly || !c.from.askedToLead():
+	case c.from.replicated():
+		c.ok("synchronised", "%s has synchronised since it became primary", c.from.Name)
+	case c.from.Group == nil || c.from.Group.Status.StateSince == nil:
+		c.add("synchronised", CheckProblem, "kubectl vgr install", "%s", c.from.unreplicated(nil, c.facts.Traits))
+	default:
+		remedy := "the operation waits for it before it changes a role; --abort takes it back at any time before that"
+		c.add("synchronised", CheckWarning, remedy, "%s", c.from.unreplicated(c.op.Schedule, c.facts.Traits))
 	}
 }
 

@@ -9,9 +9,11 @@ import (
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
 // Reason is why an operation does not begin, or does not go on.
@@ -71,6 +73,10 @@ type Write struct {
 
 // Apply makes the change to an object, which must be the one that was observed.
 func (w Write) Apply(g *vgrv1.VolumeGroupReplication) error {
+	generation := g.Generation
+	if w.State != "" && w.State != g.Spec.ReplicationState || w.AutoResync != nil && !ptr.Equal(w.AutoResync, g.Spec.AutoResync) {
+		generation++ // the API server counts changes of the spec
+	}
 	if w.State != "" {
 		g.Spec.ReplicationState = w.State
 	}
@@ -108,12 +114,21 @@ func (w Write) Apply(g *vgrv1.VolumeGroupReplication) error {
 		}
 		g.Annotations[annotation] = string(text)
 	}
+	if w.tells() {
+		g.Annotations[vgrv1.AnnotationBoundTo] = state.Bound(g, generation)
+	}
 	if err := remember(g, w.Operation); err != nil {
 		return err
 	}
 	data, err := json.Marshal(w.Operation)
 	g.Annotations[vgrv1.AnnotationOperation] = string(data)
 	return err
+}
+
+// tells reports whether the write says anything of the peer. That counts for the generation that the
+// write makes, and for no later one.
+func (w Write) tells() bool {
+	return w.State != "" || w.Peer != "" || len(w.PeerHandles) > 0 || len(w.PeerSnapshots) > 0
 }
 
 // remember moves the group's last operation to its history when another one begins.
@@ -218,7 +233,7 @@ func (n *next) tooLate() *Stop {
 		return stopf(Refused, "run the same failover again: it goes on where it stopped", "%s was asked to hand over already, and that cannot be taken back", n.from.Name)
 	}
 	restores := n.op.asked(StepDemote) || n.op.asked(StepPromote) || n.from.desired() != vgrv1.Primary
-	if n.op.Aborting && n.op.Result == "" && restores && n.to.desired() == vgrv1.Primary {
+	if n.op.Aborting && n.op.Result == "" && restores && n.to.askedToLead() {
 		return stopf(Refused, "run the same failover again: it goes on where it stopped",
 			"%s was asked to be primary already; the backend may be in the middle of it, and that cannot be taken back", n.to.Name)
 	}
@@ -270,6 +285,15 @@ func (op *Operation) GoOn(namespace, name string) string {
 		if op.Discard {
 			more += " --discard-site " + to
 		}
+	case op.Kind == Promote && op.Force:
+		verb, more = "promote", " --context "+to+" --accept-split-brain"
+	case op.Kind == Promote, op.Kind == Resync:
+		verb, more = string(op.Kind), " --context "+to
+	case op.Kind == Demote:
+		verb, more = "demote", " --context "+Word(op.From.Name)
+		if op.Force {
+			more += " --force"
+		}
 	default:
 		more = " --to " + to
 	}
@@ -287,7 +311,7 @@ func Word(text string) string {
 
 // AbortCommand takes the operation back; empty when that is not possible any more.
 func (op *Operation) AbortCommand(namespace, name string) string {
-	if op.ID == "" || op.Kind == Unplanned || op.asked(StepPromote) || op.handedOver() || op.Aborting {
+	if op.ID == "" || op.Kind == Unplanned || op.SpecOnly || op.asked(StepPromote) || op.handedOver() || op.Aborting {
 		return ""
 	}
 	return fmt.Sprintf("kubectl vgr failover %s -n %s --abort takes it back", name, namespace)
@@ -298,7 +322,7 @@ func Hopeless(reason string) bool {
 	switch reason {
 	case vgrv1.ReasonClassNotFound, vgrv1.ReasonInvalidParameters, vgrv1.ReasonBackendNotInstalled, vgrv1.ReasonBackendUnknown,
 		vgrv1.ReasonVolumeConflict, vgrv1.ReasonForeignDriver, vgrv1.ReasonTooManyVolumes, vgrv1.ReasonSourceInvalid,
-		vgrv1.ReasonObjectConflict, vgrv1.ReasonNoVolumes, vgrv1.ReasonInvalidSelector:
+		vgrv1.ReasonObjectConflict, vgrv1.ReasonNoVolumes, vgrv1.ReasonInvalidSelector, vgrv1.ReasonPromotionNotConfirmed:
 		return true
 	default:
 		return false

@@ -29,6 +29,13 @@ const (
 	// Failback makes a site primary again that lost the role to an unplanned failover. What it
 	// wrote and never replicated is discarded first, where there is any.
 	Failback Kind = "failback"
+	// Promote makes a site primary whose peer has given up the role already, or, with Force, whose peer
+	// cannot be asked.
+	Promote Kind = "promote"
+	// Demote has a site give up the role. Then no site is primary.
+	Demote Kind = "demote"
+	// Resync discards what a site alone has, and has it follow the primary.
+	Resync Kind = "resync"
 )
 
 // Result is how an operation ended; empty while it is in flight.
@@ -102,6 +109,13 @@ type Operation struct {
 	Discard bool `json:"discard,omitempty"`
 	// Snapshot is true when the last update goes through a snapshot of all volumes.
 	Snapshot bool `json:"snapshot,omitempty"`
+	// Force is true when a promotion does not ask for the peer, or a demotion for the proof that the
+	// primary has synchronised.
+	Force bool `json:"force,omitempty"`
+	// SpecOnly is true when the site to be demoted is not primary: only its spec asks for that.
+	SpecOnly bool `json:"specOnly,omitempty"`
+	// Schedule is how often the storage synchronises, as far as it is known.
+	Schedule *metav1.Duration `json:"schedule,omitempty"`
 	// OneWay is true when the backend gives the role away with the demotion: it cannot be aborted after.
 	OneWay bool `json:"oneWay,omitempty"`
 	// Aborting is true once the operation is being taken back.
@@ -121,8 +135,17 @@ func (op *Operation) Title() string { return op.title("") }
 func (op *Operation) String() string { return op.title(op.ID + " ") }
 
 func (op *Operation) title(id string) string {
-	what := map[Kind]string{Planned: "planned failover", Unplanned: "unplanned failover", Failback: "failback"}[op.Kind]
-	return fmt.Sprintf("%s %sfrom %s to %s", what, id, op.From.Name, op.To.Name)
+	what := map[Kind]string{Planned: "planned failover", Unplanned: "unplanned failover", Failback: "failback", Promote: "promotion", Demote: "demotion", Resync: "resync"}[op.Kind]
+	switch op.Kind {
+	case Promote:
+		return fmt.Sprintf("%s %sof %s", what, id, op.To.Name)
+	case Demote:
+		return fmt.Sprintf("%s %sof %s", what, id, op.From.Name)
+	case Resync:
+		return fmt.Sprintf("%s %sof %s from %s", what, id, op.To.Name, op.From.Name)
+	default:
+		return fmt.Sprintf("%s %sfrom %s to %s", what, id, op.From.Name, op.To.Name)
+	}
 }
 
 // Duration is the time from the start until the target was verified to be primary, which is the

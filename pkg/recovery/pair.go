@@ -18,6 +18,7 @@ import (
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
 // Pair is what is known of one group on both sites at one moment.
@@ -121,15 +122,36 @@ func (s *Site) is(state vgrv1.ReplicationState) bool {
 	return s.desired() == state && s.current() && s.ready().Status == metav1.ConditionTrue && s.state() == want
 }
 
-// demoted says whether a site has given up the role, whatever its copy is like.
+// demoted reports whether a site has given up the role, whatever its copy is like.
 func (s *Site) demoted() bool {
-	return s.desired() == vgrv1.Secondary && s.current() && s.state() == vgrv1.StateSecondary
+	return s.desired() == vgrv1.Secondary && s.current() && s.state() == vgrv1.StateSecondary || s.guarded()
 }
 
-// synced says whether a demoted site has confirmed that it and its peer hold the same.
-func (s *Site) synced() bool {
+// guarded reports whether a site is secondary and its spec asks for primary, which the controller refuses
+// to obey: another tool, such as GitOps, has changed the spec.
+func (s *Site) guarded() bool {
+	r := s.ready()
+	return s.desired() == vgrv1.Primary && s.state() == vgrv1.StateSecondary && r != nil && r.Reason == vgrv1.ReasonPromotionNotConfirmed &&
+		!state.MayPromote(s.Group, &s.Group.Status.ReplicationStatus)
+}
+
+// askedToLead reports whether a site may become primary by what its spec asks for.
+func (s *Site) askedToLead() bool { return s.desired() == vgrv1.Primary && !s.guarded() }
+
+// replicated reports whether a primary has synchronised with its peer since it became primary. Before
+// that, what the backend says of the peer may be left over from the hand-over before.
+func (s *Site) replicated() bool {
+	return s.Group != nil && s.state() == vgrv1.StatePrimary && s.Group.Status.StateSince != nil && s.Group.Status.LastSyncTime != nil
+}
+
+// saysSynced reports whether the backend of a demoted site says that it and its peer hold the same.
+func (s *Site) saysSynced() bool {
 	return s.demoted() && meta.IsStatusConditionFalse(s.Group.Status.Conditions, vgrv1.ConditionDegraded)
 }
+
+// synced reports whether a demoted site and its peer are proven to hold the same: the backend says so, and
+// that cannot be left over from an earlier hand-over.
+func (s *Site) synced() bool { return s.saysSynced() && s.Group.Status.DemotedAfterSync }
 
 // replicates says whether a primary reports that it reaches its peer.
 func (s *Site) replicates() bool {

@@ -43,6 +43,14 @@ func TestPlans(t *testing.T) {
 		"planned, quiesced":              {Kind: recovery.Planned, Quiesce: true, Start: true, Stopped: stopped[:1]},
 		"planned, quiesced, taken back":  {Kind: recovery.Planned, Aborting: true, Quiesce: true, Start: true, Stopped: stopped[:1]},
 		"planned, nothing to quiesce":    {Kind: recovery.Planned, Quiesce: true},
+		"promotion":                      {Kind: recovery.Promote},
+		"promotion, forced":              {Kind: recovery.Promote, Force: true},
+		"demotion":                       {Kind: recovery.Demote},
+		"demotion, forced":               {Kind: recovery.Demote, Force: true},
+		"demotion, taken back":           {Kind: recovery.Demote, Aborting: true},
+		"demotion of a spec":             {Kind: recovery.Demote, SpecOnly: true},
+		"resync":                         {Kind: recovery.Resync, Discard: true},
+		"unplanned, workloads are owed":  {Kind: recovery.Unplanned, Start: true, Stopped: stopped[:1]},
 		"failback, quiesced":             {Kind: recovery.Failback, Discard: true, Quiesce: true, Start: true, Stopped: stopped},
 	}
 	var b strings.Builder
@@ -65,7 +73,7 @@ func ceph(change func(p *recovery.Pair, a *[2]recovery.Surroundings)) (recovery.
 	w.app = false
 	p := w.observe(true)
 	p.Sites[east].Group.Annotations = map[string]string{vgrv1.AnnotationPeerClusterUID: "uid-west"}
-	p.Sites[east].Group.Status.LastSyncTime = &before
+	p.Sites[east].Group.Status.LastSyncTime, p.Sites[east].Group.Status.StateSince = &before, new(metav1.NewTime(now.Add(-3*time.Hour)))
 	a := [2]recovery.Surroundings{{Controller: "v1"}, {Controller: "v1"}}
 	change(&p, &a)
 	return p, recovery.Facts{Pair: p, Backend: "ceph", Traits: w.traits, Schedule: 5 * time.Minute, Around: a}
@@ -93,7 +101,13 @@ func TestRefusals(t *testing.T) {
 			op.From, op.To = sites[east], sites[west]
 		}
 		for i := range p.Sites {
-			p.Sites[i].Journal = &op
+			if p.Sites[i].Journal = &op; p.Sites[i].Group != nil {
+				g := p.Sites[i].Group.DeepCopy()
+				if err := (recovery.Write{Operation: op}).Apply(g); err != nil {
+					t.Fatal(err)
+				}
+				p.Sites[i].Read(g)
+			}
 		}
 	}
 	split := func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
@@ -119,7 +133,54 @@ func TestRefusals(t *testing.T) {
 		"failback, nothing named":        {split, with(func(r *recovery.Request) { r.Kind = recovery.Failback })},
 		"failback, the wrong one named":  {split, with(func(r *recovery.Request) { r.Kind, r.Discard = recovery.Failback, "east" })},
 		"failback":                       {split, with(func(r *recovery.Request) { r.Kind, r.Discard = recovery.Failback, "west" })},
-		"nothing to abort":               {well, with(func(r *recovery.Request) { r.Abort = true })},
+		"not synchronised yet": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+			p.Sites[east].Group.Status.LastSyncTime = nil
+		}, with(func(r *recovery.Request) { r.Schedule = time.Hour })},
+		"an older controller": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) { p.Sites[east].Group.Status.StateSince = nil }, planned},
+		"failback, discards the survivor": {func(p *recovery.Pair, a *[2]recovery.Surroundings) {
+			split(p, a)
+			journal(p, recovery.Operation{Kind: recovery.Unplanned, From: sites[east], To: sites[west], Result: recovery.Done, Steps: []recovery.StepTimes{{ID: recovery.StepPromote, Asked: true}}})
+		}, with(func(r *recovery.Request) { r.Kind, r.Discard = recovery.Failback, "east" })},
+		"resync, discards the survivor": {func(p *recovery.Pair, a *[2]recovery.Surroundings) {
+			split(p, a)
+			journal(p, recovery.Operation{Kind: recovery.Unplanned, From: sites[east], To: sites[west], Result: recovery.Done, Steps: []recovery.StepTimes{{ID: recovery.StepPromote, Asked: true}}})
+		}, with(func(r *recovery.Request) { r.Kind = recovery.Resync })},
+		"resync of the site that was given up": {func(p *recovery.Pair, a *[2]recovery.Surroundings) {
+			split(p, a)
+			journal(p, recovery.Operation{Kind: recovery.Unplanned, From: sites[east], To: sites[west], Result: recovery.Done, Steps: []recovery.StepTimes{{ID: recovery.StepPromote, Asked: true}}})
+		}, with(func(r *recovery.Request) { r.Kind, r.To = recovery.Resync, sites[east] })},
+		"resync, both are primary and no journal": {split, with(func(r *recovery.Request) { r.Kind = recovery.Resync })},
+		"resync under no primary": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+			isTo(p.Sites[east].Group, vgrv1.Secondary, vgrv1.StateSecondary, met)
+		}, with(func(r *recovery.Request) { r.Kind = recovery.Resync })},
+		"promotion beside a primary":  {well, with(func(r *recovery.Request) { r.Kind = recovery.Promote })},
+		"promotion, the peer is lost": {lost, with(func(r *recovery.Request) { r.Kind = recovery.Promote })},
+		"promotion, forced":           {lost, with(func(r *recovery.Request) { r.Kind, r.Force = recovery.Promote, true })},
+		"promotion, the demotion came too early": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+			isTo(p.Sites[east].Group, vgrv1.Secondary, vgrv1.StateSecondary, met)
+		}, with(func(r *recovery.Request) { r.Kind = recovery.Promote })},
+		"promotion": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+			isTo(p.Sites[east].Group, vgrv1.Secondary, vgrv1.StateSecondary, met)
+			p.Sites[east].Group.Status.DemotedAfterSync = true
+		}, with(func(r *recovery.Request) { r.Kind = recovery.Promote })},
+		"demotion":                {well, with(func(r *recovery.Request) { r.Kind = recovery.Demote })},
+		"demotion of a secondary": {well, with(func(r *recovery.Request) { r.Kind, r.To = recovery.Demote, sites[east] })},
+		"demotion, the peer does not answer": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+			p.Sites[west] = recovery.Site{SiteRef: sites[west], Trouble: "no route"}
+		}, with(func(r *recovery.Request) { r.Kind = recovery.Demote })},
+		"another tool asks for primary": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) { guarded(p.Sites[west].Group) }, planned},
+		"demotion of what another tool asks for": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) { guarded(p.Sites[west].Group) },
+			with(func(r *recovery.Request) { r.Kind, r.To = recovery.Demote, sites[east] })},
+		"the target is lost after the demotion": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+			isTo(p.Sites[east].Group, vgrv1.Secondary, vgrv1.StateSecondary, met)
+			journal(p, recovery.Operation{Kind: recovery.Planned, Steps: []recovery.StepTimes{{ID: recovery.StepDemote, Asked: true}}, AutoResync: []string{"uid-west"}, Stopped: stopped[:1], Start: true})
+			p.Sites[west] = recovery.Site{SiteRef: sites[west], Trouble: "no route"}
+		}, with(func(r *recovery.Request) { r.Kind, r.To, r.Accept.Unknown = recovery.Unplanned, sites[east], true })},
+		"failback after a long time": {func(p *recovery.Pair, a *[2]recovery.Surroundings) {
+			split(p, a)
+			p.Sites[west].Group.Status.LastSyncTime = new(metav1.NewTime(now.Add(-3 * time.Hour)))
+		}, with(func(r *recovery.Request) { r.Kind, r.Discard = recovery.Failback, "west" })},
+		"nothing to abort": {well, with(func(r *recovery.Request) { r.Abort = true })},
 		"abort after the promotion began": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
 			journal(p, recovery.Operation{Kind: recovery.Planned, Steps: []recovery.StepTimes{{ID: recovery.StepPromote, Asked: true}}})
 		}, with(func(r *recovery.Request) { r.Abort = true })},
@@ -221,6 +282,11 @@ func TestRefusals(t *testing.T) {
 	golden.Compare(t, "refusals.golden", b.String())
 }
 
+// guarded makes a secondary one whose spec asks for primary without a confirmation.
+func guarded(g *vgrv1.VolumeGroupReplication) {
+	isTo(g, vgrv1.Primary, vgrv1.StateSecondary, metav1.Condition{Status: metav1.ConditionFalse, Reason: vgrv1.ReasonPromotionNotConfirmed, Message: "not confirmed"})
+}
+
 func addMember(g *vgrv1.VolumeGroupReplication, name string) {
 	g.Status.PersistentVolumeClaimsRefList = append(g.Status.PersistentVolumeClaimsRefList, corev1.LocalObjectReference{Name: name})
 	g.Status.Volumes = append(g.Status.Volumes, vgrv1.VolumeStatus{Name: name, VolumeHandle: name})
@@ -295,6 +361,7 @@ func TestStops(t *testing.T) {
 // for one that somebody has changed back.
 func TestOldPicture(t *testing.T) {
 	w := newWorld(backend.Traits{Fences: true, ConfirmsSync: true}, recovery.Planned, 0)
+	w.settle()
 	w.begin(0, w.request("A"))
 	var before *vgrv1.VolumeGroupReplication
 	for range 60 {
@@ -325,6 +392,7 @@ func TestOldPicture(t *testing.T) {
 // TestStarted: the time begins with the first write, not with the plan that somebody had to read.
 func TestStarted(t *testing.T) {
 	w := newWorld(backend.Traits{Fences: true, ConfirmsSync: true}, recovery.Planned, 0)
+	w.settle()
 	w.begin(0, w.request("A"))
 	op := w.tools[0].op
 	for range 3 {

@@ -21,6 +21,7 @@ const (
 	StepFollow    StepID = "follow"    // it is an ordinary secondary again
 	StepHalt      StepID = "halt"      // what runs on the old primary is stopped
 	StepQuiesce   StepID = "quiesce"   // what uses the PVCs on the source is stopped
+	StepVerify    StepID = "verify"    // the source has synchronised since it became primary
 	StepDemote    StepID = "demote"    // the source gives up its role
 	StepSnapshot  StepID = "snapshot"  // all volumes of the source at one moment, once nobody writes
 	StepUpdate    StepID = "update"    // the target fetches what is missing, once nobody writes
@@ -46,6 +47,7 @@ type Step struct {
 func Steps(op Operation, t backend.Traits) []Step {
 	steps := []Step{{StepRecord, SiteRef{}, "write the operation's journal on the group", "it is there"}}
 	switch {
+	case op.Aborting && (op.Kind == Promote || op.SpecOnly): // the source was not primary
 	case op.Aborting:
 		steps = append(steps, Step{StepRestore, op.From, "spec.replicationState: primary", "the backend reports primary"})
 		if len(op.toStart()) > 0 {
@@ -55,6 +57,21 @@ func Steps(op Operation, t backend.Traits) []Step {
 		steps = append(steps,
 			Step{StepDemote, op.From, "spec.replicationState: secondary, if the site answers; not waited for", "it is asked for"},
 			Step{StepPromote, op.To, "spec.replicationState: primary", "the backend reports primary"})
+		if op.Start {
+			steps = append(steps, Step{StepStart, op.To, op.starts(), "their specs say so"})
+		}
+	case op.Kind == Promote:
+		if t.ConfirmsSync && !op.Force {
+			steps = append(steps, proveSync(op))
+		}
+		steps = append(steps, Step{StepPromote, op.To, "spec.replicationState: primary", "the backend reports primary"})
+	case op.Kind == Demote:
+		if t.ConfirmsSync && !op.Force && !op.SpecOnly {
+			steps = append(steps, verifySync(op))
+		}
+		steps = append(steps, Step{StepDemote, op.From, "spec.replicationState: secondary", "the backend reports secondary"})
+	case op.Kind == Resync:
+		steps = append(steps, bringBack(op, t)...)
 	default:
 		if op.Discard {
 			if op.Quiesce {
@@ -62,12 +79,25 @@ func Steps(op Operation, t backend.Traits) []Step {
 			}
 			steps = append(steps, bringBack(op, t)...)
 		}
+		if t.ConfirmsSync {
+			steps = append(steps, verifySync(op))
+		}
 		if op.Quiesce {
 			steps = append(steps, Step{StepQuiesce, op.From, op.stops(op.From), "nothing uses the PVCs there"})
 		}
 		steps = append(steps, handover(op, t)...)
 	}
 	return append(steps, Step{StepFinish, SiteRef{}, "write the result to the journal", "it is there"})
+}
+
+func verifySync(op Operation) Step {
+	has := op.From.Name + " has synchronised since it became primary"
+	return Step{StepVerify, op.From, "wait until " + has, "the backend reports the time"}
+}
+
+func proveSync(op Operation) Step {
+	same := fmt.Sprintf("the backend reports that %s and %s hold the same", op.From.Name, op.To.Name)
+	return Step{StepSync, op.From, "wait until " + same, same}
 }
 
 // bringBack makes a copy that went astray follow again.
@@ -106,9 +136,7 @@ func handover(op Operation, t backend.Traits) []Step {
 		}
 		return slices.Concat(steps, promote, []Step{reverse})
 	case t.ConfirmsSync:
-		same := fmt.Sprintf("the backend reports that %s and %s hold the same", op.From.Name, op.To.Name)
-		sync := Step{StepSync, op.From, "wait until " + same, same}
-		return append([]Step{demote, sync}, promote...)
+		return append([]Step{demote, proveSync(op)}, promote...)
 	default: // HandsOver
 		demote.Does += "; the storage hands the role over, after a last update"
 		reverse := Step{StepReverse, op.To, "wait until " + op.From.Name + " is replicated to", "the backend reports that it replicates"}

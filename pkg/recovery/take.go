@@ -35,6 +35,8 @@ func (n *next) take(s Step) *Decision {
 		return n.discard(s)
 	case StepFollow:
 		return n.become(s, n.to, vgrv1.Secondary, "", n.to.is(vgrv1.Secondary))
+	case StepVerify:
+		return n.verify(s)
 	case StepDemote:
 		return n.demote(s)
 	case StepSnapshot:
@@ -48,7 +50,7 @@ func (n *next) take(s Step) *Decision {
 	case StepReverse:
 		return n.reverse(s)
 	case StepRestore:
-		return n.become(s, n.from, vgrv1.Primary, "", n.from.is(vgrv1.Primary))
+		return n.become(s, n.from, vgrv1.Primary, vgrv1.PeerDemoted, n.from.is(vgrv1.Primary))
 	case StepFinish:
 		return n.end(s)
 	default:
@@ -59,26 +61,44 @@ func (n *next) take(s Step) *Decision {
 // available looks whether the sites that a step needs are there. The source is needed until the
 // target has been asked to take over, and for whatever a journal says is still to be done there.
 func (n *next) available(s Step) *Decision {
-	needed := []*Site{n.to}
-	if n.op.Aborting {
-		needed = []*Site{n.from, n.to}
-	} else if n.op.Kind != Unplanned && (!n.op.asked(StepPromote) || !slices.Contains([]StepID{StepRecord, StepPromote, StepStart}, s.ID)) {
-		needed = append(needed, n.from)
-	}
-	if s.ID == StepFinish {
-		needed = nil
-	}
-	for _, site := range needed {
+	for _, site := range n.needed(s) {
 		switch {
 		case !site.Answered:
 			return &Decision{Operation: n.op, Step: s, Wait: site.Name + " does not answer: " + site.Trouble, Missing: true}
 		case site.Group == nil:
-			return n.fail(s, "", "the group does not exist on %s any more", site.Name)
+			return n.fail(s, n.rescue(site), "the group does not exist on %s any more", site.Name)
 		case !site.Group.DeletionTimestamp.IsZero():
-			return n.fail(s, "", "the group is being deleted on %s", site.Name)
+			return n.fail(s, n.rescue(site), "the group is being deleted on %s", site.Name)
 		}
 	}
 	return nil
+}
+
+// needed are the sites that a step cannot do without.
+func (n *next) needed(s Step) []*Site {
+	switch {
+	case s.ID == StepFinish:
+		return nil
+	case n.op.Aborting:
+		return []*Site{n.from, n.to}
+	case n.op.Kind == Demote:
+		return []*Site{n.from}
+	case n.op.Kind == Unplanned, n.op.Kind == Promote && n.op.Force:
+		return []*Site{n.to}
+	case n.op.asked(StepPromote) && slices.Contains([]StepID{StepRecord, StepPromote, StepStart}, s.ID):
+		return []*Site{n.to}
+	default:
+		return []*Site{n.to, n.from}
+	}
+}
+
+// rescue is the command that makes the source primary again when the target is gone; empty where that is
+// not the way out.
+func (n *next) rescue(gone *Site) string {
+	if gone != n.to || n.op.asked(StepPromote) || !n.op.asked(StepDemote) || !n.from.Answered || n.from.Group == nil {
+		return ""
+	}
+	return rescueCommand(n.from, n.from.Group.Namespace, n.from.Group.Name)
 }
 
 // at is the site of a step that may happen on either.
@@ -107,7 +127,7 @@ func (n *next) record(s Step) *Decision {
 		j := site.Journal
 		mine := j != nil && j.ID == n.op.ID && j.Holder == n.op.Holder && j.Aborting == n.op.Aborting
 		// A backend that resyncs by itself could discard the wrong side in between.
-		hold := n.op.Kind != Unplanned && !n.op.Aborting && ptr.Deref(site.Group.Spec.AutoResync, false)
+		hold := n.op.Kind != Unplanned && !n.op.Force && !n.op.SpecOnly && !n.op.Aborting && ptr.Deref(site.Group.Spec.AutoResync, false)
 		if mine && !hold {
 			continue
 		}
@@ -135,12 +155,12 @@ func (n *next) become(s Step, site *Site, state vgrv1.ReplicationState, peer vgr
 		n.op.start(s.ID, site.Cluster, false, site.Now)
 		n.op.finish(s.ID, site.Now)
 		return nil
-	case site.desired() == state:
+	case site.desired() == state && !site.guarded():
 		n.op.start(s.ID, site.Cluster, false, site.Now)
 		return n.wait(s, site)
 	case n.stale(site, s.ID):
 		return n.catchUp(s, site)
-	case n.op.asked(s.ID):
+	case n.op.asked(s.ID) && !site.guarded():
 		return n.fail(s, "find out who it was; then "+n.op.GoOn(site.Group.Namespace, site.Group.Name), "%s was asked to be %s, and somebody else asked for %s", site.Name, state, site.desired())
 	}
 	n.op.start(s.ID, site.Cluster, true, site.Now)
@@ -159,10 +179,34 @@ func (n *next) catchUp(s Step, site *Site) *Decision {
 	return &Decision{Operation: n.op, Step: s, Wait: site.Name + " does not show yet what was written last"}
 }
 
+// verify waits until the source has synchronised with the target since it became primary. Until then the
+// backend's word that both are in sync may be left over from the hand-over before, and is no proof.
+// Nothing but the journal was written yet.
+func (n *next) verify(s Step) *Decision {
+	if n.op.asked(StepDemote) || !n.from.askedToLead() {
+		return nil
+	}
+	n.op.start(s.ID, n.from.Cluster, false, n.from.Now)
+	if n.from.replicated() {
+		n.op.finish(s.ID, n.from.Now)
+		return nil
+	}
+	return &Decision{Operation: n.op, Step: s, Wait: n.from.unreplicated(n.op.Schedule, n.traits)}
+}
+
 func (n *next) demote(s Step) *Decision {
-	if n.op.Kind != Unplanned {
-		if !n.op.asked(s.ID) && n.to.desired() != vgrv1.Secondary {
-			return n.fail(s, "find out who it was", "somebody asked %s to be %s; nothing was demoted", n.to.Name, n.to.desired())
+	switch {
+	case n.op.Kind == Demote:
+		if d := n.verified(s); d != nil {
+			return d
+		}
+		return n.become(s, n.from, vgrv1.Secondary, "", n.from.demoted() && !n.from.guarded())
+	case n.op.Kind != Unplanned:
+		if !n.op.asked(s.ID) && n.to.desired() != vgrv1.Secondary && !n.to.guarded() {
+			return n.fail(s, "find out who it was", "%s was asked to be %s by another tool; nothing was demoted", n.to.Name, n.to.desired())
+		}
+		if d := n.verified(s); d != nil {
+			return d
 		}
 		return n.become(s, n.from, vgrv1.Secondary, "", n.from.demoted())
 	}
@@ -180,24 +224,39 @@ func (n *next) demote(s Step) *Decision {
 	return n.send(s, w)
 }
 
-// sync waits for the proof that the demotion has crossed. The site that this operation has demoted
-// looks again and again until both sides agree, so its word is enough. Otherwise each may speak of
-// an earlier time, and both must have said it.
+// verified looks at the same once more in the observation that the demotion is bound to.
+func (n *next) verified(s Step) *Decision {
+	if !n.traits.ConfirmsSync || n.op.Force || n.op.SpecOnly || n.op.asked(s.ID) || !n.from.askedToLead() || n.from.replicated() {
+		return nil
+	}
+	n.op.forget(StepVerify, n.from.Now)
+	return &Decision{Operation: n.op, Step: s, Wait: n.from.unreplicated(n.op.Schedule, n.traits)}
+}
+
+// sync waits for the proof that the target has all that was written before the demotion.
 func (n *next) sync(s Step) *Decision {
 	n.op.start(s.ID, n.from.Cluster, false, n.from.Now)
 	if d := n.stillDemoted(s); d != nil {
 		return d
 	}
-	ours := n.op.asked(StepDemote)
-	if n.from.synced() && (ours || n.to.synced()) {
-		n.op.finish(s.ID, n.from.Now)
+	if d := n.inSync(s); d != nil {
+		return d
+	}
+	n.op.finish(s.ID, n.from.Now)
+	return nil
+}
+
+// inSync waits while a demoted source is not proven to hold the same as the target.
+func (n *next) inSync(s Step) *Decision {
+	switch {
+	case n.from.synced():
 		return nil
+	case n.from.saysSynced():
+		return n.fail(s, rescueCommand(n.from, n.from.Group.Namespace, n.from.Group.Name),
+			"%s was not seen to synchronise before it was demoted, so its report of being in sync may be left over from an earlier hand-over and proves nothing", n.from.Name)
+	default:
+		return &Decision{Operation: n.op, Step: s, Wait: n.from.Name + " has not confirmed that the sites are in sync"}
 	}
-	waiting := n.from
-	if n.from.synced() {
-		waiting = n.to
-	}
-	return &Decision{Operation: n.op, Step: s, Wait: waiting.Name + " does not confirm yet that both sites hold the same"}
 }
 
 // snapshot asks for one moment of all volumes, when nothing writes any more.
@@ -276,7 +335,7 @@ func (n *next) quiet(s Step) *Decision {
 
 // promote looks at everything once more in the observation that the write is bound to.
 func (n *next) promote(s Step) *Decision {
-	begun := n.op.asked(s.ID) || n.to.desired() == vgrv1.Primary
+	begun := !n.to.guarded() && (n.op.asked(s.ID) || n.to.desired() == vgrv1.Primary)
 	if !begun {
 		if d := n.mayPromote(s); d != nil {
 			return d
@@ -284,10 +343,10 @@ func (n *next) promote(s Step) *Decision {
 	}
 	peer := vgrv1.PeerDemoted
 	switch {
-	case n.op.Kind == Unplanned:
+	case n.op.Kind == Unplanned, n.op.Force:
 		peer = vgrv1.PeerLost
-	case n.traits.PromoteFirst:
-		peer = ""
+	case n.traits.PromoteFirst && n.op.Kind != Promote:
+		peer = vgrv1.PeerQuiesced
 	}
 	d := n.become(s, n.to, vgrv1.Primary, peer, n.to.is(vgrv1.Primary))
 	if d != nil && d.Write != nil {
@@ -336,13 +395,18 @@ func (n *next) mayPromote(s Step) *Decision {
 		return d
 	}
 	switch {
-	case n.op.Kind == Unplanned:
+	case n.op.Kind == Unplanned, n.op.Force:
 		return nil
-	case n.traits.PromoteFirst:
+	case n.traits.PromoteFirst && n.op.Kind != Promote:
 		return n.quiet(s)
-	default:
-		return n.stillDemoted(s)
 	}
+	if d := n.stillDemoted(s); d != nil {
+		return d
+	}
+	if n.traits.ConfirmsSync {
+		return n.inSync(s)
+	}
+	return nil
 }
 
 // stillDemoted stops when the source has become something else since it was demoted.
@@ -350,18 +414,20 @@ func (n *next) stillDemoted(s Step) *Decision {
 	switch {
 	case n.stale(n.from, StepDemote):
 		return n.catchUp(s, n.from)
-	case n.from.desired() != vgrv1.Secondary:
-		return n.fail(s, "find out who it was; the same command begins anew afterwards", "%s was demoted, and somebody asked for %s again", n.from.Name, n.from.desired())
-	case !n.from.demoted():
-		return n.wait(s, n.from)
-	default:
+	case n.from.demoted():
 		return nil
+	case n.from.desired() == vgrv1.Primary && n.from.ready() == nil: // the controller says next whether it obeys
+		return n.wait(s, n.from)
+	case n.from.desired() != vgrv1.Secondary:
+		return n.fail(s, "find out who it was; the same command begins anew afterwards", "%s was demoted, and another tool asked for %s again", n.from.Name, n.from.desired())
+	default:
+		return n.wait(s, n.from)
 	}
 }
 
 func (n *next) sameMembers(s Step) *Decision {
 	for _, site := range n.reached() {
-		if site == n.from && n.op.Kind == Unplanned {
+		if site == n.from && (n.op.Kind == Unplanned || n.op.Force) {
 			continue // what a source says that is given up stops nothing
 		}
 		now := site.members()
@@ -456,16 +522,16 @@ func (n *next) end(s Step) *Decision {
 			continue
 		}
 		w := n.write(site)
-		if slices.Contains(n.op.AutoResync, site.Cluster) {
+		if slices.Contains(n.op.AutoResync, site.Cluster) && !n.op.keepsHolding() {
 			w.AutoResync = new(true)
 		}
 		return n.send(s, w)
 	}
-	if len(n.op.AutoResync) == 0 {
+	if len(n.op.AutoResync) == 0 || n.op.keepsHolding() {
 		return nil
 	}
 	for _, site := range n.reached() { // the last write has changed what the backend is asked for
-		if !site.current() {
+		if !site.current() && !site.guarded() {
 			return n.wait(s, site)
 		}
 	}

@@ -272,10 +272,16 @@ func (c *checker) usersOn(s *Site) {
 		c.add("users", CheckProblem, "stop it there", "something else manages %s on %s and would start it again", strings.Join(managed, ", "), s.Name)
 	case len(remain) > 0:
 		remedy := "stop them on " + s.Name + " first"
-		if !c.op.Quiesce && c.op.Kind != Unplanned {
+		if c.op.Kind == Demote {
+			remedy += "; --force leaves it to the storage to refuse"
+		} else if !c.op.Quiesce && c.op.Kind != Unplanned {
 			remedy += "; --quiesce does that for Deployments and StatefulSets"
 		}
-		c.add("users", c.unlessLost(s), remedy, "in use on %s by %s", s.Name, join(remain))
+		severity := c.unlessLost(s)
+		if c.op.Force {
+			severity = CheckWarning
+		}
+		c.add("users", severity, remedy, "in use on %s by %s", s.Name, join(remain))
 	case u.Unknown != "":
 		severity := CheckWarning
 		if c.op.Quiesce || c.facts.Traits.PromoteFirst {

@@ -16,10 +16,12 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
 const (
@@ -30,11 +32,23 @@ const (
 
 var (
 	sites = [2]recovery.SiteRef{{Name: "east", Cluster: "uid-east"}, {Name: "west", Cluster: "uid-west"}}
-	// The clock stands still: what matters is what came after what. Before is a synchronisation
-	// that nobody asked for, after one that came after it was asked for.
+	// The clock stands still: what matters is what came after what. Before is the time of a
+	// synchronisation of an earlier role, synced of one that came since the present role began, after of
+	// one that came after a resync was asked for.
 	now    = time.Date(2026, 11, 23, 3, 0, 0, 0, time.UTC)
 	before = metav1.NewTime(now.Add(-time.Minute))
+	synced = metav1.NewTime(now.Add(time.Second))
 	after  = metav1.NewTime(now.Add(time.Minute))
+)
+
+// shown is what the daemon of a site says of its copy. It is as old as the daemon's last look.
+type shown byte
+
+const (
+	showsPrimary shown = iota
+	showsFollowing
+	showsDemoted
+	showsError
 )
 
 // world is everything that matters: the objects on both sites, what controllers and storage do
@@ -50,8 +64,18 @@ type world struct {
 	// The storage. Data is a set of writes, by bit.
 	primary [2]bool
 	data    [2]uint8
-	// crossed: the peer has all of the last demotion. split: both were primary since they agreed.
+	// last is the site that was demoted last. crossed: the peer has all of that demotion. split: the
+	// copies went different ways.
+	last           int
 	crossed, split bool
+	// demotion: the newest snapshot of the copy is a demotion, its own or one that it received. Such a
+	// copy is promoted without force, whatever the peer is.
+	demotion [2]bool
+	// replicated: the site, as primary, has synchronised since it was promoted. reported is when the
+	// backend says so, which takes a look of the peer's daemon; nil before the first.
+	replicated [2]bool
+	reported   [2]*metav1.Time
+	shown      [2]shown
 	// failedOver: a handover or a forced promotion is not reprotected yet, so nothing is replicated.
 	// handed: the site has handed over, and holds nothing of its own.
 	failedOver bool
@@ -68,8 +92,9 @@ type world struct {
 	app bool
 
 	tools [2]tool
-	// faults is how many things may still go wrong.
-	faults int
+	// faults is how many things may still go wrong. edits is how often another tool, such as GitOps, may
+	// still ask a site for primary.
+	faults, edits int
 	// snapshots: the storage can take a snapshot of all volumes, and an update goes up to it. The handle
 	// of a snapshot says what is in it.
 	snapshots bool
@@ -120,8 +145,9 @@ func (js journals) of(g *vgrv1.VolumeGroupReplication) journal {
 
 func groupKey(g *vgrv1.VolumeGroupReplication) string {
 	b := []byte(g.Spec.ReplicationState)
-	b = fmt.Append(b, *g.Spec.AutoResync, g.Status.ObservedGeneration == g.Generation, g.Status.LastSyncTime != nil && g.Status.LastSyncTime.Equal(&after))
-	b = append(b, g.Status.State...)
+	st := &g.Status
+	b = fmt.Append(b, *g.Spec.AutoResync, st.ObservedGeneration == g.Generation, st.ConfirmedGeneration == g.Generation, st.DemotedAfterSync)
+	b = append(appendTime(appendTime(b, st.LastSyncTime), st.SyncTimeBefore), st.State...)
 	for _, c := range g.Status.Conditions {
 		b = append(append(append(b, c.Type...), c.Status...), c.Reason...)
 		b = strconv.AppendBool(b, c.ObservedGeneration == g.Generation)
@@ -131,10 +157,14 @@ func groupKey(g *vgrv1.VolumeGroupReplication) string {
 	return string(append(append(b, g.Annotations[vgrv1.AnnotationSyncRequest]...), fate(g)...))
 }
 
-func fate(g *vgrv1.VolumeGroupReplication) vgrv1.PeerFate {
-	text, _, _ := strings.Cut(g.Annotations[vgrv1.AnnotationPeer], "/")
-	return vgrv1.PeerFate(text)
+func appendTime(b []byte, t *metav1.Time) []byte {
+	if t == nil {
+		return append(b, '-')
+	}
+	return strconv.AppendInt(b, t.Unix()-now.Unix(), 10)
 }
+
+func fate(g *vgrv1.VolumeGroupReplication) vgrv1.PeerFate { return state.Peer(g) }
 
 type event struct {
 	name  string
@@ -143,10 +173,14 @@ type event struct {
 
 func newWorld(t backend.Traits, kind recovery.Kind, faults int) world {
 	w := world{faults: faults, cutOff: -1, traits: t, kind: kind, read: &journals{}, up: [2]bool{true, true}, link: true, primary: [2]bool{east: true}, app: !t.PromoteFirst, accepted: kind == recovery.Unplanned}
-	for i, state := range []vgrv1.ReplicationState{vgrv1.Primary, vgrv1.Secondary} {
+	if t.ConfirmsSync { // the group has just come from west: all that is shown and reported is from before
+		w.last, w.crossed, w.demotion, w.shown = west, true, [2]bool{west: true}, [2]shown{showsDemoted, showsDemoted}
+		w.reported = [2]*metav1.Time{east: &before}
+	}
+	for i, asked := range []vgrv1.ReplicationState{vgrv1.Primary, vgrv1.Secondary} {
 		w.groups[i] = &vgrv1.VolumeGroupReplication{
-			ObjectMeta: metav1.ObjectMeta{Namespace: "production", Name: "db", Generation: 1},
-			Spec:       vgrv1.VolumeGroupReplicationSpec{ReplicationState: state, AutoResync: new(i == west)},
+			ObjectMeta: metav1.ObjectMeta{Namespace: "production", Name: "db", Generation: 1, UID: types.UID(sites[i].Name)},
+			Spec:       vgrv1.VolumeGroupReplicationSpec{ReplicationState: asked, AutoResync: new(i == west)},
 			Status: vgrv1.VolumeGroupReplicationStatus{
 				PersistentVolumeClaimsRefList: []corev1.LocalObjectReference{{Name: "data"}},
 				Volumes:                       []vgrv1.VolumeStatus{{Name: "data", VolumeHandle: "handle"}},
@@ -163,6 +197,7 @@ func newSplitWorld(t backend.Traits) world {
 	w := newWorld(t, recovery.Failback, 1)
 	w.primary, w.split, w.app = [2]bool{true, true}, true, false
 	w.data, w.acked = [2]uint8{1, 2}, 2 // the write of east is the one to discard
+	w.shown, w.demotion = [2]shown{showsPrimary, showsPrimary}, [2]bool{}
 	g := w.groups[west].DeepCopy()
 	g.Spec.ReplicationState = vgrv1.Primary
 	g.Annotations = map[string]string{vgrv1.AnnotationPeer: string(vgrv1.PeerLost) + "/x"}
@@ -244,7 +279,7 @@ func (w *world) usage(i int) *recovery.Usage {
 // key tells worlds apart: objects, storage, tools. Of numbers that only grow it takes the order.
 func (w *world) key() []byte {
 	b := w.truth(nil)
-	b = append(b, byte(w.faults))
+	b = append(b, byte(w.faults), byte(w.edits))
 	for _, yes := range []bool{w.up[0], w.up[1], w.link} {
 		b = strconv.AppendBool(b, yes)
 	}
@@ -282,10 +317,11 @@ func (w *world) truth(b []byte) []byte {
 		b = w.journalKey(b, j.op)
 		b = strconv.AppendBool(strconv.AppendBool(append(b, w.data[i]), w.primary[i]), w.promoting[i])
 	}
-	for _, yes := range []bool{w.crossed, w.split, w.app, w.accepted, w.failedOver, w.handed[east], w.handed[west]} {
+	for _, yes := range []bool{w.crossed, w.split, w.app, w.accepted, w.failedOver, w.handed[east], w.handed[west], w.demotion[east], w.demotion[west], w.replicated[east], w.replicated[west]} {
 		b = strconv.AppendBool(b, yes)
 	}
-	return append(b, w.acked, byte(w.replicas[east]), byte(w.replicas[west]))
+	b = appendTime(appendTime(b, w.reported[east]), w.reported[west])
+	return append(b, w.acked, byte(w.last), byte(w.shown[east]), byte(w.shown[west]), byte(w.replicas[east]), byte(w.replicas[west]))
 }
 
 // journalKey is a journal without what only grows: of the revision, whether it is the newest.
@@ -317,10 +353,8 @@ func (w *world) invariant() string {
 		return ""
 	}
 	switch {
-	case w.traits.Fences && w.primary[east] && w.primary[west]:
-		return "both sites are writable"
-	case w.groups[east].Spec.ReplicationState == vgrv1.Primary && w.groups[west].Spec.ReplicationState == vgrv1.Primary && w.traits.Fences:
-		return "both sites are asked to be primary"
+	case w.traits.Fences && w.active(east) && w.active(west):
+		return "both sites are primary"
 	}
 	for i := range sites {
 		moved := w.primary[i] && (w.traits.Fences || i == west || !w.primary[west])
@@ -330,6 +364,9 @@ func (w *world) invariant() string {
 	}
 	return ""
 }
+
+// active says whether a site is primary, or the backend is making it so.
+func (w *world) active(i int) bool { return w.primary[i] || w.promoting[i] }
 
 // events are all that can happen next.
 func (w *world) events() []event {
@@ -346,6 +383,12 @@ func (w *world) events() []event {
 		if w.up[i] {
 			add("the controller of "+s.Name+" acts", func(n *world) { n.reconcile(i) })
 			add("the controller of "+s.Name+" looks", func(n *world) { n.report(i) })
+		}
+		if w.traits.ConfirmsSync && w.shows(i) != w.shown[i] || w.unreported(i) {
+			add("the daemon of "+s.Name+" looks", func(n *world) { n.look(i) })
+		}
+		if w.edits > 0 && w.up[i] && w.groups[i].Spec.ReplicationState != vgrv1.Primary {
+			add("another tool asks "+s.Name+" to be primary", func(n *world) { n.edit(i); n.edits-- })
 		}
 		if w.mayWrite(i) {
 			add("an application writes on "+s.Name, func(n *world) { n.appWrite(i) })
@@ -545,15 +588,54 @@ func (w *world) synchronise() {
 	for i := range sites {
 		peer := 1 - i
 		if w.primary[i] && !w.primary[peer] {
-			w.data[peer] = w.data[i]
+			w.data[peer], w.demotion[peer] = w.data[i], false
+			w.replicated[i] = true
 			return
 		}
 	}
 	if !w.primary[east] && !w.primary[west] {
-		all := w.data[east] | w.data[west] // one of them is the later one, and holds all
-		w.data = [2]uint8{all, all}
+		peer := 1 - w.last
+		w.data[peer], w.demotion[peer] = w.data[w.last], true
 		w.crossed = true
 	}
+}
+
+// shows is what the daemon of a site would say of its copy if it looked now.
+func (w *world) shows(i int) shown {
+	peer := 1 - i
+	switch {
+	case w.primary[i]:
+		return showsPrimary
+	case w.split:
+		return showsError
+	case w.primary[peer], i != w.last && !w.crossed: // also while a demotion is on its way
+		return showsFollowing
+	default:
+		return showsDemoted
+	}
+}
+
+// look has the daemon of a site look at its copy. That a primary has synchronised is told by the daemon
+// of its peer.
+func (w *world) look(i int) {
+	if w.unreported(i) {
+		w.reported[1-i] = &synced
+	}
+	w.shown[i] = w.shows(i)
+}
+
+// unreported says whether the daemon of a site would tell of a synchronisation that was not told yet.
+func (w *world) unreported(i int) bool {
+	told := w.reported[1-i]
+	return w.traits.ConfirmsSync && w.replicated[1-i] && w.shows(i) == showsFollowing && (told == nil || !told.After(now))
+}
+
+// edit asks a site for primary, as kubectl patch or GitOps do.
+func (w *world) edit(i int) {
+	g := w.groups[i].DeepCopy()
+	g.Spec.ReplicationState = vgrv1.Primary
+	g.Generation++
+	w.change(i, g)
 }
 
 // reconcile does what the spec asks for, as far as the storage allows.
@@ -568,24 +650,30 @@ func (w *world) reconcile(i int) {
 	case w.traits.HandsOver && g.Spec.ReplicationState == vgrv1.Primary && fate(g) != vgrv1.PeerLost:
 		// the peer has to hand over
 	case g.Spec.ReplicationState == vgrv1.Primary && !w.primary[i]:
+		if !state.MayPromote(g, &g.Status.ReplicationStatus) {
+			break
+		}
 		w.promoting[i] = true
 		return
 	case g.Spec.ReplicationState == vgrv1.Secondary && w.primary[i]:
 		w.storageDemote(i)
 	case g.Spec.ReplicationState == vgrv1.Resync && w.link && !w.primary[i] && w.primary[1-i]:
 		w.split = false
-		w.data[i] = w.data[1-i]
-		peer := w.groups[1-i].DeepCopy()
-		peer.Status.LastSyncTime = &after
-		w.change(1-i, peer)
+		w.data[i], w.demotion[i] = w.data[1-i], false
+		w.replicated[1-i], w.reported[1-i], w.shown[i] = true, &after, showsFollowing // made anew, and looked at
+		w.report(1 - i)
 	}
 	w.report(i)
 }
 
 func (w *world) storagePromote(i int) {
 	peer := 1 - i
-	if w.traits.ConfirmsSync && (!w.link || w.primary[peer] || !w.crossed) {
-		w.split = true // forced
+	if w.traits.ConfirmsSync {
+		w.split = w.split || w.primary[peer] || !w.demotion[i] || i != w.last && !w.crossed
+		w.demotion[i], w.replicated[i] = false, false
+		if w.reported[i] != nil {
+			w.reported[i] = &before
+		}
 	}
 	if w.traits.HandsOver {
 		w.split = w.split || w.primary[peer]
@@ -640,7 +728,7 @@ func (w *world) storageDemote(i int) {
 			w.failedOver, w.handed[i] = true, true
 		}
 	case w.traits.ConfirmsSync:
-		w.primary[i], w.crossed = false, false
+		w.primary[i], w.crossed, w.last, w.demotion[i] = false, false, i, true
 	case w.traits.PromoteFirst:
 		if w.primary[1-i] && w.link && fate(w.groups[i]) == vgrv1.PeerPrimary { // follows the new source
 			w.primary[i], w.data[i], w.split = false, w.data[1-i], false
@@ -655,11 +743,16 @@ func (w *world) report(i int) {
 		return // nothing is said meanwhile
 	}
 	s := &g.Status
-	s.ObservedGeneration = g.Generation
-	s.State = vgrv1.StateSecondary
-	if w.primary[i] {
-		s.State = vgrv1.StatePrimary
+	was := s.State
+	held := g.Spec.ReplicationState == vgrv1.Primary && !w.primary[i] && !state.MayPromote(g, &s.ReplicationStatus)
+	if !held {
+		s.ObservedGeneration = g.Generation
 	}
+	observed, reported := vgrv1.StateSecondary, (*metav1.Time)(nil)
+	if w.primary[i] {
+		observed, reported = vgrv1.StatePrimary, w.reported[i]
+	}
+	state.Remember(&s.ReplicationStatus, observed, reported, metav1.NewTime(now))
 	want := map[vgrv1.ReplicationState]vgrv1.State{vgrv1.Primary: vgrv1.StatePrimary, vgrv1.Secondary: vgrv1.StateSecondary}[g.Spec.ReplicationState]
 	set := func(kind string, status bool, reason string) {
 		c := metav1.Condition{Type: kind, Status: metav1.ConditionFalse, Reason: reason, ObservedGeneration: g.Generation, LastTransitionTime: before}
@@ -669,10 +762,13 @@ func (w *world) report(i int) {
 		meta.SetStatusCondition(&s.Conditions, c)
 	}
 	switch {
+	case held:
+		set(vgrv1.ConditionReady, false, vgrv1.ReasonPromotionNotConfirmed)
 	case g.Spec.ReplicationState == vgrv1.Resync:
 		set(vgrv1.ConditionReady, false, vgrv1.ReasonResyncing)
 	case want == s.State:
 		set(vgrv1.ConditionReady, true, "AsAsked")
+		s.ConfirmedGeneration = g.Generation
 	default:
 		set(vgrv1.ConditionReady, false, vgrv1.ReasonProgressing)
 	}
@@ -680,16 +776,16 @@ func (w *world) report(i int) {
 	if w.traits.HandsOver && w.primary[i] {
 		set(vgrv1.ConditionReplicating, !w.failedOver, "Link")
 	}
-	switch both := !w.primary[east] && !w.primary[west]; {
+	switch {
 	case w.primary[i]:
 		set(vgrv1.ConditionDegraded, false, "Healthy")
-	case w.split, w.failedOver && !w.handed[i]:
+	case w.traits.ConfirmsSync && w.shown[i] == showsError, w.traits.HandsOver && (w.split || w.failedOver && !w.handed[i]), w.traits.PromoteFirst && w.split:
 		set(vgrv1.ConditionDegraded, true, "Error")
 	case w.traits.HandsOver:
 		set(vgrv1.ConditionDegraded, w.failedOver, "VolumeDegraded")
-	case w.link && both && w.crossed:
+	case w.traits.ConfirmsSync && w.shown == [2]shown{showsDemoted, showsDemoted}: // however old that is
 		set(vgrv1.ConditionDegraded, false, "Healthy")
-	case both || !w.settled(i): // a settled secondary is never looked at again
+	case was != vgrv1.StateSecondary, !w.settled(i): // a settled secondary is never looked at again
 		set(vgrv1.ConditionDegraded, true, "VolumeDegraded")
 	}
 	if request := g.Annotations[vgrv1.AnnotationSyncRequest]; w.traits.PromoteFirst && request != s.LastSyncRequest && w.link && !w.primary[i] {
@@ -746,11 +842,22 @@ func (w *world) running(at int) string {
 	return ""
 }
 
+// settle has the primary synchronise and report that.
+func (w *world) settle() {
+	w.synchronise()
+	w.look(east)
+	w.look(west)
+	w.report(east)
+	w.report(west)
+}
+
 // round lets everybody act once.
 func (w *world) round() {
 	for i := range sites {
 		w.reconcile(i)
 		w.synchronise()
+		w.look(east)
+		w.look(west)
 		w.report(i)
 	}
 }

@@ -57,7 +57,7 @@ func Profile() backend.Profile {
 	return backend.Profile{
 		Name:            Name,
 		Provisioners:    append(cephDrivers(), "block.csi.ibm.com"),
-		Traits:          backend.Traits{Fences: true, ConfirmsSync: true, MaxVolumes: maxVolumes},
+		Traits:          backend.Traits{Fences: true, ConfirmsSync: true, MaxVolumes: maxVolumes, SyncNow: `on Ceph, "rbd mirror image snapshot POOL/IMAGE" on the primary`},
 		Parameters:      parameters(),
 		CheckParameters: checkParameters,
 		AddToScheme:     AddToScheme,
