@@ -24,6 +24,7 @@ import (
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend/dell"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend/trident"
+	"github.com/unified-replication/kubectl-vgr/pkg/manifests"
 )
 
 // TestInstall installs on a real API server, again, upgrades, and removes what it may.
@@ -83,8 +84,9 @@ func TestInstall(t *testing.T) {
 	}
 	want("as it was exported", install("--export"), 0, "kind: ValidatingAdmissionPolicy\n", "kind: ValidatingAdmissionPolicyBinding\n")
 	var policy admissionv1.ValidatingAdmissionPolicy
-	guard := client.ObjectKey{Name: "promotion.replication.unified.io"}
+	guard := client.ObjectKey{Name: manifests.PromotionPolicy}
 	b.must(b.east.Get(ctx, guard, &policy))
+	want("version", b.vgr("version", "-o", "json"), 0, `"admissionPolicy": true`)
 	want("a server without policies", install("--wait=false", "--context", b.withoutPolicies()), 0, "this API server has no admission policies", "deployment/vgr-controller -n vgr-system created")
 	want("upgrade", b.vgr("install", "--image", "controller:v2", "--yes", "--wait=false"), 0, "change clusterrole/vgr-controller", "deployment/vgr-controller -n vgr-system changed")
 	want("nobody runs it", b.vgr("install", "--image", "controller:v2", "--yes", "--timeout", "1s"), 3, "0 of 2 controllers are ready")

@@ -25,6 +25,9 @@ const Controller = "vgr-controller"
 // Kubernetes 1.30 do not serve policies; there the controller refuses alone.
 const AdmissionGroup = "admissionregistration.k8s.io"
 
+// PromotionPolicy is the name of the policy and of its binding.
+const PromotionPolicy = "promotion.replication.unified.io"
+
 // Options says what to install.
 type Options struct {
 	// Image is the controller's.

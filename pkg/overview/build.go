@@ -216,6 +216,7 @@ func groupSite(site string, obj *vgrv1.VolumeGroupReplication) GroupSite {
 		Site: site, Exists: true,
 		Desired: obj.Spec.ReplicationState, State: obj.Status.State,
 		Deleting:   !obj.DeletionTimestamp.IsZero(),
+		Unguarded:  obj.Annotations[vgrv1.AnnotationPromotion] == vgrv1.PromotionUnguarded,
 		Generation: obj.Generation, ObservedGeneration: obj.Status.ObservedGeneration,
 		Message: obj.Status.Message, Volumes: obj.Status.Volumes, Conditions: obj.Status.Conditions,
 		LastSyncTime: obj.Status.LastSyncTime,

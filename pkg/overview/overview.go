@@ -151,6 +151,8 @@ type GroupSite struct {
 	Desired  vgrv1.ReplicationState `json:"desired,omitempty"`
 	State    vgrv1.State            `json:"state,omitempty"`
 	Deleting bool                   `json:"deleting,omitempty"`
+	// Unguarded is true when the controller obeys every request for primary, whatever the peer is.
+	Unguarded bool `json:"unguarded,omitempty"`
 	// Current is true when the controller and the backend have answered the present spec.
 	Current            bool                 `json:"current"`
 	Ready              Ready                `json:"ready"`

@@ -12,11 +12,14 @@ import (
 	"github.com/spf13/cobra"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/manifests"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/pkg/version"
 	"github.com/unified-replication/kubectl-vgr/plugin/collect"
@@ -26,10 +29,9 @@ import (
 
 // versions is what `version -o json` prints.
 type versions struct {
-	APIVersion  string              `json:"apiVersion"`
-	Kind        string              `json:"kind"`
-	Client      version.Info        `json:"client"`
-	Controllers []controllerVersion `json:"controllers,omitempty"`
+	metav1.TypeMeta `json:",inline"`
+	Client          version.Info        `json:"client"`
+	Controllers     []controllerVersion `json:"controllers,omitempty"`
 }
 
 // controllerVersion is the controller that leads on a site, by its Lease.
@@ -39,12 +41,12 @@ type controllerVersion struct {
 	// RenewedSecondsAgo is the age of the Lease by the cluster's clock.
 	RenewedSecondsAgo *int64 `json:"renewedSecondsAgo,omitempty"`
 	Message           string `json:"message,omitempty"`
+	// AdmissionPolicy says whether the API server itself refuses promotions that nothing confirms; absent when that
+	// is not known.
+	AdmissionPolicy *bool `json:"admissionPolicy,omitempty"`
 	// unasked says that the message is why nobody knows.
 	unasked bool
 }
-
-// GetObjectKind implements runtime.Object, for the printers.
-func (v *versions) GetObjectKind() schema.ObjectKind { return schema.EmptyObjectKind }
 
 // DeepCopyObject implements runtime.Object; printers only read.
 func (v *versions) DeepCopyObject() runtime.Object { c := *v; return &c }
@@ -60,7 +62,7 @@ func NewVersion(e *Env) *cobra.Command {
 	cmd.Flags().BoolVar(&clientOnly, "client", false, "only the plugin; asks no cluster")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cmd.SilenceUsage = true
-		v := &versions{APIVersion: overview.APIVersion, Kind: "Versions", Client: version.Get()}
+		v := &versions{TypeMeta: metav1.TypeMeta{APIVersion: overview.APIVersion, Kind: "Versions"}, Client: version.Get()}
 		if !clientOnly {
 			p, err := e.pair(cmd.Context())
 			if err != nil {
@@ -91,17 +93,43 @@ func (c controllerVersion) words(client version.Info) string {
 	if c.Version != client.Label() {
 		text += fmt.Sprintf(" (not the version of the plugin, %s)", client.Version)
 	}
+	if c.AdmissionPolicy != nil && !*c.AdmissionPolicy {
+		text += "; no admission policy: the controller alone refuses promotions that are not confirmed"
+	}
 	return text
 }
 
 func controllers(ctx context.Context, sites []*site.Site) []controllerVersion {
-	out := make([]controllerVersion, len(sites))
+	out, policed := make([]controllerVersion, len(sites)), make([]*bool, len(sites))
 	var asked sync.WaitGroup
 	for i, s := range sites {
 		asked.Go(func() { out[i] = leader(ctx, s) })
+		asked.Go(func() { policed[i] = hasPolicy(ctx, s) })
 	}
 	asked.Wait()
+	for i := range out {
+		out[i].AdmissionPolicy = policed[i]
+	}
 	return out
+}
+
+// hasPolicy says whether a site's API server has the admission policy of install in force; nil when that cannot be
+// asked.
+func hasPolicy(ctx context.Context, s *site.Site) *bool {
+	c, err := s.Client()
+	if err != nil {
+		return nil
+	}
+	binding := &unstructured.Unstructured{}
+	binding.SetGroupVersionKind(schema.GroupVersionKind{Group: manifests.AdmissionGroup, Version: "v1", Kind: "ValidatingAdmissionPolicyBinding"})
+	switch err := c.Get(ctx, client.ObjectKey{Name: manifests.PromotionPolicy}, binding); {
+	case err == nil:
+		return new(true)
+	case apierrors.IsNotFound(err):
+		return new(false)
+	default:
+		return nil
+	}
 }
 
 func leader(ctx context.Context, s *site.Site) controllerVersion {

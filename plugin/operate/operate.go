@@ -290,7 +290,7 @@ func (o *Operator) DryRun(ctx context.Context, jobs []*Job, inputs []overview.Si
 			}
 			w := recovery.Write{Site: s.SiteRef, State: vgrv1.Secondary, Operation: j.Operation}
 			if (s.Cluster == j.Operation.To.Cluster) != j.Operation.Aborting {
-				w.State = vgrv1.Primary
+				w.State, w.Peer = vgrv1.Primary, vgrv1.PeerDemoted // what a promotion says of the peer, or it is refused
 			}
 			err := o.dryRun(ctx, i, s.Group.DeepCopy(), w)
 			for _, x := range j.Operation.Stopped {

@@ -128,6 +128,23 @@ func fits(t *testing.T, text string, s present.Style) {
 	}
 }
 
+// TestUnguarded: status tells where the guard is off.
+func TestUnguarded(t *testing.T) {
+	west := secondary("orders")
+	west.Annotations = map[string]string{vgrv1.AnnotationPromotion: vgrv1.PromotionUnguarded}
+	o := overview.Build([]overview.SiteInput{
+		{Site: overview.Site{Name: "east", Answered: true}, Groups: []vgrv1.VolumeGroupReplication{primary("orders", time.Minute)}},
+		{Site: overview.Site{Name: "west", Answered: true}, Groups: []vgrv1.VolumeGroupReplication{west}},
+	}, now)
+	var b bytes.Buffer
+	if err := present.Status(&b, o, present.Style{}); err != nil {
+		t.Fatal(err)
+	}
+	if text := b.String(); !strings.Contains(text, "  unguarded on west: the controller obeys every request for primary") || strings.Contains(text, "unguarded on east") {
+		t.Errorf("it shows\n%s", text)
+	}
+}
+
 func TestStyleFor(t *testing.T) {
 	utf8 := map[string]string{"LANG": "en_US.UTF-8"}
 	cases := map[string]struct {

@@ -265,6 +265,11 @@ func (s Style) group(b *strings.Builder, o overview.Overview, g overview.Group) 
 		fmt.Fprintf(b, "  last operation %s: %s from %s to %s, %s, begun %s by %s\n", Clean(op.ID), Clean(string(op.Kind)), Clean(op.From), Clean(op.To),
 			cmp.Or(Clean(string(op.Result)), "in flight"), op.Started.UTC().Format(time.RFC3339), Clean(op.By))
 	}
+	for _, gs := range g.Sites {
+		if gs.Unguarded {
+			fmt.Fprintln(b, s.wrap("  ", Clean("unguarded on "+gs.Site+": the controller obeys every request for primary, whatever the other site is")))
+		}
+	}
 	b.WriteByte('\n')
 	sites := table{style: s, indent: "  ", head: []string{"SITE", "STATE", "WANTED", "READY", "MESSAGE"}}
 	for i, gs := range g.Sites {
