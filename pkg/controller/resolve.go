@@ -17,6 +17,7 @@ import (
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
 // resolution is a subject with its class, backend and volumes looked up, and the first thing
@@ -40,7 +41,7 @@ func (r *Reconciler) resolve(ctx context.Context, s subject) (resolution, error)
 	res := resolution{group: backend.Group{
 		Owner: s.owner, State: s.state, AutoResync: s.autoResync, Selector: s.selector, Source: s.source,
 	}}
-	res.group.Wish, res.group.Peer = s.wish()
+	res.group.Wish, res.group.Peer = s.wish(), state.Peer(s.obj)
 	res.group.SyncRequest, res.group.SnapshotRequest = s.obj.GetAnnotations()[vgrv1.AnnotationSyncRequest], s.obj.GetAnnotations()[vgrv1.AnnotationSnapshotRequest]
 	var err error
 	for annotation, told := range map[string]*map[string]string{vgrv1.AnnotationPeerHandles: &res.group.PeerHandles, vgrv1.AnnotationPeerSnapshots: &res.group.PeerSnapshots} {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	replicationv1 "github.com/csi-addons/kubernetes-csi-addons/api/replication.storage/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
@@ -312,4 +313,71 @@ func TestSequenceNotInstalled(t *testing.T) {
 	w.connect()
 	w.settle("[csi-addons] connects to the driver", key, "False/Progressing: waiting for the csi-addons manager")
 	w.golden()
+}
+
+// TestMemory: a synchronisation of an earlier role is not shown, a later one is, and once all is said nothing is
+// written any more.
+func TestMemory(t *testing.T) {
+	w := newWorld(t, true)
+	w.connect()
+	w.class("gold", nil)
+	db := map[string]string{"app": "db"}
+	w.boundPVC("data", driver, db)
+	g := w.group("db", "gold", db)
+	key := client.ObjectKeyFromObject(g)
+	csi := vendor{w, key}
+	w.says("[user] creates a group", key, "False/Progressing: waiting for the csi-addons manager")
+	csi.takeUp("handle-data")
+	csi.form("data")
+	synced := func(at time.Time) {
+		child := csi.pass()
+		changeStatus(w, child, func(c *replicationv1.VolumeReplication) {
+			c.Status.LastSyncTime, c.Status.LastSyncBytes = new(metav1.NewTime(at)), new(int64(4096))
+		})
+	}
+	csi.pass()
+	synced(time.Now().Add(-time.Minute))
+	csi.promoted()
+	now, _ := w.says("[csi-addons] promotes", key, "True/Promoted")
+	st := now.Status
+	if st.StateSince == nil || st.LastRole != vgrv1.StatePrimary || st.ConfirmedGeneration != now.Generation || st.SyncTimeBefore == nil {
+		t.Errorf("since %v, last role %q, confirmed %d, before %v", st.StateSince, st.LastRole, st.ConfirmedGeneration, st.SyncTimeBefore)
+	}
+	if v := st.Volumes[0]; st.LastSyncTime != nil || st.LastSyncBytes != nil || v.LastSyncTime != nil || v.LastSyncBytes != nil {
+		t.Errorf("a synchronisation from before the role is shown: %+v", st)
+	}
+	later := st.StateSince.Add(5 * time.Second)
+	synced(later)
+	w.eventually("a later synchronisation is shown", func(ctx context.Context) bool {
+		return w.Get(ctx, key, g) == nil && g.Status.LastSyncTime != nil && g.Status.LastSyncTime.Time.Equal(later) &&
+			g.Status.LastSyncBytes != nil && g.Status.Volumes[0].LastSyncTime != nil
+	})
+	w.quiet("at rest", key)
+	change(w, g, func(g *vgrv1.VolumeGroupReplication) { g.Spec.ReplicationState = vgrv1.Secondary })
+	csi.eventuallyAsks(replicationv1.Secondary)
+	csi.demoted()
+	if now, _ = w.says("[csi-addons] demotes", key, "True/Demoted"); !now.Status.DemotedAfterSync || now.Status.LastSyncTime != nil || now.Status.ConfirmedGeneration != now.Generation {
+		t.Errorf("%+v", now.Status)
+	}
+}
+
+// quiet has a group looked at, and fails when anything is written for it.
+func (w *world) quiet(title string, key client.ObjectKey) {
+	w.t.Helper()
+	time.Sleep(300 * time.Millisecond) // what is under way ends
+	w.writes.take()
+	g := &vgrv1.VolumeGroupReplication{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}
+	change(w, g, func(g *vgrv1.VolumeGroupReplication) {
+		metav1.SetMetaDataAnnotation(&g.ObjectMeta, "example.com/look", title)
+	})
+	time.Sleep(300 * time.Millisecond)
+	if writes := w.writes.take(); len(writes) > 0 {
+		w.t.Errorf("%s: %v", title, writes)
+	}
+}
+
+// eventuallyAsks waits until the group that csi-addons serves asks for a state.
+func (v vendor) eventuallyAsks(state replicationv1.ReplicationState) {
+	v.w.t.Helper()
+	v.w.eventually("the csi-addons group asks for "+string(state), func(context.Context) bool { return v.group().Spec.ReplicationState == state })
 }

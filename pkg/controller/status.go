@@ -13,6 +13,7 @@ import (
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
 // backendConditions are taken over from the backend with the times it gave them.
@@ -30,12 +31,16 @@ func (r *Reconciler) describe(s subject, res resolution, obs backend.Observation
 	if res.backend != nil {
 		st.Backend = res.backend.Name
 		r.takeOver(s, obs)
-		s.setVolumes(obs, sortedVolumes(res.refused, obs.Volumes))
+		s.setVolumes(obs, sortedVolumes(res.refused, counting(st, obs.Volumes)))
 	} else if st.State != "" {
-		st.State = vgrv1.StateUnknown // nobody can be asked any more
+		state.Remember(st, vgrv1.StateUnknown, nil, r.now()) // there is no backend to ask any more
+		st.LastSyncDuration, st.LastSyncBytes = nil, nil
 	}
 	ready := verdict(s.state, res.problem, obs)
 	ready.ObservedGeneration = generation
+	if ready.Status == metav1.ConditionTrue {
+		st.ConfirmedGeneration = generation
+	}
 	r.setCondition(st, ready)
 	if ready.Status == metav1.ConditionFalse && (obs.Message == "" || res.problem != nil || obs.Problem != nil) {
 		st.Message = ready.Message
@@ -44,15 +49,18 @@ func (r *Reconciler) describe(s subject, res resolution, obs backend.Observation
 
 func (r *Reconciler) takeOver(s subject, obs backend.Observation) {
 	st := s.status
-	known := st.State != ""
 	if obs.Current {
 		st.ObservedGeneration = s.obj.GetGeneration()
 	}
-	if st.State = obs.State; obs.State == "" && known {
-		st.State = vgrv1.StateUnknown
+	observed := obs.State
+	if observed == "" && st.State != "" {
+		observed = vgrv1.StateUnknown
 	}
+	state.Remember(st, observed, obs.LastSyncTime, r.now())
 	st.Message, st.BackendRef = obs.Message, obs.Ref
-	st.LastSyncTime, st.LastSyncDuration, st.LastSyncBytes = obs.LastSyncTime, obs.LastSyncDuration, obs.LastSyncBytes
+	if st.LastSyncDuration, st.LastSyncBytes = obs.LastSyncDuration, obs.LastSyncBytes; st.LastSyncTime == nil {
+		st.LastSyncDuration, st.LastSyncBytes = nil, nil // of an earlier role
+	}
 	st.LastCompletionTime, st.LastSyncRequest, st.LastSnapshotRequest = obs.LastCompletionTime, obs.SyncRequest, obs.SnapshotRequest
 	for _, kind := range backendConditions() {
 		said := meta.FindStatusCondition(obs.Conditions, kind)
@@ -72,6 +80,20 @@ func (r *Reconciler) takeOver(s subject, obs backend.Observation) {
 	}
 }
 
+// counting are volumes without the synchronisations that do not belong to the present state of the whole.
+func counting(st *vgrv1.ReplicationStatus, volumes []vgrv1.VolumeStatus) []vgrv1.VolumeStatus {
+	out := slices.Clone(volumes)
+	for i := range out {
+		if v := &out[i]; !state.Counts(st, v.LastSyncTime) {
+			v.LastSyncTime, v.LastSyncDuration, v.LastSyncBytes = nil, nil, nil
+		}
+	}
+	return out
+}
+
+// now has no fractions of a second, as times in the API have none.
+func (r *Reconciler) now() metav1.Time { return metav1.NewTime(r.Clock.Now().Truncate(time.Second)) }
+
 // replaceCondition keeps the backend's own transition time, which tells before and after an
 // operation apart.
 func replaceCondition(conditions *[]metav1.Condition, c metav1.Condition) {
@@ -85,7 +107,7 @@ func replaceCondition(conditions *[]metav1.Condition, c metav1.Condition) {
 
 // setCondition sets a condition of our own, with the time at which its status changed.
 func (r *Reconciler) setCondition(st *vgrv1.ReplicationStatus, c metav1.Condition) {
-	c.LastTransitionTime = metav1.NewTime(r.Clock.Now().Truncate(time.Second))
+	c.LastTransitionTime = r.now()
 	meta.SetStatusCondition(&st.Conditions, c)
 }
 

@@ -16,6 +16,7 @@ import (
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
 // subject is a VolumeGroupReplication or a VolumeReplication, reduced to what both are: a wish
@@ -92,19 +93,25 @@ func volumeSubject(v *vgrv1.VolumeReplication) subject {
 // inGroup says whether the backend has a PVC for this subject.
 func (s subject) inGroup(pvc string) bool { return slices.Contains(s.members, pvc) }
 
-// wish names what is asked for, and what whoever asked knew of the peer.
-func (s subject) wish() (string, vgrv1.PeerFate) {
-	annotations := s.obj.GetAnnotations()
-	fate, _, _ := strings.Cut(annotations[vgrv1.AnnotationPeer], "/")
-	wish := []string{string(s.obj.GetUID()), fmt.Sprint(s.obj.GetGeneration()), annotations[vgrv1.AnnotationPeer], annotations[vgrv1.AnnotationRetry]}
-	return strings.Join(wish, " "), vgrv1.PeerFate(fate)
+// wish names what is asked for, and what was known of the peer by whoever asked.
+func (s subject) wish() string {
+	wish := []string{string(s.obj.GetUID()), fmt.Sprint(s.obj.GetGeneration()), s.told(vgrv1.AnnotationPeer), s.obj.GetAnnotations()[vgrv1.AnnotationRetry]}
+	return strings.Join(wish, " ")
+}
+
+// told is an annotation that tells of the peer; empty when it came with an earlier write.
+func (s subject) told(annotation string) string {
+	if !state.Told(s.obj) {
+		return ""
+	}
+	return s.obj.GetAnnotations()[annotation]
 }
 
 // byPVC is what the plugin told of each of the peer's volumes.
 func (s subject) byPVC(annotation string) (map[string]string, error) {
-	text := s.obj.GetAnnotations()[annotation]
+	text := s.told(annotation)
 	if text == "" {
-		return nil, nil //nolint:nilnil // nobody told any
+		return nil, nil //nolint:nilnil // the plugin told of none
 	}
 	var told map[string]string
 	if err := json.Unmarshal([]byte(text), &told); err != nil {

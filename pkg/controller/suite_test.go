@@ -341,7 +341,7 @@ func (w *world) settle(title string, key client.ObjectKey, ready string) {
 	fmt.Fprintf(&w.log, "%s\n", title)
 	w.logWrites(key)
 	fmt.Fprintf(&w.log, "  %s: desired %s, state %q, Ready=%s\n", key.Name, g.Spec.ReplicationState, g.Status.State, says)
-	fmt.Fprintf(&w.log, "    generation %d, answered %d, volumes %d", g.Generation, g.Status.ObservedGeneration, g.Status.VolumeCount)
+	fmt.Fprintf(&w.log, "    generation %d, answered %d, confirmed %d, last role %q, volumes %d", g.Generation, g.Status.ObservedGeneration, g.Status.ConfirmedGeneration, g.Status.LastRole, g.Status.VolumeCount)
 	for _, v := range g.Status.Volumes {
 		fmt.Fprintf(&w.log, "; %s %s", v.Name, v.Health)
 	}
