@@ -53,7 +53,7 @@ type bench struct {
 	env        map[string]string
 }
 
-func newBench(t *testing.T) *bench {
+func newBench(t *testing.T, crds ...string) *bench {
 	t.Helper()
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
 		t.Skip("KUBEBUILDER_ASSETS is not set: no API server to test with (make test sets it)")
@@ -62,7 +62,7 @@ func newBench(t *testing.T) *bench {
 	b := &bench{t: t, kubeconfig: filepath.Join(t.TempDir(), "kubeconfig"), home: t.TempDir(), profiles: backend.Profiles{csiaddons.Profile()}}
 	config := clientcmdapi.NewConfig()
 	for name, into := range map[string]*client.Client{"east": &b.east, "west": &b.west} {
-		env := &envtest.Environment{CRDDirectoryPaths: []string{filepath.Join("..", "pkg", "manifests", "crd")}, ErrorIfCRDPathMissing: true}
+		env := &envtest.Environment{CRDDirectoryPaths: append(crds, filepath.Join("..", "pkg", "manifests", "crd")), ErrorIfCRDPathMissing: true}
 		admin, err := env.Start()
 		b.must(err)
 		t.Cleanup(func() {

@@ -262,12 +262,18 @@ type PeerRequest struct {
 	Class       *vgrv1.VolumeGroupReplicationClass
 	GroupHandle string
 	Volumes     []PeerVolume
+	// Cluster is the UID of the cluster that the volumes are copied from.
+	Cluster string
+	// Draft asks for the objects before the handles are known, to compare them with what exists.
+	Draft bool
 }
 
 // PeerVolume is a bound volume of the group on the site that has it.
 type PeerVolume struct {
 	PVC corev1.PersistentVolumeClaim
 	PV  corev1.PersistentVolume
+	// PeerHandle is the handle of its copy, where that differs.
+	PeerHandle string
 }
 
 // PeerGroup is the group as it is to be on the peer: the same, as secondary.
@@ -311,6 +317,14 @@ type Profile struct {
 	// Replications lists what replicates single PVCs of a namespace, made by us or not. Nil for a backend
 	// whose objects need not change hands.
 	Replications func(ctx context.Context, c client.Reader, namespace string) ([]Replication, error)
+	// Held finds the objects that replicate PVCs of a namespace, made by us or not, from an API server. A backend
+	// that is not installed has none. Nil for a backend without such objects.
+	Held func(ctx context.Context, c client.Reader, namespace string, pvcs []string) ([]Held, error)
+	// Unlike says in words how objects that exist on the peer differ from those that PeerObjects wants, beyond what
+	// every kind of object is compared by; empty when they serve. There are as many of both; a nil is not there.
+	Unlike func(wanted, there []client.Object) string
+	// Ending says what the end of a replication destroys, by the role of the site that ends it.
+	Ending map[vgrv1.State]string
 }
 
 // Profiles are the backends of a program, in the order in which they are asked.

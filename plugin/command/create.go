@@ -10,13 +10,11 @@ import (
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
-	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/plugin/failure"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
@@ -30,6 +28,8 @@ type creation struct {
 	autoResync             bool
 	wait                   bool
 	timeout                time.Duration
+	// backend is the name of the class's backend, once it is known.
+	backend string
 }
 
 // NewCreate makes the create command.
@@ -121,6 +121,18 @@ func (c *creation) run(ctx context.Context, e *Env, name string) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, errTimeout)
 	defer cancel()
+	// Again: somebody may have answered the question late.
+	if group, err = c.wanted(e.Sites.Namespace(), name); err != nil {
+		return err
+	}
+	if seen, err = c.look(ctx, e, p, group); err != nil {
+		return err
+	}
+	if p.peer != nil {
+		if err := seen.try(ctx, p.peer); err != nil {
+			return err
+		}
+	}
 	if err := c.createHere(ctx, e, p, group, seen, mode); err != nil || mode == dryRunServer {
 		return err
 	}
@@ -144,159 +156,9 @@ func (c *creation) sites(ctx context.Context, e *Env) (pair, error) {
 	return pair{here: here}, err
 }
 
-// seen is everything that create looked at before it changes anything.
-type seen struct {
-	class            *vgrv1.VolumeGroupReplicationClass
-	profile          backend.Profile
-	volumes          []backend.PeerVolume
-	hereUID, peerUID string
-	exists           bool
-	peerClass        bool
-	peerNamespace    bool
-}
-
-func (c *creation) look(ctx context.Context, e *Env, p pair, group *vgrv1.VolumeGroupReplication) (seen, error) {
-	var s seen
-	cl, err := p.here.Client()
-	if err != nil {
-		return s, err
-	}
-	if s.exists, err = c.existing(ctx, p.here, cl, group); err != nil {
-		return s, err
-	}
-	if s.class, s.profile, err = classFor(ctx, e, p.here, cl, group.Spec.VolumeGroupReplicationClass); err != nil {
-		return s, err
-	}
-	if s.volumes, err = members(ctx, p.here, cl, group, s); err != nil {
-		return s, err
-	}
-	if err := rivals(ctx, p.here, cl, group, s.volumes); err != nil {
-		return s, err
-	}
-	if p.peer == nil {
-		return s, nil
-	}
-	if s.profile.PeerObjects == nil {
-		return s, failure.Refused("create the group on each site", "%s cannot prepare a peer", s.profile.Name)
-	}
-	if s.hereUID, s.peerUID, err = p.distinct(ctx); err != nil {
-		return s, err
-	}
-	return s, c.lookAtPeer(ctx, p.peer, group, &s)
-}
-
-// existing is true when the very group is there already, and an error when another one is.
-func (c *creation) existing(ctx context.Context, s *site.Site, cl client.Client, group *vgrv1.VolumeGroupReplication) (bool, error) {
-	var there vgrv1.VolumeGroupReplication
-	err := cl.Get(ctx, client.ObjectKeyFromObject(group), &there)
-	switch {
-	case apierrors.IsNotFound(err) && namedNotFound(err):
-		return false, nil
-	case err != nil:
-		return false, siteError(ctx, s, "look for the group", err)
-	case !equality.Semantic.DeepEqual(there.Spec.Selector, group.Spec.Selector) || there.Spec.VolumeGroupReplicationClass != group.Spec.VolumeGroupReplicationClass:
-		return false, failure.Refused("choose another name, or delete that group", "%s: group %s/%s exists with class %s and selector %s",
-			s.Name, there.Namespace, there.Name, there.Spec.VolumeGroupReplicationClass, metav1.FormatLabelSelector(there.Spec.Selector))
-	case there.Spec.ReplicationState != group.Spec.ReplicationState:
-		return false, failure.Refused(fmt.Sprintf("kubectl vgr status %s -n %s", there.Name, there.Namespace), "%s: group %s/%s exists and is asked to be %s",
-			s.Name, there.Namespace, there.Name, there.Spec.ReplicationState)
-	}
-	there.DeepCopyInto(group)
-	group.SetGroupVersionKind(vgrv1.GroupVersion.WithKind("VolumeGroupReplication"))
-	return true, nil
-}
-
-// namedNotFound tells an object that does not exist from a resource that is not served.
-func namedNotFound(err error) bool {
-	var status apierrors.APIStatus
-	s, ok := err.(apierrors.APIStatus)
-	if !ok {
-		return false
-	}
-	status = s
-	return status.Status().Details != nil && status.Status().Details.Name != ""
-}
-
-// classFor reads the class, finds its backend and lets it check the parameters.
-func classFor(ctx context.Context, e *Env, s *site.Site, cl client.Client, name string) (*vgrv1.VolumeGroupReplicationClass, backend.Profile, error) {
-	var class vgrv1.VolumeGroupReplicationClass
-	err := cl.Get(ctx, client.ObjectKey{Name: name}, &class)
-	if apierrors.IsNotFound(err) && namedNotFound(err) {
-		return nil, backend.Profile{}, failure.Refused("kubectl vgr class list shows the classes; kubectl vgr class create "+name+" makes it", "%s: there is no class %q", s.Name, name)
-	}
-	if err != nil {
-		return nil, backend.Profile{}, siteError(ctx, s, "read class "+name, err)
-	}
-	profile, ok := e.Profiles.ForClass(backend.ClassOf(&class))
-	if !ok {
-		return nil, profile, e.noBackend(&class)
-	}
-	if problems := profile.CheckParameters(backend.ClassOf(&class)); len(problems) > 0 {
-		return nil, profile, failure.Refused("kubectl vgr class describe "+name, "class %q: %s", name, problems[0].Message)
-	}
-	return &class, profile, nil
-}
-
-// members reads the PVCs that the selector matches and checks that each can be replicated.
-func members(ctx context.Context, s *site.Site, cl client.Client, group *vgrv1.VolumeGroupReplication, look seen) ([]backend.PeerVolume, error) {
-	selector, err := metav1.LabelSelectorAsSelector(group.Spec.Selector)
-	if err != nil {
-		return nil, failure.New(failure.CodeError, "", "selector: %v", err)
-	}
-	var pvcs corev1.PersistentVolumeClaimList
-	if err := cl.List(ctx, &pvcs, client.InNamespace(group.Namespace), client.MatchingLabelsSelector{Selector: selector}); err != nil {
-		return nil, siteError(ctx, s, "list the PVCs", err)
-	}
-	if len(pvcs.Items) == 0 {
-		return nil, failure.Refused(fmt.Sprintf("kubectl get pvc -n %s --context %s --show-labels", group.Namespace, s.Name),
-			"%s: the selector %s matches no PVC in namespace %s", s.Name, selector, group.Namespace)
-	}
-	if limit := look.profile.Traits.MaxVolumes; limit > 0 && len(pvcs.Items) > limit {
-		return nil, failure.Refused("use a narrower selector", "the selector matches %d PVCs; %s groups at most %d", len(pvcs.Items), look.profile.Name, limit)
-	}
-	var out []backend.PeerVolume
-	for _, pvc := range pvcs.Items {
-		switch {
-		case !pvc.DeletionTimestamp.IsZero():
-			return nil, failure.Refused("take the labels off it", "PVC %s is being deleted", pvc.Name)
-		case pvc.Spec.VolumeName == "" || pvc.Status.Phase != corev1.ClaimBound:
-			return nil, failure.Refused("wait until it is bound, or take the labels off it", "PVC %s is not bound to a volume", pvc.Name)
-		}
-		var pv corev1.PersistentVolume
-		if err := cl.Get(ctx, client.ObjectKey{Name: pvc.Spec.VolumeName}, &pv); err != nil {
-			return nil, siteError(ctx, s, "read the volume of PVC "+pvc.Name, err)
-		}
-		if pv.Spec.CSI == nil || pv.Spec.CSI.Driver != look.class.Spec.Provisioner {
-			return nil, failure.Refused("take the labels off it, or use another class", "PVC %s is not a volume of %s, the driver of class %s", pvc.Name, look.class.Spec.Provisioner, look.class.Name)
-		}
-		out = append(out, backend.PeerVolume{PVC: pvc, PV: pv})
-	}
-	return out, nil
-}
-
-// rivals refuses PVCs that another group selects as well.
-func rivals(ctx context.Context, s *site.Site, cl client.Client, group *vgrv1.VolumeGroupReplication, volumes []backend.PeerVolume) error {
-	var groups vgrv1.VolumeGroupReplicationList
-	if err := cl.List(ctx, &groups, client.InNamespace(group.Namespace)); err != nil {
-		return siteError(ctx, s, "list the groups", err)
-	}
-	for _, other := range groups.Items {
-		selector, err := metav1.LabelSelectorAsSelector(other.Spec.Selector)
-		if err != nil || other.Name == group.Name {
-			continue
-		}
-		for _, v := range volumes {
-			if selector.Matches(labelsOf(v.PVC.Labels)) {
-				return failure.Refused("kubectl vgr status "+other.Name+" -n "+other.Namespace, "PVC %s belongs to group %s already", v.PVC.Name, other.Name)
-			}
-		}
-	}
-	return nil
-}
-
 func (s seen) show(e *Env, p pair, group *vgrv1.VolumeGroupReplication) {
 	did := "create"
-	if s.exists {
+	if s.exists() {
 		did = "keep"
 	}
 	fmt.Fprintf(e.ErrOut, "%s: %s volumegroupreplication/%s -n %s, class %s (%s), as %s\n",
@@ -319,6 +181,15 @@ func (s seen) show(e *Env, p pair, group *vgrv1.VolumeGroupReplication) {
 	}
 	fmt.Fprintf(e.ErrOut, "  create %d %s\n", len(s.volumes), s.profile.PeerVolumes)
 	fmt.Fprintf(e.ErrOut, "  create volumegroupreplication/%s as secondary\n", group.Name)
+	for i, there := range s.peerHas {
+		switch there.(type) {
+		case *corev1.PersistentVolume, *corev1.PersistentVolumeClaim:
+			fmt.Fprintf(e.ErrOut, "  keep %s %s\n", s.peerObjects[i].GetObjectKind().GroupVersionKind().Kind, present.Clean(there.GetName()))
+		}
+	}
+	for _, n := range s.notes {
+		fmt.Fprintf(e.ErrOut, "  - %s\n", present.Clean(n))
+	}
 }
 
 // rememberPeer writes on the group whom it is paired with. A status that was written meanwhile is no
@@ -349,7 +220,7 @@ func (c *creation) createHere(ctx context.Context, e *Env, p pair, group *vgrv1.
 	if err != nil {
 		return err
 	}
-	if !s.exists {
+	if !s.exists() {
 		opts := []client.CreateOption{site.FieldManager}
 		if mode == dryRunServer {
 			opts = append(opts, client.DryRunAll)

@@ -65,6 +65,9 @@ func Profile() backend.Profile {
 		PeerVolumes:     "persistentvolumes and persistentvolumeclaims with the same volume handles, and the group's handle; nothing is provisioned",
 		PeerObjects:     peerObjects,
 		Replications:    replications,
+		Held:            held,
+		Unlike:          unlike,
+		Ending:          ending(),
 	}
 }
 

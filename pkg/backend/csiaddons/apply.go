@@ -83,7 +83,7 @@ func (a *Adapter) applyGroup(ctx context.Context, g backend.Group, group *replic
 		return nil // Observe says so
 	case !equality.Semantic.DeepEqual(group.Spec.Source.Selector, g.Selector):
 		return backend.Problemf(vgrv1.ReasonObjectConflict,
-			"the csi-addons VolumeGroupReplication %q left by an earlier group selects other PVCs (%s); give the group that selector, or delete that object",
+			"the csi-addons VolumeGroupReplication %q left by an earlier group selects other PVCs (%s); give the group that selector or another name; to delete that object ends its replication",
 			group.Name, metav1.FormatLabelSelector(group.Spec.Source.Selector))
 	}
 	if state := replicationv1.ReplicationState(g.State); group.Spec.ReplicationState != state || group.Spec.AutoResync != g.AutoResync {
@@ -133,7 +133,7 @@ func (a *Adapter) createGroup(ctx context.Context, g backend.Group) error {
 		return client.IgnoreNotFound(err) // ours, and not in the cache when we looked
 	}
 	return backend.Problemf(vgrv1.ReasonObjectConflict,
-		"a csi-addons VolumeGroupReplication %q that is not ours exists in the namespace; delete it, or give the group another name", g.Owner.Name)
+		"a csi-addons VolumeGroupReplication %q that kubectl vgr did not make exists in the namespace; give the group another name; to delete that object ends its replication", g.Owner.Name)
 }
 
 // adoptable checks that spec.source names a content that this group may take.
@@ -221,7 +221,7 @@ func (a *Adapter) checkClaims(ctx context.Context, g backend.Group, members []ba
 	if len(taken) == 0 {
 		return nil
 	}
-	return backend.Problemf(vgrv1.ReasonVolumeConflict, "csi-addons replicates already: %s; delete those replications or change the labels", strings.Join(taken, ", "))
+	return backend.Problemf(vgrv1.ReasonVolumeConflict, "csi-addons replicates already: %s; hand them over with kubectl vgr migrate or leave them to who made them, and take the labels off; to delete a replication can remove its copy", strings.Join(taken, ", "))
 }
 
 func (a *Adapter) applyVolumes(ctx context.Context, g backend.Group, existing []replicationv1.VolumeReplication) error {
@@ -278,7 +278,7 @@ func (a *Adapter) createVolume(ctx context.Context, g backend.Group, m backend.M
 	if err := a.client.Get(ctx, client.ObjectKeyFromObject(vr), &there); err != nil || g.Owner.Owns(&there) {
 		return client.IgnoreNotFound(err)
 	}
-	return backend.Problemf(vgrv1.ReasonObjectConflict, "a csi-addons VolumeReplication %q that is not ours exists in the namespace; delete it, or rename the group", name)
+	return backend.Problemf(vgrv1.ReasonObjectConflict, "a csi-addons VolumeReplication %q that kubectl vgr did not make exists in the namespace; hand it over with kubectl vgr migrate, or give the group another name", name)
 }
 
 // volumeName is the name of the csi-addons VolumeReplication of one PVC.

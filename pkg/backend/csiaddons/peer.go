@@ -17,12 +17,12 @@ import (
 )
 
 // peerObjects implements backend.Profile.PeerObjects. A mirrored RBD image has the same volume
-// handle on both sides, so the peer gets the volumes and claims with the handles they have here,
+// handle on both sides, so the peer gets the volumes and claims with the handles they have here, unless csi-addons tells others for the copies,
 // bound to each other, and the handle of the group; nothing is provisioned there.
 func peerObjects(r backend.PeerRequest) ([]client.Object, error) {
 	class := backend.Class{Name: r.Class.Name, Provisioner: r.Class.Spec.Provisioner, Parameters: r.Class.Spec.Parameters}
 	grouped := !perVolume(class.Parameters)
-	if grouped && r.GroupHandle == "" {
+	if grouped && r.GroupHandle == "" && !r.Draft {
 		return nil, backend.Problemf(vgrv1.ReasonProgressing, "group %s/%s has no handle yet; wait until it is Ready as primary", r.Group.Namespace, r.Group.Name)
 	}
 	var objs []client.Object
@@ -30,7 +30,7 @@ func peerObjects(r backend.PeerRequest) ([]client.Object, error) {
 		if v.PV.Spec.CSI == nil || v.PV.Spec.CSI.Driver != class.Provisioner {
 			return nil, backend.Problemf(vgrv1.ReasonForeignDriver, "PVC %s is not a volume of %s", v.PVC.Name, class.Provisioner)
 		}
-		objs = append(objs, peerVolume(v), peerClaim(v))
+		objs = append(objs, peerVolume(v, r.Cluster), peerClaim(v))
 	}
 	group := r.PeerGroup()
 	if grouped {
@@ -61,8 +61,12 @@ func peerContent(r backend.PeerRequest, class backend.Class) *replicationv1.Volu
 	}
 }
 
-func peerVolume(v backend.PeerVolume) *corev1.PersistentVolume {
+// peerVolume marks the copy as one: a promotion of it needs to be confirmed.
+func peerVolume(v backend.PeerVolume, cluster string) *corev1.PersistentVolume {
 	spec := v.PV.Spec.DeepCopy()
+	if v.PeerHandle != "" {
+		spec.CSI.VolumeHandle = v.PeerHandle
+	}
 	spec.ClaimRef = &corev1.ObjectReference{APIVersion: "v1", Kind: "PersistentVolumeClaim", Namespace: v.PVC.Namespace, Name: v.PVC.Name}
 	// Deleting the copy of a claim must never delete the image.
 	spec.PersistentVolumeReclaimPolicy = corev1.PersistentVolumeReclaimRetain
@@ -71,7 +75,7 @@ func peerVolume(v backend.PeerVolume) *corev1.PersistentVolume {
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PersistentVolume"},
 		ObjectMeta: metav1.ObjectMeta{
 			Name:   v.PV.Name,
-			Labels: copiedLabels(v.PV.Labels), Annotations: copiedAnnotations(v.PV.Annotations),
+			Labels: copiedLabels(v.PV.Labels), Annotations: volumeAnnotations(v.PV.Annotations, cluster),
 		},
 		Spec: *spec,
 	}
@@ -90,6 +94,20 @@ func peerClaim(v backend.PeerVolume) *corev1.PersistentVolumeClaim {
 		},
 		Spec: *spec,
 	}
+}
+
+// volumeAnnotations keeps who made the volume. Others may have come from the claim, and a tenant's annotations have no
+// business on an object of the whole cluster.
+func volumeAnnotations(annotations map[string]string, cluster string) map[string]string {
+	const provisionedBy = "pv.kubernetes.io/provisioned-by"
+	out := map[string]string{}
+	if by := annotations[provisionedBy]; by != "" {
+		out[provisionedBy] = by
+	}
+	if cluster != "" {
+		out[vgrv1.AnnotationCopyOf] = cluster
+	}
+	return out
 }
 
 func copiedLabels(labels map[string]string) map[string]string {

@@ -66,6 +66,7 @@ func Profile() backend.Profile {
 		Retains:         true,
 		PeerVolumes:     "persistentvolumeclaims for the volumes that Dell's controller has made there",
 		PeerObjects:     peerObjects,
+		Held:            held,
 	}
 }
 

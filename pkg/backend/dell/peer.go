@@ -27,7 +27,10 @@ func peerObjects(r backend.PeerRequest) ([]client.Object, error) {
 			return nil, backend.Problemf(vgrv1.ReasonForeignDriver, "PVC %s is not a volume of %s", v.PVC.Name, class.Provisioner)
 		}
 		storageClass := v.PV.Annotations[remoteClass]
-		if storageClass == "" {
+		switch {
+		case storageClass == "" && r.Draft:
+			continue // the sidecar may protect it before the group is made
+		case storageClass == "":
 			return nil, backend.Problemf(vgrv1.ReasonProgressing, "volume %s of PVC %s has no annotation %s yet: Dell's sidecar has not protected it", v.PV.Name, v.PVC.Name, remoteClass)
 		}
 		objs = append(objs, peerClaim(v, storageClass, prefixOf(class)))

@@ -38,6 +38,9 @@ func Profile() backend.Profile {
 		PeerVolumes:     "tridentmirrorrelationships, each with the persistentvolumeclaim whose volume Trident makes as its copy",
 		PeerObjects:     peerObjects,
 		Replications:    replications,
+		Held:            held,
+		Unlike:          unlike,
+		Ending:          ending(),
 	}
 }
 
@@ -98,7 +101,7 @@ func peerObjects(r backend.PeerRequest) ([]client.Object, error) {
 		switch {
 		case v.PV.Spec.CSI == nil || v.PV.Spec.CSI.Driver != class.Provisioner:
 			return nil, backend.Problemf(vgrv1.ReasonForeignDriver, "PVC %s is not a volume of %s", v.PVC.Name, class.Provisioner)
-		case handle == "":
+		case handle == "" && !r.Draft:
 			return nil, backend.Problemf(vgrv1.ReasonProgressing, "Trident has not published the handle of PVC %s yet", v.PVC.Name)
 		}
 		objs = append(objs, &Mirror{

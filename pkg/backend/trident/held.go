@@ -1,0 +1,103 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package trident
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+)
+
+// held implements backend.Profile.Held.
+func held(ctx context.Context, c client.Reader, namespace string, pvcs []string) ([]backend.Held, error) {
+	var mirrors MirrorList
+	if err := c.List(ctx, &mirrors, client.InNamespace(namespace)); err != nil {
+		if apierrors.IsNotFound(err) || meta.IsNoMatchError(err) {
+			return nil, nil // Trident is not installed
+		}
+		return nil, err
+	}
+	var out []backend.Held
+	for i := range mirrors.Items {
+		if m := &mirrors.Items[i]; slices.Contains(pvcs, m.mapping().LocalPVCName) {
+			out = append(out, heldBy(m))
+		}
+	}
+	return out, nil
+}
+
+// heldBy is what a Mirror says of itself. Every Mirror that asks for anything but promoted has the volume follow.
+func heldBy(m *Mirror) backend.Held {
+	h := backend.Held{
+		PVC: m.mapping().LocalPVCName, Object: mirrorKind + " " + m.Name, Role: vgrv1.StateSecondary, Says: fmt.Sprintf("asks for %s", m.Spec.State),
+		Deleting: !m.DeletionTimestamp.IsZero(), Open: true, Migrates: true,
+	}
+	if handle := m.mapping().RemoteVolumeHandle; handle != "" {
+		h.Says += " and follows " + handle
+	}
+	if owners := backend.OwnersOf(m); len(owners) > 0 {
+		h.Owner = owners[0]
+	}
+	if c := metav1.GetControllerOf(m); c != nil {
+		h.Keeper, h.Open, h.Migrates = c.Kind+" "+c.Name, false, false
+	}
+	if m.Spec.State != promoted {
+		return h
+	}
+	h.Role = vgrv1.StatePrimary
+	if said := m.said().State; follows(said) || said == establishing || said == reestablishing {
+		h.Role, h.Says = vgrv1.StateUnknown, fmt.Sprintf("asks for %s, and Trident says %s", promoted, said)
+	}
+	return h
+}
+
+// unlike implements backend.Profile.Unlike. A Mirror that follows another volume brings that volume's data, and Trident
+// never changes what it follows; a PVC that was there before its Mirror cannot become a copy.
+func unlike(wanted, there []client.Object) string {
+	exists := map[string]bool{}
+	for i := range wanted {
+		w, ok := wanted[i].(*Mirror)
+		if !ok || there[i] == nil {
+			continue
+		}
+		t, ok := there[i].(*Mirror)
+		if !ok {
+			continue
+		}
+		exists[w.Name] = true
+		asks, follows := w.mapping(), t.mapping()
+		switch {
+		case follows.LocalPVCName != asks.LocalPVCName:
+			return fmt.Sprintf("%s %s is for PVC %s, not %s", mirrorKind, w.Name, follows.LocalPVCName, asks.LocalPVCName)
+		case t.Spec.State == promoted:
+			return fmt.Sprintf("%s %s asks for %s", mirrorKind, w.Name, promoted)
+		case asks.RemoteVolumeHandle != "" && follows.RemoteVolumeHandle != asks.RemoteVolumeHandle:
+			return fmt.Sprintf("%s %s follows %s, the volume of PVC %s is %s", mirrorKind, w.Name, follows.RemoteVolumeHandle, asks.LocalPVCName, asks.RemoteVolumeHandle)
+		}
+	}
+	for i := range wanted {
+		claim, ok := wanted[i].(*corev1.PersistentVolumeClaim)
+		if ok && there[i] != nil && !exists[claim.Annotations[annotationMirror]] {
+			return fmt.Sprintf("PVC %s exists without a %s; Trident makes a copy only for a PVC that comes after it", claim.Name, mirrorKind)
+		}
+	}
+	return ""
+}
+
+// ending implements backend.Profile.Ending.
+func ending() map[vgrv1.State]string {
+	return map[vgrv1.State]string{
+		vgrv1.StatePrimary:   "Trident releases the relationships of the source; the other site's copies get no more updates once theirs are deleted too, and can be resynchronised only by a new baseline",
+		vgrv1.StateSecondary: "Trident breaks the relationships: the copies here become writable and get no more updates; a new copy needs new PVCs",
+	}
+}

@@ -1,0 +1,298 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package plugin_test
+
+import (
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	replicationv1 "github.com/csi-addons/kubernetes-csi-addons/api/replication.storage/v1alpha1"
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+)
+
+// creating is two API servers with csi-addons' kinds, and no controllers: the roles are what a test wrote.
+type creating struct {
+	*bench
+	site map[string]client.Client
+}
+
+func newCreating(t *testing.T) *creating {
+	t.Helper()
+	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/csi-addons/kubernetes-csi-addons").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &creating{bench: newBench(t, filepath.Join(strings.TrimSpace(string(dir)), "config", "crd", "bases")), site: map[string]client.Client{}}
+	gold := vgrv1.ClassSpec{Provisioner: "rbd.csi.ceph.com", Parameters: map[string]string{"schedulingInterval": "5m", "consistencyGroup": "disabled"}}
+	for name, admin := range map[string]client.Client{"east": c.east, "west": c.west} {
+		config, err := clientcmd.NewNonInteractiveClientConfig(*must(clientcmd.LoadFromFile(c.kubeconfig)), name, nil, nil).ClientConfig()
+		c.must(err)
+		scheme := admin.Scheme()
+		c.must(replicationv1.AddToScheme(scheme))
+		c.site[name], err = client.New(config, client.Options{Scheme: scheme})
+		c.must(err)
+		c.must(admin.Create(t.Context(), &vgrv1.VolumeGroupReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: "gold"}, Spec: gold}))
+	}
+	return c
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// replicated makes what csi-addons has of a PVC; group is the group of ours that left it, if any.
+func (c *creating) replicated(site, pvc, group string, state replicationv1.ReplicationState, labels map[string]string) *replicationv1.VolumeReplication {
+	c.t.Helper()
+	vr := &replicationv1.VolumeReplication{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: pvc, Labels: labels},
+		Spec: replicationv1.VolumeReplicationSpec{
+			VolumeReplicationClass: "vgr-gold", ReplicationState: state, DataSource: corev1.TypedLocalObjectReference{Kind: "PersistentVolumeClaim", Name: pvc},
+		},
+	}
+	if group != "" {
+		vr.Labels = map[string]string{vgrv1.LabelManagedBy: vgrv1.ManagedByController, vgrv1.LabelGroup: group}
+	}
+	c.must(c.site[site].Create(c.t.Context(), vr))
+	vr.Status.State = map[replicationv1.ReplicationState]replicationv1.State{replicationv1.Primary: replicationv1.PrimaryState, replicationv1.Secondary: replicationv1.SecondaryState}[state]
+	c.must(c.site[site].Status().Update(c.t.Context(), vr))
+	return vr
+}
+
+// refuses runs a create that must be refused, with nothing changed, and say all of that.
+func (c *creating) refuses(what string, args []string, says ...string) {
+	c.t.Helper()
+	before := c.everything()
+	r := c.vgr(append([]string{"create", "--class", "gold", "--yes", "--timeout", "2s"}, args...)...)
+	if r.code != 2 {
+		c.t.Errorf("%s: exit code %d\n%s", what, r.code, r.errOut)
+	}
+	for _, s := range says {
+		if !strings.Contains(r.errOut, s) {
+			c.t.Errorf("%s: does not say %q:\n%s", what, s, r.errOut)
+		}
+	}
+	if strings.Contains(r.errOut, "delete those") {
+		c.t.Errorf("%s: advises to delete:\n%s", what, r.errOut)
+	}
+	if diff := cmp.Diff(before, c.everything()); diff != "" {
+		c.t.Errorf("%s: something was changed:\n%s", what, diff)
+	}
+}
+
+// TestCreateChangesNoRole: whatever a create finds keeps its role, on both sites.
+func TestCreateChangesNoRole(t *testing.T) {
+	c := newCreating(t)
+	labelled := func(app string) map[string]string { return map[string]string{"app": app} }
+	both := func(app string) {
+		c.volume(c.east, app, "rbd.csi.ceph.com", labelled(app))
+		c.volume(c.west, app, "rbd.csi.ceph.com", labelled(app))
+	}
+	on := func(app, context, peer string, more ...string) []string {
+		return append([]string{app, "-l", "app=" + app, "--context", context, "--peer-context", peer}, more...)
+	}
+
+	// What delete leaves on both sites when it keeps replicating.
+	both("left")
+	c.replicated("east", "left", "left", replicationv1.Primary, nil)
+	c.replicated("west", "left", "left", replicationv1.Secondary, nil)
+	c.refuses("beside a primary", on("left", "west", "east"),
+		"VolumeReplication left of PVC left asks for secondary", "east is primary",
+		"Next: kubectl vgr create left -n default --class gold -l app=left --context east --peer-context west makes west the secondary")
+	c.refuses("a copy without a peer", on("left", "west", ""), "asks for secondary", "--context west --state secondary takes it over as it is")
+	c.refuses("a primary as secondary", on("left", "east", "", "--state", "secondary"), "east is primary", "create takes over what exists as it is")
+	r := c.vgr("create", "left", "--class", "gold", "-l", "app=left", "--context", "east", "--peer-context", "west", "--yes", "--dry-run=server")
+	if r.code != 0 {
+		t.Errorf("on the primary's site: exit code %d\n%s", r.code, r.errOut)
+	}
+
+	// The group of the peer is primary, and nothing of the backend is here.
+	both("grouped")
+	c.group(c.east, "grouped", vgrv1.Primary, vgrv1.StatePrimary, ready("Promoted"))
+	c.refuses("beside a group that is primary", []string{"grouped", "-l", "group=grouped", "--context", "west", "--peer-context", "east"}, "matches no PVC")
+	c.volume(c.west, "grouped-data", "rbd.csi.ceph.com", map[string]string{"group": "grouped"})
+	c.refuses("beside a group that is primary", []string{"grouped", "-l", "group=grouped", "--context", "west", "--peer-context", "east"},
+		"east is primary (its group default/grouped is primary)", "--context east --peer-context west")
+
+	both("split")
+	c.replicated("east", "split", "split", replicationv1.Primary, nil)
+	c.replicated("west", "split", "split", replicationv1.Primary, nil)
+	c.refuses("two primaries", on("split", "west", "east"), "west and east are both primary")
+
+	// A copy that nothing replicates any more.
+	both("copy")
+	var pv corev1.PersistentVolume
+	c.must(c.west.Get(t.Context(), client.ObjectKey{Name: "pv-copy"}, &pv))
+	pv.Annotations = map[string]string{vgrv1.AnnotationCopyOf: "a-cluster"}
+	c.must(c.west.Update(t.Context(), &pv))
+	c.refuses("a copy, peer not named", on("copy", "west", ""), "PVCs copy are copies of cluster a-cluster", "--peer-context")
+	c.refuses("a copy, peer without a primary", on("copy", "west", "east"), "copies of cluster a-cluster", vgrv1.AnnotationCopyOf)
+	if r := c.vgr(append([]string{"create", "--class", "gold", "--yes"}, on("copy", "west", "dead")...)...); r.code != 6 {
+		t.Errorf("a copy whose peer does not answer: exit code %d\n%s", r.code, r.errOut)
+	}
+
+	// Somebody else's replications.
+	both("hand")
+	c.replicated("east", "hand", "", replicationv1.Primary, nil)
+	c.refuses("by hand", on("hand", "east", ""), "VolumeReplication hand, which kubectl vgr did not make", "Next: kubectl vgr migrate --from csi-addons hand --into hand -n default --context east")
+	both("ramen")
+	c.replicated("east", "ramen", "", replicationv1.Primary, map[string]string{"ramendr.openshift.io/owner-name": "drpc"})
+	c.refuses("by Ramen", on("ramen", "east", ""), "Ramen's VolumeReplicationGroup drpc decides over", "Next: move it with that tool")
+	both("other")
+	c.replicated("east", "other", "another", replicationv1.Primary, nil)
+	c.refuses("by another group", on("other", "east", ""), "belongs to group another of kubectl vgr")
+	both("native")
+	c.must(c.site["east"].Create(t.Context(), &replicationv1.VolumeGroupReplication{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "by-hand"},
+		Spec: replicationv1.VolumeGroupReplicationSpec{
+			VolumeGroupReplicationClassName: "a", VolumeReplicationClassName: "b", ReplicationState: replicationv1.Primary,
+			Source: replicationv1.VolumeGroupReplicationSource{Selector: &metav1.LabelSelector{MatchLabels: labelled("native")}},
+		},
+	}))
+	c.refuses("a group of csi-addons by hand", on("native", "east", ""), "VolumeGroupReplication by-hand, which kubectl vgr did not make", "leave it to who made it")
+
+	// Not settled.
+	both("moving")
+	vr := c.replicated("east", "moving", "moving", replicationv1.Secondary, nil)
+	vr.Spec.ReplicationState = replicationv1.Primary
+	c.must(c.site["east"].Update(t.Context(), vr))
+	c.refuses("in the middle of a promotion", on("moving", "east", "west"), "asks for primary, and csi-addons says Secondary")
+	both("leaving")
+	vr = c.replicated("west", "leaving", "leaving", replicationv1.Secondary, nil)
+	vr.Finalizers = []string{"example.com/hold"}
+	c.must(c.site["west"].Update(t.Context(), vr))
+	c.must(c.site["west"].Delete(t.Context(), vr))
+	c.refuses("a replication that is being deleted", on("leaving", "east", "west"), "west: VolumeReplication leaving of PVC leaving is being deleted")
+}
+
+// TestCreateLooksAtPeer: what cannot become a copy on the peer is refused before anything is made, with its name and
+// what to do.
+func TestCreateLooksAtPeer(t *testing.T) {
+	c := newCreating(t)
+	create := func(app string, more ...string) []string {
+		return append([]string{app, "-l", "app=" + app, "--context", "east", "--peer-context", "west"}, more...)
+	}
+	source := func(app string) corev1.PersistentVolumeSource {
+		return corev1.PersistentVolumeSource{CSI: &corev1.CSIPersistentVolumeSource{Driver: "rbd.csi.ceph.com", VolumeHandle: "handle-" + app}}
+	}
+	volume := func(app string, change func(*corev1.PersistentVolume)) {
+		c.volume(c.east, app, "rbd.csi.ceph.com", map[string]string{"app": app})
+		pv := &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "pv-" + app}, Spec: corev1.PersistentVolumeSpec{
+			Capacity: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}, AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+			PersistentVolumeSource: source(app), PersistentVolumeReclaimPolicy: corev1.PersistentVolumeReclaimRetain,
+		}}
+		change(pv)
+		c.must(c.west.Create(t.Context(), pv))
+	}
+	volume("released", func(pv *corev1.PersistentVolume) {
+		pv.Spec.ClaimRef = &corev1.ObjectReference{Namespace: "default", Name: "released", UID: "11111111-2222-3333-4444-555555555555"}
+	})
+	c.refuses("released", create("released"), "west: PersistentVolume pv-released is released", "patch pv pv-released")
+	volume("elsewhere", func(pv *corev1.PersistentVolume) {
+		pv.Spec.ClaimRef = &corev1.ObjectReference{Namespace: "other", Name: "elsewhere"}
+	})
+	c.refuses("of another namespace", create("elsewhere"), "pv-elsewhere belongs to PVC other/elsewhere, not default/elsewhere")
+	volume("ending", func(pv *corev1.PersistentVolume) { pv.Finalizers = []string{"example.com/hold"} })
+	c.must(c.west.Delete(t.Context(), &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "pv-ending"}}))
+	c.refuses("being deleted", create("ending"), "west: PersistentVolume pv-ending is being deleted")
+	volume("handle", func(pv *corev1.PersistentVolume) { pv.Spec.CSI.VolumeHandle = "another" })
+	c.refuses("another handle", create("handle"), "PersistentVolume pv-handle exists", "another", "handle-handle")
+
+	c.volume(c.east, "unlabelled", "rbd.csi.ceph.com", map[string]string{"app": "unlabelled"})
+	c.volume(c.west, "unlabelled", "rbd.csi.ceph.com", map[string]string{"velero.io/restore-name": "dr-1"})
+	c.refuses("without the labels", create("unlabelled"), "west: PVC unlabelled exists without the labels app=unlabelled",
+		"Next: kubectl --context west -n default label pvc unlabelled app=unlabelled")
+	c.volume(c.east, "more", "rbd.csi.ceph.com", map[string]string{"app": "more"})
+	c.volume(c.west, "stranger", "rbd.csi.ceph.com", map[string]string{"app": "more"})
+	c.refuses("a claim more", create("more"), "matches PVC stranger too")
+
+	quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "small"}, Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"requests.storage": resource.MustParse("1Gi")}}}
+	c.must(c.west.Create(t.Context(), quota))
+	quota.Status = corev1.ResourceQuotaStatus{Hard: quota.Spec.Hard, Used: corev1.ResourceList{"requests.storage": resource.MustParse("512Mi")}}
+	c.must(c.west.Status().Update(t.Context(), quota))
+	c.volume(c.east, "large", "rbd.csi.ceph.com", map[string]string{"app": "large"})
+	c.refuses("over the quota", create("large"), "west: ResourceQuota small does not allow", "requests.storage: 1Gi more, 512Mi of 1Gi used")
+	c.must(c.west.Delete(t.Context(), quota))
+
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "gone"}}
+	c.must(c.west.Create(t.Context(), ns))
+	c.must(c.west.Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "gone", Name: "hold"}}))
+	c.must(c.west.Delete(t.Context(), ns)) // no controller here finishes it
+	c.must(c.east.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "gone"}}))
+	pvc := &corev1.PersistentVolumeClaim{}
+	c.must(c.east.Get(t.Context(), client.ObjectKey{Namespace: "default", Name: "large"}, pvc))
+	moved := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "gone", Name: "large", Labels: pvc.Labels}, Spec: pvc.Spec}
+	c.must(c.east.Create(t.Context(), moved))
+	moved.Status = pvc.Status
+	c.must(c.east.Status().Update(t.Context(), moved))
+	c.refuses("namespace being deleted", create("large", "-n", "gone"), "west: namespace gone is being deleted")
+}
+
+// TestCreatePreparesCopies: what create makes on the peer says what it is, takes the handle that the backend tells for
+// the copy, and is no freer than the source.
+func TestCreatePreparesCopies(t *testing.T) {
+	c := newCreating(t)
+	var east corev1.Namespace
+	c.must(c.east.Get(t.Context(), client.ObjectKey{Name: "kube-system"}, &east))
+	c.must(c.east.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "prod", Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted", "team": "db"}}}))
+	c.volume(c.east, "data", "rbd.csi.ceph.com", map[string]string{"app": "db"})
+	var pvc corev1.PersistentVolumeClaim
+	c.must(c.east.Get(t.Context(), client.ObjectKey{Namespace: "default", Name: "data"}, &pvc))
+	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "prod", Name: "data", Labels: pvc.Labels}, Spec: pvc.Spec}
+	c.must(c.east.Create(t.Context(), claim))
+	claim.Status = pvc.Status
+	c.must(c.east.Status().Update(t.Context(), claim))
+	var pv corev1.PersistentVolume
+	c.must(c.east.Get(t.Context(), client.ObjectKey{Name: "pv-data"}, &pv))
+	pv.Annotations = map[string]string{"pv.kubernetes.io/provisioned-by": "rbd.csi.ceph.com", "example.com/grant": "everything"}
+	c.must(c.east.Update(t.Context(), &pv))
+
+	g := &vgrv1.VolumeGroupReplication{ObjectMeta: metav1.ObjectMeta{Namespace: "prod", Name: "db"}, Spec: vgrv1.VolumeGroupReplicationSpec{
+		VolumeGroupReplicationClass: "gold", ReplicationState: vgrv1.Primary, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "db"}},
+	}}
+	c.must(c.east.Create(t.Context(), g))
+	g.Status.State, g.Status.ObservedGeneration = vgrv1.StatePrimary, 1
+	isReady := ready("Promoted")
+	isReady.ObservedGeneration, isReady.LastTransitionTime = 1, metav1.Now()
+	g.Status.Conditions = []metav1.Condition{isReady}
+	c.must(c.east.Status().Update(t.Context(), g))
+
+	// No controller confirms the secondary, so the command ends with the time.
+	r := c.vgr("create", "db", "-n", "prod", "--class", "gold", "-l", "app=db", "--context", "east", "--peer-context", "west", "--yes", "--timeout", "3s")
+	if r.code != 3 {
+		t.Fatalf("exit code %d\n%s", r.code, r.errOut)
+	}
+	var copied corev1.PersistentVolume
+	c.must(c.west.Get(t.Context(), client.ObjectKey{Name: "pv-data"}, &copied))
+	want := map[string]string{vgrv1.AnnotationCopyOf: string(east.UID), "pv.kubernetes.io/provisioned-by": "rbd.csi.ceph.com"}
+	if diff := cmp.Diff(want, copied.Annotations); diff != "" {
+		t.Errorf("annotations of the copy:\n%s", diff)
+	}
+	var ns corev1.Namespace
+	c.must(c.west.Get(t.Context(), client.ObjectKey{Name: "prod"}, &ns))
+	if ns.Labels["pod-security.kubernetes.io/enforce"] != "restricted" || ns.Labels["team"] != "" {
+		t.Errorf("labels of the namespace: %v", ns.Labels)
+	}
+	// A copy that was there before is marked too.
+	copied.Annotations = nil
+	c.must(c.west.Update(t.Context(), &copied))
+	if r := c.vgr("create", "db", "-n", "prod", "--class", "gold", "-l", "app=db", "--context", "east", "--peer-context", "west", "--yes", "--timeout", "3s"); r.code != 3 {
+		t.Fatalf("exit code %d\n%s", r.code, r.errOut)
+	}
+	c.must(c.west.Get(t.Context(), client.ObjectKey{Name: "pv-data"}, &copied))
+	if copied.Annotations[vgrv1.AnnotationCopyOf] != string(east.UID) {
+		t.Errorf("the copy that was kept: %v", copied.Annotations)
+	}
+}
