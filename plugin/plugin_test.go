@@ -40,6 +40,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/backend/csiaddons"
 	"github.com/unified-replication/kubectl-vgr/pkg/golden"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/pkg/state"
 	"github.com/unified-replication/kubectl-vgr/plugin"
 )
 
@@ -179,6 +180,8 @@ func (b *bench) group(c client.Client, name string, desired vgrv1.ReplicationSta
 	}
 	b.must(c.Create(b.t.Context(), g))
 	g.Status.State, g.Status.ObservedGeneration, g.Status.Backend = state, 1, csiaddons.Name
+	g.Status.StateSince = new(metav1.Date(2026, 1, 1, 3, 0, 0, 0, time.UTC))
+	g.Status.Volumes, g.Status.PersistentVolumeClaimsRefList = []vgrv1.VolumeStatus{{Name: "data"}}, []corev1.LocalObjectReference{{Name: "data"}}
 	for _, cond := range conditions {
 		cond.ObservedGeneration, cond.LastTransitionTime = 1, metav1.Now()
 		g.Status.Conditions = append(g.Status.Conditions, cond)
@@ -261,7 +264,7 @@ func TestCommands(t *testing.T) {
 		"promote with an unreachable peer":        {[]string{"promote", "orders", "--context", "west", "--peer-context", "dead", "--yes"}, 6},
 		"promote without a peer":                  {[]string{"promote", "orders", "--context", "west", "--yes"}, 2},
 		"promote against one cluster twice":       {[]string{"demote", "orders", "--peer-context", "twin", "--yes"}, 2},
-		"demote not confirmed":                    {[]string{"demote", "orders", "--peer-context", "west"}, 5},
+		"demote without a controller":             {[]string{"demote", "orders", "--peer-context", "west", "--yes"}, 2},
 		"resync of a primary":                     {[]string{"resync", "orders", "--peer-context", "west", "--yes"}, 2},
 		"delete not confirmed":                    {[]string{"delete", "orders", "--peer-context", "west"}, 5},
 		"delete of a secondary that hangs":        {[]string{"delete", "orders", "--context", "west", "--peer-context", "dead", "--dry-run=client"}, 0},
@@ -324,11 +327,11 @@ func TestCommands(t *testing.T) {
 	golden.Compare(t, "errors.golden", shown.String())
 
 	t.Run("one model", func(t *testing.T) { b.oneModel() })
+	t.Run("a dry run beside controllers", func(t *testing.T) { b.besideControllers() })
 	t.Run("dry runs change nothing", func(t *testing.T) { b.dryRuns() })
-	t.Run("promote waits for proof", func(t *testing.T) { b.proof() })
 	t.Run("the peer is found again", func(t *testing.T) { b.peerFound() })
 	t.Run("the environment names the context", func(t *testing.T) { b.contextOfEnvironment() })
-	t.Run("a dry run beside controllers", func(t *testing.T) { b.besideControllers() })
+	t.Run("promote waits for proof", func(t *testing.T) { b.proof() })
 	t.Run("no CRDs", func(t *testing.T) { b.noCRDs() })
 }
 
@@ -429,9 +432,6 @@ func (b *bench) besideControllers() {
 	var g vgrv1.VolumeGroupReplication
 	for c, state := range map[client.Client]vgrv1.ReplicationState{b.east: vgrv1.Primary, b.west: vgrv1.Secondary} {
 		b.group(c, key.Name, state, map[vgrv1.ReplicationState]vgrv1.State{vgrv1.Primary: vgrv1.StatePrimary, vgrv1.Secondary: vgrv1.StateSecondary}[state], ready("Done"))
-		b.must(c.Get(b.t.Context(), key, &g))
-		g.Status.Volumes, g.Status.PersistentVolumeClaimsRefList = []vgrv1.VolumeStatus{{Name: "data"}}, []corev1.LocalObjectReference{{Name: "data"}}
-		b.must(c.Status().Update(b.t.Context(), &g))
 		b.must(c.Create(b.t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "vgr-system"}}))
 		b.must(c.Create(b.t.Context(), &coordinationv1.Lease{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "vgr-system", Name: "vgr-controller", Labels: map[string]string{vgrv1.LabelVersion: "v0"}},
@@ -448,33 +448,45 @@ func (b *bench) besideControllers() {
 	}
 }
 
-// proof: both sites are secondary; while one has not confirmed that all has crossed, nothing is
-// written.
+// proof: both sites are secondary; as long as the storage has not confirmed that they are in sync, or
+// could mean an earlier hand-over, no spec is changed.
 func (b *bench) proof() {
 	synced := metav1.Condition{Type: vgrv1.ConditionDegraded, Status: metav1.ConditionFalse, Reason: "Healthy"}
 	lacking := metav1.Condition{Type: vgrv1.ConditionDegraded, Status: metav1.ConditionTrue, Reason: "VolumeDegraded", Message: "volume is degraded"}
-	b.group(b.east, "demoted", vgrv1.Secondary, vgrv1.StateSecondary, ready("Demoted"), lacking)
-	b.group(b.west, "demoted", vgrv1.Secondary, vgrv1.StateSecondary, ready("Demoted"), synced)
+	synced.LastTransitionTime, lacking.LastTransitionTime = metav1.Now(), metav1.Now()
+	b.group(b.east, "demoted", vgrv1.Secondary, vgrv1.StateSecondary, ready("Demoted"), synced)
+	b.group(b.west, "demoted", vgrv1.Secondary, vgrv1.StateSecondary, ready("Demoted"), lacking)
+	key := client.ObjectKey{Namespace: "default", Name: "demoted"}
+	promote := []string{"promote", "demoted", "--context", "west", "--peer-context", "east", "--yes", "--timeout", "1s"}
 	before := b.everything()
-	promote := []string{"promote", "demoted", "--context", "west", "--peer-context", "east", "--yes"}
-	for _, more := range [][]string{{"--timeout", "1s"}, {"--wait=false"}} {
-		if r := b.vgr(append(promote, more...)...); r.code != 2 || !strings.Contains(r.errOut, "nothing was changed") {
-			b.t.Errorf("%v: exit code %d\n%s", more, r.code, r.errOut)
-		}
+	if r := b.vgr(promote...); r.code != 2 || !strings.Contains(r.errOut, "proves nothing") {
+		b.t.Errorf("a confirmation that may be left over: exit code %d\n%s", r.code, r.errOut)
 	}
 	if diff := cmp.Diff(before, b.everything()); diff != "" {
 		b.t.Errorf("something was changed:\n%s", diff)
 	}
 	var g vgrv1.VolumeGroupReplication
-	b.must(b.east.Get(b.t.Context(), client.ObjectKey{Namespace: "default", Name: "demoted"}, &g))
-	g.Status.Conditions[1].Status = metav1.ConditionFalse
-	b.must(b.east.Status().Update(b.t.Context(), &g))
-	if r := b.vgr(append(promote, "--wait=false")...); r.code != 0 {
-		b.t.Errorf("exit code %d\n%s", r.code, r.errOut)
+	east := func(change func()) {
+		b.must(b.east.Get(b.t.Context(), key, &g))
+		change()
+		b.must(b.east.Status().Update(b.t.Context(), &g))
 	}
-	// Nobody answers here, so waiting for the result ends with the time.
-	if r := b.vgr(append(promote, "--timeout", "1s")...); r.code != 3 {
+	east(func() { g.Status.DemotedAfterSync, g.Status.Conditions[1] = true, lacking })
+	if r := b.vgr(promote...); r.code != 3 || !strings.Contains(r.errOut, "has not confirmed that the sites are in sync") {
+		b.t.Errorf("not in sync: exit code %d\n%s", r.code, r.errOut)
+	}
+	b.must(b.west.Get(b.t.Context(), key, &g))
+	if g.Spec.ReplicationState != vgrv1.Secondary {
+		b.t.Error("west was promoted before the sites were in sync")
+	}
+	east(func() { g.Status.Conditions[1] = synced })
+	// No controller answers here, so waiting for the result ends with the time.
+	if r := b.vgr(promote...); r.code != 3 {
 		b.t.Errorf("exit code %d, want 3\n%s", r.code, r.errOut)
+	}
+	b.must(b.west.Get(b.t.Context(), key, &g))
+	if g.Spec.ReplicationState != vgrv1.Primary || !state.MayPromote(&g, &g.Status.ReplicationStatus) {
+		b.t.Errorf("west was asked to be %s, with %v", g.Spec.ReplicationState, g.Annotations)
 	}
 }
 

@@ -100,7 +100,7 @@ func TestDocumentedRoles(t *testing.T) {
 			t.Errorf("validate does not say that %q is lacking:\n%s", lacks, r.out)
 		}
 	}
-	if r := b.vgr(slices.Concat([]string{"demote", "orders", "--yes"}, as)...); r.code != 1 || !strings.Contains(r.errOut, "forbidden") {
+	if r := b.vgr(slices.Concat([]string{"demote", "orders", "--yes"}, as)...); r.code != 2 || !strings.Contains(r.errOut, "you may not patch volumegroupreplications") {
 		t.Errorf("who may only see: exit code %d\n%s", r.code, r.errOut)
 	}
 
@@ -111,7 +111,7 @@ func TestDocumentedRoles(t *testing.T) {
 		}))
 	}
 	run(0, "failover", "orders", "--to", "nobody-west", "--quiesce", "--dry-run=server")
-	run(0, "demote", "orders", "--yes", "--wait=false")
+	run(0, "demote", "orders", "--force", "--dry-run=server")
 }
 
 // TestDocumentedController compares the table of what the controller may do with its role.

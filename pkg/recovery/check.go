@@ -283,12 +283,12 @@ func (c *checker) synchronised() {
 	switch {
 	case !c.facts.Traits.ConfirmsSync || !handsIn || c.op.Force || c.op.SpecOnly || !c.from.askedToLead():
 	case c.from.replicated():
-		c.ok("synchronised", "%s has synchronised since it became primary", c.from.Name)
+		c.ok("sync", "%s has synchronised since it became primary", c.from.Name)
 	case c.from.Group == nil || c.from.Group.Status.StateSince == nil:
-		c.add("synchronised", CheckProblem, "kubectl vgr install", "%s", c.from.unreplicated(nil, c.facts.Traits))
+		c.add("sync", CheckProblem, "kubectl vgr install", "%s", c.from.unreplicated(0, c.facts.Traits))
 	default:
 		remedy := "the operation waits for it before it changes a role; --abort takes it back at any time before that"
-		c.add("synchronised", CheckWarning, remedy, "%s", c.from.unreplicated(c.op.Schedule, c.facts.Traits))
+		c.add("sync", CheckWarning, remedy, "%s", c.from.unreplicated(c.facts.Schedule, c.facts.Traits))
 	}
 }
 

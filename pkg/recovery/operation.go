@@ -157,6 +157,25 @@ func (op *Operation) Duration() (d time.Duration, ok bool) {
 	return 0, false
 }
 
+// Role is what the operation asks a site to be in the end; empty where it leaves that as it is.
+func (op *Operation) Role(s SiteRef) vgrv1.ReplicationState {
+	to := s.Cluster == op.To.Cluster && (s.Cluster != "" || s.Name == op.To.Name)
+	switch {
+	case op.Aborting && (op.Kind == Promote || op.SpecOnly), op.Kind == Promote && !to, op.Kind == Demote && to:
+		return ""
+	case op.Kind == Promote:
+		return vgrv1.Primary
+	case op.Kind == Resync && to != op.Aborting, op.Kind == Demote && !op.Aborting:
+		return vgrv1.Secondary
+	case op.Kind == Resync, op.Kind == Demote:
+		return vgrv1.Primary
+	case to != op.Aborting:
+		return vgrv1.Primary
+	default:
+		return vgrv1.Secondary
+	}
+}
+
 func (op *Operation) clone() Operation {
 	out := *op
 	out.Members = maps.Clone(op.Members)

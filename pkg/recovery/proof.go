@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 )
 
@@ -18,21 +16,34 @@ const reportDelay = 30 * time.Second
 
 // unreplicated says what a primary lacks for its demotion, by when to expect it, and what makes it come
 // sooner.
-func (s *Site) unreplicated(schedule *metav1.Duration, t backend.Traits) string {
+func (s *Site) unreplicated(schedule time.Duration, t backend.Traits) string {
 	if s.Group == nil || s.Group.Status.StateSince == nil {
 		return fmt.Sprintf("the controller on %s does not say since when it is primary; install the controller of this version there", s.Name)
 	}
 	since := s.Group.Status.StateSince.UTC()
-	text := fmt.Sprintf("%s has not reported a synchronisation since it became primary at %s; without one nothing proves that the other site has all writes",
-		s.Name, since.Format(time.TimeOnly))
-	if schedule != nil && schedule.Duration > 0 {
+	text := fmt.Sprintf("%s has not reported a synchronisation since it became primary at %s; only that proves that the other site receives all writes",
+		s.Name, since.Format(time.RFC3339))
+	if schedule > 0 {
 		// The first one comes within a schedule, and is asked for within another one.
-		text += fmt.Sprintf("; with a schedule of %s expect it by %s", short(schedule.Duration), since.Add(2*schedule.Duration+reportDelay).Format(time.TimeOnly))
+		by := since.Add(2*schedule + reportDelay)
+		if s.Now.After(by) {
+			text += fmt.Sprintf("; with a schedule of %s it was expected by %s: check the link between the sites and the mirroring daemons", short(schedule), by.Format(time.RFC3339))
+		} else {
+			text += fmt.Sprintf("; with a schedule of %s expect it by %s", short(schedule), by.Format(time.RFC3339))
+		}
 	}
 	if t.SyncNow != "" {
 		text += "; " + t.SyncNow + " makes it come sooner"
 	}
 	return text
+}
+
+// schedule is how often the storage synchronises; 0 when it is not known.
+func (op *Operation) schedule() time.Duration {
+	if op.Schedule == nil {
+		return 0
+	}
+	return op.Schedule.Duration
 }
 
 // short is a duration without the units that are zero.

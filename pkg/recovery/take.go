@@ -191,7 +191,7 @@ func (n *next) verify(s Step) *Decision {
 		n.op.finish(s.ID, n.from.Now)
 		return nil
 	}
-	return &Decision{Operation: n.op, Step: s, Wait: n.from.unreplicated(n.op.Schedule, n.traits)}
+	return &Decision{Operation: n.op, Step: s, Wait: n.from.unreplicated(n.op.schedule(), n.traits)}
 }
 
 func (n *next) demote(s Step) *Decision {
@@ -230,7 +230,7 @@ func (n *next) verified(s Step) *Decision {
 		return nil
 	}
 	n.op.forget(StepVerify, n.from.Now)
-	return &Decision{Operation: n.op, Step: s, Wait: n.from.unreplicated(n.op.Schedule, n.traits)}
+	return &Decision{Operation: n.op, Step: s, Wait: n.from.unreplicated(n.op.schedule(), n.traits)}
 }
 
 // sync waits for the proof that the target has all that was written before the demotion.

@@ -35,6 +35,12 @@ func (o ending) result() string {
 	switch {
 	case o.err == nil && o.op.Result == recovery.Aborted:
 		return "taken back"
+	case o.err == nil && o.op.Kind == recovery.Promote:
+		return "promoted"
+	case o.err == nil && o.op.Kind == recovery.Demote:
+		return "demoted"
+	case o.err == nil && o.op.Kind == recovery.Resync:
+		return "resynced"
 	case o.err == nil:
 		return "moved"
 	}
@@ -54,8 +60,17 @@ func (o ending) result() string {
 
 // sentence is how it ended for a group alone.
 func (o ending) sentence() string {
-	if o.op.Result == recovery.Aborted {
-		return fmt.Sprintf("is primary on %s again; the move to %s was taken back", o.op.From.Name, o.op.To.Name)
+	switch {
+	case o.op.Result == recovery.Aborted && o.op.Kind == recovery.Promote:
+		return fmt.Sprintf("was not promoted on %s; the promotion was taken back", o.op.To.Name)
+	case o.op.Result == recovery.Aborted:
+		return fmt.Sprintf("is primary on %s again; the operation was taken back", o.op.From.Name)
+	case o.op.Kind == recovery.Demote && o.op.SpecOnly:
+		return fmt.Sprintf("is secondary on %s, and its spec says so again", o.op.From.Name)
+	case o.op.Kind == recovery.Demote:
+		return fmt.Sprintf("is secondary on %s; no site can write until one is promoted", o.op.From.Name)
+	case o.op.Kind == recovery.Resync:
+		return fmt.Sprintf("follows %s on %s; lost: %s", o.op.From.Name, o.op.To.Name, present.Loss(*o.op))
 	}
 	text := "is primary on " + o.op.To.Name
 	if d, ok := o.op.Duration(); ok {
@@ -75,6 +90,13 @@ func (o ending) row() []string {
 		return append(row[:2], o.op.From.Name, "-", "nothing")
 	}
 	row[2], row[4] = o.op.To.Name, present.Loss(*o.op)
+	switch o.op.Kind {
+	case recovery.Demote:
+		row[2] = "-"
+	case recovery.Resync:
+		row[2] = o.op.From.Name
+	default:
+	}
 	if d, ok := o.op.Duration(); ok {
 		row[3] = d.Round(100 * time.Millisecond).String()
 	}

@@ -47,8 +47,8 @@ func waveOf(p recovery.Pair) (int, error) {
 
 // operate carries the jobs out, wave by wave. What depends on a group that was not moved stays where
 // it is.
-func (f *failover) operate(ctx context.Context, e *Env, s *survey, namespace string, jobs []*operate.Job, w *waves) (all []ending) {
-	ctx, cancel := context.WithTimeoutCause(ctx, f.timeout, operate.ErrTimeout)
+func (o *operation) operate(ctx context.Context, e *Env, s *survey, namespace string, jobs []*operate.Job, w *waves) (all []ending) {
+	ctx, cancel := context.WithTimeoutCause(ctx, o.timeout, operate.ErrTimeout)
 	defer cancel()
 	byWave := map[int][]*operate.Job{}
 	for _, j := range jobs {
@@ -63,9 +63,9 @@ func (f *failover) operate(ctx context.Context, e *Env, s *survey, namespace str
 			}
 			continue
 		}
-		o := f.operator(e, s, jobs)
-		o.Progress = p.tell
-		o.Run(ctx, namespace, byWave[wave], s.inputs)
+		operator := o.operator(e, s, jobs)
+		operator.Progress = p.tell
+		operator.Run(ctx, namespace, byWave[wave], s.inputs)
 		for _, j := range byWave[wave] {
 			all = append(all, ending{namespace: j.Namespace, name: j.Name, op: &j.Operation, err: j.Err()})
 			if j.Err() != nil {

@@ -155,26 +155,6 @@ func reaches(state vgrv1.ReplicationState) func(g *vgrv1.VolumeGroupReplication)
 	}
 }
 
-// crossed judges whether a demoted group has confirmed that it and its peer hold the same.
-func crossed(g *vgrv1.VolumeGroupReplication) outcome {
-	if g == nil {
-		return outcome{dead: "the group was deleted"}
-	}
-	if g.Spec.ReplicationState != vgrv1.Secondary {
-		return outcome{dead: "somebody else asked for " + string(g.Spec.ReplicationState)}
-	}
-	degraded := meta.FindStatusCondition(g.Status.Conditions, vgrv1.ConditionDegraded)
-	answered := g.Status.State == vgrv1.StateSecondary && g.Status.ObservedGeneration == g.Generation
-	switch {
-	case !answered || degraded == nil:
-		return outcome{says: "waiting until it is confirmed to be secondary"}
-	case degraded.Status == metav1.ConditionFalse:
-		return outcome{done: true, says: "in sync: everything has crossed"}
-	default:
-		return outcome{says: "not in sync yet: " + degraded.Message}
-	}
-}
-
 func orUnknown(s string) string {
 	if s == "" {
 		return string(vgrv1.StateUnknown)

@@ -288,9 +288,9 @@ func (o *Operator) DryRun(ctx context.Context, jobs []*Job, inputs []overview.Si
 			if s.Group == nil {
 				continue
 			}
-			w := recovery.Write{Site: s.SiteRef, State: vgrv1.Secondary, Operation: j.Operation}
-			if (s.Cluster == j.Operation.To.Cluster) != j.Operation.Aborting {
-				w.State, w.Peer = vgrv1.Primary, vgrv1.PeerDemoted // what a promotion says of the peer, or it is refused
+			w := recovery.Write{Site: s.SiteRef, State: j.Operation.Role(s.SiteRef), Operation: j.Operation}
+			if w.State == vgrv1.Primary {
+				w.Peer = vgrv1.PeerDemoted // as far as the API server is concerned
 			}
 			err := o.dryRun(ctx, i, s.Group.DeepCopy(), w)
 			for _, x := range j.Operation.Stopped {

@@ -50,6 +50,8 @@ func Loss(op recovery.Operation) string {
 		return fmt.Sprintf("what %s wrote after %s", op.From.Name, op.LastSync.UTC().Format(time.RFC3339))
 	case op.Kind == recovery.Unplanned:
 		return fmt.Sprintf("what %s wrote and never sent to %s; how much is not known", op.From.Name, op.To.Name)
+	case op.Kind == recovery.Promote && op.Force:
+		return fmt.Sprintf("what %s alone has, if it has anything", op.From.Name)
 	case op.Discard && op.LastSync != nil:
 		return fmt.Sprintf("what %s wrote after %s", op.To.Name, op.LastSync.UTC().Format(time.RFC3339))
 	case op.Discard:

@@ -1,0 +1,228 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package command
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"os/user"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/operate"
+	"github.com/unified-replication/kubectl-vgr/plugin/present"
+)
+
+// operation is every command that changes roles: failover, failback, promote, demote and resync. The
+// planner decides for all of them.
+type operation struct {
+	change
+	sel         selection
+	timeout     time.Duration
+	concurrency int
+}
+
+// requester says what is asked of the planner for a group.
+type requester func(g overview.Group, facts recovery.Facts) recovery.Request
+
+func (o *operation) addFlags(cmd *cobra.Command) {
+	o.change.addFlags(cmd)
+	o.sel.addFlags(cmd, false)
+	cmd.Flags().DurationVar(&o.timeout, "timeout", 15*time.Minute, "how long it may take in all")
+	// Nearly all of a group's time is the storage's: few at a time would only add up its pauses.
+	cmd.Flags().IntVar(&o.concurrency, "concurrency", 100, "how many groups at a time")
+}
+
+// run asks both sites, shows the plan of each group, has it confirmed, and carries it out.
+func (o *operation) run(ctx context.Context, e *Env, args []string, workloads bool, prepare func(s *survey) (requester, error)) error {
+	mode, err := o.mode()
+	if err != nil {
+		return err
+	}
+	if o.concurrency < 1 {
+		return failure.New(failure.CodeError, "", "--concurrency must be at least 1")
+	}
+	q, err := o.sel.query(e, args, true)
+	if err != nil {
+		return err
+	}
+	s, err := e.survey(ctx, q, workloads)
+	if err != nil {
+		return err
+	}
+	request, err := prepare(s)
+	if err != nil {
+		return err
+	}
+	if err := missing(s.view, q, s.sites[0].Name); err != nil {
+		return err
+	}
+	jobs, refused, waves := o.plan(e, s, request)
+	if len(jobs) == 0 {
+		if len(refused) > 0 {
+			fmt.Fprintln(e.ErrOut, "nothing was changed")
+		}
+		return worstEnding(refused)
+	}
+	if len(refused) > 0 {
+		fmt.Fprintf(e.ErrOut, "%d of %d groups are refused and stay as they are\n", len(refused), len(refused)+len(jobs))
+	}
+	if mode == dryRunServer {
+		if err := o.operator(e, s, jobs).DryRun(ctx, jobs, s.inputs); err != nil {
+			return err
+		}
+	}
+	if mode != dryRunNone {
+		fmt.Fprintln(e.ErrOut, "dry run: nothing was changed")
+		return nil
+	}
+	var names []string
+	for _, j := range jobs {
+		names = append(names, j.Name)
+	}
+	if err := e.confirm(o.yes, names); err != nil {
+		return err
+	}
+	all := slices.Concat(o.operate(ctx, e, s, q.Namespace, jobs, waves), refused)
+	if err := summarize(e, all); err != nil {
+		return err
+	}
+	return worstEnding(all)
+}
+
+// plan shows what will be done to each group. One that is refused does not stop the others.
+func (o *operation) plan(e *Env, s *survey, request requester) (jobs []*operate.Job, refused []ending, w *waves) {
+	w = &waves{of: map[*operate.Job]int{}}
+	by := whoami()
+	me := holder(by)
+	for _, g := range s.view.Groups {
+		facts := s.facts(e, g)
+		wave, err := waveOf(facts.Pair)
+		refuse := func(err error) {
+			refused = append(refused, ending{namespace: g.Namespace, name: g.Name, err: err})
+			w.stop(wave)
+		}
+		if err != nil {
+			refuse(err)
+			continue
+		}
+		req := request(g, facts)
+		req.By, req.Holder, req.ID, req.Schedule = by, me, newID(), facts.Schedule
+		op, stop := recovery.Begin(facts.Pair, req, facts.Traits)
+		if stop != nil {
+			fmt.Fprintf(e.ErrOut, "%s/%s: %s\n", present.Clean(g.Namespace), present.Clean(g.Name), present.Clean(stop.Message))
+			if err := operate.Stopped(stop); err != nil {
+				refuse(err)
+			}
+			continue
+		}
+		resumed := op.ID != req.ID
+		var checks []recovery.Check
+		if !resumed || facts.Backend == "" {
+			checks = recovery.Checks(facts, op)
+		}
+		showPlan(e, g, op, facts.Traits, checks, resumed)
+		if wave != 0 {
+			fmt.Fprintf(e.ErrOut, "  wave: %d\n", wave)
+		}
+		if problems := recovery.Problems(checks); len(problems) > 0 {
+			refuse(refusal(g, problems))
+			continue
+		}
+		j := &operate.Job{Namespace: g.Namespace, Name: g.Name, Operation: op, Traits: facts.Traits}
+		jobs, w.of[j] = append(jobs, j), wave
+	}
+	return jobs, refused, w
+}
+
+// refusal puts the problems into one error; a site that does not answer decides the exit code.
+func refusal(g overview.Group, problems []recovery.Check) error {
+	code, first := failure.CodeRefused, problems[0]
+	for _, p := range problems {
+		if p.ID == "reachable" {
+			code, first = failure.CodeUnreachable, p
+		}
+	}
+	more := ""
+	if n := len(problems) - 1; n > 0 {
+		more = fmt.Sprintf(" (and %d more)", n)
+	}
+	return failure.New(code, first.Remedy, "%s/%s: %s%s", g.Namespace, g.Name, first.Evidence, more)
+}
+
+func showPlan(e *Env, g overview.Group, op recovery.Operation, t backend.Traits, checks []recovery.Check, resumed bool) {
+	w, style := e.ErrOut, e.errStyle()
+	what := op.Title()
+	if resumed {
+		what = op.String()
+	}
+	if op.Aborting {
+		what = "take back " + what
+	}
+	fmt.Fprintf(w, "%s/%s: %s\n", present.Clean(g.Namespace), present.Clean(g.Name), present.Clean(what))
+	if resumed {
+		fmt.Fprintf(w, "  begun by %s at %s\n", present.Clean(op.By), op.Started.UTC().Format(time.RFC3339))
+	}
+	passed := 0
+	for _, c := range checks {
+		if c.Severity == recovery.CheckOK {
+			passed++
+			continue
+		}
+		fmt.Fprintln(w, style.Hang(fmt.Sprintf("  %-7s  ", c.Severity), present.Clean(c.ID+": "+c.Evidence)))
+		if c.Severity == recovery.CheckWarning && c.Remedy != "" { // that of a problem is the next step of the error
+			fmt.Fprintln(w, style.Hang("           ", present.Clean(c.Remedy)))
+		}
+	}
+	if len(checks) > 0 {
+		fmt.Fprintf(w, "  %d of %d checks passed\n", passed, len(checks))
+	}
+	for i, s := range recovery.Steps(op, t) {
+		at := s.Site.Name
+		if at == "" {
+			at = op.From.Name + ", " + op.To.Name
+		}
+		fmt.Fprintln(w, style.Hang(fmt.Sprintf("  %d. %-9s ", i+1, s.ID), present.Clean(at+": "+s.Does)))
+	}
+	fmt.Fprintln(w, style.Hang("  lost: ", present.Clean(present.Loss(op))))
+	for _, line := range present.LossByVolume(op) {
+		fmt.Fprintf(w, "    %s\n", present.Clean(line))
+	}
+}
+
+func (o *operation) operator(e *Env, s *survey, jobs []*operate.Job) *operate.Operator {
+	return &operate.Operator{
+		Sites: s.sites, Clusters: s.clusters, Clock: e.Clock, Clocks: &s.clocks, Holder: jobs[0].Operation.Holder, Concurrency: o.concurrency, Progress: func(*operate.Job, recovery.Decision) {},
+	}
+}
+
+// whoami is the person that runs the command, for the journal.
+func whoami() string {
+	name := "unknown"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	if host, err := os.Hostname(); err == nil {
+		name += "@" + host
+	}
+	return name
+}
+
+// holder is this process.
+func holder(by string) string { return fmt.Sprintf("%s/%d-%s", by, os.Getpid(), newID()) }
+
+func newID() string {
+	b := make([]byte, 4)
+	_, _ = rand.Read(b) // never fails
+	return hex.EncodeToString(b)
+}
