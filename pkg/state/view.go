@@ -1,0 +1,220 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package state
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+)
+
+// View is a group or a single volume as the predicates see it. The zero value is one that does not exist, of
+// which nothing is true.
+type View struct {
+	obj     metav1.Object
+	desired vgrv1.ReplicationState
+	status  *vgrv1.ReplicationStatus
+	volumes []vgrv1.VolumeStatus
+}
+
+// Of is the view of a group, which may be nil.
+func Of(g *vgrv1.VolumeGroupReplication) View {
+	if g == nil {
+		return View{}
+	}
+	return View{obj: g, desired: g.Spec.ReplicationState, status: &g.Status.ReplicationStatus, volumes: g.Status.Volumes}
+}
+
+// OfSingle is the view of a single volume, which may be nil.
+func OfSingle(v *vgrv1.VolumeReplication) View {
+	if v == nil {
+		return View{}
+	}
+	return View{obj: v, desired: v.Spec.ReplicationState, status: &v.Status.ReplicationStatus}
+}
+
+// Exists reports whether there is an object.
+func (v View) Exists() bool { return v.obj != nil }
+
+// Desired is the state that the spec asks for.
+func (v View) Desired() vgrv1.ReplicationState { return v.desired }
+
+// State is the observed state.
+func (v View) State() vgrv1.State {
+	if v.status == nil {
+		return ""
+	}
+	return v.status.State
+}
+
+// Condition finds a condition; nil without it.
+func (v View) Condition(kind string) *metav1.Condition {
+	if v.status == nil {
+		return nil
+	}
+	return meta.FindStatusCondition(v.status.Conditions, kind)
+}
+
+// Ready is the condition Ready if it is about the present spec; nil otherwise.
+func (v View) Ready() *metav1.Condition {
+	c := v.Condition(vgrv1.ConditionReady)
+	if c == nil || c.ObservedGeneration != v.obj.GetGeneration() {
+		return nil
+	}
+	return c
+}
+
+// ReadyReason is the reason of Ready if it is about the present spec; empty otherwise.
+func (v View) ReadyReason() string {
+	if r := v.Ready(); r != nil {
+		return r.Reason
+	}
+	return ""
+}
+
+// Current reports whether controller and backend have answered the present spec. One that is being deleted is
+// not: it is not looked after any more, and its status proves nothing.
+func (v View) Current() bool {
+	return v.Ready() != nil && !v.Deleting() && v.status.ObservedGeneration == v.obj.GetGeneration()
+}
+
+// Settled reports whether the backend confirms what the present spec asks for, whatever that is.
+func (v View) Settled() bool { return v.Current() && v.Ready().Status == metav1.ConditionTrue }
+
+// Is reports whether the spec asks for a state and the backend confirms it.
+func (v View) Is(want vgrv1.ReplicationState) bool {
+	observed := map[vgrv1.ReplicationState]vgrv1.State{vgrv1.Primary: vgrv1.StatePrimary, vgrv1.Secondary: vgrv1.StateSecondary}[want]
+	return v.desired == want && v.Settled() && v.State() == observed
+}
+
+// Deleting reports whether the object is being deleted.
+func (v View) Deleting() bool { return v.obj != nil && v.obj.GetDeletionTimestamp() != nil }
+
+// Guarded reports whether the site is secondary and its spec asks for primary, which the controller refuses:
+// another tool, such as GitOps, has changed the spec.
+func (v View) Guarded() bool {
+	return !v.Deleting() && v.desired == vgrv1.Primary && v.State() == vgrv1.StateSecondary && v.ReadyReason() == vgrv1.ReasonPromotionNotConfirmed &&
+		!MayPromote(v.obj, v.status)
+}
+
+// AskedToLead reports whether the site may become primary by what its spec asks for.
+func (v View) AskedToLead() bool { return v.desired == vgrv1.Primary && !v.Guarded() }
+
+// Demoted reports whether the site has given up the role, whatever its copy is like.
+func (v View) Demoted() bool {
+	return v.desired == vgrv1.Secondary && v.Current() && v.State() == vgrv1.StateSecondary || v.Guarded()
+}
+
+// SaysInSync reports whether the backend of a demoted site says that it and its peer hold the same. That may
+// be left over from an earlier hand-over.
+func (v View) SaysInSync() bool {
+	return v.Demoted() && meta.IsStatusConditionFalse(v.status.Conditions, vgrv1.ConditionDegraded)
+}
+
+// InSync reports whether a demoted site and its peer are proven to hold the same.
+func (v View) InSync() bool { return v.SaysInSync() && v.status.DemotedAfterSync }
+
+// Replicates reports whether a primary says that it reaches its peer.
+func (v View) Replicates() bool {
+	return v.status != nil && meta.IsStatusConditionTrue(v.status.Conditions, vgrv1.ConditionReplicating)
+}
+
+// Replicated reports whether a primary has synchronised with its peer since it became primary.
+func (v View) Replicated() bool {
+	return v.State() == vgrv1.StatePrimary && v.LastSync() != nil
+}
+
+// Broken is the error that a copy reports: it is split from its peer, or has diverged. Empty without one.
+func (v View) Broken() string {
+	d := v.Condition(vgrv1.ConditionDegraded)
+	if d == nil || v.State() == vgrv1.StatePrimary || d.Status != metav1.ConditionTrue || d.Reason != ReasonError {
+		return ""
+	}
+	return d.Message
+}
+
+// ReasonError is the reason of Degraded with which a backend reports an error of a copy.
+const ReasonError = "Error"
+
+// LastSync is the last synchronisation if it is proven to be of the present state. An older controller, which
+// does not say since when it observes the state, proves none.
+func (v View) LastSync() *metav1.Time {
+	if v.status == nil || !Counts(v.status, v.status.LastSyncTime) {
+		return nil
+	}
+	return v.status.LastSyncTime
+}
+
+// Unproven reports whether there is a synchronisation time that an older controller has written, which may be
+// of an earlier role.
+func (v View) Unproven() bool {
+	return v.status != nil && v.status.LastSyncTime != nil && v.status.StateSince == nil
+}
+
+// Apart names the volumes that have another role than the group; nil where the backend does not tell their
+// roles.
+func (v View) Apart() []vgrv1.VolumeStatus {
+	var primaries, secondaries []vgrv1.VolumeStatus
+	for _, x := range v.volumes {
+		switch x.State {
+		case vgrv1.StatePrimary:
+			primaries = append(primaries, x)
+		case vgrv1.StateSecondary:
+			secondaries = append(secondaries, x)
+		}
+	}
+	switch {
+	case len(primaries) == 0 || len(secondaries) == 0:
+		return nil
+	case v.desired == vgrv1.Primary:
+		return secondaries
+	default:
+		return primaries
+	}
+}
+
+// Finalizers are those of other tools that keep a deleted object.
+func (v View) Finalizers() []string {
+	if v.obj == nil {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(v.obj.GetFinalizers()), func(f string) bool { return f == vgrv1.Finalizer })
+}
+
+// Gone says what keeps an object that is being deleted; empty when it is not.
+func (v View) Gone() string {
+	switch foreign := v.Finalizers(); {
+	case !v.Deleting():
+		return ""
+	case slices.Contains(v.obj.GetFinalizers(), vgrv1.Finalizer):
+		return "being deleted; the controller has not released it yet"
+	case len(foreign) > 0:
+		return fmt.Sprintf("deleted; the controller has released it, and another tool's finalizer keeps it: %s", strings.Join(foreign, ", "))
+	default:
+		return "being deleted"
+	}
+}
+
+// Terminal reports whether a reason of Ready needs a change by you: waiting does not help. All others pass
+// by themselves, or may.
+func Terminal(reason string) bool {
+	switch reason {
+	case vgrv1.ReasonClassNotFound, vgrv1.ReasonInvalidParameters, vgrv1.ReasonBackendNotInstalled, vgrv1.ReasonBackendUnknown,
+		vgrv1.ReasonVolumeConflict, vgrv1.ReasonForeignDriver, vgrv1.ReasonTooManyVolumes, vgrv1.ReasonSourceInvalid,
+		vgrv1.ReasonObjectConflict, vgrv1.ReasonNoVolumes, vgrv1.ReasonInvalidSelector, vgrv1.ReasonPromotionNotConfirmed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Calm reports whether a reason of Ready belongs to every change of a state and is no failure.
+func Calm(reason string) bool {
+	return reason == vgrv1.ReasonProgressing || reason == vgrv1.ReasonResyncing || reason == vgrv1.ReasonDeleting
+}
