@@ -40,13 +40,14 @@ type lease struct {
 	waits   [2]waiting
 }
 
-// waiting is somebody else's Lease as it was first seen.
+// waiting is another tool's Lease as it was first seen, by our own clock.
 type waiting struct {
 	holder  string
 	renewed time.Time
+	since   time.Time
 }
 
-// held says that somebody else holds the Lease, and is alive.
+// held says that another tool holds the Lease, and renews it.
 type held struct{ message string }
 
 func (h *held) Error() string { return h.message }
@@ -103,7 +104,7 @@ func (o *Operator) holdAll(ctx context.Context, j *Job, l *lease, want []int) (a
 	return 0, nil
 }
 
-// hold takes or renews the Lease on one site, by one request unless somebody else has one there, or had.
+// hold takes or renews the Lease on one site, by one request unless another tool has one there, or had.
 func (o *Operator) hold(ctx context.Context, j *Job, l *lease, i int) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
@@ -129,7 +130,7 @@ func (o *Operator) hold(ctx context.Context, j *Job, l *lease, i int) error {
 	return err
 }
 
-// takeOver takes a Lease that was there before. Of one that somebody else holds it first learns whether it is
+// takeOver takes a Lease that was there before. Of one that another tool holds it first learns whether it is
 // being renewed.
 func (o *Operator) takeOver(ctx context.Context, c client.Client, j *Job, l *lease, i int) (*coordinationv1.Lease, error) {
 	obj := &coordinationv1.Lease{}
@@ -143,7 +144,7 @@ func (o *Operator) takeOver(ctx context.Context, c client.Client, j *Job, l *lea
 		return obj, c.Create(ctx, obj, site.FieldManager)
 	}
 	if holder := ptr.Deref(obj.Spec.HolderIdentity, ""); holder != "" && holder != o.Holder {
-		if err := l.waits[i].look(o.Sites[i].Name, holder, obj, now); err != nil {
+		if err := l.waits[i].look(o.Sites[i].Name, obj, now, o.Clock.Now()); err != nil {
 			return nil, err
 		}
 	}
@@ -165,22 +166,34 @@ func (o *Operator) signed(j *Job, obj *coordinationv1.Lease, now time.Time) *coo
 	return obj
 }
 
-// look returns nil when the Lease of somebody else has expired.
-func (w *waiting) look(site, holder string, obj *coordinationv1.Lease, now time.Time) error {
-	renewed := now
+// look returns nil when the Lease of another tool has expired. Whoever may write Leases may write any
+// time and any duration: ours is the longest that counts, and a Lease that is not renewed while we watch
+// for that long has expired, whatever it says. There is the clock of the cluster, here our own.
+func (w *waiting) look(site string, obj *coordinationv1.Lease, there, here time.Time) error {
+	holder, renewed := ptr.Deref(obj.Spec.HolderIdentity, ""), time.Time{}
 	if obj.Spec.RenewTime != nil {
 		renewed = obj.Spec.RenewTime.Time
 	}
-	duration := time.Duration(ptr.Deref(obj.Spec.LeaseDurationSeconds, int32(leaseDuration.Seconds()))) * time.Second
-	left := renewed.Add(duration).Sub(now)
-	switch {
-	case left <= 0:
-		return nil
-	case w.holder == holder && !w.renewed.Equal(renewed):
-		return &held{fmt.Sprintf("%s is working on the group (Lease %s on %s)", holder, obj.Name, site)}
+	first := w.holder != holder
+	if !first && !w.renewed.Equal(renewed) {
+		return &held{fmt.Sprintf("%s is working on the group: it renews Lease %s on %s, last at %s", holder, obj.Name, site, renewed.UTC().Format(time.RFC3339))}
 	}
-	w.holder, w.renewed = holder, renewed
-	return fmt.Errorf("waits for the Lease of %s, which expires at %s unless it is renewed", holder, renewed.Add(duration).UTC().Format(time.TimeOnly))
+	if first {
+		w.holder, w.renewed, w.since = holder, renewed, here
+	}
+	lasts := min(time.Duration(ptr.Deref(obj.Spec.LeaseDurationSeconds, int32(leaseDuration.Seconds())))*time.Second, leaseDuration)
+	left := w.since.Add(leaseDuration).Sub(here)
+	if obj.Spec.RenewTime != nil {
+		left = min(left, renewed.Add(lasts).Sub(there))
+	}
+	if left <= 0 {
+		return nil
+	}
+	said := "which says nothing of when it was renewed"
+	if obj.Spec.RenewTime != nil {
+		said = "renewed at " + renewed.UTC().Format(time.RFC3339)
+	}
+	return fmt.Errorf("waits for Lease %s of %s, %s: it expires in %s unless it is renewed", obj.Name, holder, said, left.Round(time.Second))
 }
 
 // release lets go of all Leases, so that the next command need not wait.
