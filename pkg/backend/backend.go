@@ -105,6 +105,8 @@ type Member struct {
 	PVC    string
 	PV     string
 	Handle string
+	// Copy is true when the volume was prepared as a copy of the peer's.
+	Copy bool
 }
 
 // Group is what a user asks for, with everything resolved that a backend needs. A
@@ -134,6 +136,15 @@ type Group struct {
 	// PeerSnapshots are the peer's snapshots that an update ends at and a promotion goes back to, by the
 	// names of the PVCs; empty for the present.
 	PeerSnapshots map[string]string
+	// Unconfirmed is why no object may be switched to primary; nil when that is confirmed, and for other states.
+	Unconfirmed *Problem
+	// Copy is true when the volumes are a copy of the peer's: then none may be created as primary either.
+	Copy bool
+	// Changed is what to say when the backend plays another role than the one it had confirmed for the
+	// present wish; nil when it had confirmed none.
+	Changed *Problem
+	// Since is when the group was created, until the backend has answered a wish of it; see Inherits.
+	Since metav1.Time
 	// Hold explains why nothing new may be created for the group; backend objects that exist
 	// still follow State. Nil when nothing is wrong.
 	Hold *Problem
@@ -141,6 +152,34 @@ type Group struct {
 
 // Single says whether the group is a VolumeReplication.
 func (g Group) Single() bool { return g.Owner.Kind == VolumeReplicationKind }
+
+// Inherits reports whether a backend object is from before the group, which has never been answered by it.
+// Such an object keeps its role: to adopt changes none.
+func (g Group) Inherits(created metav1.Time) bool { return created.Before(&g.Since) }
+
+// Switch is why a backend object must not be switched to the state of the group; nil when it may. The object
+// is primary or not, and was created at some time; is says that in the words of the backend.
+func (g Group) Switch(primary bool, created metav1.Time, is string) *Problem {
+	switch {
+	case primary == (g.State == vgrv1.Primary):
+		return nil
+	case !primary && g.Unconfirmed != nil:
+		return g.Unconfirmed.Of(is)
+	case primary && g.Inherits(created):
+		return Problemf(vgrv1.ReasonRoleDiffers,
+			"%s, since before this object was created, and is not demoted by a new object; to take it over as it is set spec.replicationState to primary", is)
+	default:
+		return nil
+	}
+}
+
+// Begin is why nothing may be created for the group in its state; nil when it may.
+func (g Group) Begin() *Problem {
+	if !g.Copy || g.Unconfirmed == nil {
+		return nil
+	}
+	return g.Unconfirmed.Of("the volumes are a copy of the peer's")
+}
 
 // Observation is what the backend's objects said when they were last read. Zero values mean
 // "not said".
@@ -187,6 +226,9 @@ type Problem struct {
 
 // Error makes a Problem an error, so that an adapter can refuse to act.
 func (p *Problem) Error() string { return p.Message }
+
+// Of is the same problem, with what it is about in front.
+func (p *Problem) Of(what string) *Problem { return Problemf(p.Reason, "%s: %s", what, p.Message) }
 
 // Problemf makes a Problem.
 func Problemf(reason, format string, args ...any) *Problem {

@@ -73,6 +73,7 @@ func (r *Reconciler) resolve(ctx context.Context, s subject) (resolution, error)
 		return res, err
 	}
 	res.group.Hold = res.problem
+	guard(s, &res.group)
 	return res, nil
 }
 
@@ -166,7 +167,8 @@ func (m *memberSorter) add(ctx context.Context, c client.Reader, pvc *corev1.Per
 	case m.driver != "" && pv.Spec.CSI.Driver != m.driver:
 		m.refuse(pvc, vgrv1.ReasonForeignDriver, fmt.Sprintf("of driver %s, not %s", pv.Spec.CSI.Driver, m.driver))
 	default:
-		m.members = append(m.members, backend.Member{PVC: pvc.Name, PV: pv.Name, Handle: pv.Spec.CSI.VolumeHandle})
+		_, isCopy := pv.Annotations[vgrv1.AnnotationCopyOf]
+		m.members = append(m.members, backend.Member{PVC: pvc.Name, PV: pv.Name, Handle: pv.Spec.CSI.VolumeHandle, Copy: isCopy})
 	}
 	return nil
 }

@@ -39,7 +39,7 @@ func (r *Reconciler) describe(s subject, res resolution, obs backend.Observation
 	ready := verdict(s.state, res.problem, obs)
 	ready.ObservedGeneration = generation
 	if ready.Status == metav1.ConditionTrue {
-		st.ConfirmedGeneration = generation
+		confirm(st, s.obj)
 	}
 	r.setCondition(st, ready)
 	if ready.Status == metav1.ConditionFalse && (obs.Message == "" || res.problem != nil || obs.Problem != nil) {

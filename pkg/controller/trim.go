@@ -7,12 +7,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 )
 
 // The Trim functions are cache transforms: a cluster can have tens of thousands of volumes, and
 // the reconcilers read a few fields of each.
 
-// TrimVolume keeps what identifies a PersistentVolume on its storage.
+// TrimVolume keeps what identifies a PersistentVolume on its storage, and that it is a copy.
 func TrimVolume(obj any) (any, error) {
 	pv, ok := obj.(*corev1.PersistentVolume)
 	if !ok {
@@ -20,6 +22,9 @@ func TrimVolume(obj any) (any, error) {
 	}
 	small := &corev1.PersistentVolume{ObjectMeta: trimMeta(pv.ObjectMeta)}
 	small.Annotations = nil
+	if of, ok := pv.Annotations[vgrv1.AnnotationCopyOf]; ok {
+		small.Annotations = map[string]string{vgrv1.AnnotationCopyOf: of}
+	}
 	small.Spec.ClaimRef, small.Spec.StorageClassName = pv.Spec.ClaimRef, pv.Spec.StorageClassName
 	if csi := pv.Spec.CSI; csi != nil {
 		small.Spec.CSI = &corev1.CSIPersistentVolumeSource{Driver: csi.Driver, VolumeHandle: csi.VolumeHandle}

@@ -77,6 +77,12 @@ const (
 	// ReasonPromotionNotConfirmed: the spec asks for primary, and nothing that was written with it confirms
 	// that the peer has given up the role. The controller asks the backend for nothing.
 	ReasonPromotionNotConfirmed = "PromotionNotConfirmed"
+	// ReasonRoleChangedOutside: the backend had confirmed what the spec asks for, and plays another role since.
+	// The controller changes nothing back where that would be a promotion or could not be undone.
+	ReasonRoleChangedOutside = "RoleChangedOutside"
+	// ReasonRoleDiffers: the backend has objects from before this object was created, and they are primary
+	// while the spec asks for another role. The controller takes over what it finds and does not demote it.
+	ReasonRoleDiffers = "RoleDiffers"
 	// ReasonDeleting: the group is being removed from the backend.
 	ReasonDeleting = "Deleting"
 	// ReasonDeletionBlocked: the backend does not let the group go; the message says why.

@@ -91,6 +91,10 @@ type ReplicationStatus struct {
 	// +optional
 	ConfirmedGeneration int64 `json:"confirmedGeneration,omitempty"`
 
+	// confirmedRetry is the value of the annotation retry when the backend confirmed confirmedGeneration.
+	// +optional
+	ConfirmedRetry string `json:"confirmedRetry,omitempty"`
+
 	// message says in one line what the backend said last, and which object it came from.
 	// +optional
 	Message string `json:"message,omitempty"`

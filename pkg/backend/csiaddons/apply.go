@@ -62,6 +62,9 @@ func (a *Adapter) Apply(ctx context.Context, g backend.Group) error {
 	if err != nil {
 		return err
 	}
+	if problem := refused(g, f); problem != nil {
+		return problem
+	}
 	if g.Class.Name != "" && (g.Hold == nil || f.group != nil || len(f.volumes) > 0) {
 		if err := a.ensureClasses(ctx, g.Class, f.grouped(g)); err != nil {
 			return err
@@ -71,6 +74,40 @@ func (a *Adapter) Apply(ctx context.Context, g backend.Group) error {
 		return a.applyGroup(ctx, g, f.group)
 	}
 	return a.applyVolumes(ctx, g, f.volumes)
+}
+
+// refused is why csi-addons is asked for nothing: with some objects primary and others not, the group is not
+// primary yet. It is pure.
+func refused(g backend.Group, f found) *backend.Problem {
+	if f.grouped(g) {
+		if f.group == nil {
+			return g.Begin()
+		}
+		return change(g, "VolumeGroupReplication", f.group, f.group.Spec.ReplicationState)
+	}
+	there := map[string]bool{}
+	for i := range f.volumes {
+		vr := &f.volumes[i]
+		pvc := vr.Spec.DataSource.Name
+		member := slices.ContainsFunc(g.Members, func(m backend.Member) bool { return m.PVC == pvc })
+		if there[pvc] = true; !member && g.Hold == nil {
+			continue // it is deleted
+		}
+		if problem := change(g, "VolumeReplication", vr, vr.Spec.ReplicationState); problem != nil {
+			return problem
+		}
+	}
+	if slices.ContainsFunc(g.Members, func(m backend.Member) bool { return !there[m.PVC] }) {
+		return g.Begin()
+	}
+	return nil
+}
+
+func change(g backend.Group, kind string, obj client.Object, asks replicationv1.ReplicationState) *backend.Problem {
+	if !obj.GetDeletionTimestamp().IsZero() {
+		return nil // it is made anew once it is gone
+	}
+	return g.Switch(asks == replicationv1.Primary, obj.GetCreationTimestamp(), fmt.Sprintf("csi-addons %s %s asks for %s", kind, obj.GetName(), asks))
 }
 
 func (a *Adapter) applyGroup(ctx context.Context, g backend.Group, group *replicationv1.VolumeGroupReplication) error {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
@@ -98,6 +99,23 @@ type need struct {
 	problem *backend.Problem
 }
 
+// refused is why the array must not be asked to change the roles.
+func refused(in reading) *backend.Problem {
+	called := replicationGroupKind + " " + in.rg.Name
+	switch stateOf(in) {
+	case vgrv1.StatePrimary:
+		// To hand over cannot be taken back. With the link failed over, a failover may be on its way.
+		if in.group.State != vgrv1.Primary && in.group.Changed != nil && in.rg.Status.ReplicationLinkState.State != linkFailedOver {
+			return in.group.Changed.Of(called + " is the source")
+		}
+		return in.group.Switch(true, metav1.Time{}, called+" is the source") // the array's role is never the group's doing
+	case vgrv1.StateSecondary:
+		return in.group.Switch(false, metav1.Time{}, called+" is the target")
+	default:
+		return nil
+	}
+}
+
 // decide finds the action that brings the group where it is to be. It is pure, and asks for nothing
 // unless what is known of the link is fresh and says that the action makes sense.
 func decide(in reading) need {
@@ -105,7 +123,10 @@ func decide(in reading) need {
 	if busy(in.rg) != "" {
 		return need{}
 	}
-	n := need{}
+	n := need{problem: refused(in)}
+	if n.problem != nil {
+		return n
+	}
 	replicates := slices.Contains([]string{linkSynchronized, linkSyncing}, link.State)
 	switch {
 	case in.group.State == vgrv1.Primary && link.IsSource:
@@ -115,7 +136,7 @@ func decide(in reading) need {
 		if link.State == linkFailedOver && may {
 			n.action = reprotectLocal
 		}
-	case in.group.State == vgrv1.Primary && in.group.Peer == vgrv1.PeerLost:
+	case in.group.State == vgrv1.Primary && in.group.Peer == vgrv1.PeerLost && in.group.Unconfirmed == nil:
 		n.action = unplannedFailoverLocal
 	case in.group.State == vgrv1.Secondary && link.IsSource && replicates && in.group.Peer != vgrv1.PeerLost:
 		n.action = failoverRemote

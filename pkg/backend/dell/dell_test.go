@@ -65,48 +65,68 @@ func TestObserve(t *testing.T) {
 	running := func(g *ReplicationGroup) {
 		g.Spec.Action, g.Status.State = failoverRemote, "FAILOVER_REMOTE_IN_PROGRESS"
 	}
+	unconfirmed := func(g *backend.Group) {
+		g.Unconfirmed = backend.Problemf(vgrv1.ReasonPromotionNotConfirmed, "not confirmed")
+	}
+	changed := func(g *backend.Group) {
+		g.Changed = backend.Problemf(vgrv1.ReasonRoleChangedOutside, "changed outside")
+		if g.State == primary {
+			g.Unconfirmed = g.Changed
+		}
+	}
+	anew := func(g *backend.Group) { g.Since = metav1.NewTime(now) }
 	cases := map[string]struct {
 		want vgrv1.ReplicationState
 		peer vgrv1.PeerFate
 		rg   ReplicationGroup
+		// guard is what the controller puts into the group.
+		guard func(*backend.Group)
 	}{
-		"source in sync":                              {primary, "", link(linkSynchronized, true)},
-		"source while it synchronises":                {primary, "", link(linkSyncing, true)},
-		"source suspended":                            {primary, "", link(linkSuspended, true)},
-		"target in sync":                              {secondary, "", link(linkSynchronized, false)},
-		"target while it synchronises":                {secondary, "", link(linkSyncing, false)},
-		"no link state yet":                           {primary, "", link("", false).with(func(g *ReplicationGroup) { g.Status.ReplicationLinkState = LinkState{} })},
-		"made by hand: Ready, but empty":              {primary, "", link(linkEmpty, false)},
-		"the array has an error":                      {primary, "", link(linkInvalid, true)},
-		"the array does not answer":                   {primary, "", link("UNKNOWN", true).with(func(g *ReplicationGroup) { g.Status.ReplicationLinkState.ErrorMessage = "connection refused" })},
-		"not heard of for long":                       {secondary, "", link(linkSynchronized, true).with(func(g *ReplicationGroup) { g.Status.ReplicationLinkState.LastSuccessfulUpdate = at(time.Hour) })},
-		"demotion":                                    {secondary, "", link(linkSynchronized, true)},
-		"demotion while it synchronises":              {secondary, "", link(linkSyncing, true)},
-		"demotion of a suspended link":                {secondary, "", link(linkSuspended, true)},
-		"demotion of a failed over source":            {secondary, "", link(linkFailedOver, true)},
-		"demotion of a site that was given up":        {secondary, vgrv1.PeerLost, link(linkSynchronized, true)},
-		"an action runs":                              {secondary, "", link(linkSynchronized, true).asked(failoverRemote).with(running)},
-		"an action fails and is tried again":          {secondary, "", link(linkSynchronized, true).asked(failoverRemote).with(running).with(func(g *ReplicationGroup) { g.Status.LastAction.ErrorMessage = "deadline exceeded" })},
-		"an action that does not look after the link": {secondary, "", link(linkSynchronized, true).with(running).with(func(g *ReplicationGroup) { g.Status.ReplicationLinkState.LastSuccessfulUpdate = at(time.Hour) })},
-		"unsupported: taken back without a word":      {secondary, "", link(linkSynchronized, true).asked(failoverRemote)},
-		"lost: another action ended instead":          {secondary, "", link(linkSynchronized, true).asked(failoverRemote).ended("Action SUSPEND succeeded", time.Minute)},
-		"failed":                                      {secondary, "", link(linkSynchronized, true).asked(failoverRemote).ended("Action FAILOVER_REMOTE failed with error no", time.Minute)},
-		"succeeded, and not confirmed yet":            {secondary, "", link(linkSynchronized, true).asked(failoverRemote).ended("Action FAILOVER_REMOTE succeeded", 5*time.Second)},
-		"succeeded, and the array says no":            {secondary, "", link(linkSynchronized, true).asked(failoverRemote).ended("Action FAILOVER_REMOTE succeeded", time.Minute)},
-		"asked for another wish before":               {secondary, "", link(linkSynchronized, true).asked(failoverRemote).with(func(g *ReplicationGroup) { g.Annotations[annotationIntent] = `{"wish":"0","action":"FAILOVER_REMOTE"}` })},
-		"handed over":                                 {secondary, "", link(linkFailedOver, false).asked(failoverRemote).ended("Action FAILOVER_REMOTE succeeded", time.Minute)},
-		"given up, and back":                          {secondary, "", link(linkFailedOver, false)},
-		"promotion, the peer has not handed over":     {primary, vgrv1.PeerDemoted, link(linkSynchronized, false)},
-		"promotion, the peer has handed over":         {primary, vgrv1.PeerDemoted, link(linkFailedOver, true)},
-		"promotion, nobody said what the peer has":    {primary, "", link(linkFailedOver, true)},
-		"reprotect runs":                              {primary, vgrv1.PeerDemoted, link(linkFailedOver, true).asked(reprotectLocal).with(func(g *ReplicationGroup) { g.Spec.Action = reprotectLocal })},
-		"reprotect failed":                            {primary, vgrv1.PeerDemoted, link(linkFailedOver, true).asked(reprotectLocal).ended("Action REPROTECT_LOCAL failed with error no", time.Minute)},
-		"unplanned":                                   {primary, vgrv1.PeerLost, link(linkSynchronized, false)},
-		"unplanned, the array has not answered":       {primary, vgrv1.PeerLost, link("UNKNOWN", false).with(func(g *ReplicationGroup) { g.Status.ReplicationLinkState.LastSuccessfulUpdate = at(time.Hour) })},
-		"unplanned, done":                             {primary, vgrv1.PeerLost, link(linkFailedOver, true).asked(unplannedFailoverLocal).ended("Action UNPLANNED_FAILOVER_LOCAL succeeded", time.Minute)},
-		"the peer's data may go":                      {primary, vgrv1.PeerDiscarded, link(linkFailedOver, true).asked(unplannedFailoverLocal)},
-		"resync of a target":                          {resync, "", link(linkSyncing, false)},
-		"resync of the source":                        {resync, "", link(linkSynchronized, true)},
+		"source in sync":                              {primary, "", link(linkSynchronized, true), nil},
+		"source while it synchronises":                {primary, "", link(linkSyncing, true), nil},
+		"source suspended":                            {primary, "", link(linkSuspended, true), nil},
+		"target in sync":                              {secondary, "", link(linkSynchronized, false), nil},
+		"target while it synchronises":                {secondary, "", link(linkSyncing, false), nil},
+		"no link state yet":                           {primary, "", link("", false).with(func(g *ReplicationGroup) { g.Status.ReplicationLinkState = LinkState{} }), nil},
+		"made by hand: Ready, but empty":              {primary, "", link(linkEmpty, false), nil},
+		"the array has an error":                      {primary, "", link(linkInvalid, true), nil},
+		"the array does not answer":                   {primary, "", link("UNKNOWN", true).with(func(g *ReplicationGroup) { g.Status.ReplicationLinkState.ErrorMessage = "connection refused" }), nil},
+		"not heard of for long":                       {secondary, "", link(linkSynchronized, true).with(func(g *ReplicationGroup) { g.Status.ReplicationLinkState.LastSuccessfulUpdate = at(time.Hour) }), nil},
+		"demotion":                                    {secondary, "", link(linkSynchronized, true), nil},
+		"demotion while it synchronises":              {secondary, "", link(linkSyncing, true), nil},
+		"demotion of a suspended link":                {secondary, "", link(linkSuspended, true), nil},
+		"demotion of a failed over source":            {secondary, "", link(linkFailedOver, true), nil},
+		"demotion of a site that was given up":        {secondary, vgrv1.PeerLost, link(linkSynchronized, true), nil},
+		"an action runs":                              {secondary, "", link(linkSynchronized, true).asked(failoverRemote).with(running), nil},
+		"an action fails and is tried again":          {secondary, "", link(linkSynchronized, true).asked(failoverRemote).with(running).with(func(g *ReplicationGroup) { g.Status.LastAction.ErrorMessage = "deadline exceeded" }), nil},
+		"an action that does not look after the link": {secondary, "", link(linkSynchronized, true).with(running).with(func(g *ReplicationGroup) { g.Status.ReplicationLinkState.LastSuccessfulUpdate = at(time.Hour) }), nil},
+		"unsupported: taken back without a word":      {secondary, "", link(linkSynchronized, true).asked(failoverRemote), nil},
+		"lost: another action ended instead":          {secondary, "", link(linkSynchronized, true).asked(failoverRemote).ended("Action SUSPEND succeeded", time.Minute), nil},
+		"failed":                                      {secondary, "", link(linkSynchronized, true).asked(failoverRemote).ended("Action FAILOVER_REMOTE failed with error no", time.Minute), nil},
+		"succeeded, and not confirmed yet":            {secondary, "", link(linkSynchronized, true).asked(failoverRemote).ended("Action FAILOVER_REMOTE succeeded", 5*time.Second), nil},
+		"succeeded, and the array says no":            {secondary, "", link(linkSynchronized, true).asked(failoverRemote).ended("Action FAILOVER_REMOTE succeeded", time.Minute), nil},
+		"asked for another wish before":               {secondary, "", link(linkSynchronized, true).asked(failoverRemote).with(func(g *ReplicationGroup) { g.Annotations[annotationIntent] = `{"wish":"0","action":"FAILOVER_REMOTE"}` }), nil},
+		"handed over":                                 {secondary, "", link(linkFailedOver, false).asked(failoverRemote).ended("Action FAILOVER_REMOTE succeeded", time.Minute), nil},
+		"given up, and back":                          {secondary, "", link(linkFailedOver, false), nil},
+		"promotion, the peer has not handed over":     {primary, vgrv1.PeerDemoted, link(linkSynchronized, false), nil},
+		"promotion, the peer has handed over":         {primary, vgrv1.PeerDemoted, link(linkFailedOver, true), nil},
+		"promotion, nobody said what the peer has":    {primary, "", link(linkFailedOver, true), nil},
+		"reprotect runs":                              {primary, vgrv1.PeerDemoted, link(linkFailedOver, true).asked(reprotectLocal).with(func(g *ReplicationGroup) { g.Spec.Action = reprotectLocal }), nil},
+		"reprotect failed":                            {primary, vgrv1.PeerDemoted, link(linkFailedOver, true).asked(reprotectLocal).ended("Action REPROTECT_LOCAL failed with error no", time.Minute), nil},
+		"unplanned":                                   {primary, vgrv1.PeerLost, link(linkSynchronized, false), nil},
+		"unplanned, the array has not answered":       {primary, vgrv1.PeerLost, link("UNKNOWN", false).with(func(g *ReplicationGroup) { g.Status.ReplicationLinkState.LastSuccessfulUpdate = at(time.Hour) }), nil},
+		"unplanned, done":                             {primary, vgrv1.PeerLost, link(linkFailedOver, true).asked(unplannedFailoverLocal).ended("Action UNPLANNED_FAILOVER_LOCAL succeeded", time.Minute), nil},
+		"the peer's data may go":                      {primary, vgrv1.PeerDiscarded, link(linkFailedOver, true).asked(unplannedFailoverLocal), nil},
+		"resync of a target":                          {resync, "", link(linkSyncing, false), nil},
+		"direct edit to primary":                      {primary, "", link(linkSynchronized, false), unconfirmed},
+		"direct edit to primary, after a hand-over":   {primary, vgrv1.PeerDemoted, link(linkFailedOver, false), unconfirmed},
+		"direct edit to primary of the source":        {primary, "", link(linkSynchronized, true), unconfirmed},
+		"unplanned before, moved away with repctl":    {primary, vgrv1.PeerLost, link(linkSynchronized, false), changed},
+		"moved here with repctl":                      {secondary, "", link(linkSynchronized, true), changed},
+		"moved here with repctl, not reprotected":     {secondary, "", link(linkFailedOver, true), changed},
+		"made again as secondary over the source":     {secondary, "", link(linkSynchronized, true), anew},
+		"made again as secondary over the target":     {secondary, "", link(linkSynchronized, false), anew},
+		"resync of the source":                        {resync, "", link(linkSynchronized, true), nil},
 	}
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(cases)) {
@@ -114,6 +134,9 @@ func TestObserve(t *testing.T) {
 		in := reading{rg: &tc.rg, now: now, group: backend.Group{
 			Wish: "1", State: tc.want, Peer: tc.peer, Members: []backend.Member{{PVC: "data", PV: "pv", Handle: "h"}},
 		}}
+		if tc.guard != nil {
+			tc.guard(&in.group)
+		}
 		n, obs := decide(in), observe(in)
 		does := "nothing"
 		switch {

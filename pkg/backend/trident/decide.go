@@ -11,6 +11,8 @@
 package trident
 
 import (
+	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -69,10 +71,26 @@ func decide(g backend.Group, v volume) (*MirrorSpec, *backend.Problem) {
 	if m := v.mirror(); m != nil && plays(g, asksFor(m)) {
 		return again(g, m), nil
 	}
+	if problem := refused(g, v); problem != nil {
+		return nil, problem
+	}
 	if g.State == vgrv1.Primary {
 		return lead(g, v)
 	}
 	return follow(g, v)
+}
+
+// refused is why a volume must not change its role, or get one.
+func refused(g backend.Group, v volume) *backend.Problem {
+	m := v.mirror()
+	if m == nil {
+		return g.Begin()
+	}
+	is := fmt.Sprintf("%s %s asks for %s", mirrorKind, m.Name, cmp.Or(asksFor(m), "nothing"))
+	if g.State != vgrv1.Primary && g.Changed != nil { // to follow discards what the volume alone has
+		return g.Changed.Of(is)
+	}
+	return g.Switch(asksFor(m) == promoted, m.CreationTimestamp, is)
 }
 
 // lead makes a volume writable. Its Mirror publishes the handle by which the peer can follow it. Where it

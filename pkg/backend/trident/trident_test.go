@@ -78,6 +78,11 @@ func TestObserve(t *testing.T) {
 		m.Annotations = map[string]string{annotationTold: wishOf(follow) + "/" + reestablished}
 	}
 	unread := func(m *Mirror) { m.Generation, m.Status.Conditions[0].ObservedGeneration = 3, 2 }
+	guarded, over, changed, anew := lead, lead, told, follow
+	guarded.Unconfirmed = backend.Problemf(vgrv1.ReasonPromotionNotConfirmed, "not confirmed")
+	over.Unconfirmed, over.Copy = guarded.Unconfirmed, true
+	changed.Changed = backend.Problemf(vgrv1.ReasonRoleChangedOutside, "changed outside")
+	anew.Since = metav1.NewTime(noon.Add(time.Hour))
 	cases := map[string]struct {
 		group   backend.Group
 		mirrors []*Mirror
@@ -119,6 +124,15 @@ func TestObserve(t *testing.T) {
 		"an earlier update has come through":        {wants, []*Mirror{mirrorOf(established, established)}, []*Update{transfer(wants, "op/0", succeeded, "")}},
 		"an update has failed":                      {wants, []*Mirror{mirrorOf(established, established)}, []*Update{transfer(wants, "op/1", failedUpdate, "Trident restarted")}},
 		"an update has failed and is to be retried": {mended, []*Mirror{mirrorOf(established, established)}, []*Update{transfer(wants, "op/1", failedUpdate, "Trident restarted")}},
+		"direct edit to primary":                    {guarded, []*Mirror{mirrorOf(established, established)}, nil},
+		"direct edit during a resync":               {guarded, []*Mirror{mirrorOf("", invalid).with(toldNow)}, nil},
+		"direct edit to primary of a primary":       {guarded, []*Mirror{mirrorOf(promoted, promoted)}, nil},
+		"a promotion that failed, not confirmed":    {guarded, []*Mirror{mirrorOf(promoted, failed).with(gone)}, nil},
+		"first creation":                            {guarded, nil, nil},
+		"first creation over a copy":                {over, nil, nil},
+		"promoted outside":                          {changed, []*Mirror{mirrorOf(promoted, promoted)}, nil},
+		"made again as secondary over a source":     {anew, []*Mirror{mirrorOf(promoted, promoted)}, nil},
+		"made again as secondary over a copy":       {anew, []*Mirror{mirrorOf(established, established)}, nil},
 		"a new update makes the old one outdated":   {wants, []*Mirror{mirrorOf(established, established)}, []*Update{transfer(wants, "op/0", succeeded, ""), transfer(wants, "op/1", succeeded, "")}},
 	}
 	var b strings.Builder

@@ -1,0 +1,75 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"fmt"
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+	"github.com/unified-replication/kubectl-vgr/pkg/state"
+)
+
+// guard puts into a group what its backend may not be asked for. It is pure.
+func guard(s subject, g *backend.Group) {
+	g.Changed = changedOutside(s)
+	if g.State == vgrv1.Primary && !state.MayPromote(s.obj, s.status) {
+		if g.Unconfirmed = g.Changed; g.Unconfirmed == nil {
+			g.Unconfirmed = notConfirmed(s)
+		}
+	}
+	g.Copy = isCopy(s.status, g.Members)
+	if s.status.ObservedGeneration == 0 {
+		g.Since = s.obj.GetCreationTimestamp()
+	}
+}
+
+// isCopy reports whether the volumes are a copy of the peer's: by their last role, or by the marks of
+// those that were prepared as copies.
+func isCopy(st *vgrv1.ReplicationStatus, members []backend.Member) bool {
+	role := st.LastRole
+	if role == "" {
+		role = st.State // an older controller remembers no role
+	}
+	return role == vgrv1.StateSecondary || role != vgrv1.StatePrimary && slices.ContainsFunc(members, func(m backend.Member) bool { return m.Copy })
+}
+
+// changedOutside is what to say when the backend plays another role than the one that it has confirmed for
+// the present spec; nil when it has confirmed none, or is asked to try again.
+func changedOutside(s subject) *backend.Problem {
+	st := s.status
+	if st.ConfirmedGeneration != s.obj.GetGeneration() || st.ConfirmedRetry != s.obj.GetAnnotations()[vgrv1.AnnotationRetry] {
+		return nil
+	}
+	accept := vgrv1.Secondary
+	if s.state != vgrv1.Primary {
+		accept = vgrv1.Primary
+	}
+	return backend.Problemf(vgrv1.ReasonRoleChangedOutside,
+		"the backend had confirmed %s, and its role was changed outside of this object since; the controller does not change it back by itself; %s, or set spec.replicationState to %s to keep the new role",
+		s.state, remedy(s, "the site that is to be primary"), accept)
+}
+
+// notConfirmed is what to say of a promotion that nothing permits.
+func notConfirmed(s subject) *backend.Problem {
+	return backend.Problemf(vgrv1.ReasonPromotionNotConfirmed,
+		"nothing that was written with the spec confirms that the peer has given up the role of primary, so the backend is asked for nothing; %s; the annotation %s: %s has every request for primary obeyed",
+		remedy(s, "the context of this cluster"), vgrv1.AnnotationPromotion, vgrv1.PromotionUnguarded)
+}
+
+// remedy is the command that moves the role with what it needs to know of the peer.
+func remedy(s subject, site string) string {
+	if s.owner.Kind == backend.VolumeReplicationKind {
+		return "run kubectl vgr migrate -n " + s.owner.Namespace + " to make a group of it, which kubectl vgr failover moves"
+	}
+	return fmt.Sprintf("run kubectl vgr failover %s -n %s --to SITE (SITE is %s)", s.owner.Name, s.owner.Namespace, site)
+}
+
+// confirm writes down that the backend has confirmed the present wish.
+func confirm(st *vgrv1.ReplicationStatus, obj metav1.Object) {
+	st.ConfirmedGeneration, st.ConfirmedRetry = obj.GetGeneration(), obj.GetAnnotations()[vgrv1.AnnotationRetry]
+}

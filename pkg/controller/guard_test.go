@@ -1,0 +1,61 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"strings"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+)
+
+func TestGuard(t *testing.T) {
+	told := func(fate vgrv1.PeerFate, boundTo string) map[string]string {
+		return map[string]string{vgrv1.AnnotationPeer: string(fate) + "/op", vgrv1.AnnotationBoundTo: boundTo}
+	}
+	cases := map[string]struct {
+		asks        vgrv1.ReplicationState
+		annotations map[string]string
+		status      vgrv1.ReplicationStatus
+		marked      bool
+		reason      string // of Unconfirmed
+		copied      bool
+		changed     bool
+	}{
+		"never had a peer":                   {asks: vgrv1.Primary, reason: vgrv1.ReasonPromotionNotConfirmed},
+		"over a prepared copy":               {asks: vgrv1.Primary, marked: true, reason: vgrv1.ReasonPromotionNotConfirmed, copied: true},
+		"a prepared copy that was primary":   {asks: vgrv1.Primary, marked: true, status: vgrv1.ReplicationStatus{LastRole: vgrv1.StatePrimary, ObservedGeneration: 2}, reason: vgrv1.ReasonPromotionNotConfirmed},
+		"was secondary":                      {asks: vgrv1.Primary, status: vgrv1.ReplicationStatus{LastRole: vgrv1.StateSecondary, State: vgrv1.StateUnknown}, reason: vgrv1.ReasonPromotionNotConfirmed, copied: true},
+		"secondary, by an older controller":  {asks: vgrv1.Primary, status: vgrv1.ReplicationStatus{State: vgrv1.StateSecondary}, reason: vgrv1.ReasonPromotionNotConfirmed, copied: true},
+		"told with the write":                {asks: vgrv1.Primary, annotations: told(vgrv1.PeerDemoted, "uid/3"), status: vgrv1.ReplicationStatus{LastRole: vgrv1.StateSecondary}, copied: true},
+		"told with the write before":         {asks: vgrv1.Primary, annotations: told(vgrv1.PeerDemoted, "uid/2"), status: vgrv1.ReplicationStatus{LastRole: vgrv1.StateSecondary}, reason: vgrv1.ReasonPromotionNotConfirmed, copied: true},
+		"told, and the promotion is over":    {asks: vgrv1.Primary, annotations: told(vgrv1.PeerDemoted, "uid/3"), status: vgrv1.ReplicationStatus{LastRole: vgrv1.StatePrimary, ConfirmedGeneration: 3}, reason: vgrv1.ReasonRoleChangedOutside, changed: true},
+		"unguarded":                          {asks: vgrv1.Primary, annotations: map[string]string{vgrv1.AnnotationPromotion: vgrv1.PromotionUnguarded}, marked: true, copied: true},
+		"secondary":                          {asks: vgrv1.Secondary, status: vgrv1.ReplicationStatus{LastRole: vgrv1.StatePrimary}},
+		"secondary that was confirmed":       {asks: vgrv1.Secondary, status: vgrv1.ReplicationStatus{LastRole: vgrv1.StateSecondary, ConfirmedGeneration: 3}, copied: true, changed: true},
+		"confirmed, and asked to try again":  {asks: vgrv1.Secondary, annotations: map[string]string{vgrv1.AnnotationRetry: "1"}, status: vgrv1.ReplicationStatus{LastRole: vgrv1.StateSecondary, ConfirmedGeneration: 3}, copied: true},
+		"confirmed after it was tried again": {asks: vgrv1.Secondary, annotations: map[string]string{vgrv1.AnnotationRetry: "1"}, status: vgrv1.ReplicationStatus{LastRole: vgrv1.StateSecondary, ConfirmedGeneration: 3, ConfirmedRetry: "1"}, copied: true, changed: true},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			o := &vgrv1.VolumeGroupReplication{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "db", UID: "uid", Generation: 3, Annotations: tc.annotations}}
+			o.Spec.ReplicationState, o.Status.ReplicationStatus = tc.asks, tc.status
+			g := backend.Group{State: tc.asks, Members: []backend.Member{{PVC: "data", Copy: tc.marked}}}
+			guard(groupSubject(o), &g)
+			reason := ""
+			if g.Unconfirmed != nil {
+				reason = g.Unconfirmed.Reason
+				if command := "kubectl vgr failover db -n shop --to SITE"; !strings.Contains(g.Unconfirmed.Message, command) {
+					t.Errorf("%q does not name %q", g.Unconfirmed.Message, command)
+				}
+			}
+			if reason != tc.reason || g.Copy != tc.copied || (g.Changed != nil) != tc.changed {
+				t.Errorf("unconfirmed %q, copy %v, changed %v", reason, g.Copy, g.Changed)
+			}
+		})
+	}
+}
