@@ -160,7 +160,7 @@ func TestDelete(t *testing.T) {
 	s := newScene(t)
 	s.claims(lab.East, map[string]string{"app": "db"}, "data")
 	s.done("create", "db", "-n", s.ns, "--class", gold, "-l", "app=db", "--yes")
-	s.done("delete", "db", "-n", s.ns, "--retain", "--yes")
+	s.done("delete", "db", "-n", s.ns, "--yes")
 	for _, img := range s.images(lab.East) {
 		if !img.Mirrored {
 			t.Error("replication ended although it was to be retained")
@@ -168,8 +168,8 @@ func TestDelete(t *testing.T) {
 	}
 	s.done("create", "db", "-n", s.ns, "--class", gold, "-l", "app=db", "--yes") // takes it over again
 	s.ready(lab.East, "db", vgrv1.StatePrimary, 1)
-	s.done("delete", "db", "-n", s.ns, "--context", "west", "--peer-context", "east", "--yes")
-	s.done("delete", "db", "-n", s.ns, "--yes")
+	s.done("delete", "db", "-n", s.ns, "--end-replication", "--context", "west", "--peer-context", "east", "--yes")
+	s.done("delete", "db", "-n", s.ns, "--end-replication", "--yes")
 	for _, img := range s.images(lab.East) {
 		if img.Mirrored {
 			t.Errorf("image %s is mirrored after the deletion", img.Name)

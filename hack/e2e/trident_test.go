@@ -368,7 +368,7 @@ func TestTridentDelete(t *testing.T) {
 	t.Parallel()
 	n := newNetApp(t)
 	g := n.get(lab.West, "db")
-	n.done("delete", "db", "-n", n.ns, "--retain", "--yes", "--context", "west", "--peer-context", "east")
+	n.done("delete", "db", "-n", n.ns, "--yes", "--context", "west", "--peer-context", "east")
 	n.gone(lab.West, g)
 	n.oneWriter(lab.East, lab.West)
 	if _, err := n.relationship(lab.West, "data"); err != nil {
@@ -378,7 +378,7 @@ func TestTridentDelete(t *testing.T) {
 	n.ready(lab.West, "db", vgrv1.StateSecondary, 2)
 	n.did("establish west")
 	g = n.get(lab.West, "db")
-	n.done("delete", "db", "-n", n.ns, "--yes", "--context", "west", "--peer-context", "east")
+	n.done("delete", "db", "-n", n.ns, "--end-replication", "--yes", "--context", "west", "--peer-context", "east")
 	n.gone(lab.West, g)
 	if _, err := n.relationship(lab.West, "data"); client.IgnoreNotFound(err) != nil || err == nil {
 		t.Errorf("the relationship is there still: %v", err)

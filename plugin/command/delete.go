@@ -4,18 +4,23 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/plugin/collect"
 	"github.com/unified-replication/kubectl-vgr/plugin/failure"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
@@ -25,7 +30,7 @@ import (
 type deletion struct {
 	change
 	sel     selection
-	retain  bool
+	end     bool
 	force   bool
 	wait    bool
 	timeout time.Duration
@@ -34,26 +39,32 @@ type deletion struct {
 // NewDelete makes the delete command.
 func NewDelete(e *Env) *cobra.Command {
 	d := &deletion{}
+	var retain bool
 	cmd := &cobra.Command{
-		Use: "delete NAME…", Short: "Delete groups on this site, and end their replication or leave it running",
+		Use: "delete NAME…", Short: "Delete groups on this site; their replication stays unless its end is asked for",
 		Long: `Delete groups on this site.
 
-By default the replication ends too: the storage stops mirroring the volumes. The volumes of this site stay. On Ceph, ending it
-on the primary lets the storage remove the copies of the peer; delete the secondary's group first if you want to keep it apart.
-With --retain only the group object goes: the storage goes on replicating, and a group of the same name takes it over again.`,
-		Example: `  # End the replication of a group on this site
+Only the group object goes: the storage keeps replicating, and a group of the same name takes it over again.
+
+With --end-replication the replication ends too, and the plan says what that destroys on each site. On Ceph, ending it on the primary
+removes the images of the copies within seconds: the PersistentVolumes and PVCs of the other site stay, without data.`,
+		Example: `  # Drop the object, keep replicating
   kubectl vgr delete postgresql -n production
 
-  # Keep replicating, drop the object
-  kubectl vgr delete postgresql -n production --retain`,
+  # End the replication, on the secondary first
+  kubectl vgr delete postgresql -n production --end-replication --context west --peer-context east
+  kubectl vgr delete postgresql -n production --end-replication --context east --peer-context west`,
 		ValidArgsFunction: completeGroups(e),
 	}
 	d.addFlags(cmd)
 	d.sel.addFlags(cmd, false)
-	cmd.Flags().BoolVar(&d.retain, "retain", false, "leave the backend's objects in place: replication goes on")
-	cmd.Flags().BoolVar(&d.force, "force", false, "delete although the storage is likely to refuse")
+	cmd.Flags().BoolVar(&d.end, "end-replication", false, "end the replication too; the plan says what that destroys")
+	cmd.Flags().BoolVar(&retain, "retain", false, "the default")
+	_ = cmd.Flags().MarkHidden("retain") // of the versions in which the replication ended unless it was given
+	cmd.Flags().BoolVar(&d.force, "force", false, "delete although an operation is in flight, or the storage is likely to refuse")
 	cmd.Flags().BoolVar(&d.wait, "wait", true, "wait until it is gone")
 	cmd.Flags().DurationVar(&d.timeout, "timeout", 5*time.Minute, "how long to wait")
+	cmd.MarkFlagsMutuallyExclusive("retain", "end-replication")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		cmd.SilenceUsage = true
 		return d.run(cmd.Context(), e, args)
@@ -82,9 +93,12 @@ func (d *deletion) run(ctx context.Context, e *Env, args []string) error {
 	if err := missing(o, q, p.here.Name); err != nil {
 		return err
 	}
+	if len(o.Groups) == 0 {
+		return failure.New(failure.CodeError, "kubectl vgr list -A --context "+p.here.Name, "no group is selected in namespace %s", q.Namespace)
+	}
 	var names []string
 	for _, g := range o.Groups {
-		if refusal := d.plan(e, p, g, o); refusal != nil {
+		if refusal := d.plan(ctx, e, p, g, o, inputs); refusal != nil {
 			return refusal
 		}
 		names = append(names, g.Name)
@@ -100,36 +114,153 @@ func (d *deletion) run(ctx context.Context, e *Env, args []string) error {
 }
 
 // plan says what the deletion does to the data, and refuses what the storage would hang on.
-func (d *deletion) plan(e *Env, p pair, g overview.Group, o overview.Overview) *failure.Failure {
-	gs := g.On(p.here.Name)
+func (d *deletion) plan(ctx context.Context, e *Env, p pair, g overview.Group, o overview.Overview, inputs []overview.SiteInput) *failure.Failure {
+	gs, say := g.On(p.here.Name), func(format string, args ...any) {
+		fmt.Fprintf(e.ErrOut, "  - %s\n", present.Clean(fmt.Sprintf(format, args...)))
+	}
 	fmt.Fprintf(e.ErrOut, "%s: delete volumegroupreplication/%s -n %s\n", present.Clean(p.here.Name), present.Clean(g.Name), present.Clean(g.Namespace))
 	if !gs.Exists {
 		return failure.Refused("kubectl vgr list -n "+g.Namespace, "there is no group %s/%s on %s", g.Namespace, g.Name, p.here.Name)
 	}
-	if d.retain {
-		fmt.Fprintln(e.ErrOut, "  - replication goes on: the backend's objects stay, and a group of this name takes them over again")
+	if op, at := inFlight(inputs, g); op != nil {
+		if !d.force {
+			return failure.Refused(strings.Join(append(ways(op, at), "--force deletes the group all the same"), "; "),
+				"%s is in flight for %s/%s; without its group it can neither go on nor be taken back", op, g.Namespace, g.Name)
+		}
+		say("%s is in flight: it can neither go on nor be taken back without the group, and no site may be primary", op)
+	}
+	profile, known := e.Profiles.Named(g.Backend)
+	switch {
+	case d.end && known && profile.Retains:
+		return failure.Refused("end it on the array; leave out --end-replication to delete the group", "%s never ends a replication for a group", profile.Name)
+	case d.end:
+		return d.planEnd(p, g, o, profile, say)
+	default:
+		planKept(ctx, p, g, profile, say)
 		return nil
 	}
-	if profile, ok := e.Profiles.Named(g.Backend); ok && profile.Retains {
-		fmt.Fprintf(e.ErrOut, "  - replication goes on: %s never ends it for a group; that is done on the array\n", profile.Name)
-		return nil
+}
+
+// inFlight is an operation of a group that has not ended, on any site, with the object that has its journal.
+func inFlight(inputs []overview.SiteInput, g overview.Group) (*recovery.Operation, *vgrv1.VolumeGroupReplication) {
+	for _, in := range inputs {
+		for i := range in.Groups {
+			at := &in.Groups[i]
+			if at.Namespace != g.Namespace || at.Name != g.Name {
+				continue
+			}
+			if op, err := recovery.Journal(at); err == nil && op.InFlight() {
+				return op, at
+			}
+		}
 	}
-	fmt.Fprintf(e.ErrOut, "  - replication of %d volumes ends; the volumes on %s stay\n", len(gs.Volumes), present.Clean(p.here.Name))
+	return nil, nil
+}
+
+// planKept says that the replication stays, unless its objects are on their way out.
+func planKept(ctx context.Context, p pair, g overview.Group, profile backend.Profile, say func(string, ...any)) {
+	stays := func() {
+		say("replication stays: the backend's objects stay, and a group of this name takes them over again")
+	}
+	if profile.Held == nil {
+		stays()
+		return
+	}
+	var pvcs []string
+	for _, v := range g.On(p.here.Name).Volumes {
+		pvcs = append(pvcs, v.Name)
+	}
+	if len(pvcs) == 0 {
+		say("the backend's objects are left as they are; no volume of the group is known on %s", p.here.Name)
+		return
+	}
+	c, err := p.here.Client()
+	var all []backend.Held
+	if err == nil {
+		all, err = profile.Held(ctx, c, g.Namespace, pvcs)
+	}
+	if err != nil {
+		_, why := collect.Explain(p.here, err)
+		say("the backend's objects are left as they are; whether they replicate cannot be seen: %s", why)
+		return
+	}
+	stay, replicated := true, map[string]bool{}
+	for _, h := range all {
+		replicated[h.PVC] = true
+		if h.Deleting {
+			say("replication of PVC %s ends: %s is being deleted", h.PVC, h.Object)
+			stay = false
+		}
+	}
+	for _, pvc := range pvcs {
+		if !replicated[pvc] {
+			say("PVC %s has no object of the backend that replicates it", pvc)
+			stay = false
+		}
+	}
+	if stay {
+		stays()
+	}
+}
+
+// planEnd says what the end of the replication destroys on each site.
+func (d *deletion) planEnd(p pair, g overview.Group, o overview.Overview, profile backend.Profile, say func(string, ...any)) *failure.Failure {
+	gs := g.On(p.here.Name)
+	say("replication of %d volumes ends", len(gs.Volumes))
 	var peer overview.GroupSite
 	peerAnswered := false
 	if p.peer != nil {
 		peer, peerAnswered = g.On(p.peer.Name), o.Sites[1].Answered
 	}
-	switch {
-	case gs.State == vgrv1.StatePrimary:
-		fmt.Fprintln(e.ErrOut, "  - this is the primary: the storage may remove the copies of the other site")
-	case gs.State == vgrv1.StateSecondary && peerAnswered && peer.State != vgrv1.StatePrimary && !d.force:
-		return failure.Refused(fmt.Sprintf("kubectl vgr promote %s -n %s --context %s, or use --retain; --force tries all the same", g.Name, g.Namespace, p.peer.Name),
-			"the storage does not let go of a secondary while its peer is not primary (%s is %s): the deletion would hang", p.peer.Name, orUnknown(string(peer.State)))
-	case gs.State == vgrv1.StateSecondary && !peerAnswered:
-		fmt.Fprintln(e.ErrOut, "  - the peer cannot be asked: if it is not primary, the storage will not let go and the deletion hangs")
+	switch gs.State {
+	case vgrv1.StatePrimary:
+		say("%s is the primary, and its volumes stay", p.here.Name)
+	case vgrv1.StateSecondary:
+		if peerAnswered && peer.State != vgrv1.StatePrimary && !d.force {
+			return failure.Refused(fmt.Sprintf("kubectl vgr promote %s -n %s --context %s, or leave out --end-replication; --force tries all the same", g.Name, g.Namespace, p.peer.Name),
+				"the storage does not let go of a secondary while its peer is not primary (%s is %s): the deletion would hang", p.peer.Name, orUnknown(string(peer.State)))
+		}
+		say("%s is the secondary: its PersistentVolumes are marked as copies as far as you may write them, so that no group is made primary over them by mistake", p.here.Name)
+		if !peerAnswered {
+			say("the peer cannot be asked: if it is not primary, the storage will not let go and the deletion hangs")
+		}
+	default:
+		say("%s does not say which role it has: if it is the primary, this is so: %s", p.here.Name, orNothing(profile.Ending[vgrv1.StatePrimary]))
+	}
+	if text := profile.Ending[gs.State]; text != "" {
+		say("%s", text)
 	}
 	return nil
+}
+
+func orNothing(text string) string {
+	if text == "" {
+		return "the backend does not say what is destroyed"
+	}
+	return text
+}
+
+// marks has the volumes of a secondary whose replication ends say that they are copies. What cannot be marked is told,
+// and is no reason to stop.
+func (d *deletion) marks(ctx context.Context, e *Env, p pair, c client.Client, g *vgrv1.VolumeGroupReplication, mode dryRun) {
+	if !d.end || g.Status.State == vgrv1.StatePrimary || g.Status.State != vgrv1.StateSecondary && g.Spec.ReplicationState == vgrv1.Primary {
+		return
+	}
+	of := cmp.Or(g.Annotations[vgrv1.AnnotationPeerClusterUID], "unknown")
+	for _, v := range g.Status.Volumes {
+		if v.VolumeName == "" {
+			continue
+		}
+		var pv corev1.PersistentVolume
+		err := c.Get(ctx, client.ObjectKey{Name: v.VolumeName}, &pv)
+		if err == nil && pv.Annotations[vgrv1.AnnotationCopyOf] == "" {
+			err = markCopy(ctx, c, &pv, of, mode == dryRunServer)
+		}
+		if client.IgnoreNotFound(err) != nil {
+			_, why := collect.Explain(p.here, err)
+			fmt.Fprintf(e.ErrOut, "  - %s\n", present.Clean(fmt.Sprintf("%s: PersistentVolume %s was not marked as a copy: %s", p.here.Name, v.VolumeName, why)))
+		}
+	}
 }
 
 func (d *deletion) act(ctx context.Context, e *Env, p pair, groups []vgrv1.VolumeGroupReplication, mode dryRun) error {
@@ -155,10 +286,11 @@ func (d *deletion) act(ctx context.Context, e *Env, p pair, groups []vgrv1.Volum
 }
 
 func (d *deletion) one(ctx context.Context, e *Env, p pair, c client.Client, g *vgrv1.VolumeGroupReplication, mode dryRun) error {
-	policy := vgrv1.DeletionPolicyDelete
-	if d.retain {
-		policy = vgrv1.DeletionPolicyRetain
+	policy := vgrv1.DeletionPolicyRetain
+	if d.end {
+		policy = vgrv1.DeletionPolicyDelete
 	}
+	d.marks(ctx, e, p, c, g, mode)
 	if g.Annotations[vgrv1.AnnotationDeletionPolicy] != policy {
 		// Bound to this very group, but not to a version of it: nothing else is changed, and the
 		// controller writes to it as well.

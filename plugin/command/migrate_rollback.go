@@ -69,7 +69,7 @@ func (r reader) returning(ctx context.Context, namespace, name string) (returnin
 	case client.IgnoreNotFound(err) != nil:
 		return back, siteError(ctx, r.site, "read group "+name, err)
 	case err == nil && group.Annotations[migration.AnnotationFrom] == "":
-		return back, failure.Refused("kubectl vgr delete --retain removes a group and leaves its replication", "%s: group %s/%s was not migrated", r.site.Name, namespace, name)
+		return back, failure.Refused("kubectl vgr delete removes a group and leaves its replication", "%s: group %s/%s was not migrated", r.site.Name, namespace, name)
 	case err == nil:
 		if op, err := recovery.Journal(&group); err == nil && op.InFlight() {
 			return back, failure.Refused("end it, or take it back with --abort", "%s: %s is in flight for group %s/%s", r.site.Name, op, namespace, name)
