@@ -4,16 +4,21 @@
 package plugin_test
 
 import (
+	"fmt"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	replicationv1 "github.com/csi-addons/kubernetes-csi-addons/api/replication.storage/v1alpha1"
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -269,8 +274,24 @@ func TestCreatePreparesCopies(t *testing.T) {
 	g.Status.Conditions = []metav1.Condition{isReady}
 	c.must(c.east.Status().Update(t.Context(), g))
 
-	// No controller confirms the secondary, so the command ends with the time.
+	// csi-addons after v0.14 tells the handle of the copy, in a field that ours does not know.
+	vr := &replicationv1.VolumeReplication{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "prod", Name: "db-data", Labels: map[string]string{vgrv1.LabelManagedBy: vgrv1.ManagedByController, vgrv1.LabelGroup: "db"}},
+		Spec: replicationv1.VolumeReplicationSpec{
+			VolumeReplicationClass: "vgr-gold", ReplicationState: replicationv1.Primary, DataSource: corev1.TypedLocalObjectReference{Kind: "PersistentVolumeClaim", Name: "data"},
+		},
+	}
+	c.must(c.site["east"].Create(t.Context(), vr))
+	vr.Status.Conditions = []metav1.Condition{{Type: "DestinationInfoAvailable", Status: metav1.ConditionFalse, Reason: "Pending", Message: "the array was not asked yet", LastTransitionTime: metav1.Now()}}
+	c.must(c.site["east"].Status().Update(t.Context(), vr))
 	r := c.vgr("create", "db", "-n", "prod", "--class", "gold", "-l", "app=db", "--context", "east", "--peer-context", "west", "--yes", "--timeout", "3s")
+	if r.code != 4 || !strings.Contains(r.errOut, "has not told the handle of the copy of PVC data: the array was not asked yet") {
+		t.Fatalf("exit code %d\n%s", r.code, r.errOut)
+	}
+	c.destination(vr, "handle-of-the-copy")
+
+	// No controller confirms the secondary, so the command ends with the time.
+	r = c.vgr("create", "db", "-n", "prod", "--class", "gold", "-l", "app=db", "--context", "east", "--peer-context", "west", "--yes", "--timeout", "3s")
 	if r.code != 3 {
 		t.Fatalf("exit code %d\n%s", r.code, r.errOut)
 	}
@@ -279,6 +300,9 @@ func TestCreatePreparesCopies(t *testing.T) {
 	want := map[string]string{vgrv1.AnnotationCopyOf: string(east.UID), "pv.kubernetes.io/provisioned-by": "rbd.csi.ceph.com"}
 	if diff := cmp.Diff(want, copied.Annotations); diff != "" {
 		t.Errorf("annotations of the copy:\n%s", diff)
+	}
+	if handle := copied.Spec.CSI.VolumeHandle; handle != "handle-of-the-copy" {
+		t.Errorf("the copy has the handle %s", handle)
 	}
 	var ns corev1.Namespace
 	c.must(c.west.Get(t.Context(), client.ObjectKey{Name: "prod"}, &ns))
@@ -295,4 +319,28 @@ func TestCreatePreparesCopies(t *testing.T) {
 	if copied.Annotations[vgrv1.AnnotationCopyOf] != string(east.UID) {
 		t.Errorf("the copy that was kept: %v", copied.Annotations)
 	}
+}
+
+// destination has east's csi-addons tell the handle of a copy, as its later versions do.
+func (c *creating) destination(vr *replicationv1.VolumeReplication, handle string) {
+	c.t.Helper()
+	var crd apiextensionsv1.CustomResourceDefinition
+	c.must(c.east.Get(c.t.Context(), client.ObjectKey{Name: "volumereplications.replication.storage.openshift.io"}, &crd))
+	for _, v := range crd.Spec.Versions {
+		v.Schema.OpenAPIV3Schema.Properties["status"].Properties["destinationVolumeID"] = apiextensionsv1.JSONSchemaProps{Type: "string"}
+	}
+	c.must(c.east.Update(c.t.Context(), &crd))
+	patch := fmt.Sprintf(`{"status":{"destinationVolumeID":%q,"conditions":[]}}`, handle)
+	for range 100 { // the API server takes the new schema up a little later
+		told := &unstructured.Unstructured{}
+		told.SetGroupVersionKind(replicationv1.GroupVersion.WithKind("VolumeReplication"))
+		told.SetNamespace(vr.Namespace)
+		told.SetName(vr.Name)
+		c.must(c.site["east"].Status().Patch(c.t.Context(), told, client.RawPatch(types.MergePatchType, []byte(patch))))
+		if got, _, _ := unstructured.NestedString(told.Object, "status", "destinationVolumeID"); got == handle {
+			return
+		}
+		time.Sleep(100 * time.Millisecond) //nolint:forbidigo // polls a real server
+	}
+	c.t.Fatal("the field is not stored")
 }
