@@ -29,7 +29,7 @@ func (s *scene) besideAPrimary(class string) {
 	if r.code != 2 || !strings.Contains(r.errOut, "create never promotes what exists") || !strings.Contains(r.errOut, want) {
 		s.t.Errorf("beside a primary: exit code %d\n%s", r.code, r.errOut)
 	}
-	if r := s.vgr(append(create, "--context", "east", "--peer-context", "", "--state", "secondary", "--yes")...); r.code != 2 {
+	if r := s.vgr(append(create, "--state", "secondary", "--yes")...); r.code != 2 {
 		s.t.Errorf("a primary as secondary: exit code %d\n%s", r.code, r.errOut)
 	}
 	s.done(append(create, on[lab.East]...)...)

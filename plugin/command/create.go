@@ -128,7 +128,7 @@ func (c *creation) run(ctx context.Context, e *Env, name string) error {
 	if seen, err = c.look(ctx, e, p, group); err != nil {
 		return err
 	}
-	if p.peer != nil {
+	if seen.peerObjects != nil {
 		if err := seen.try(ctx, p.peer); err != nil {
 			return err
 		}
@@ -136,7 +136,7 @@ func (c *creation) run(ctx context.Context, e *Env, name string) error {
 	if err := c.createHere(ctx, e, p, group, seen, mode); err != nil || mode == dryRunServer {
 		return err
 	}
-	if p.peer == nil {
+	if p.peer == nil || group.Spec.ReplicationState != vgrv1.Primary {
 		return nil
 	}
 	return c.preparePeer(ctx, e, p, group, seen)
@@ -146,11 +146,7 @@ func (c *creation) run(ctx context.Context, e *Env, name string) error {
 // other groups says nothing about a new one.
 func (c *creation) sites(ctx context.Context, e *Env) (pair, error) {
 	if e.Sites.PeerName() != "" {
-		p, err := e.pair(ctx)
-		if err == nil && vgrv1.ReplicationState(c.state) != vgrv1.Primary {
-			err = failure.New(failure.CodeError, "run it on the primary site, or leave out the peer", "a peer is prepared from the primary: --state %s and a peer do not go together", c.state)
-		}
-		return p, err
+		return e.pair(ctx)
 	}
 	here, err := e.Sites.Here()
 	return pair{here: here}, err
@@ -170,6 +166,10 @@ func (s seen) show(e *Env, p pair, group *vgrv1.VolumeGroupReplication) {
 	}
 	if p.peer == nil {
 		fmt.Fprintln(e.ErrOut, "  - no peer was named: the other site is not prepared")
+		return
+	}
+	if group.Spec.ReplicationState != vgrv1.Primary {
+		fmt.Fprintln(e.ErrOut, "  - the other site is not prepared; that is done from the primary")
 		return
 	}
 	fmt.Fprintf(e.ErrOut, "%s: prepare the peer, once %s is confirmed\n", present.Clean(p.peer.Name), present.Clean(p.here.Name))

@@ -78,7 +78,7 @@ func (c *creation) look(ctx context.Context, e *Env, p pair, group *vgrv1.Volume
 		s.here.group.DeepCopyInto(group)
 		group.SetGroupVersionKind(vgrv1.GroupVersion.WithKind("VolumeGroupReplication"))
 	}
-	if p.peer == nil {
+	if p.peer == nil || group.Spec.ReplicationState != vgrv1.Primary {
 		return s, nil
 	}
 	return s, s.lookAtPeer(ctx, p, cl, group)
