@@ -13,6 +13,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 )
 
@@ -37,6 +38,7 @@ type console struct {
 	width, height int
 
 	args    []string
+	targets []id   // the groups that it changes
 	confirm string // what is to be typed; empty for a command that only looks
 	phase   phase
 	input   string
@@ -63,7 +65,11 @@ type consoleSaid struct {
 }
 
 // begin starts a command: its dry run if it is to be confirmed.
-func (c *console) begin(ctx context.Context, args []string, confirm string) tea.Cmd {
+func (c *console) begin(ctx context.Context, args []string, confirm string, changes []overview.Group) tea.Cmd {
+	c.targets = nil
+	for i := range changes {
+		c.targets = append(c.targets, idOf(&changes[i]))
+	}
 	c.args, c.confirm, c.input, c.asks, c.phase = args, confirm, "", false, running
 	if confirm != "" {
 		c.phase = planning
@@ -205,16 +211,43 @@ func (c *console) typed(ctx context.Context, k, text string) tea.Cmd {
 	return nil
 }
 
-// room is how many lines of text are on the screen: without the command and the line below.
-func (c *console) room() int { return max(c.height-3, 1) }
+// mostTargets is how many lines the names of the groups may take.
+const mostTargets = 4
+
+// head is the command, and the groups that it changes.
+func (c *console) head(s present.Style) []string {
+	lines := []string{s.Strong("$ kubectl vgr " + present.Clean(strings.Join(c.args, " ")))}
+	if len(c.targets) == 0 {
+		return append(lines, "")
+	}
+	var names []string
+	for _, t := range c.targets {
+		names = append(names, present.Clean(t.namespace+"/"+t.name))
+	}
+	named := c.wrap("Changes: " + strings.Join(names, ", "))
+	if len(named) > mostTargets {
+		named = append(named[:mostTargets-1], fmt.Sprintf("… %d groups in all", len(names)))
+		if !s.Unicode {
+			named[mostTargets-1] = strings.Replace(named[mostTargets-1], "…", "...", 1)
+		}
+	}
+	return append(append(lines, named...), "")
+}
+
+// room is how many lines of text are on the screen: without the head and the line below.
+func (c *console) room() int { return max(c.height-len(c.head(present.Style{}))-1, 1) }
 
 // wrapped is the text in lines of the console's width.
 func (c *console) wrapped() []string {
 	var out []string
 	for _, line := range c.text {
-		out = append(out, strings.Split(ansi.Wrap(line, max(c.width, 1), " "), "\n")...)
+		out = append(out, c.wrap(line)...)
 	}
 	return out
+}
+
+func (c *console) wrap(line string) []string {
+	return strings.Split(ansi.Wrap(line, max(c.width, 1), " "), "\n")
 }
 
 // scroll moves the text; at its end it follows what comes.
@@ -243,7 +276,7 @@ func (c *console) setSize(width, height int) {
 
 // view draws the command, what it said, and what is to be done now.
 func (c *console) view(s present.Style) []string {
-	lines := []string{s.Strong("$ kubectl vgr " + present.Clean(strings.Join(c.args, " "))), ""}
+	lines := c.head(s)
 	text := c.wrapped()
 	end := min(c.top+c.room(), len(text))
 	return append(lines, text[min(c.top, end):end]...)

@@ -72,6 +72,38 @@ func TestConsole(t *testing.T) {
 	}
 }
 
+// TestTargets: the dialog names each group that it will change, and only their marks are gone after it.
+func TestTargets(t *testing.T) {
+	long := strings.Repeat("n", 100)
+	all := picture(now, live, "b", long, "c")
+	size := tea.WindowSizeMsg{Width: 80, Height: 24}
+	for name, tc := range map[string]struct {
+		keys       string
+		says, then []string
+		marked     string
+	}{
+		"one that is open, another is marked": {"s g space enter f", []string{"Changes: production/b", "Type b and enter"}, []string{"1 marked"}, "b enter enter esc"},
+		"two marked":                          {"s g space j space f", []string{"Changes: production/nnn", "production/c", "Type 2 and enter"}, []string{"3 groups, by name"}, "2 enter enter"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := tui.Options{Title: "x", Run: (&recorder{}).run}
+			frame := content(screen(t, o, size, all, tc.keys))
+			for _, want := range tc.says {
+				if !strings.Contains(strings.Join(strings.Fields(frame), " "), want) {
+					t.Errorf("no %q in\n%s", want, frame)
+				}
+			}
+			fits(t, name, frame, size, styles["ascii"])
+			frame = content(screen(t, o, size, all, tc.keys+" "+tc.marked))
+			for _, want := range tc.then {
+				if !strings.Contains(frame, want) {
+					t.Errorf("then no %q in\n%s", want, frame)
+				}
+			}
+		})
+	}
+}
+
 // TestStop: an action that runs is stopped only by one who says so, and the screen is not left
 // before. What it says then is shown.
 func TestStop(t *testing.T) {

@@ -91,7 +91,9 @@ func (m Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case consoleSaid:
 		cmd := m.console.hear(msg)
 		if m.console.phase == ended && m.console.confirm != "" {
-			m.list.marks = map[id]bool{} // they are done with
+			for _, done := range m.console.targets {
+				delete(m.list.marks, done)
+			}
 		}
 		m.place()
 		return m, cmd
@@ -201,16 +203,24 @@ func (m *Model) act(k string) (string, tea.Cmd) {
 	case m.opts.ReadOnly && !look:
 		return "--read-only: not done: " + text, nil
 	default:
-		targets := m.list.targets()
+		targets := m.targets()
 		confirm := targets[0].Name
 		if len(targets) > 1 {
 			confirm = fmt.Sprint(len(targets))
 		}
 		if look {
-			confirm = ""
+			confirm, targets = "", nil
 		}
-		return "", m.console.begin(m.ctx, args, confirm)
+		return "", m.console.begin(m.ctx, args, confirm, targets)
 	}
+}
+
+// targets are the groups that a key is about. The details act on the group that they show, whatever is marked.
+func (m *Model) targets() []overview.Group {
+	if g := m.list.selected(); g != nil && (m.alone || m.focused) {
+		return []overview.Group{*g}
+	}
+	return m.list.targets()
 }
 
 // verbs are the commands behind the keys.
@@ -221,7 +231,7 @@ var verbs = map[string]string{
 // command is what a key stands for, or why it does nothing.
 func (m *Model) command(k string) (args []string, why string) {
 	verb, ok := verbs[k]
-	targets := m.list.targets()
+	targets := m.targets()
 	switch {
 	case !ok:
 		return nil, ""
