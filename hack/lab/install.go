@@ -19,12 +19,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 
-	"github.com/unified-replication/kubectl-vgr/hack/lab/driver"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/trident"
 )
-
-// sidecarPod is the Pod that csi-addons believes the driver's sidecar to run in.
-const sidecarPod = "csi-rbdplugin-provisioner-0"
 
 // installAPIs applies the CRDs and RBAC of csi-addons and of ours, and what makes csi-addons find
 // the driver. It returns when all kinds can be used.
@@ -62,7 +58,12 @@ func (s *Site) installAPIs(ctx context.Context) error {
 			return err
 		}
 	}
-	return install.unstructured(ctx, s.csiAddonsNode())
+	for _, c := range s.sidecars() {
+		if err := install.unstructured(ctx, s.csiAddonsNode(c)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // bindings give each controller the rules it ships with, and no more.
@@ -102,18 +103,18 @@ func user(name string) rbacv1.Subject {
 
 // csiAddonsNode announces the driver to csi-addons. It is unstructured so that the lab does not
 // depend on the version of csi-addons' Go types.
-func (s *Site) csiAddonsNode() *unstructured.Unstructured {
+func (s *Site) csiAddonsNode(c sidecar) *unstructured.Unstructured {
 	return &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "csiaddons.openshift.io/v1alpha1", "kind": "CSIAddonsNode",
-		"metadata": map[string]any{"namespace": csiAddonsNamespace, "name": "lab-" + s.Name},
+		"metadata": map[string]any{"namespace": csiAddonsNamespace, "name": c.node},
 		"spec": map[string]any{"driver": map[string]any{
-			"name": driver.Name, "nodeID": "lab-" + s.Name,
-			"endpoint": fmt.Sprintf("pod://%s.%s:%d", sidecarPod, csiAddonsNamespace, s.Driver.Port()),
+			"name": c.driver, "nodeID": "lab-" + s.Name,
+			"endpoint": fmt.Sprintf("pod://%s.%s:%d", c.pod, csiAddonsNamespace, s.Driver.Port()),
 		}},
 	}}
 }
 
-// waitUntilConnected returns when csi-addons has found the driver.
+// waitUntilConnected returns when csi-addons has found the driver under each of its names.
 func (s *Site) waitUntilConnected(ctx context.Context) error {
 	client, err := dynamic.NewForConfig(s.DirectRESTConfig())
 	if err != nil {
@@ -121,13 +122,15 @@ func (s *Site) waitUntilConnected(ctx context.Context) error {
 	}
 	nodes := client.Resource(schema.GroupVersionResource{Group: "csiaddons.openshift.io", Version: "v1alpha1", Resource: "csiaddonsnodes"})
 	return s.await(ctx, CSIAddons, func(ctx context.Context) error {
-		node, err := nodes.Namespace(csiAddonsNamespace).Get(ctx, "lab-"+s.Name, metav1.GetOptions{})
-		if err != nil {
-			return err
-		}
-		state, _, _ := unstructured.NestedString(node.Object, "status", "state")
-		if !strings.EqualFold(state, "Connected") {
-			return fmt.Errorf("the driver is not connected: %q", state)
+		for _, c := range s.sidecars() {
+			node, err := nodes.Namespace(csiAddonsNamespace).Get(ctx, c.node, metav1.GetOptions{})
+			if err != nil {
+				return err
+			}
+			state, _, _ := unstructured.NestedString(node.Object, "status", "state")
+			if !strings.EqualFold(state, "Connected") {
+				return fmt.Errorf("driver %s is not connected: %q", c.driver, state)
+			}
 		}
 		return nil
 	})

@@ -46,6 +46,9 @@ type Options struct {
 	Trident bool
 	// TransferTime is how long a snapshot takes between the sites; one second when zero.
 	TransferTime time.Duration
+	// StatusInterval is how often the mirroring daemons of Ceph look at a volume and tell of it; rbd-mirror's default
+	// of 30 seconds when zero. The fast storage has its own.
+	StatusInterval time.Duration
 	// Assets are the programs to run; when nil they are built or taken from the cache.
 	Assets *assets.Set
 	// Log gets progress lines. May be nil.
@@ -114,7 +117,7 @@ func (l *Lab) start(ctx context.Context, o Options) error {
 		l.dir, l.temporary = dir, true
 	}
 	l.Array = array.New(array.Options{
-		Sites: [2]array.Site{East, West}, Clock: clock.RealClock{}, TransferTime: o.TransferTime,
+		Sites: [2]array.Site{East, West}, Clock: clock.RealClock{}, TransferTime: o.TransferTime, StatusInterval: o.StatusInterval,
 	})
 	l.PowerStore, l.ONTAP = powerstore.New([2]string{East, West}), trident.NewPair(o.TransferTime)
 	names := []string{East, West}

@@ -149,7 +149,10 @@ func (s *Site) startControllers(ctx context.Context) error {
 func (s *Site) provision(ctx context.Context, client kubernetes.Interface) {
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var all sync.WaitGroup
-	storages := map[string]provisioner.Storage{driver.Name: provisioner.Ceph{Array: s.array, Site: array.Site(s.Name), Driver: driver.Name}}
+	storages := map[string]provisioner.Storage{
+		driver.Name:     provisioner.Ceph{Array: s.array, Site: array.Site(s.Name), Driver: driver.Name},
+		driver.FastName: provisioner.Ceph{Array: s.array, Site: array.Site(s.Name), Driver: driver.FastName, Fast: true},
+	}
 	if s.dell != nil {
 		storages[powerstore.Name] = s.dell
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -19,18 +20,40 @@ import (
 	"github.com/unified-replication/kubectl-vgr/hack/lab/driver"
 )
 
-// StorageClass is the class whose claims get an image in the array.
-const StorageClass = "ceph-rbd"
+const (
+	// StorageClass is the class whose claims get an image in the array.
+	StorageClass = "ceph-rbd"
+	// FastStorageClass is the class whose claims get a fast image there. It is for who does not care about Ceph's own
+	// times: the driver is none of Ceph's, so that a class of replication needs the parameter backend=csi-addons and
+	// may have a schedulingInterval in seconds.
+	FastStorageClass = "fast-rbd"
+)
+
+// sidecar is what makes csi-addons find a driver. It knows a connection by the pod, so each name has its own.
+type sidecar struct{ driver, pod, node string }
+
+func (s *Site) sidecars() []sidecar {
+	return []sidecar{
+		{driver.Name, "csi-rbdplugin-provisioner-0", "lab-" + s.Name},
+		{driver.FastName, "csi-fastplugin-provisioner-0", "lab-fast-" + s.Name},
+	}
+}
 
 // storage is what an installation of ceph-csi leaves in a cluster, as far as anybody looks at it.
 func (s *Site) storage() []runtime.Object {
+	return slices.Concat(
+		s.storageClass(StorageClass, driver.Name), s.storageClass(FastStorageClass, driver.FastName),
+		s.sidecar(s.sidecars()[0]), s.sidecar(s.sidecars()[1]),
+	)
+}
+
+func (s *Site) storageClass(name, provisioner string) []runtime.Object {
 	reclaim, binding, expand := corev1.PersistentVolumeReclaimDelete, storagev1.VolumeBindingImmediate, true
-	holder := leaseName(sidecarPod)
 	return []runtime.Object{
 		&storagev1.StorageClass{
 			TypeMeta:    metav1.TypeMeta{APIVersion: storagev1.SchemeGroupVersion.String(), Kind: "StorageClass"},
-			ObjectMeta:  metav1.ObjectMeta{Name: StorageClass},
-			Provisioner: driver.Name, ReclaimPolicy: &reclaim, VolumeBindingMode: &binding, AllowVolumeExpansion: &expand,
+			ObjectMeta:  metav1.ObjectMeta{Name: name},
+			Provisioner: provisioner, ReclaimPolicy: &reclaim, VolumeBindingMode: &binding, AllowVolumeExpansion: &expand,
 			Parameters: map[string]string{
 				"clusterID": "rook-ceph", "pool": "replicapool", "imageFeatures": "layering",
 				"csi.storage.k8s.io/provisioner-secret-name":      "rook-csi-rbd-provisioner",
@@ -40,11 +63,17 @@ func (s *Site) storage() []runtime.Object {
 		},
 		&storagev1.CSIDriver{
 			TypeMeta:   metav1.TypeMeta{APIVersion: storagev1.SchemeGroupVersion.String(), Kind: "CSIDriver"},
-			ObjectMeta: metav1.ObjectMeta{Name: driver.Name},
+			ObjectMeta: metav1.ObjectMeta{Name: provisioner},
 		},
+	}
+}
+
+func (s *Site) sidecar(c sidecar) []runtime.Object {
+	holder := leaseName(c.pod)
+	return []runtime.Object{
 		&corev1.Pod{
 			TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
-			ObjectMeta: metav1.ObjectMeta{Namespace: csiAddonsNamespace, Name: sidecarPod},
+			ObjectMeta: metav1.ObjectMeta{Namespace: csiAddonsNamespace, Name: c.pod},
 			Spec: corev1.PodSpec{
 				NodeName:   "lab-" + s.Name,
 				Containers: []corev1.Container{{Name: "csi-addons", Image: "quay.io/csiaddons/k8s-sidecar:v0.14.0"}},
@@ -54,7 +83,7 @@ func (s *Site) storage() []runtime.Object {
 		// csi-addons asks the holder of this lease and never looks at its expiry.
 		&coordinationv1.Lease{
 			TypeMeta:   metav1.TypeMeta{APIVersion: coordinationv1.SchemeGroupVersion.String(), Kind: "Lease"},
-			ObjectMeta: metav1.ObjectMeta{Namespace: csiAddonsNamespace, Name: leaseName(driver.Name) + "-csi-addons"},
+			ObjectMeta: metav1.ObjectMeta{Namespace: csiAddonsNamespace, Name: leaseName(c.driver) + "-csi-addons"},
 			Spec:       coordinationv1.LeaseSpec{HolderIdentity: &holder},
 		},
 	}
@@ -86,7 +115,7 @@ func (s *Site) VolumeHandle(ctx context.Context, volume string) (string, error) 
 	if err != nil {
 		return "", fmt.Errorf("volume of claim %s on site %q: %w", volume, s.Name, err)
 	}
-	if pv.Spec.CSI == nil || pv.Spec.CSI.Driver != driver.Name {
+	if pv.Spec.CSI == nil || pv.Spec.CSI.Driver != driver.Name && pv.Spec.CSI.Driver != driver.FastName {
 		return "", fmt.Errorf("claim %s on site %q is not in the array", volume, s.Name)
 	}
 	return pv.Spec.CSI.VolumeHandle, nil

@@ -18,9 +18,16 @@ import (
 // Site names one of the two clusters.
 type Site string
 
-// DefaultTransferTime is how long a snapshot travels. Real clusters take longer; demonstrations
-// should not.
-const DefaultTransferTime = time.Second
+const (
+	// DefaultTransferTime is how long a snapshot travels. Real clusters take longer; demonstrations
+	// should not.
+	DefaultTransferTime = time.Second
+	// DefaultStatusInterval is how often a daemon looks at each image, as rbd-mirror does unless told
+	// otherwise.
+	DefaultStatusInterval = 30 * time.Second
+	// DefaultFastStatusInterval is the same for fast images.
+	DefaultFastStatusInterval = 2 * time.Second
+)
 
 // Options describes an array.
 type Options struct {
@@ -31,15 +38,22 @@ type Options struct {
 	// TransferTime is how long a snapshot takes from one site to the other: the first
 	// synchronization, a scheduled one, or the one that carries a demotion.
 	TransferTime time.Duration
+	// StatusInterval is how often the daemons look at an image: roles that changed are noticed, and
+	// statuses written, no sooner.
+	StatusInterval time.Duration
+	// FastStatusInterval is the same for fast images.
+	FastStatusInterval time.Duration
 }
 
 // Array is both clusters and the link between them. Its methods are safe for concurrent use.
 type Array struct {
 	clock    clock.PassiveClock
 	transfer time.Duration
+	fastLook time.Duration
 	sites    [2]Site
 
 	mu         sync.Mutex
+	look       time.Duration
 	linkUp     bool
 	daemonDown map[Site]bool
 	images     map[string]*image
@@ -49,11 +63,15 @@ type Array struct {
 
 // New returns an array without images whose link is up.
 func New(o Options) *Array {
-	if o.TransferTime <= 0 {
-		o.TransferTime = DefaultTransferTime
+	orDefault := func(d, otherwise time.Duration) time.Duration {
+		if d <= 0 {
+			return otherwise
+		}
+		return d
 	}
 	return &Array{
-		clock: o.Clock, transfer: o.TransferTime, sites: o.Sites,
+		clock: o.Clock, transfer: orDefault(o.TransferTime, DefaultTransferTime), sites: o.Sites,
+		look: orDefault(o.StatusInterval, DefaultStatusInterval), fastLook: orDefault(o.FastStatusInterval, DefaultFastStatusInterval),
 		linkUp: true, daemonDown: map[Site]bool{}, images: map[string]*image{}, groups: map[string]*group{},
 	}
 }
@@ -73,23 +91,20 @@ func (a *Array) lock() (unlock func()) {
 	return a.mu.Unlock
 }
 
-// SetLink takes the mirroring link up or down. A transfer that was under way starts again when
-// the link is back.
+// SetLink takes the mirroring link up or down. Once it is up the daemons go on when they look the next
+// time.
 func (a *Array) SetLink(up bool) {
 	defer a.lock()()
 	if a.linkUp == up {
 		return
 	}
 	a.linkUp = up
-	now := a.clock.Now()
-	for _, img := range a.images {
-		img.arrives = time.Time{}
-		if up {
-			a.startTransfer(img, now)
-		}
-	}
 	if up {
 		a.announceGroups()
+		return
+	}
+	for _, img := range a.images {
+		img.halt()
 	}
 }
 
@@ -100,18 +115,34 @@ func (a *Array) LinkUp() bool {
 }
 
 // SetDaemon starts or stops the rbd-mirror daemon of a site. Without it the site receives nothing
-// and its own reports say DEGRADED.
+// and its own reports say DEGRADED. One that starts looks at everything.
 func (a *Array) SetDaemon(site Site, up bool) {
 	defer a.lock()()
 	a.daemonDown[site] = !up
 	now := a.clock.Now()
 	for _, img := range a.images {
-		if !up && img.receiver(a) == site {
-			img.arrives = time.Time{}
-		} else {
-			a.startTransfer(img, now)
+		switch {
+		case up && img.mirrored:
+			a.lookAt(img, site, now)
+		case img.follower == site:
+			img.halt()
 		}
 	}
+}
+
+// SetStatusInterval changes how often the daemons look at images that are not fast.
+func (a *Array) SetStatusInterval(d time.Duration) error {
+	if d <= 0 {
+		return errorf(InvalidArgument, "%s is no interval", d)
+	}
+	defer a.lock()()
+	a.look = d
+	for _, img := range a.images {
+		if !img.fast && img.mirrored {
+			a.planLooks(img, a.clock.Now())
+		}
+	}
+	return nil
 }
 
 // handle makes a volume or group handle as ceph-csi does: cluster ID with its length, pool, UUID.

@@ -19,6 +19,9 @@ const (
 	west array.Site = "west"
 )
 
+// look is how long it takes until both daemons have looked.
+const look = array.DefaultStatusInterval
+
 // bench is an array with one image on east and a clock to turn.
 type bench struct {
 	*array.Array
@@ -156,10 +159,54 @@ func TestStories(t *testing.T) {
 		"a planned failover loses nothing": mirrored(
 			act{do: write(east, 5)}, act{do: promote(west), want: array.FailedPrecondition},
 			act{do: demote(east)}, act{do: resync(east, false, false), want: array.Internal}, act{do: resync(west, false, false)},
-			act{do: promote(west), want: array.FailedPrecondition}, act{do: pass(time.Second)},
+			act{do: promote(west), want: array.FailedPrecondition}, act{do: pass(look)},
 			act{do: resync(east, false, true)}, act{do: resync(west, false, true)},
 			act{do: promote(west)}, act{do: holds(west, 15)}, act{do: splitBrain(false)},
-			act{do: write(west, 1)}, act{do: pass(61 * time.Second)}, act{do: holds(east, 16)}, act{do: info(west)},
+			act{do: write(west, 1)}, act{do: pass(61*time.Second + look)}, act{do: holds(east, 16)}, act{do: info(west)},
+		),
+		"a demotion that has arrived is shown when the daemons look": mirrored(
+			act{do: demote(east)}, act{do: pass(2 * time.Second)}, act{do: shows(east, "stopped")}, act{do: shows(west, "replaying")},
+			act{do: resync(west, false, false)}, act{do: resync(east, false, false), want: array.Internal},
+			act{do: pass(look)}, act{do: shows(east, "unknown")}, act{do: shows(west, "unknown")}, act{do: resync(west, false, true)},
+		),
+		"the first time after a hand-over is that of a scheduled snapshot, and shown late": mirrored(
+			act{do: demote(east)}, act{do: pass(look)}, act{do: promote(west)}, act{do: shows(east, "unknown")},
+			act{do: info(west), want: array.FailedPrecondition}, act{do: pass(look)}, act{do: shows(east, "replaying")},
+			act{do: pass(time.Second)}, act{do: info(west), want: array.FailedPrecondition},
+			act{do: pass(30 * time.Second)}, act{do: holds(east, 10)}, act{do: info(west), want: array.FailedPrecondition},
+			act{do: pass(look)}, act{do: info(west)},
+		),
+		"ready is left of the hand-over before, and writes are lost": mirrored(
+			act{do: demote(east)}, act{do: pass(look)}, act{do: resync(west, false, true)}, act{do: promote(west)}, act{do: write(west, 7)},
+			act{do: demote(west)}, act{do: resync(west, false, true)}, act{do: resync(east, false, true)},
+			act{do: promote(east)}, act{do: holds(east, 10)}, act{do: holds(west, 17)}, act{do: splitBrain(true)},
+			act{do: pass(look)}, act{do: shows(west, "error")}, act{do: info(east), want: array.FailedPrecondition},
+		),
+		"a source that the copy never followed is shown in sync for good": mirrored(
+			act{do: demote(east)}, act{do: pass(look)}, act{do: promote(west)}, act{do: write(west, 7)}, act{do: demote(west)},
+			act{do: pass(time.Hour)}, act{do: resync(west, false, true)}, act{do: resync(east, false, true)}, act{do: holds(east, 10)},
+			act{do: promote(west)}, act{do: pass(look + time.Second)}, act{do: holds(east, 17)}, act{do: splitBrain(false)},
+		),
+		"a split pair is shown in sync once both are demoted, and the stale side can be promoted": mirrored(
+			act{do: write(east, 5)}, act{do: force(west)}, act{do: write(west, 3)}, act{do: demote(east)}, act{do: pass(look)},
+			act{do: shows(east, "error")}, act{do: shows(west, "stopped")}, act{do: demote(west)}, act{do: pass(look)},
+			act{do: resync(west, false, true)}, act{do: resync(east, false, true)}, act{do: promote(east)}, act{do: splitBrain(true)}, act{do: holds(east, 15)},
+		),
+		"an old demotion is promoted beside the primary, without a trace": mirrored(
+			act{do: demote(east)}, act{do: pass(look)}, act{do: promote(west)}, act{do: promote(east)}, act{do: splitBrain(true)},
+		),
+		"a copy that has followed since is not promoted": mirrored(
+			act{do: demote(east)}, act{do: pass(look)}, act{do: promote(west)}, act{do: pass(look + time.Second)},
+			act{do: promote(east), want: array.FailedPrecondition},
+		),
+		"a demotion taken back": mirrored(
+			act{do: write(east, 5)}, act{do: demote(east)}, act{do: promote(east)}, act{do: splitBrain(false)},
+			act{do: pass(look + time.Second)}, act{do: holds(west, 15)}, act{do: shows(west, "replaying")},
+		),
+		"a daemon that starts shows nothing until all is there": mirrored(
+			act{do: daemon(west, false)}, act{do: write(east, 5)}, act{do: demote(east)}, act{do: pass(time.Hour)}, act{do: shows(east, "unknown")},
+			act{do: daemon(west, true)}, act{do: shows(west, "replaying")}, act{do: pass(time.Second)}, act{do: holds(west, 15)},
+			act{do: shows(west, "replaying")}, act{do: pass(look)}, act{do: shows(west, "unknown")}, act{do: resync(east, false, true)},
 		),
 		"an attached volume is not demoted": mirrored(
 			act{do: attach(east, true)}, act{do: demote(east), want: array.FailedPrecondition},
@@ -168,27 +215,30 @@ func TestStories(t *testing.T) {
 		"a demotion does not cross a dead link": mirrored(
 			act{do: link(false)}, act{do: demote(east)}, act{do: pass(time.Hour)},
 			act{do: resync(west, false, false), want: array.Internal}, act{do: promote(west), want: array.FailedPrecondition},
-			act{do: link(true)}, act{do: pass(time.Second)}, act{do: resync(west, false, true)}, act{do: promote(west)},
+			act{do: link(true)}, act{do: pass(look + time.Second)}, act{do: holds(west, 10)}, act{do: promote(west)},
 		),
 		"an unplanned failover loses what was not replicated, and the old primary is resynced by force": mirrored(
 			act{do: write(east, 5)}, act{do: link(false)}, act{do: promote(west), want: array.FailedPrecondition},
 			act{do: force(west)}, act{do: splitBrain(true)}, act{do: holds(west, 10)}, act{do: write(west, 3)},
-			act{do: link(true)}, act{do: info(east), want: array.FailedPrecondition}, act{do: info(west), want: array.FailedPrecondition},
+			act{do: link(true)}, act{do: pass(look)}, act{do: info(east), want: array.FailedPrecondition}, act{do: info(west), want: array.FailedPrecondition},
 			act{do: demote(east)}, act{do: resync(east, false, false), want: array.Internal}, act{do: holds(east, 15)},
-			act{do: resync(east, true, false), want: array.Internal}, act{do: pass(time.Second)},
+			act{do: pass(look)}, act{do: shows(east, "error")}, act{do: resync(east, false, false), want: array.Internal},
+			act{do: resync(east, true, false), want: array.Unavailable}, act{do: holds(east, 15)}, act{do: pass(look - time.Second)},
+			act{do: resync(east, true, false), want: array.NotFound}, act{do: pass(time.Second)},
 			act{do: resync(east, true, false)}, act{do: splitBrain(false)}, act{do: holds(east, 13)}, act{do: info(west)},
 		),
 		"a promotion forced before the demotion crossed is a split brain": mirrored(
 			act{do: write(east, 5)}, act{do: demote(east)}, act{do: force(west)}, act{do: splitBrain(true)}, act{do: holds(west, 10)},
 		),
 		"a forced resync before the demotion crossed throws writes away": mirrored(
-			act{do: write(east, 5)}, act{do: demote(east)}, act{do: resync(east, true, false), want: array.Internal},
-			act{do: pass(time.Second)}, act{do: holds(east, 10)}, act{do: holds(west, 10)},
+			act{do: daemon(west, false)}, act{do: write(east, 5)}, act{do: demote(east)}, act{do: resync(east, true, false), want: array.Unavailable},
+			act{do: pass(look + time.Second)}, act{do: holds(east, 10)}, act{do: holds(west, 10)},
 		),
 		"a secondary is disabled only under a live primary": mirrored(
-			act{do: disable(west)}, act{do: link(false)}, act{do: disable(west), want: array.InvalidArgument}, act{do: link(true)},
-			act{do: demote(east)}, act{do: pass(time.Second)}, act{do: disable(west), want: array.InvalidArgument},
-			act{do: promote(west)}, act{do: disable(east)}, act{do: disable(west)}, act{do: promote(east), want: array.NotFound},
+			act{do: disable(west)}, act{do: link(false)}, act{do: pass(look)}, act{do: disable(west), want: array.InvalidArgument}, act{do: link(true)}, act{do: pass(look)},
+			act{do: demote(east)}, act{do: pass(look)}, act{do: disable(west), want: array.InvalidArgument},
+			act{do: promote(west)}, act{do: disable(east), want: array.InvalidArgument}, act{do: pass(look)}, act{do: disable(east)},
+			act{do: disable(west)}, act{do: promote(east), want: array.NotFound},
 		),
 		"a dead link looks healthy, a dead daemon does not": mirrored(
 			act{do: link(false)}, act{do: info(east)}, act{do: pass(time.Hour)}, act{do: healthIs(array.Healthy)},
@@ -197,6 +247,14 @@ func TestStories(t *testing.T) {
 		"nothing arrives where no daemon runs": mirrored(
 			act{do: write(east, 1)}, act{do: daemon(west, false)}, act{do: pass(time.Hour)}, act{do: holds(west, 10)},
 			act{do: daemon(west, true)}, act{do: pass(time.Second)}, act{do: holds(west, 11)},
+		),
+		"a link that comes back is noticed when the daemon looks": mirrored(
+			act{do: link(false)}, act{do: write(east, 1)}, act{do: pass(time.Hour)}, act{do: link(true)}, act{do: pass(time.Second)}, act{do: holds(west, 10)},
+			act{do: pass(look + time.Second)}, act{do: holds(west, 11)},
+		),
+		"daemons that look more often": mirrored(
+			act{do: func(b *bench) error { return b.SetStatusInterval(5 * time.Second) }},
+			act{do: demote(east)}, act{do: pass(4 * time.Second)}, act{do: shows(west, "replaying")}, act{do: pass(time.Second)}, act{do: shows(west, "unknown")},
 		),
 		"a schedule that ceph-csi refuses": {
 			{do: func(b *bench) error {
@@ -214,6 +272,95 @@ func TestStories(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// shows is what the daemon of a site shows there of its copy.
+func shows(s array.Site, want string) func(*bench) error {
+	return func(b *bench) error {
+		img, _ := b.Image(b.volume)
+		if got := img.Copies[s].Mirror; got != want {
+			return fmt.Errorf("%s shows %q, want %q", s, got, want)
+		}
+		return nil
+	}
+}
+
+// TestBackToBack moves a volume six times, with writes after each move, by two proofs of sync: that the driver
+// says ready, which is what planners of today take, and that in addition the primary has reported a synchronisation
+// since it became primary.
+func TestBackToBack(t *testing.T) {
+	for name, tc := range map[string]struct {
+		fresh bool
+		lost  bool
+	}{"ready alone": {false, true}, "a fresh synchronisation and ready": {true, false}} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench()
+			for _, a := range mirrored() {
+				if err := a.do(b); err != nil {
+					t.Fatal(err)
+				}
+			}
+			from, to := east, west
+			since := b.clock.Now()
+			until := func(what string, done func() bool) {
+				t.Helper()
+				for range 300 {
+					if done() {
+						return
+					}
+					b.pass(time.Second)
+				}
+				t.Fatalf("never: %s", what)
+			}
+			lost := int64(0)
+			for range 6 {
+				if err := b.Write(from, b.volume, 5); err != nil {
+					t.Fatal(err)
+				}
+				if tc.fresh {
+					until("a fresh synchronisation", func() bool {
+						info, err := b.Info(from, b.target())
+						return err == nil && info.LastSync.Time.After(since)
+					})
+				}
+				if err := b.Demote(from, b.target()); err != nil {
+					t.Fatal(err)
+				}
+				until("ready", func() bool {
+					ready, err := b.Resync(from, b.target(), false)
+					return err == nil && ready
+				})
+				if err := promote(to)(b); err != nil {
+					t.Fatal(err)
+				}
+				since = b.clock.Now()
+				img, _ := b.Image(b.volume)
+				lost = img.Acknowledged - img.Copies[to].Writes
+				from, to = to, from
+			}
+			if (lost > 0) != tc.lost {
+				t.Errorf("%d acknowledged writes are lost", lost)
+			}
+		})
+	}
+}
+
+func TestFastImages(t *testing.T) {
+	b := newBench()
+	b.volume = b.CreateFastImage(east, "pvc-fast", 1<<30)
+	every := array.Parameters{"schedulingInterval": "5s"}
+	for i, do := range []func() error{
+		func() error { return b.Enable(east, b.target(), every) },
+		func() error { return b.Promote(east, b.target(), false, every) },
+		func() error { b.pass(time.Second); return b.Demote(east, b.target()) },
+		func() error { b.pass(array.DefaultFastStatusInterval); return resync(east, false, true)(b) },
+		func() error { return b.Promote(west, b.target(), false, every) },
+		func() error { b.pass(5*time.Second + 2*array.DefaultFastStatusInterval); return info(west)(b) },
+	} {
+		if err := do(); err != nil {
+			t.Fatalf("step %d: %v\n%+v", i, err, b.State())
+		}
 	}
 }
 

@@ -18,6 +18,7 @@ const (
 	FailedPrecondition Code = "FAILED_PRECONDITION"
 	Aborted            Code = "ABORTED"
 	Internal           Code = "INTERNAL"
+	Unavailable        Code = "UNAVAILABLE"
 	// Unknown is the code of an error that is not the array's.
 	Unknown Code = "UNKNOWN"
 )

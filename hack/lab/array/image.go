@@ -13,22 +13,23 @@ type image struct {
 	handle string
 	name   string
 	bytes  int64
+	// fast: schedules in seconds are taken, and the daemons look often.
+	fast   bool
 	copies map[Site]*copyOf
 	// written counts the acknowledged writes on any site, and numbers them.
 	written int64
 
-	mirrored bool
-	// splitBrain: both copies were primary since they last agreed.
-	splitBrain bool
-	// demotionCrossed: the peer has everything up to the last demotion and knows of it.
-	demotionCrossed bool
-	interval        time.Duration
-	nextSnapshot    time.Time
-	// pending is the newest snapshot that has not arrived; arrives is zero while it cannot travel.
+	mirrored     bool
+	interval     time.Duration
+	nextSnapshot time.Time
+	// pending is the newest snapshot that has not arrived; arrives is zero while it does not travel.
 	pending *snapshot
 	arrives time.Time
-	// lastSync is what the primary knows of its peer; nil until the first synchronization.
-	lastSync *Sync
+	// follower is the site whose daemon replays what the other one sends; empty until it has looked.
+	follower Site
+	// looks are the times when each site's daemon looks the next time, shown what it wrote then.
+	looks map[Site]time.Time
+	shown map[sighting]report
 }
 
 // copyOf is what one site has of an image.
@@ -36,17 +37,45 @@ type copyOf struct {
 	primary  bool
 	attached bool
 	content  content
+	// past are the promotions and demotions that led to what the copy is. A copy can follow another one
+	// whose past begins with its own.
+	past []int
+	// newest is the kind of the copy's newest mirror snapshot.
+	newest snapshotKind
+	// sync is the last synchronization from the present primary; nil until there was a scheduled one.
+	sync *Sync
 	// savedCreation: the copy was demoted and not created again since, so a forced resync applies.
 	savedCreation bool
-	// recreating: a forced resync deleted the copy and has not brought it back.
-	recreating bool
+	// resyncAsked: a forced resync that the daemon has not seen; recreating: it has deleted the copy and
+	// not brought it back.
+	resyncAsked, recreating bool
 }
 
+// snapshotKind is what a mirror snapshot says of the copy that has it.
+type snapshotKind string
+
+const (
+	ownPrimary       snapshotKind = "primary"
+	ownDemotion      snapshotKind = "demoted"
+	received         snapshotKind = "non-primary"
+	receivedDemotion snapshotKind = "non-primary demoted"
+)
+
+// demotion says whether RBD promotes a copy with such a snapshot without force. It asks no more.
+func (k snapshotKind) demotion() bool { return k == ownDemotion || k == receivedDemotion }
+
+// linked says whether the copy still hangs on what it received last, so that the daemon brings it to an
+// end even from a peer that is primary no more.
+func (k snapshotKind) linked() bool { return k == received || k == receivedDemotion }
+
 type snapshot struct {
-	from     Site
-	taken    time.Time
-	content  content
-	demotion bool
+	from    Site
+	taken   time.Time
+	content content
+	past    []int
+	// demotion carries that the source was demoted; promotion is the one that a promotion takes, which
+	// yields no synchronization time.
+	demotion, promotion bool
 }
 
 // Sync is one completed synchronization.
@@ -59,13 +88,23 @@ type Sync struct {
 // CreateImage provisions an image on a site and returns its handle. Asking again for the same name
 // gives the same image.
 func (a *Array) CreateImage(site Site, name string, size int64) string {
+	return a.create(site, name, size, false)
+}
+
+// CreateFastImage is the same for an image that takes schedules in seconds and is looked at often, which no
+// Ceph has.
+func (a *Array) CreateFastImage(site Site, name string, size int64) string {
+	return a.create(site, name, size, true)
+}
+
+func (a *Array) create(site Site, name string, size int64, fast bool) string {
 	defer a.lock()()
 	for _, img := range a.images {
 		if img.name == name && img.copies[site] != nil {
 			return img.handle
 		}
 	}
-	img := &image{handle: a.handle("image"), name: name, bytes: size, copies: map[Site]*copyOf{site: {primary: true}}}
+	img := &image{handle: a.handle("image"), name: name, bytes: size, fast: fast, copies: map[Site]*copyOf{site: {primary: true}}}
 	a.images[img.handle] = img
 	return img.handle
 }
@@ -137,3 +176,6 @@ func (img *image) receiver(a *Array) Site {
 	}
 	return a.peer(img.pending.from)
 }
+
+// halt ends the replay; what was under way starts again when a daemon looks.
+func (img *image) halt() { img.follower, img.arrives = "", time.Time{} }

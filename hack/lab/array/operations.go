@@ -22,14 +22,17 @@ type Parameters map[string]string
 // journalInterval stands for a journal, which is replayed all the time.
 const journalInterval = time.Second
 
-// interval is what ceph-csi accepts, and zero without a schedule.
-func (p Parameters) interval() (time.Duration, error) {
+// interval is what ceph-csi accepts, and zero without a schedule. Fast images take seconds too.
+func (p Parameters) interval(fast bool) (time.Duration, error) {
 	if p["mirroringMode"] == "journal" {
 		return journalInterval, nil
 	}
 	text := p["schedulingInterval"]
 	if text == "" {
 		return 0, nil
+	}
+	if every, err := time.ParseDuration(text); fast && err == nil && every >= time.Second {
+		return every, nil
 	}
 	parts := regexp.MustCompile(`^(\d+)([mhd])$`).FindStringSubmatch(text)
 	if parts == nil {
@@ -43,24 +46,28 @@ func (p Parameters) interval() (time.Duration, error) {
 	return time.Duration(n) * unit, nil
 }
 
-func (p Parameters) check() error {
+func (p Parameters) check(images []*image) error {
 	switch p["mirroringMode"] {
 	case "", "snapshot", "journal":
 	default:
 		return errorf(InvalidArgument, "unsupported mirroring mode %q", p["mirroringMode"])
 	}
-	_, err := p.interval()
-	return err
+	for _, img := range images {
+		if _, err := p.interval(img.fast); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Enable turns mirroring on with the site as primary. What is mirrored already stays as it is.
 func (a *Array) Enable(site Site, t Target, p Parameters) error {
 	defer a.lock()()
-	if err := p.check(); err != nil {
-		return err
-	}
 	images, err := a.resolve(site, t)
 	if err != nil {
+		return err
+	}
+	if err := p.check(images); err != nil {
 		return err
 	}
 	for _, img := range images {
@@ -81,30 +88,44 @@ func (a *Array) Enable(site Site, t Target, p Parameters) error {
 }
 
 func (a *Array) enable(img *image, site Site, p Parameters) {
-	// A copy that an earlier mirroring left on the peer is nobody's secondary.
-	img.splitBrain = img.isPrimary(a.peer(site))
-	img.mirrored, img.demotionCrossed, img.lastSync = true, false, nil
-	img.copies[site].primary = true
-	a.schedule(img, site, p)
+	local, peer := img.copies[site], img.copies[a.peer(site)]
+	img.mirrored, img.shown = true, map[sighting]report{}
+	local.primary = true
+	a.turn(local, ownPrimary)
+	// A copy that an earlier mirroring left on the peer is nobody's secondary if it is primary.
+	if peer != nil && !peer.primary {
+		peer.past, peer.newest, peer.sync = nil, "", nil
+	}
+	a.schedule(img, site, p, false)
+	// The daemons are told of a new image and do not wait for their next look.
+	now := a.clock.Now()
+	a.lookAt(img, site, now)
+	a.lookAt(img, a.peer(site), now)
+	a.planLooks(img, now)
+}
+
+// turn records a promotion or a demotion.
+func (a *Array) turn(c *copyOf, to snapshotKind) {
+	a.serial++
+	c.newest, c.past, c.sync = to, append(slices.Clone(c.past), a.serial), nil
 }
 
 // schedule starts over with a snapshot now; parameters were checked before.
-func (a *Array) schedule(img *image, site Site, p Parameters) {
+func (a *Array) schedule(img *image, site Site, p Parameters, promotion bool) {
 	now := a.clock.Now()
-	img.interval, _ = p.interval()
+	img.interval, _ = p.interval(img.fast)
 	img.nextSnapshot = time.Time{}
 	if img.interval > 0 {
 		img.nextSnapshot = now.Add(img.interval)
 	}
-	img.pending, img.arrives = nil, time.Time{}
-	if !img.splitBrain {
-		img.pending = &snapshot{from: site, taken: now, content: img.copies[site].content}
-		a.startTransfer(img, now)
-	}
+	local := img.copies[site]
+	img.pending = &snapshot{from: site, taken: now, content: local.content, past: local.past, promotion: promotion}
+	img.arrives = time.Time{}
+	a.startTransfer(img, now)
 }
 
 // Disable turns mirroring off. On a primary the peer's copy goes with it. On a secondary nothing is
-// done, and that is refused unless a live primary replicates to it.
+// done, and that is refused unless the daemon shows that a live primary replicates to it.
 func (a *Array) Disable(site Site, t Target) error {
 	defer a.lock()()
 	images, err := a.resolve(site, t)
@@ -112,8 +133,8 @@ func (a *Array) Disable(site Site, t Target) error {
 		return err
 	}
 	for _, img := range images {
-		if status := a.status(img, site); img.mirrored && !img.isPrimary(site) && status != replaying {
-			return errorf(InvalidArgument, "secondary image status is up=%t and state=%s", !a.daemonDown[site], status)
+		if r, _ := a.seen(img, site, site); img.mirrored && !img.isPrimary(site) && (r.state != replaying || !r.up) {
+			return errorf(InvalidArgument, "secondary image status is up=%t and state=%s", r.up, r.state)
 		}
 	}
 	primary := true
@@ -131,27 +152,28 @@ func (a *Array) Disable(site Site, t Target) error {
 }
 
 func (a *Array) disable(img *image, site Site) {
-	img.mirrored, img.splitBrain, img.demotionCrossed = false, false, false
-	img.pending, img.arrives, img.nextSnapshot, img.lastSync = nil, time.Time{}, time.Time{}, nil
+	img.halt()
+	img.mirrored, img.pending, img.nextSnapshot, img.looks, img.shown = false, nil, time.Time{}, nil, nil
 	if peer := a.peer(site); a.linkUp && img.copies[peer] != nil && !img.copies[peer].primary {
 		a.dropCopy(img, peer)
 	}
 }
 
-// Promote makes the site primary. Without force the peer must be reachable, demoted and fully
-// synchronized; with force nothing is asked, and a peer that went its own way is a split brain.
+// Promote makes the site primary. Without force it asks no more than RBD does: the copy's newest mirror
+// snapshot must be a demotion, be it that of the peer or the copy's own old one. So it succeeds on a copy
+// that lacks what the peer wrote since, and leaves no trace. With force nothing is asked at all.
 func (a *Array) Promote(site Site, t Target, force bool, p Parameters) error {
 	defer a.lock()()
-	if err := p.check(); err != nil {
-		return err
-	}
 	images, err := a.mirroredImages(site, t)
 	if err != nil {
 		return err
 	}
+	if err := p.check(images); err != nil {
+		return err
+	}
 	for _, img := range images {
-		if reason := a.promotionBusy(img, site); reason != "" && !force {
-			return errorf(FailedPrecondition, "failed to promote image %s: Device or resource busy: %s", img.handle, reason)
+		if local := img.copies[site]; !force && !local.primary && !local.newest.demotion() {
+			return errorf(FailedPrecondition, "failed to promote image %s: Device or resource busy: image is primary within a remote cluster or demotion is not propagated yet", img.handle)
 		}
 	}
 	for _, img := range images {
@@ -160,36 +182,22 @@ func (a *Array) Promote(site Site, t Target, force bool, p Parameters) error {
 	return nil
 }
 
-func (a *Array) promotionBusy(img *image, site Site) string {
-	peer := img.copies[a.peer(site)]
-	switch {
-	case img.isPrimary(site):
-		return ""
-	case img.copies[site].recreating:
-		return "image is being resynced"
-	case !a.linkUp:
-		return "peer is unreachable"
-	case peer != nil && peer.primary:
-		return "image is primary within a remote cluster"
-	case peer != nil && !img.demotionCrossed:
-		return "demotion is not propagated yet"
-	default:
-		return ""
-	}
-}
-
 func (a *Array) promote(img *image, site Site, p Parameters) {
 	local, peer := img.copies[site], img.copies[a.peer(site)]
 	if local.primary {
-		if every, _ := p.interval(); every != img.interval {
-			a.schedule(img, site, p)
+		if every, _ := p.interval(img.fast); every != img.interval {
+			a.schedule(img, site, p, false)
 		}
 		return
 	}
-	img.splitBrain = peer != nil && (peer.primary || !img.demotionCrossed)
-	img.demotionCrossed, img.lastSync = false, nil
-	local.primary, local.recreating = true, false
-	a.schedule(img, site, p)
+	local.primary, local.resyncAsked = true, false
+	a.turn(local, ownPrimary)
+	if peer != nil {
+		peer.sync = nil
+	}
+	// No daemon knows yet: the peer's follows when it looks the next time.
+	img.halt()
+	a.schedule(img, site, p, true)
 }
 
 // Demote makes the site secondary. A volume that is published to a node is refused.
@@ -215,13 +223,13 @@ func (a *Array) Demote(site Site, t Target) error {
 func (a *Array) demote(img *image, site Site) {
 	local := img.copies[site]
 	local.primary, local.savedCreation = false, true
-	img.demotionCrossed = false
-	if img.splitBrain {
-		return
+	a.turn(local, ownDemotion)
+	if img.isPrimary(a.peer(site)) {
+		return // the schedule is the peer's now
 	}
 	now := a.clock.Now()
-	img.nextSnapshot = time.Time{}
-	img.pending, img.arrives = &snapshot{from: site, taken: now, content: local.content, demotion: true}, time.Time{}
+	img.nextSnapshot, img.arrives = time.Time{}, time.Time{}
+	img.pending = &snapshot{from: site, taken: now, content: local.content, past: local.past, demotion: true}
 	a.startTransfer(img, now)
 }
 
@@ -256,6 +264,9 @@ func (a *Array) mirroredImages(site Site, t Target) ([]*image, error) {
 	for _, img := range images {
 		if !img.mirrored {
 			return nil, errorf(InvalidArgument, "mirroring is not enabled on %s, image is in disabled Mode", img.handle)
+		}
+		if img.copies[site].recreating {
+			return nil, errorf(NotFound, "image %s not found on %s: it is being made again", img.handle, site)
 		}
 	}
 	return images, nil

@@ -3,40 +3,10 @@
 
 package array
 
-import "time"
-
-// mirrorState is what rbd-mirror reports of a copy.
-type mirrorState string
-
-const (
-	stopped   mirrorState = "stopped"   // primary
-	replaying mirrorState = "replaying" // secondary that follows a live primary
-	syncing   mirrorState = "syncing"   // created again by a resync, not complete
-	unknown   mirrorState = "unknown"   // demoted
-	failed    mirrorState = "error"     // split brain, or no way to the primary
-)
-
-func (a *Array) status(img *image, site Site) mirrorState {
-	local, peer := img.copies[site], img.copies[a.peer(site)]
-	switch {
-	case local.primary:
-		return stopped
-	case local.recreating:
-		return syncing
-	case img.splitBrain || !a.linkUp || a.daemonDown[site]:
-		return failed
-	case peer != nil && peer.primary:
-		return replaying
-	case img.pending != nil && img.receiver(a) == site:
-		return replaying // the peer's demotion has not arrived
-	default:
-		return unknown
-	}
-}
-
-// Resync asks a secondary to become what its peer is. It is ready only when both sites are demoted
-// and have all of each other; under a live primary it never is. With force a copy that was primary
-// before is thrown away and fetched again, even when there was no need to.
+// Resync asks a secondary to become what its peer is. It is ready when both sites are shown to be demoted,
+// and for no other reason: that may be left of the hand-over before. Under a live primary that the daemons have
+// seen it never is. With force a copy that was primary before is thrown away and fetched again when the daemon
+// looks, even if there was no need to.
 func (a *Array) Resync(site Site, t Target, force bool) (ready bool, err error) {
 	defer a.lock()()
 	images, err := a.mirroredImages(site, t)
@@ -51,18 +21,10 @@ func (a *Array) Resync(site Site, t Target, force bool) (ready bool, err error) 
 	ready = true
 	var stuck *Error
 	for _, img := range images {
-		state := a.status(img, site)
-		settled := state == unknown && img.demotionCrossed && !a.daemonDown[a.peer(site)]
-		if force && img.copies[site].savedCreation && state != syncing && state != replaying {
-			a.recreate(img, site)
+		if problem := a.resync(img, site, force); problem != nil {
+			stuck = problem
 		}
-		if settled {
-			continue
-		}
-		ready = false
-		if state != replaying {
-			stuck = errorf(Internal, "failed to get last sync info: %s: no local snapshot timestamp, image is in %s state", img.handle, state)
-		}
+		ready = ready && a.showsDemoted(img, site, site) && a.showsDemoted(img, a.peer(site), site)
 	}
 	if stuck != nil {
 		return false, stuck
@@ -70,22 +32,20 @@ func (a *Array) Resync(site Site, t Target, force bool) (ready bool, err error) 
 	return ready, nil
 }
 
-// recreate throws the local copy away; its content comes anew from the peer, whatever that has.
-func (a *Array) recreate(img *image, site Site) {
-	peer := a.peer(site)
-	source := img.copies[peer]
-	if source == nil {
-		return
-	}
-	now := a.clock.Now()
+func (a *Array) resync(img *image, site Site, force bool) *Error {
 	local := img.copies[site]
-	local.recreating, local.savedCreation = true, false
-	img.splitBrain = false
-	img.pending, img.arrives = &snapshot{from: peer, taken: now, content: source.content, demotion: !source.primary}, time.Time{}
-	if source.primary && img.interval > 0 {
-		img.nextSnapshot = now.Add(img.interval)
+	r, ok := a.seen(img, site, site)
+	switch {
+	case !ok:
+		return errorf(Internal, "failed to get local status: failed to get local site status: RBD image not found")
+	case force && local.savedCreation && r.state != syncing:
+		local.resyncAsked = true
+		return errorf(Unavailable, "failed to resync image %s: awaiting initial resync due to split brain", img.handle)
+	case a.showsDemoted(img, site, site) && a.showsDemoted(img, a.peer(site), site), r.state == syncing, r.sync != nil:
+		return nil
+	default:
+		return errorf(Internal, "failed to get last sync info: no snapshot details: last sync time not found")
 	}
-	a.startTransfer(img, now)
 }
 
 // Health is how the primary's site judges its mirroring.
@@ -96,6 +56,9 @@ type Health string
 const (
 	Healthy  Health = "HEALTHY"
 	Degraded Health = "DEGRADED"
+	// Unclear: what is shown of the primary is from before it was primary.
+	Unclear Health = "UNKNOWN"
+	Failing Health = "ERROR"
 )
 
 // Info is what the primary knows of its replication.
@@ -105,8 +68,8 @@ type Info struct {
 	Message  string
 }
 
-// Info reports on a primary; anything else is refused, and so is a primary whose peer has never
-// been synchronized. For a group it is the oldest synchronization of its members.
+// Info reports on a primary; anything else is refused, and so is a primary whose peer shows no
+// synchronization since the last hand-over. For a group it is the oldest synchronization of its members.
 func (a *Array) Info(site Site, t Target) (Info, error) {
 	defer a.lock()()
 	images, err := a.resolve(site, t)
@@ -114,24 +77,44 @@ func (a *Array) Info(site Site, t Target) (Info, error) {
 		return Info{}, err
 	}
 	info := Info{Health: Healthy, Message: "local image is primary"}
-	if a.daemonDown[site] {
-		info.Health, info.Message = Degraded, "stopped"
-	}
 	for _, img := range images {
 		switch {
 		case !img.mirrored:
 			return Info{}, errorf(InvalidArgument, "image mirroring is not enabled")
 		case !img.isPrimary(site):
 			return Info{}, errorf(InvalidArgument, "image is not in primary state")
-		case img.lastSync == nil:
-			return Info{}, errorf(FailedPrecondition, "failed to get last sync info: last sync time not found")
 		}
-		info.LastSync = older(info.LastSync, *img.lastSync)
+		peer, ok := a.seen(img, a.peer(site), site)
+		switch {
+		case !ok:
+			return Info{}, errorf(FailedPrecondition, "failed to get remote status: RBD image not found")
+		case peer.sync == nil:
+			return Info{}, errorf(FailedPrecondition, "failed to get last sync info: no snapshot details: last sync time not found")
+		}
+		info.LastSync = older(info.LastSync, *peer.sync)
+		if health, message := a.health(img, site); health != Healthy {
+			info.Health, info.Message = health, message
+		}
 	}
 	if len(images) == 0 {
 		return Info{}, errorf(FailedPrecondition, "failed to get last sync info: the group is empty")
 	}
 	return info, nil
+}
+
+// health is what the primary's own daemon shows.
+func (a *Array) health(img *image, site Site) (Health, string) {
+	r, _ := a.seen(img, site, site)
+	switch {
+	case !r.up:
+		return Degraded, "stopped"
+	case r.state == stopped || r.state == replaying:
+		return Healthy, r.description
+	case r.state == failed:
+		return Failing, r.description
+	default:
+		return Unclear, r.description
+	}
 }
 
 // older combines two members of a group: the earlier time, the longer duration, all bytes.

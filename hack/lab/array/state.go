@@ -23,18 +23,19 @@ type ImageState struct {
 	Name       string `json:"name"`
 	Mirrored   bool   `json:"mirrored"`
 	SplitBrain bool   `json:"splitBrain,omitempty"`
-	// DemotionSynced: no site is primary and both have the same content.
-	DemotionSynced bool               `json:"demotionSynced,omitempty"`
-	LastSync       *Sync              `json:"lastSync,omitempty"`
-	Acknowledged   int64              `json:"acknowledgedWrites"`
-	Copies         map[Site]CopyState `json:"copies"`
+	// DemotionSynced: no site is primary, and the demotion of the last one has arrived on the other.
+	DemotionSynced bool `json:"demotionSynced,omitempty"`
+	// LastSync is what the primary is shown of its peer.
+	LastSync     *Sync              `json:"lastSync,omitempty"`
+	Acknowledged int64              `json:"acknowledgedWrites"`
+	Copies       map[Site]CopyState `json:"copies"`
 }
 
 // CopyState is what one site has of an image.
 type CopyState struct {
 	Primary  bool `json:"primary"`
 	Attached bool `json:"attached,omitempty"`
-	// Mirror is what rbd-mirror says of the copy; empty while the image is not mirrored.
+	// Mirror is what rbd-mirror shows of the copy on its own site, as of its last look; empty while it shows nothing.
 	Mirror string `json:"mirror,omitempty"`
 	// Writes counts the acknowledged writes this copy has; those it lacks are lost if it is the
 	// one that lives on.
@@ -81,19 +82,20 @@ func (a *Array) Image(handle string) (ImageState, bool) {
 
 func (a *Array) imageState(img *image) ImageState {
 	s := ImageState{
-		Handle: img.handle, Name: img.name, Mirrored: img.mirrored, SplitBrain: img.splitBrain,
-		DemotionSynced: img.demotionCrossed, Acknowledged: img.written, Copies: map[Site]CopyState{},
+		Handle: img.handle, Name: img.name, Mirrored: img.mirrored, SplitBrain: img.splitBrain(a.sites),
+		Acknowledged: img.written, Copies: map[Site]CopyState{},
 	}
-	if img.lastSync != nil {
-		sync := *img.lastSync
-		s.LastSync = &sync
+	x, y := img.copies[a.sites[0]], img.copies[a.sites[1]]
+	s.DemotionSynced = img.mirrored && x != nil && y != nil && !x.primary && !y.primary && slices.Equal(x.past, y.past)
+	if primary, ok := img.primarySite(); ok {
+		if r, _ := a.seen(img, a.peer(primary), primary); r.sync != nil {
+			sync := *r.sync
+			s.LastSync = &sync
+		}
 	}
 	for site, c := range img.copies {
-		state := CopyState{Primary: c.primary, Attached: c.attached, Writes: c.content.count()}
-		if img.mirrored {
-			state.Mirror = string(a.status(img, site))
-		}
-		s.Copies[site] = state
+		r, _ := a.seen(img, site, site)
+		s.Copies[site] = CopyState{Primary: c.primary, Attached: c.attached, Writes: c.content.count(), Mirror: string(r.state)}
 	}
 	return s
 }

@@ -60,7 +60,7 @@ Pods are stored but do not run.`,
 		SilenceUsage:  true,
 	}
 	root.PersistentFlags().StringVar(&s.stateDir, "state-dir", defaultStateDir(getenv), "directory of the lab's files")
-	root.AddCommand(newUp(s), newRun(s), newDown(s), newStatus(s), newFault(s), newWrite(s), newLoad(s), newAssets(s))
+	root.AddCommand(newUp(s), newRun(s), newDown(s), newStatus(s), newFault(s), newWrite(s), newStatusInterval(s), newLoad(s), newAssets(s))
 	return root
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/array"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/control"
 )
 
@@ -23,6 +24,7 @@ type runFlags struct {
 	controller string
 	args       []string
 	transfer   time.Duration
+	status     time.Duration
 	backends   []string
 }
 
@@ -31,12 +33,13 @@ func (f *runFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.controller, "controller", "", "vgr-controller to run on each site; none when empty")
 	flags.StringArrayVar(&f.args, "controller-arg", nil, "additional flag of the controller; may be repeated")
 	flags.StringSliceVar(&f.backends, "backend", []string{"ceph"}, "storage to simulate: ceph, which is always there, dell and trident")
+	flags.DurationVar(&f.status, "mirror-status-interval", array.DefaultStatusInterval, "how often Ceph's mirroring daemons look at a volume and tell of it")
 	flags.DurationVar(&f.transfer, "transfer-time", time.Second, "how long a snapshot takes from one site to the other")
 }
 
 // arguments are the flags as they are passed on to run.
 func (f *runFlags) arguments() []string {
-	args := []string{"--transfer-time=" + f.transfer.String(), "--backend=" + strings.Join(f.backends, ",")}
+	args := []string{"--transfer-time=" + f.transfer.String(), "--mirror-status-interval=" + f.status.String(), "--backend=" + strings.Join(f.backends, ",")}
 	if f.controller != "" {
 		args = append(args, "--controller="+f.controller)
 	}
@@ -84,7 +87,7 @@ func supervise(ctx context.Context, dir control.StateDir, f *runFlags, log io.Wr
 		return err
 	}
 	l, err := lab.Start(ctx, lab.Options{
-		Dir: string(dir), ControllerBinary: f.controller, ControllerArgs: f.args, TransferTime: f.transfer,
+		Dir: string(dir), ControllerBinary: f.controller, ControllerArgs: f.args, TransferTime: f.transfer, StatusInterval: f.status,
 		Dell: slices.Contains(f.backends, "dell"), Trident: slices.Contains(f.backends, "trident"), Log: log,
 	})
 	if err != nil {

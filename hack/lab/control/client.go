@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"syscall"
+	"time"
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab"
 )
@@ -49,6 +50,11 @@ func (c *Client) Clear(ctx context.Context) error {
 // Write writes n times to a volume, a handle or "namespace/claim", on a site.
 func (c *Client) Write(ctx context.Context, site, volume string, n int64) error {
 	return c.do(ctx, http.MethodPost, "/writes", writeRequest{Site: site, Volume: volume, Count: n}, nil)
+}
+
+// SetStatusInterval changes how often Ceph's mirroring daemons look.
+func (c *Client) SetStatusInterval(ctx context.Context, d time.Duration) error {
+	return c.do(ctx, http.MethodPost, "/status-interval", intervalRequest{Interval: d}, nil)
 }
 
 // Stop asks the lab to end; it ends after the answer.

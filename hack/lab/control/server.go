@@ -26,6 +26,11 @@ type writeRequest struct {
 	Count  int64  `json:"count"`
 }
 
+// intervalRequest changes how often the daemons look.
+type intervalRequest struct {
+	Interval time.Duration `json:"interval"`
+}
+
 // Serve answers clients until the context ends or one of them asks for the end.
 func Serve(ctx context.Context, d StateDir, l *lab.Lab) error {
 	listener, err := d.listen(ctx)
@@ -68,6 +73,7 @@ func handler(l *lab.Lab, stop chan<- struct{}) http.Handler {
 		}
 		return site.Write(ctx, r.Volume, r.Count)
 	}))
+	mux.HandleFunc("POST /status-interval", with(func(_ context.Context, r intervalRequest) error { return l.Array.SetStatusInterval(r.Interval) }))
 	mux.HandleFunc("POST /stop", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, nil, nil)
 		select {

@@ -19,10 +19,15 @@ import (
 	"github.com/unified-replication/kubectl-vgr/hack/lab/driver/proto"
 )
 
-// Name is the name the driver goes by, that of Ceph's RBD driver.
-const Name = "rbd.csi.ceph.com"
+const (
+	// Name is the name the driver goes by, that of Ceph's RBD driver.
+	Name = "rbd.csi.ceph.com"
+	// FastName is its other name, for volumes that no Ceph has: they take schedules in seconds, and what is
+	// shown of them is young.
+	FastName = "fast.rbd.lab.example.com"
+)
 
-// Server is the sidecar and driver of one site.
+// Server is the sidecar and driver of one site, under both names: csi-addons asks no driver for its name.
 type Server struct {
 	// Faults decides which calls fail, hang or take their time.
 	Faults *Faults

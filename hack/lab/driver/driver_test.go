@@ -99,7 +99,7 @@ func TestCallsReachTheArray(t *testing.T) {
 	if _, err := client.DemoteVolume(ctx, &proto.DemoteVolumeRequest{ReplicationSource: f.source}); err != nil {
 		t.Fatal(err)
 	}
-	f.clock.SetTime(f.clock.Now().Add(time.Second))
+	f.clock.SetTime(f.clock.Now().Add(array.DefaultStatusInterval))
 	resync, err := client.ResyncVolume(ctx, &proto.ResyncVolumeRequest{ReplicationSource: f.source})
 	if err != nil || !resync.GetReady() {
 		t.Errorf("resync: %v, %v", resync, err)

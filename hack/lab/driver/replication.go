@@ -76,6 +76,8 @@ func grpcError(err error) error {
 		return status.Error(codes.InvalidArgument, err.Error())
 	case array.FailedPrecondition:
 		return status.Error(codes.FailedPrecondition, err.Error())
+	case array.Unavailable:
+		return status.Error(codes.Unavailable, err.Error())
 	case array.Aborted:
 		return status.Error(codes.Aborted, err.Error())
 	default:

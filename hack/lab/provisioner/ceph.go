@@ -17,12 +17,18 @@ type Ceph struct {
 	Array  *array.Array
 	Site   array.Site
 	Driver string
+	// Fast makes fast images.
+	Fast bool
 }
 
 // Create implements Storage.
 func (c Ceph) Create(_ context.Context, claim *corev1.PersistentVolumeClaim, parameters map[string]string) (*corev1.CSIPersistentVolumeSource, error) {
 	size := claim.Spec.Resources.Requests[corev1.ResourceStorage]
-	handle := c.Array.CreateImage(c.Site, fmt.Sprintf("%s/%s#%.8s", claim.Namespace, claim.Name, claim.UID), size.Value())
+	create := c.Array.CreateImage
+	if c.Fast {
+		create = c.Array.CreateFastImage
+	}
+	handle := create(c.Site, fmt.Sprintf("%s/%s#%.8s", claim.Namespace, claim.Name, claim.UID), size.Value())
 	uuid := handle[len(handle)-36:] // the last part of every handle
 	secret := &corev1.SecretReference{Name: "rook-csi-rbd-node", Namespace: "rook-ceph"}
 	return &corev1.CSIPersistentVolumeSource{
