@@ -34,6 +34,7 @@ import (
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/array"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/driver"
 )
 
 const (
@@ -41,8 +42,11 @@ const (
 	patience = 3 * time.Minute
 	// settle is how long something that must not happen is looked for.
 	settle = 2 * time.Second
+	// Groups of these classes lie on the lab's fast storage, which synchronises every few seconds.
 	gold   = "gold"
 	single = "one-by-one"
+	// This one is Ceph's, with its times: a minute, and what its daemons show is up to half a minute old.
+	ceph = "ceph"
 )
 
 // world is the lab with everything installed. All tests share it, each in its own namespace.
@@ -124,13 +128,14 @@ func startWorld(ctx context.Context, bin string) (*world, error) {
 			return nil, errors.Join(err, l.Close())
 		}
 		w.sites[site.Name] = c
-		for name, parameters := range map[string]map[string]string{
-			gold: {"schedulingInterval": "1m"},
+		for name, spec := range map[string]vgrv1.ClassSpec{
+			gold: {Provisioner: driver.FastName, Parameters: map[string]string{"backend": "csi-addons", "schedulingInterval": "5s"}},
 			// csi-addons itself writes once per interval; nothing else may.
-			"hourly": {"schedulingInterval": "1h"},
-			single:   {"schedulingInterval": "1m", "consistencyGroup": "disabled"},
+			"hourly": {Provisioner: driver.FastName, Parameters: map[string]string{"backend": "csi-addons", "schedulingInterval": "1h"}},
+			single:   {Provisioner: driver.FastName, Parameters: map[string]string{"backend": "csi-addons", "schedulingInterval": "5s", "consistencyGroup": "disabled"}},
+			ceph:     {Provisioner: driver.Name, Parameters: map[string]string{"schedulingInterval": "1m", "consistencyGroup": "disabled"}},
 		} {
-			class := &vgrv1.VolumeGroupReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: vgrv1.ClassSpec{Provisioner: "rbd.csi.ceph.com", Parameters: parameters}}
+			class := &vgrv1.VolumeGroupReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: spec}
 			if err := c.Create(ctx, class); err != nil {
 				return nil, errors.Join(err, l.Close())
 			}
@@ -214,11 +219,22 @@ func (s *scene) create(site string, obj client.Object) {
 	s.must(s.sites[site].Create(s.t.Context(), obj))
 }
 
-// claims creates PVCs and waits until they are bound.
+// claims creates PVCs on the fast storage and waits until they are bound.
 func (s *scene) claims(site string, labels map[string]string, names ...string) {
 	s.t.Helper()
+	s.claimsOn(site, lab.FastStorageClass, labels, names...)
+}
+
+// cephClaims are the same on Ceph.
+func (s *scene) cephClaims(site string, labels map[string]string, names ...string) {
+	s.t.Helper()
+	s.claimsOn(site, lab.StorageClass, labels, names...)
+}
+
+func (s *scene) claimsOn(site, class string, labels map[string]string, names ...string) {
+	s.t.Helper()
 	for _, name := range names {
-		s.create(site, s.claim(name, lab.StorageClass, labels))
+		s.create(site, s.claim(name, class, labels))
 	}
 	s.bound(site, names...)
 }
