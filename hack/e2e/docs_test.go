@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -90,13 +91,13 @@ func TestDocs(t *testing.T) {
 			continue
 		}
 		t.Run(filepath.Base(page), func(t *testing.T) {
-			w := ownWorld(t)
+			w := ownWorldAt(t, 5*time.Second) // as people set it, who want to see Ceph move soon
 			s := newSceneIn(t, w)
 			s.ns = "production"
 			for _, site := range []string{lab.East, lab.West} {
 				s.create(site, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.ns}})
 			}
-			s.claims(lab.East, map[string]string{"app": "postgresql"}, "postgresql-data", "postgresql-logs")
+			s.cephClaims(lab.East, map[string]string{"app": "postgresql"}, "postgresql-data", "postgresql-logs")
 			path := s.programs()
 			for _, b := range todo {
 				s.perform(page, path, b)

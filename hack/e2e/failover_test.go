@@ -23,16 +23,33 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/array"
 )
 
-// pair makes a group with its peer, with the plugin.
+// pair makes a group with its peer, with the plugin, and waits until it can be moved without a wait.
 func (s *scene) pair(name string) {
 	s.t.Helper()
 	s.claims(lab.East, map[string]string{"app": name}, name+"-data")
 	s.done("create", name, "-n", s.ns, "--class", gold, "-l", "app="+name, "--yes")
+	s.synced(lab.East, name)
+}
+
+// synced waits until a primary has synchronised since it became primary.
+func (s *scene) synced(site, name string) {
+	s.t.Helper()
+	s.eventually(fmt.Sprintf("%s to be synchronised from %s", name, site), func(ctx context.Context) error {
+		var g vgrv1.VolumeGroupReplication
+		if err := s.sites[site].Get(ctx, client.ObjectKey{Namespace: s.ns, Name: name}, &g); err != nil {
+			return err
+		}
+		if g.Status.LastSyncTime == nil {
+			return fmt.Errorf("status %+v", g.Status)
+		}
+		return nil
+	})
 }
 
 // application writes to a volume wherever it is writable, until the returned function is called.
@@ -336,7 +353,7 @@ func TestFailoverMany(t *testing.T) {
 	var volumes []string
 	for i := range groups {
 		volumes = append(volumes, fmt.Sprintf("db-%02d", i))
-		s.create(lab.East, s.claim(volumes[i], lab.StorageClass, map[string]string{"app": volumes[i]}))
+		s.create(lab.East, s.claim(volumes[i], lab.FastStorageClass, map[string]string{"app": volumes[i]}))
 	}
 	s.bound(lab.East, volumes...)
 	var making sync.WaitGroup

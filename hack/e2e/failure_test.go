@@ -199,7 +199,7 @@ func (s *scene) nothingLeft() {
 // TestClassDeletedFirst: csi-addons needs its classes to take a group apart; ours may be gone.
 func TestClassDeletedFirst(t *testing.T) {
 	s := newScene(t)
-	class := &vgrv1.VolumeGroupReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: s.ns}, Spec: vgrv1.ClassSpec{Provisioner: "rbd.csi.ceph.com", Parameters: map[string]string{"schedulingInterval": "3m"}}}
+	class := &vgrv1.VolumeGroupReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: s.ns}, Spec: vgrv1.ClassSpec{Provisioner: driver.FastName, Parameters: map[string]string{"backend": "csi-addons", "schedulingInterval": "3m"}}}
 	s.create(lab.East, class)
 	labels := map[string]string{"app": "db"}
 	s.claims(lab.East, labels, "data")

@@ -105,7 +105,7 @@ func TestUnfit(t *testing.T) {
 		s.ready(lab.East, "db", vgrv1.StatePrimary, 1)
 	})
 	t.Run("terminating", func(t *testing.T) {
-		going := s.claim("going", lab.StorageClass, nil)
+		going := s.claim("going", lab.FastStorageClass, nil)
 		going.Finalizers = []string{"example.com/hold"}
 		s.create(lab.East, going)
 		s.must(s.sites[lab.East].Delete(t.Context(), going))
@@ -115,7 +115,7 @@ func TestUnfit(t *testing.T) {
 		s.ready(lab.East, "db", vgrv1.StatePrimary, 1)
 	})
 	t.Run("a member that is deleted", func(t *testing.T) {
-		member := s.claim("member", lab.StorageClass, db)
+		member := s.claim("member", lab.FastStorageClass, db)
 		s.create(lab.East, member)
 		s.ready(lab.East, "db", vgrv1.StatePrimary, 2)
 		s.must(s.sites[lab.East].Delete(t.Context(), member))

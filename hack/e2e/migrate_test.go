@@ -33,7 +33,7 @@ type handmade struct {
 func newHandmade(t *testing.T, pvcs ...string) handmade {
 	t.Helper()
 	h := handmade{newScene(t), pvcs}
-	h.claims(lab.East, nil, pvcs...)
+	h.cephClaims(lab.East, nil, pvcs...)
 	h.replicate(lab.East, replicationv1.Primary)
 	h.confirmed(lab.East, replicationv1.PrimaryState)
 	for _, name := range pvcs {
@@ -242,7 +242,7 @@ func TestMigrateRefuses(t *testing.T) {
 	})
 	h.migrate(lab.East, lab.West, "--apply", "--yes").wants(t, 2, `VolumeReplicationGroup "app" controls it; two would decide over one volume`)
 	change(func() { vr.OwnerReferences = nil })
-	h.claims(lab.East, map[string]string{migration.LabelMember: "db"}, "stray")
+	h.cephClaims(lab.East, map[string]string{migration.LabelMember: "db"}, "stray")
 	h.migrate(lab.East, lab.West, "--apply", "--yes").wants(t, 2, "PVC stray has the label replication.unified.io/volume-group=db too and would come in")
 	h.vgr("migrate", "--from", "csi-addons", "-n", h.ns).wants(t, 1, "which group the volumes are to be is not said")
 	h.vgr("migrate", "--from", "dell", "--into", "db", "x").wants(t, 1, `nothing can be migrated from "dell"`)
@@ -253,7 +253,7 @@ func TestMigrateRefuses(t *testing.T) {
 func TestMigrateSingles(t *testing.T) {
 	t.Parallel()
 	h := newHandmade(t, "data")
-	h.claims(lab.East, nil, "logs")
+	h.cephClaims(lab.East, nil, "logs")
 	class := &vgrv1.VolumeReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: h.ns}, Spec: vgrv1.ClassSpec{
 		Provisioner: "rbd.csi.ceph.com", Parameters: map[string]string{"schedulingInterval": "1m", "mirroringMode": "snapshot"},
 	}}
@@ -354,7 +354,7 @@ func TestMigrateUnified(t *testing.T) {
 	s := newScene(t)
 	s.vgr("migrate", "-n", s.ns).wants(t, 2, "the API replication.unified.io/v1alpha1 is not served")
 	s.serveUnified()
-	s.claims(lab.East, nil, "data", "logs", "alone")
+	s.cephClaims(lab.East, nil, "data", "logs", "alone")
 	old := []*unstructured.Unstructured{
 		s.unified("db-data", "source", "data", map[string]any{"volumeGroup": "db"}),
 		s.unified("db-logs", "promoting", "logs", map[string]any{"volumeGroup": "db"}),

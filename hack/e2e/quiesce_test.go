@@ -23,7 +23,7 @@ import (
 // statefulSet is a database that makes its claim itself.
 func (s *scene) statefulSet(replicas int32) *appsv1.StatefulSet {
 	db := map[string]string{"app": "db"}
-	claim := s.claim("data", lab.StorageClass, db)
+	claim := s.claim("data", lab.FastStorageClass, db)
 	claim.Namespace = ""
 	return &appsv1.StatefulSet{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.ns, Name: "db"},

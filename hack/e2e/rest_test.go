@@ -24,7 +24,7 @@ func TestIdle(t *testing.T) {
 	for i := range groups {
 		name := fmt.Sprintf("group-%d", i)
 		labels := map[string]string{"app": name}
-		s.create(lab.East, s.claim(name, lab.StorageClass, labels))
+		s.create(lab.East, s.claim(name, lab.FastStorageClass, labels))
 		s.create(lab.East, s.group(name, "hourly", vgrv1.Primary, labels))
 	}
 	for i := range groups {

@@ -106,12 +106,15 @@ func newWorld(ctx context.Context, bin string) (*world, error) {
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build: %w\n%s", err, out)
 	}
-	return startWorld(ctx, bin)
+	return startWorld(ctx, bin, 0)
 }
 
-// startWorld starts a lab with the programs that were built, and makes the classes.
-func startWorld(ctx context.Context, bin string) (*world, error) {
-	l, err := lab.Start(ctx, lab.Options{ControllerBinary: filepath.Join(bin, "vgr-controller"), Dell: true, Trident: true, Log: os.Stderr})
+// startWorld starts a lab with the programs that were built, and makes the classes. The interval is that of Ceph's
+// daemons; their default when zero.
+func startWorld(ctx context.Context, bin string, interval time.Duration) (*world, error) {
+	l, err := lab.Start(ctx, lab.Options{
+		ControllerBinary: filepath.Join(bin, "vgr-controller"), Dell: true, Trident: true, StatusInterval: interval, Log: os.Stderr,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -150,9 +153,14 @@ var others = make(chan struct{}, 1)
 // ownWorld is a lab that the test has for itself.
 func ownWorld(t *testing.T) *world {
 	t.Helper()
+	return ownWorldAt(t, 0)
+}
+
+func ownWorldAt(t *testing.T, interval time.Duration) *world {
+	t.Helper()
 	others <- struct{}{}
 	t.Cleanup(func() { <-others })
-	w, err := startWorld(t.Context(), shared.bin)
+	w, err := startWorld(t.Context(), shared.bin, interval)
 	if err != nil {
 		t.Fatal(err)
 	}
