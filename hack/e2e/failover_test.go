@@ -135,7 +135,7 @@ func testFailover(t *testing.T, class string) {
 		t.Fatalf("history %+v", ops)
 	}
 	for _, op := range ops {
-		if d, ok := op.Duration(); op.Result != recovery.Done || !ok || d <= 0 || len(op.Steps) != 5 {
+		if d, ok := op.Duration(); op.Result != recovery.Done || !ok || d <= 0 || len(op.Steps) != 6 {
 			t.Errorf("operation %+v", op)
 		}
 	}
@@ -157,7 +157,7 @@ func testFailover(t *testing.T, class string) {
 func TestFailoverKilled(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	steps := map[string]string{"record": "1/5", "demote": "2/5", "sync": "3/5", "promote": "4/5", "finish": "5/5"}
+	steps := map[string]string{"record": "1/6", "verify": "2/6", "demote": "3/6", "sync": "4/6", "promote": "5/6", "finish": "6/6"}
 	for name := range steps {
 		s.pair(name)
 	}
@@ -386,7 +386,7 @@ func TestFailoverMany(t *testing.T) {
 		}
 	}
 	t.Logf("%d groups at once, until primary: median %s, slowest %s", groups, median(took), slices.Max(took))
-	for _, id := range []recovery.StepID{recovery.StepRecord, recovery.StepDemote, recovery.StepSync, recovery.StepPromote, recovery.StepFinish} {
+	for _, id := range []recovery.StepID{recovery.StepRecord, recovery.StepVerify, recovery.StepDemote, recovery.StepSync, recovery.StepPromote, recovery.StepFinish} {
 		t.Logf("  %-8s median %s, slowest %s", id, median(steps[id]), slices.Max(steps[id]))
 	}
 }

@@ -102,7 +102,7 @@ func TestFailoverRestarts(t *testing.T) {
 			s.pair("db")
 			s.must(s.lab.Site(lab.East).Write(t.Context(), s.ns+"/db-data", 5))
 			failover := s.begin("failover", "db", "-n", s.ns, "--to", "west", "--yes")
-			failover.until("3/5 sync")
+			failover.until("4/6 sync")
 			for _, site := range s.lab.Sites() {
 				s.must(site.Kill(t.Context(), process))
 			}
@@ -138,7 +138,7 @@ func TestFailoverBroken(t *testing.T) {
 			s.breakRPC(lab.East, "DemoteVolume", driver.Hang)
 			args := []string{"failover", "db", "-n", s.ns, "--to", "west", "--yes"}
 			failover := s.begin(append(args, "--timeout", "20s")...)
-			failover.until("2/5 demote")
+			failover.until("3/6 demote")
 			failover.until("waiting for the backend's answer to secondary")
 			s.must(s.lab.Inject(t.Context(), tc.fault))
 			s.mendRPC(lab.East, "DemoteVolume")

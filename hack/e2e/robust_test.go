@@ -152,7 +152,7 @@ func TestAnswersLost(t *testing.T) {
 	second.Every = 2
 	s.trouble(lab.Controller, second)
 	failover := s.begin("failover", "db", "-n", s.ns, "--to", "west", "--yes")
-	failover.until("3/5 sync")
+	failover.until("4/6 sync")
 	s.troubled()
 	s.trouble("", httpfault.Fault{Codes: []int{http.StatusInternalServerError}})
 	failover.until("does not answer")
