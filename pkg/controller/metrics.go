@@ -11,8 +11,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
-	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
 // Metrics tells Prometheus what the statuses say. It reads them when it is asked, and keeps nothing: what
@@ -148,8 +148,8 @@ func (m *Metrics) schedules() map[string]int64 {
 		return out
 	}
 	add := func(kind, name string, parameters map[string]string) {
-		if seconds, ok := overview.ParseInterval(parameters[vgrv1.ParameterSchedulingInterval]); ok {
-			out[kind+"/"+name] = seconds
+		if every, ok := state.Interval(parameters[vgrv1.ParameterSchedulingInterval]); ok {
+			out[kind+"/"+name] = int64(every.Seconds())
 		}
 	}
 	for _, c := range groups.Items {

@@ -5,9 +5,7 @@ package overview
 
 import (
 	"cmp"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -16,6 +14,7 @@ import (
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
 // SiteInput is what was read from one site.
@@ -238,26 +237,10 @@ func schedulesOf(sites []SiteInput) map[string]int64 {
 	out := map[string]int64{}
 	for _, s := range sites {
 		for _, c := range s.Classes {
-			if seconds, ok := ParseInterval(c.Spec.Parameters[vgrv1.ParameterSchedulingInterval]); ok {
-				out[c.Name] = max(out[c.Name], seconds)
+			if every, ok := state.Interval(c.Spec.Parameters[vgrv1.ParameterSchedulingInterval]); ok {
+				out[c.Name] = max(out[c.Name], int64(every.Seconds()))
 			}
 		}
 	}
 	return out
-}
-
-// longestInterval is in seconds; three of it, where a lag becomes a problem, are a duration still.
-const longestInterval = int64(math.MaxInt64 / time.Second / 3)
-
-// ParseInterval reads digits and one of m, h, d, in seconds.
-func ParseInterval(s string) (int64, bool) {
-	if len(s) < 2 {
-		return 0, false
-	}
-	unit := map[byte]int64{'m': 60, 'h': 3600, 'd': 86400}[s[len(s)-1]]
-	n, err := strconv.ParseInt(s[:len(s)-1], 10, 32)
-	if unit == 0 || err != nil || n <= 0 || n > longestInterval/unit {
-		return 0, false
-	}
-	return n * unit, true
 }

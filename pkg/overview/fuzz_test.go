@@ -19,23 +19,6 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 )
 
-// FuzzParseInterval: an interval is positive, and three of it are a duration still: that is where a lag
-// becomes a problem.
-func FuzzParseInterval(f *testing.F) {
-	for _, seed := range []string{"5m", "2h", "1d", "", "m", "0m", "-5m", "+5m", "5", "99999999999m", "2147483647d"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		seconds, ok := overview.ParseInterval(text)
-		if ok != (seconds > 0) {
-			t.Errorf("%q: %d, %v", text, seconds, ok)
-		}
-		if d := 3 * time.Duration(seconds) * time.Second; d/time.Second/3 != time.Duration(seconds) {
-			t.Errorf("%q: 3 times %d seconds is %s", text, seconds, d)
-		}
-	})
-}
-
 // FuzzBuild: whatever the API holds, each group has one verdict, which is not too good.
 func FuzzBuild(f *testing.F) {
 	add := func(east, west *vgrv1.VolumeGroupReplication, interval string) {

@@ -159,15 +159,6 @@ func TestLagByTheClustersClock(t *testing.T) {
 	}
 }
 
-func TestParseInterval(t *testing.T) {
-	for text, want := range map[string]int64{"5m": 300, "2h": 7200, "1d": 86400, "": 0, "m": 0, "0m": 0, "-5m": 0, "5s": 0, "5": 0, "99999999999m": 0} {
-		got, ok := overview.ParseInterval(text)
-		if got != want || ok != (want > 0) {
-			t.Errorf("%q: %d, %v", text, got, ok)
-		}
-	}
-}
-
 // journalled is a pair of sites with n groups that have been moved once.
 func journalled(tb testing.TB, n int) []overview.SiteInput {
 	tb.Helper()

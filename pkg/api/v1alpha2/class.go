@@ -16,7 +16,8 @@ const (
 	ParameterGroupSnapshots = "groupSnapshots"
 	// ParameterGroupConsistency is "crash" or "application".
 	ParameterGroupConsistency = "groupConsistency"
-	// ParameterSchedulingInterval is how often data is replicated, as digits and one of m, h, d.
+	// ParameterSchedulingInterval is how often data is replicated: digits and one of m, h, d, and for
+	// some backends other durations too. See state.Interval.
 	ParameterSchedulingInterval = "schedulingInterval"
 	// ParameterBackend names the backend, for a driver that none is known to serve, or another one by default.
 	ParameterBackend = "backend"

@@ -12,6 +12,7 @@ import (
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
 // reservedPrefix is csi-addons' own: it knows exactly the four secret keys below and fails
@@ -111,7 +112,7 @@ func (p *checker) modes() {
 
 func (p *checker) schedule() {
 	every, hasEvery := p.params[vgrv1.ParameterSchedulingInterval]
-	if hasEvery && !interval.MatchString(every) {
+	if _, ok := state.Interval(every); hasEvery && !(ok && interval.MatchString(every)) {
 		p.addf("parameter schedulingInterval is %q; it must be digits and one of m, h, d, such as 5m", every)
 	}
 	start, hasStart := p.params[schedulingStartTime]

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -16,6 +15,7 @@ import (
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
 // Name is what users read in the BACKEND column.
@@ -49,7 +49,7 @@ func parameters() []backend.Parameter {
 		{Name: vgrv1.ParameterBackend, Values: Name, Description: "the backend"},
 		{Name: replicationPolicy, Values: "a SnapMirror policy of ONTAP", Description: "how volumes are mirrored; Trident replaces a name that it does not know by the backend's, which the group then says"},
 		{Name: replicationSchedule, Values: "a job schedule of ONTAP", Description: "when volumes are mirrored; replaced in the same way"},
-		{Name: vgrv1.ParameterSchedulingInterval, Values: "a duration: 5m", Description: "how often the schedule runs, to judge a lag by; Trident does not show it"},
+		{Name: vgrv1.ParameterSchedulingInterval, Values: "a duration: 300s, 5m, 1h30m, 1d", Description: "how often the schedule runs, to judge a lag by; Trident does not show it"},
 		{Name: vgrv1.ParameterConsistencyGroup, Values: "disabled", Description: "SnapMirror replicates each volume by itself"},
 		{Name: vgrv1.ParameterGroupConsistency, Values: "crash", Description: "what a volume's point in time means; ONTAP does not quiesce applications"},
 		{Name: vgrv1.ParameterGroupSnapshots, Values: "true or false", Description: "whether a planned failover goes through a snapshot of all volumes at one moment"},
@@ -71,8 +71,8 @@ func checkParameters(c backend.Class) []backend.Problem {
 			addf("parameter %q is not known to %s; see kubectl vgr class describe", key, Name)
 		case key == replicationPolicy && value == synchronous:
 			addf("parameter %s is %q; Trident does not update a synchronous mirror when it is asked to, nor say whether it is in sync, so no failover could prove that nothing is lost", key, value)
-		case key == vgrv1.ParameterSchedulingInterval && !isInterval(value):
-			addf("parameter %s is %q; it is a duration such as 5m", key, value)
+		case key == vgrv1.ParameterSchedulingInterval && !interval(value):
+			addf("parameter %s is %q; it is a duration of a second at least, such as 300s, 5m, 1h30m or 1d", key, value)
 		case allowed[key] != nil && !slices.Contains(allowed[key], value):
 			addf("parameter %s is %q; %s can do: %s", key, value, Name, strings.Join(allowed[key], " or "))
 		}
@@ -80,9 +80,9 @@ func checkParameters(c backend.Class) []backend.Problem {
 	return problems
 }
 
-func isInterval(text string) bool {
-	d, err := time.ParseDuration(text)
-	return err == nil && d > 0
+func interval(text string) bool {
+	_, ok := state.Interval(text)
+	return ok
 }
 
 // peerObjects implements backend.Profile.PeerObjects. A PVC that exists cannot become a copy, so each
