@@ -74,7 +74,7 @@ func TestConsole(t *testing.T) {
 
 // TestTargets: the dialog names each group that it will change, and only their marks are gone after it.
 func TestTargets(t *testing.T) {
-	long := strings.Repeat("n", 100)
+	long := strings.Repeat("a", 100)
 	all := picture(now, live, "b", long, "c")
 	size := tea.WindowSizeMsg{Width: 80, Height: 24}
 	for name, tc := range map[string]struct {
@@ -83,7 +83,7 @@ func TestTargets(t *testing.T) {
 		marked     string
 	}{
 		"one that is open, another is marked": {"s g space enter f", []string{"Changes: production/b", "Type b and enter"}, []string{"1 marked"}, "b enter enter esc"},
-		"two marked":                          {"s g space j space f", []string{"Changes: production/nnn", "production/c", "Type 2 and enter"}, []string{"3 groups, by name"}, "2 enter enter"},
+		"two marked":                          {"s g space j space f", []string{"Changes: production/aaa", "production/c", "Type 2 and enter"}, []string{"3 groups, by name"}, "2 enter enter"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := tui.Options{Title: "x", Run: (&recorder{}).run}
