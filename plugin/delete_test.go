@@ -122,6 +122,6 @@ func TestDelete(t *testing.T) {
 	}
 	says(run(0, append(east, "moving", "--force")...), "no site may be primary")
 
-	says(run(1, append(east, "--all", "-n", "nowhere")...), "no group is selected in namespace nowhere")
+	says(run(2, append(east, "--all", "-n", "nowhere")...), "no group in namespace nowhere", "groups are in namespace default")
 	run(1, append(east, "kept", "--retain", "--end-replication")...)
 }

@@ -90,11 +90,8 @@ func (d *deletion) run(ctx context.Context, e *Env, args []string) error {
 		return err
 	}
 	o := overview.Build(inputs, e.Clock.Now())
-	if err := missing(o, q, p.here.Name); err != nil {
+	if err := e.selected(ctx, o, q, p.all()); err != nil {
 		return err
-	}
-	if len(o.Groups) == 0 {
-		return failure.New(failure.CodeError, "kubectl vgr list -A --context "+p.here.Name, "no group is selected in namespace %s", q.Namespace)
 	}
 	var names []string
 	for _, g := range o.Groups {

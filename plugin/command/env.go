@@ -12,14 +12,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/utils/clock"
 
@@ -232,70 +230,6 @@ func silent(in overview.SiteInput) error {
 	default:
 	}
 	return failure.New(code, next, "%s: %s: %s", in.Name, in.Problem, in.Message)
-}
-
-// selection is which groups a command is about.
-type selection struct {
-	selector      string
-	all           bool
-	allNamespaces bool
-}
-
-func (s *selection) addFlags(cmd *cobra.Command, namespaces bool) {
-	cmd.Flags().StringVarP(&s.selector, "selector", "l", "", "groups with these labels")
-	if namespaces {
-		cmd.Flags().BoolVarP(&s.allNamespaces, "all-namespaces", "A", false, "groups of all namespaces")
-	} else {
-		cmd.Flags().BoolVar(&s.all, "all", false, "all groups of the namespace")
-	}
-}
-
-// query needs names, -l or --all when the command changes something.
-func (s *selection) query(e *Env, args []string, changes bool) (collect.Query, error) {
-	q := collect.Query{Namespace: e.Sites.Namespace(), Names: args}
-	if s.allNamespaces {
-		q.Namespace = ""
-	}
-	if s.selector != "" {
-		parsed, err := labels.Parse(s.selector)
-		if err != nil {
-			return q, failure.New(failure.CodeError, "use KEY=VALUE[,KEY=VALUE…]", "malformed selector %q: %v", s.selector, err)
-		}
-		q.Selector = parsed
-	}
-	given := 0
-	for _, yes := range []bool{len(args) > 0, s.selector != "", s.all} {
-		if yes {
-			given++
-		}
-	}
-	if changes && given != 1 {
-		return q, failure.New(failure.CodeError, "kubectl vgr list shows the groups", "name groups, or use -l or --all (one of them)")
-	}
-	if !changes && len(args) > 0 && s.selector != "" {
-		return q, failure.New(failure.CodeError, "use one of them", "names and -l cannot be used together")
-	}
-	return q, nil
-}
-
-// missing refuses names that no site that answered knows.
-func missing(o overview.Overview, q collect.Query, context string) error {
-	var unknown []string
-	for _, name := range q.Names {
-		if !slices.ContainsFunc(o.Groups, func(g overview.Group) bool { return g.Name == name }) {
-			unknown = append(unknown, name)
-		}
-	}
-	if len(unknown) == 0 {
-		return nil
-	}
-	for _, s := range o.Sites {
-		if !s.Answered {
-			return silent(overview.SiteInput{Site: s})
-		}
-	}
-	return failure.New(failure.CodeError, fmt.Sprintf("kubectl vgr list -n %s --context %s", q.Namespace, context),
-		"no group %s in namespace %s", strings.Join(unknown, ", "), q.Namespace)
 }
 
 // dryRun is the value of --dry-run.

@@ -51,7 +51,7 @@ They are read from the group on both sites, where each operation writes its jour
 		if err := ended(cmd.Context(), "", "not all sites were waited for"); err != nil {
 			return err
 		}
-		if err := missing(overview.Build(inputs, e.Clock.Now()), q, p.here.Name); err != nil {
+		if err := e.named(cmd.Context(), overview.Build(inputs, e.Clock.Now()), q, p.all()); err != nil {
 			return err
 		}
 		for _, in := range inputs {

@@ -64,7 +64,7 @@ func (o *operation) run(ctx context.Context, e *Env, args []string, workloads bo
 	if err != nil {
 		return err
 	}
-	if err := missing(s.view, q, s.sites[0].Name); err != nil {
+	if err := e.selected(ctx, s.view, q, s.sites[:]); err != nil {
 		return err
 	}
 	jobs, refused, waves := o.plan(e, s, request)

@@ -195,7 +195,11 @@ func (e *Env) show(ctx context.Context, q collect.Query, out *output, watch bool
 	if err := nothingAnswered(ctx, o); err != nil {
 		return err
 	}
-	if err := missing(o, q, p.here.Name); err != nil {
+	found := e.named
+	if verdict != nil { // a script is told that there is nothing to judge
+		found = e.selected
+	}
+	if err := found(ctx, o, q, p.all()); err != nil {
 		return err
 	}
 	if !out.human() {

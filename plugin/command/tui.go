@@ -86,7 +86,7 @@ func (e *Env) screen(cmd *cobra.Command, q collect.Query, o tui.Options) error {
 	if err := nothingAnswered(ctx, first); err != nil && len(first.Groups) == 0 {
 		return err
 	}
-	if err := missing(first, q, p.here.Name); err != nil {
+	if err := e.named(ctx, first, q, p.all()); err != nil {
 		return err
 	}
 	o.Here, o.Namespaces = p.here.Name, q.Namespace == ""

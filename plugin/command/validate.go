@@ -66,7 +66,7 @@ These are the checks that a planned failover makes first. The exit code is 4 whe
 		if err := (&failover{to: to}).named(s); err != nil {
 			return err
 		}
-		if err := missing(s.view, q, s.sites[0].Name); err != nil {
+		if err := e.selected(cmd.Context(), s.view, q, s.sites[:]); err != nil {
 			return err
 		}
 		v := &validation{TypeMeta: metav1.TypeMeta{APIVersion: overview.APIVersion, Kind: "Validation"}, Groups: []validatedGroup{}}
