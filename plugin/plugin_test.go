@@ -442,6 +442,26 @@ func (b *bench) contextOfEnvironment() {
 	if r := b.vgr("delete", "west-only", "--dry-run=client", "--context", "east"); r.code == 0 {
 		b.t.Error("the flag does not win")
 	}
+	for _, tc := range []struct {
+		name, context, peer string
+		args                []string
+		code                int
+		sites               string
+	}{
+		{"as it is", "east", "west", nil, 0, "east west"},
+		{"this site named", "east", "west", []string{"--context", "east"}, 0, "east west"},
+		{"the peer named: the pair is swapped", "east", "west", []string{"--context", "west"}, 0, "west east"},
+		{"swapped with the current context", "", "west", []string{"--context", "west"}, 0, "west east"},
+		{"one site in the environment", "west", "west", nil, 1, ""},
+		{"one site in the flags", "east", "west", []string{"--context", "west", "--peer-context", "west"}, 1, ""},
+		{"a peer that is named wins", "east", "west", []string{"--context", "west", "--peer-context", "dead"}, 0, "west dead"},
+	} {
+		b.env = map[string]string{"KUBECTL_VGR_CONTEXT": tc.context, "KUBECTL_VGR_PEER_CONTEXT": tc.peer}
+		r := b.vgr(append([]string{"list", "-o", "jsonpath={.sites[*].name}"}, tc.args...)...)
+		if r.code != tc.code || r.out != tc.sites {
+			b.t.Errorf("%s: exit code %d, sites %q\n%s", tc.name, r.code, r.out, r.errOut)
+		}
+	}
 }
 
 // besideControllers: a status that is written after the look is no reason for a dry run to fail.

@@ -159,7 +159,10 @@ func (c *Connector) PeerName() string {
 func (c *Connector) Peer(ctx context.Context, here *Site) (*Site, error) {
 	if name := c.PeerName(); name != "" {
 		if name == here.Name {
-			return nil, failure.New(failure.CodeError, "name the other site with --peer-context", "%q is both this site and its peer", name)
+			name = c.swapped()
+		}
+		if name == "" || name == here.Name {
+			return nil, failure.New(failure.CodeError, "name the other site with --peer-context", "%q is both this site and its peer", here.Name)
 		}
 		return c.site(name)
 	}
@@ -174,6 +177,19 @@ func (c *Connector) Peer(ctx context.Context, here *Site) (*Site, error) {
 	cache[here.Address()] = name
 	c.writeCache(cache)
 	return c.site(name)
+}
+
+// swapped is the peer when --context names what the environment calls the peer: the other one of that pair.
+// Commands that are printed name one context, and must work whichever site it is.
+func (c *Connector) swapped() string {
+	switch name := c.Env("KUBECTL_VGR_CONTEXT"); {
+	case c.PeerContext != "":
+		return ""
+	case name != "":
+		return name
+	default:
+		return c.raw.CurrentContext
+	}
 }
 
 // search finds the context whose cluster has the UID that a group here remembers as its peer's.
