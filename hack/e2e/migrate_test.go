@@ -240,7 +240,7 @@ func TestMigrateRefuses(t *testing.T) {
 	change(func() {
 		vr.OwnerReferences = []metav1.OwnerReference{{APIVersion: "ramendr.openshift.io/v1alpha1", Kind: "VolumeReplicationGroup", Name: "app", UID: "1", Controller: new(true)}}
 	})
-	h.migrate(lab.East, lab.West, "--apply", "--yes").wants(t, 2, `VolumeReplicationGroup "app" controls it; two would decide over one volume`)
+	h.migrate(lab.East, lab.West, "--apply", "--yes").wants(t, 2, "Ramen's VolumeReplicationGroup app controls it; two would decide over one volume")
 	change(func() { vr.OwnerReferences = nil })
 	h.cephClaims(lab.East, map[string]string{migration.LabelMember: "db"}, "stray")
 	h.migrate(lab.East, lab.West, "--apply", "--yes").wants(t, 2, "PVC stray has the label replication.unified.io/volume-group=db too and would come in")
@@ -281,7 +281,7 @@ func TestMigrateMirrors(t *testing.T) {
 	n := newNetApp(t)
 	n.vgr("migrate", "--from", "trident", "--into", "other", "data", "-n", n.ns).wants(t, 2, "belongs to VolumeGroupReplication db already")
 	for _, site := range []string{lab.East, lab.West} {
-		n.done("delete", "db", "-n", n.ns, "--context", site, "--peer-context", map[string]string{lab.East: lab.West, lab.West: lab.East}[site], "--retain", "--yes")
+		n.done("delete", "db", "-n", n.ns, "--context", site, "--peer-context", map[string]string{lab.East: lab.West, lab.West: lab.East}[site], "--yes")
 		for _, claim := range []string{"data", "logs"} {
 			u, err := n.relationship(site, claim)
 			n.must(err)

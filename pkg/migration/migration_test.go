@@ -135,3 +135,33 @@ func TestStrangers(t *testing.T) {
 	}, profiles(), func(string, string) []string { return []string{"fine", "stranger"} })
 	golden.Compare(t, "strangers.txt", told(t, got))
 }
+
+// TestUnifiedKeepsRoles: an old object may be older than the last failover, so it is not believed against the storage.
+func TestUnifiedKeepsRoles(t *testing.T) {
+	rg := func(role vgrv1.State, says string) []backend.Held {
+		return []backend.Held{{PVC: "data", Object: "DellCSIReplicationGroup rg", Role: role, Says: says, Open: true}}
+	}
+	for name, tc := range map[string]struct {
+		state  string
+		held   []backend.Held
+		copyOf string
+		want   string
+	}{
+		"as the array says":        {"source", rg(vgrv1.StatePrimary, "is the source"), "", ""},
+		"moved since":              {"source", rg(vgrv1.StateSecondary, "is the target"), "", "it says primary, and DellCSIReplicationGroup rg is the target; settle which is true"},
+		"moved back since":         {"replica", rg(vgrv1.StatePrimary, "is the source"), "", "it says secondary, and DellCSIReplicationGroup rg is the source"},
+		"in the middle of a move":  {"source", rg(vgrv1.StateUnknown, "runs the action FAILOVER_REMOTE"), "", "which role its PVC has is not known"},
+		"not heard of, a primary":  {"source", rg("", "has not told which site is the source"), "", ""},
+		"not heard of, a copy":     {"replica", rg("", "has not told which site is the source"), "", "which role its PVC has is not known"},
+		"a copy as primary":        {"source", nil, "a-cluster", "is a copy of cluster a-cluster"},
+		"a copy that was promoted": {"source", rg(vgrv1.StatePrimary, "is the source"), "a-cluster", ""},
+		"a copy as a copy":         {"replica", rg(vgrv1.StateSecondary, "is the target"), "a-cluster", ""},
+		"somebody else's":          {"source", []backend.Held{{Object: "VolumeGroupReplication theirs", Role: vgrv1.StatePrimary}}, "", "VolumeGroupReplication theirs replicates its PVC"},
+	} {
+		around := migration.Around{Provisioner: dellCSI, PVCLabels: map[string]string{}, Held: tc.held, CopyOf: tc.copyOf}
+		v := migration.FromUnified(old(t, "data", "  replicationState: "+tc.state+"\n  replicationMode: asynchronous\n"), "volumeGroup", around, profiles())
+		if got := strings.Join(v.Problems, "; "); tc.want == "" && got != "" || !strings.Contains(got, tc.want) {
+			t.Errorf("%s: %q, want %q", name, got, tc.want)
+		}
+	}
+}

@@ -35,6 +35,10 @@ type Around struct {
 	PVCLabels map[string]string
 	// Replication is what replicates the PVC; nil when nothing does.
 	Replication *backend.Replication
+	// Held are objects of a backend whose objects need not change hands, such as Dell's, that replicate the PVC.
+	Held []backend.Held
+	// CopyOf is the cluster that the volume was copied from; empty when it was not.
+	CopyOf string
 }
 
 // Local names what has to be looked up for an old object: the PVC, and the StorageClass of this site.
@@ -68,6 +72,7 @@ func FromUnified(u *unstructured.Unstructured, groupBy string, around Around, pr
 	v.Class = backend.Class{Name: storageClass, Provisioner: around.Provisioner}
 	profile, _ := profiles.ForClass(v.Class)
 	v.Class.Parameters = v.parameters(u, profile)
+	v.keepsRole(around)
 	switch {
 	case profile.Replications == nil:
 	case v.State == vgrv1.Primary:
@@ -92,6 +97,26 @@ func (v *Volume) readState(state string) {
 		v.State = vgrv1.Secondary
 	default:
 		v.problem("it is %q; settle it as source or replica first", state)
+	}
+}
+
+// keepsRole reports what the group would change: the old object may be older than the last failover.
+func (v *Volume) keepsRole(around Around) {
+	want, primary := map[vgrv1.ReplicationState]vgrv1.State{vgrv1.Primary: vgrv1.StatePrimary, vgrv1.Secondary: vgrv1.StateSecondary}[v.State], false
+	for _, h := range around.Held {
+		primary = primary || h.Role == vgrv1.StatePrimary
+		switch {
+		case h.Owner.Name == "" && !h.Open:
+			v.problem("%s replicates its PVC, and cannot be handed over with it", h.Object)
+		case v.State == "" || h.Role == want, h.Role == "" && want == vgrv1.StatePrimary: // the controller asks a primary for nothing
+		case h.Role == "" || h.Role == vgrv1.StateUnknown:
+			v.problem("%s %s, so which role its PVC has is not known", h.Object, h.Says)
+		default:
+			v.problem("it says %s, and %s %s; settle which is true", v.State, h.Object, h.Says)
+		}
+	}
+	if v.State == vgrv1.Primary && around.CopyOf != "" && !primary {
+		v.problem("the volume of its PVC is a copy of cluster %s; as primary it would be its second version", around.CopyOf)
 	}
 }
 

@@ -107,6 +107,13 @@ func (m *migrating) run(ctx context.Context, e *Env, args []string) error {
 		return err
 	}
 	if len(targets) == 0 {
+		left, err := m.left(ctx, r, e.Sites.Namespace())
+		if err != nil {
+			return err
+		}
+		if left != "" {
+			return failure.Refused("leave it to who made it; its replication stays", "%s: there is nothing to migrate: %s cannot be handed over", p.here.Name, left)
+		}
 		return failure.Refused("name others with --from, -n or -l", "%s: there is nothing to migrate", p.here.Name)
 	}
 	if !m.apply {

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -142,6 +143,11 @@ func (h handover) begun(ctx context.Context, wanted client.Object) (bool, error)
 		return false, siteError(ctx, h.site, "look for "+title(wanted), err)
 	}
 	from := there.GetAnnotations()[migration.AnnotationFrom]
+	if g, ok := there.(*vgrv1.VolumeGroupReplication); ok {
+		if op, err := recovery.Journal(g); err == nil && op.InFlight() {
+			return false, failure.Refused(strings.Join(ways(op, g), "; "), "%s: %s is in flight for group %s/%s", h.site.Name, op, g.Namespace, g.Name)
+		}
+	}
 	switch {
 	case from != wanted.GetAnnotations()[migration.AnnotationFrom]:
 		return false, failure.Refused("choose another name, or delete it", "%s: %s exists and was made from %s", h.site.Name, title(wanted), cmp.Or(from, "something else"))

@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/pkg/migration"
 	"github.com/unified-replication/kubectl-vgr/plugin/failure"
@@ -120,6 +121,8 @@ func (m *migrating) unified(ctx context.Context, r reader, namespace string, pvc
 		around := migration.Around{Provisioner: provisioners[storageClass], PVCLabels: pvcs.labelsOf(ns, pvc)}
 		if rep, ok := existing[claim{ns, pvc}]; ok {
 			around.Replication = &rep
+		} else if err := r.around(ctx, &around, storageClass, ns, pvc); err != nil {
+			return nil, nil, err
 		}
 		v := migration.FromUnified(u, groupBy, around, r.profiles)
 		if v.Group = cmp.Or(m.into, v.Group); v.Group == "" {
@@ -128,6 +131,63 @@ func (m *migrating) unified(ctx context.Context, r reader, namespace string, pvc
 		volumes = append(volumes, v)
 	}
 	return volumes, migration.GroupHints(alone, groupBy), nil
+}
+
+// around looks at what has a role already although nothing of it changes hands.
+func (r reader) around(ctx context.Context, around *migration.Around, storageClass, namespace, pvc string) error {
+	if pvc == "" {
+		return nil
+	}
+	var claim corev1.PersistentVolumeClaim
+	if err := r.client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: pvc}, &claim); apierrors.IsNotFound(err) || err == nil && claim.Spec.VolumeName == "" {
+		return nil
+	} else if err != nil {
+		return siteError(ctx, r.site, "read PVC "+pvc, err)
+	}
+	var pv corev1.PersistentVolume
+	switch err := r.client.Get(ctx, client.ObjectKey{Name: claim.Spec.VolumeName}, &pv); {
+	case err == nil:
+		around.CopyOf = pv.Annotations[vgrv1.AnnotationCopyOf]
+	case !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err):
+		return siteError(ctx, r.site, "read the volume of PVC "+pvc, err)
+	}
+	profile, ok := r.profiles.ForClass(backend.Class{Name: storageClass, Provisioner: around.Provisioner})
+	if !ok || profile.Held == nil {
+		return nil
+	}
+	var err error
+	if around.Held, err = profile.Held(ctx, r.client, namespace, []string{pvc}); err != nil {
+		return siteError(ctx, r.site, "look at what "+profile.Name+" replicates", err)
+	}
+	return nil
+}
+
+// left names what replicates PVCs of a namespace and cannot be migrated.
+func (m *migrating) left(ctx context.Context, r reader, namespace string) (string, error) {
+	profile, ok := r.profiles.Named(m.from)
+	if !ok || profile.Held == nil || m.allNamespaces {
+		return "", nil
+	}
+	all, err := r.pvcs(ctx, namespace)
+	if err != nil {
+		return "", err
+	}
+	var names []string
+	for pvc := range all {
+		names = append(names, pvc.name)
+	}
+	held, err := profile.Held(ctx, r.client, namespace, names)
+	if err != nil {
+		return "", siteError(ctx, r.site, "look at what "+profile.Name+" replicates", err)
+	}
+	var left []string
+	for _, h := range held {
+		if h.Owner.Name == "" && !h.Migrates && !slices.Contains(left, h.Object) {
+			left = append(left, h.Object)
+		}
+	}
+	slices.Sort(left)
+	return strings.Join(left, ", "), nil
 }
 
 // provisioners are the drivers of the StorageClasses.

@@ -11,7 +11,6 @@ import (
 
 	replicationv1 "github.com/csi-addons/kubernetes-csi-addons/api/replication.storage/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
@@ -64,12 +63,11 @@ func replications(ctx context.Context, c client.Reader, namespace string) ([]bac
 // unfit is why a VolumeReplication cannot be handed over: somebody else decides over it, or csi-addons
 // has not confirmed what it asks for.
 func unfit(vr *replicationv1.VolumeReplication, claimedBy string) string {
-	controller := metav1.GetControllerOf(vr)
 	switch {
 	case !vr.DeletionTimestamp.IsZero():
 		return "it is being deleted"
-	case controller != nil:
-		return fmt.Sprintf("%s %q controls it; two would decide over one volume", controller.Kind, controller.Name)
+	case keeper(vr) != "":
+		return keeper(vr) + " controls it; two would decide over one volume"
 	case claimedBy != vr.Name:
 		return "csi-addons has not taken up the PVC for it"
 	case vr.Status.ObservedGeneration != vr.Generation:
