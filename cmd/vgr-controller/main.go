@@ -86,14 +86,14 @@ func run(o options) error {
 		return fmt.Errorf("start: %w", err)
 	}
 	served, err := serve(o.backends, []controller.Backend{
-		{Profile: csiaddons.Profile(), Adapter: csiaddons.New(mgr.GetClient())},
+		{Profile: csiaddons.Profile(), Adapter: csiaddons.New(mgr.GetClient(), mgr.GetAPIReader())},
 		{Profile: dell.Profile(), Adapter: dell.New(mgr.GetClient(), clock.RealClock{})},
 		{Profile: trident.Profile(), Adapter: trident.New(mgr.GetClient(), mgr.GetAPIReader())},
 	})
 	if err != nil {
 		return err
 	}
-	backends := controller.NewBackends(mgr.GetCache(), served...)
+	backends := controller.NewBackends(mgr, served...)
 	base := controller.Reconciler{
 		Client: mgr.GetClient(), Backends: backends, Clock: clock.RealClock{},
 		Events: mgr.GetEventRecorder("vgr-controller"),

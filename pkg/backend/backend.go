@@ -241,6 +241,8 @@ type Removal struct {
 	Done bool
 	// Waiting names what is still there and why, when Done is false.
 	Waiting string
+	// Again is when to look again although nothing changes; zero for never.
+	Again time.Duration
 }
 
 // Watch is a kind of backend object whose changes concern groups.

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -37,11 +38,13 @@ type Reconciler struct {
 	kind    backend.OwnerKind
 	fetch   func(ctx context.Context, c client.Reader, key client.ObjectKey) (subject, error)
 	objects func() (client.Object, client.ObjectList)
+	// conflicts counts the writes of each subject that came too late.
+	conflicts workqueue.TypedRateLimiter[reconcile.Request]
 }
 
 // ForGroups makes r the reconciler of VolumeGroupReplications.
 func (r Reconciler) ForGroups() *Reconciler {
-	r.kind = backend.VolumeGroupReplicationKind
+	r.kind, r.conflicts = backend.VolumeGroupReplicationKind, backoff()
 	r.objects = func() (client.Object, client.ObjectList) {
 		return &vgrv1.VolumeGroupReplication{}, &vgrv1.VolumeGroupReplicationList{}
 	}
@@ -55,7 +58,7 @@ func (r Reconciler) ForGroups() *Reconciler {
 
 // ForVolumes makes r the reconciler of VolumeReplications.
 func (r Reconciler) ForVolumes() *Reconciler {
-	r.kind = backend.VolumeReplicationKind
+	r.kind, r.conflicts = backend.VolumeReplicationKind, backoff()
 	r.objects = func() (client.Object, client.ObjectList) {
 		return &vgrv1.VolumeReplication{}, &vgrv1.VolumeReplicationList{}
 	}
@@ -67,15 +70,26 @@ func (r Reconciler) ForVolumes() *Reconciler {
 	return &r
 }
 
-// cacheLag is how long a cache may take to learn of a write.
-const cacheLag = 50 * time.Millisecond
+// cacheLag is how long a cache may take to learn of a write. One that stays behind is asked less and less often.
+const (
+	cacheLag    = 50 * time.Millisecond
+	cacheLagMax = 10 * time.Second
+)
+
+func backoff() workqueue.TypedRateLimiter[reconcile.Request] {
+	return workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](cacheLag, cacheLagMax)
+}
 
 // Reconcile makes the backend ask for what the subject asks for, and writes down its answer.
 func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (ctrl.Result, error) {
 	result, err := r.reconcile(ctx, req)
-	if apierrors.IsConflict(err) { // our cache is behind, often behind our own last write
-		return ctrl.Result{RequeueAfter: cacheLag}, nil
+	switch {
+	case errors.Is(err, errFilling):
+		return ctrl.Result{RequeueAfter: fillingPause}, nil
+	case apierrors.IsConflict(err): // our cache is behind, often behind our own last write
+		return ctrl.Result{RequeueAfter: r.conflicts.When(req)}, nil
 	}
+	r.conflicts.Forget(req)
 	return result, err
 }
 
@@ -116,34 +130,54 @@ func (r *Reconciler) addFinalizer(ctx context.Context, s subject) error {
 // the API server becomes one too, and is returned so that it is tried again.
 func (r *Reconciler) drive(ctx context.Context, res *resolution) (backend.Observation, error) {
 	if res.backend == nil {
-		return backend.Observation{}, nil
+		return backend.Observation{Recheck: res.again}, nil
 	}
-	err := res.backend.Apply(ctx, res.group)
-	if refusal := (*backend.Problem)(nil); errors.As(err, &refusal) {
+	refusal, err := split(res.backend.Apply(ctx, res.group))
+	if refusal != nil {
 		res.note(refusal)
-		err = nil
-	} else if err != nil {
+	}
+	if err != nil {
 		res.note(backend.Problemf(vgrv1.ReasonBackendError, "cannot write to the backend's API: %v", err))
 	}
 	obs, observeErr := res.backend.Observe(ctx, res.group)
 	return obs, errors.Join(err, observeErr)
 }
 
+// split separates a refusal from the errors that it was joined with: those are to be tried again.
+func split(err error) (*backend.Problem, error) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // what is wrapped as a whole stays whole
+		var refusal *backend.Problem
+		var rest []error
+		for _, e := range joined.Unwrap() {
+			p, r := split(e)
+			if rest = append(rest, r); refusal == nil {
+				refusal = p
+			}
+		}
+		return refusal, errors.Join(rest...)
+	}
+	if refusal := (*backend.Problem)(nil); errors.As(err, &refusal) {
+		return refusal, nil
+	}
+	return nil, err
+}
+
 // remove lets go of a deleted subject, or ends its replication, as its deletion policy says.
 func (r *Reconciler) remove(ctx context.Context, s subject) (ctrl.Result, error) {
+	before := s.obj.DeepCopyObject().(client.Object)
 	if !controllerutil.ContainsFinalizer(s.obj, vgrv1.Finalizer) {
-		return ctrl.Result{}, nil
+		r.describeLeft(s)
+		return ctrl.Result{}, r.writeStatus(ctx, before, s)
 	}
 	retain := s.obj.GetAnnotations()[vgrv1.AnnotationDeletionPolicy] != vgrv1.DeletionPolicyDelete
-	before := s.obj.DeepCopyObject().(client.Object)
 	for _, b := range r.Backends.all {
-		removal, err := r.removeFrom(ctx, b, s.owner, retain)
-		if err != nil {
-			return ctrl.Result{}, err
-		}
+		removal, err := r.removeFrom(ctx, b, s, retain)
 		if !removal.Done {
 			again := r.describeRemoval(s, removal)
-			return ctrl.Result{RequeueAfter: again}, r.writeStatus(ctx, before, s)
+			if err := errors.Join(err, r.writeStatus(ctx, before, s)); err != nil {
+				return ctrl.Result{}, err
+			}
+			return ctrl.Result{RequeueAfter: again}, nil
 		}
 	}
 	if retain && s.status.BackendRef != nil {
@@ -154,15 +188,22 @@ func (r *Reconciler) remove(ctx context.Context, s subject) (ctrl.Result, error)
 	return ctrl.Result{}, client.IgnoreNotFound(r.Client.Patch(ctx, s.obj, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})))
 }
 
-func (r *Reconciler) removeFrom(ctx context.Context, b Backend, o backend.Owner, retain bool) (backend.Removal, error) {
-	missing, err := r.Backends.missing(ctx, b)
-	if err != nil || missing != "" { // without its CRDs nothing of the backend is left
-		return backend.Removal{Done: missing != ""}, err
+// removeFrom has one backend let go of a subject. A backend reads what it has left from the API server; its watches
+// only wake us when that goes.
+func (r *Reconciler) removeFrom(ctx context.Context, b Backend, s subject, retain bool) (backend.Removal, error) {
+	removal, err := b.Remove(ctx, s.owner, retain)
+	switch {
+	case apierrors.IsForbidden(err) && b.Name != s.status.Backend:
+		return backend.Removal{Done: true}, nil // what the controller may not see it has not made either
+	case err != nil:
+		return backend.Removal{Waiting: fmt.Sprintf("%s cannot be asked to end the replication: %v", b.Name, err)}, err
+	case removal.Done:
+		return removal, nil
 	}
 	if err := r.Backends.watch(ctx, b); err != nil {
-		return backend.Removal{}, err
+		removal.Again = fillingPatience // nothing wakes us
 	}
-	return b.Remove(ctx, o, retain)
+	return removal, nil
 }
 
 // writeStatus writes the status if it changed, and an event if the verdict did.

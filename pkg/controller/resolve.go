@@ -5,6 +5,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -28,6 +29,8 @@ type resolution struct {
 	// refused are the volumes that were asked for and cannot be replicated, with the reason.
 	refused []vgrv1.VolumeStatus
 	problem *backend.Problem
+	// again is when to look again although nothing changes; zero for never.
+	again time.Duration
 }
 
 // note keeps the first problem: it is the one to solve first.
@@ -95,7 +98,13 @@ func (r *Reconciler) checkBackend(ctx context.Context, res *resolution) error {
 		}
 		res.note(backend.Problemf(vgrv1.ReasonInvalidParameters, "class %q: %s", res.group.Class.Name, strings.Join(all, "; ")))
 	}
-	return r.Backends.watch(ctx, *res.backend)
+	err = r.Backends.watch(ctx, *res.backend)
+	if problem := (*backend.Problem)(nil); errors.As(err, &problem) {
+		res.note(problem)
+		res.backend, res.again = nil, watchAgain
+		return nil
+	}
+	return err
 }
 
 // resolveMembers finds the PVCs of the subject and sorts them into members and refused ones.

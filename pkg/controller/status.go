@@ -5,6 +5,7 @@ package controller
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -119,11 +120,19 @@ func (r *Reconciler) describeRemoval(s subject, removal backend.Removal) time.Du
 	}
 	again := blockedAfter - r.Clock.Since(s.obj.GetDeletionTimestamp().Time)
 	if again <= 0 {
-		c.Reason, again = vgrv1.ReasonDeletionBlocked, 0 // from here on only a change wakes us
+		c.Reason, again = vgrv1.ReasonDeletionBlocked, removal.Again // else only a change wakes us from here on
 	}
 	r.setCondition(s.status, c)
 	s.status.Message = removal.Waiting
 	return again
+}
+
+// describeLeft says of a subject that is let go of, and does not go, that nothing is done for it any more.
+func (r *Reconciler) describeLeft(s subject) {
+	r.setCondition(s.status, metav1.Condition{
+		Type: vgrv1.ConditionReady, Status: metav1.ConditionFalse, Reason: vgrv1.ReasonDeleting, ObservedGeneration: s.obj.GetGeneration(),
+		Message: "the controller has let go of this object, which waits for the finalizers " + strings.Join(s.obj.GetFinalizers(), ", "),
+	})
 }
 
 // announce tells a change of the verdict as an event.

@@ -141,8 +141,9 @@ func newScheme(t *testing.T) *runtime.Scheme {
 	return scheme
 }
 
-// newWorld starts an API server and the controller. With vendor, csi-addons' CRDs are there.
-func newWorld(t *testing.T, vendor bool) *world {
+// newWorld starts an API server and the controller, which may have more backends. With vendor, csi-addons' CRDs are
+// there.
+func newWorld(t *testing.T, vendor bool, more ...controller.Backend) *world {
 	t.Helper()
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
 		t.Skip("KUBEBUILDER_ASSETS is not set: no API server to test with (make test sets it)")
@@ -172,7 +173,7 @@ func newWorld(t *testing.T, vendor bool) *world {
 	}
 	w := &world{Client: c, t: t, admin: admin, writes: &writeLog{}}
 	w.installRole()
-	w.startController(user.Config())
+	w.startController(user.Config(), more...)
 	return w
 }
 
@@ -212,7 +213,7 @@ func (w *world) installRole() {
 	})
 }
 
-func (w *world) startController(config *rest.Config) {
+func (w *world) startController(config *rest.Config, more ...controller.Backend) {
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
 		w.writes.next = next
 		return w.writes
@@ -226,9 +227,10 @@ func (w *world) startController(config *rest.Config) {
 		w.t.Fatal(err)
 	}
 	w.cache = mgr.GetCache()
+	served := append([]controller.Backend{{Profile: csiaddons.Profile(), Adapter: csiaddons.New(mgr.GetClient(), mgr.GetAPIReader())}}, more...)
 	base := controller.Reconciler{
 		Client: mgr.GetClient(), Clock: clock.RealClock{}, Events: mgr.GetEventRecorder("vgr-controller"),
-		Backends: controller.NewBackends(mgr.GetCache(), controller.Backend{Profile: csiaddons.Profile(), Adapter: csiaddons.New(mgr.GetClient())}),
+		Backends: controller.NewBackends(mgr, served...),
 	}
 	if err := controller.SetupIndexes(w.t.Context(), mgr.GetFieldIndexer()); err != nil {
 		w.t.Fatal(err)

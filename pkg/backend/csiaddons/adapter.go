@@ -39,10 +39,12 @@ func cephDrivers() []string {
 // Adapter is the csi-addons backend of one cluster.
 type Adapter struct {
 	client client.Client
+	live   client.Reader
 }
 
-// New makes the adapter. The client must read from a cache: observations list objects.
-func New(c client.Client) *Adapter { return &Adapter{client: c} }
+// New makes the adapter. The client must read from a cache, since observations list objects, and live
+// from the API server.
+func New(c client.Client, live client.Reader) *Adapter { return &Adapter{client: c, live: live} }
 
 // AddToScheme registers the csi-addons kinds that the adapter uses.
 func AddToScheme(s *runtime.Scheme) error {

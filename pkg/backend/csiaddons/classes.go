@@ -98,7 +98,7 @@ func (a *Adapter) collectClasses(ctx context.Context) error {
 	for list, opts := range map[client.ObjectList][]client.ListOption{
 		&volumeClasses: {ours}, &groupClasses: {ours}, &volumes: nil, &groups: nil, &contents: nil,
 	} {
-		if err := a.client.List(ctx, list, opts...); err != nil {
+		if err := absent(a.live.List(ctx, list, opts...)); err != nil {
 			return err
 		}
 	}

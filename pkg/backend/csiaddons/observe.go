@@ -4,6 +4,7 @@
 package csiaddons
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -22,7 +23,7 @@ func (a *Adapter) Observe(ctx context.Context, g backend.Group) (backend.Observa
 		return backend.Observation{}, err
 	}
 	in := reading{group: g, driverTrouble: ""}
-	if in.driverTrouble, err = a.driver(ctx, g.Class.Provisioner); err != nil {
+	if in.driverTrouble, err = driverTrouble(ctx, a.client, g.Class.Provisioner); err != nil {
 		return backend.Observation{}, err
 	}
 	if !f.grouped(g) {
@@ -44,26 +45,26 @@ func (a *Adapter) Observe(ctx context.Context, g backend.Group) (backend.Observa
 
 // childOf finds the VolumeReplication that csi-addons made for a group, or nil.
 func (a *Adapter) childOf(ctx context.Context, group *replicationv1.VolumeGroupReplication) (*replicationv1.VolumeReplication, error) {
-	name := group.Spec.VolumeReplicationName
-	if name == "" {
-		name = "vr-" + string(group.UID)
-	}
 	var child replicationv1.VolumeReplication
-	err := a.client.Get(ctx, client.ObjectKey{Namespace: group.Namespace, Name: name}, &child)
+	err := a.client.Get(ctx, client.ObjectKey{Namespace: group.Namespace, Name: childName(group)}, &child)
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
 	return &child, err
 }
 
-// driver says what is wrong with the connection between csi-addons and a driver, or "". Without
+func childName(group *replicationv1.VolumeGroupReplication) string {
+	return cmp.Or(group.Spec.VolumeReplicationName, "vr-"+string(group.UID))
+}
+
+// driverTrouble says what is wrong with the connection between csi-addons and a driver, or "". Without
 // one csi-addons does nothing and writes nothing, so nothing else would tell.
-func (a *Adapter) driver(ctx context.Context, provisioner string) (string, error) {
+func driverTrouble(ctx context.Context, c client.Reader, provisioner string) (string, error) {
 	if provisioner == "" {
 		return "", nil
 	}
 	var nodes csiaddonsv1.CSIAddonsNodeList
-	if err := a.client.List(ctx, &nodes); err != nil {
+	if err := c.List(ctx, &nodes); err != nil {
 		return "", err
 	}
 	trouble := fmt.Sprintf("no CSIAddonsNode for driver %s: is the driver running with the csi-addons sidecar?", provisioner)

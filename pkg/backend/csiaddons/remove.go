@@ -8,7 +8,7 @@ import (
 	"fmt"
 
 	replicationv1 "github.com/csi-addons/kubernetes-csi-addons/api/replication.storage/v1alpha1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
@@ -16,12 +16,13 @@ import (
 
 // Remove implements backend.Adapter. The csi-addons manager takes its own objects apart in the
 // order it needs (replication, group, PVC marks); we delete only what we made, and the classes last,
-// because nothing leaves without its class.
+// because nothing leaves without its class. It asks the API server: a cache may not have yet what was made right
+// before, and nothing would end that after us.
 func (a *Adapter) Remove(ctx context.Context, o backend.Owner, retain bool) (backend.Removal, error) {
 	if retain {
 		return backend.Removal{Done: true}, nil
 	}
-	f, err := a.find(ctx, o)
+	f, err := a.left(ctx, o)
 	if err != nil {
 		return backend.Removal{}, err
 	}
@@ -47,33 +48,60 @@ func (a *Adapter) Remove(ctx context.Context, o backend.Owner, retain bool) (bac
 	return backend.Removal{Done: true}, a.collectClasses(ctx)
 }
 
+// left is what the API server has for an owner. A kind that is not served any more has nothing left.
+func (a *Adapter) left(ctx context.Context, o backend.Owner) (found, error) {
+	var f found
+	if o.Kind == backend.VolumeGroupReplicationKind {
+		var group replicationv1.VolumeGroupReplication
+		err := a.live.Get(ctx, o.NamespacedName, &group)
+		if err == nil && o.Owns(&group) {
+			f.group = &group
+		}
+		if absent(err) != nil {
+			return f, err
+		}
+	}
+	var volumes replicationv1.VolumeReplicationList
+	err := a.live.List(ctx, &volumes, client.InNamespace(o.Namespace), client.MatchingLabels(o.Labels()))
+	f.volumes = volumes.Items
+	return f, absent(err)
+}
+
+// absent drops the errors that say that an object or its kind is not there.
+func absent(err error) error {
+	if meta.IsNoMatchError(err) {
+		return nil
+	}
+	return client.IgnoreNotFound(err)
+}
+
 // whyStays explains what csi-addons is doing. It reports the reason for a removal that hangs
 // only in its own log, so this is what can be known from outside.
 func (a *Adapter) whyStays(ctx context.Context, f found) (string, error) {
-	replication, what := (*replicationv1.VolumeReplication)(nil), ""
+	var replication replicationv1.VolumeReplication
+	var what string
 	if f.group != nil {
-		child, err := a.childOf(ctx, f.group)
-		if err != nil {
+		if err := absent(a.live.Get(ctx, client.ObjectKey{Namespace: f.group.Namespace, Name: childName(f.group)}, &replication)); err != nil {
 			return "", err
 		}
-		replication, what = child, fmt.Sprintf("VolumeGroupReplication %q", f.group.Name)
+		what = fmt.Sprintf("VolumeGroupReplication %q", f.group.Name)
 	} else {
-		replication, what = &f.volumes[0], fmt.Sprintf("VolumeReplication %q", f.volumes[0].Name)
+		replication, what = f.volumes[0], fmt.Sprintf("VolumeReplication %q", f.volumes[0].Name)
 	}
 	waiting := fmt.Sprintf("waiting for csi-addons to remove its %s", what)
-	if replication == nil {
+	if replication.Name == "" {
 		return waiting, nil
 	}
 	var class replicationv1.VolumeReplicationClass
-	err := a.client.Get(ctx, client.ObjectKey{Name: replication.Spec.VolumeReplicationClass}, &class)
+	err := a.live.Get(ctx, client.ObjectKey{Name: replication.Spec.VolumeReplicationClass}, &class)
 	switch {
-	case client.IgnoreNotFound(err) != nil:
+	case absent(err) != nil:
 		return "", err
-	case apierrors.IsNotFound(err):
+	case err != nil:
 		return waiting + fmt.Sprintf("; its VolumeReplicationClass %q is gone and must be created again", replication.Spec.VolumeReplicationClass), nil
 	}
-	driver, err := a.driver(ctx, class.Spec.Provisioner)
-	if err != nil {
+	driver, err := driverTrouble(ctx, a.live, class.Spec.Provisioner)
+	if absent(err) != nil {
 		return "", err
 	}
 	if driver != "" {

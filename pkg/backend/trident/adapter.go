@@ -6,11 +6,11 @@ package trident
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -194,26 +194,53 @@ func (a *Adapter) write(ctx context.Context, g backend.Group, v volume, spec Mir
 }
 
 // Remove implements backend.Adapter. To delete a Mirror breaks it, so that is done only when it was
-// asked for, and only to those that were made for the owner.
+// asked for, and only to what was made for the owner. It asks the API server: a cache may not have yet what was
+// made right before, and nothing would end that after us.
 func (a *Adapter) Remove(ctx context.Context, o backend.Owner, retain bool) (backend.Removal, error) {
 	if retain {
 		return backend.Removal{Done: true}, nil
 	}
-	var mirrors MirrorList
-	if err := a.client.List(ctx, &mirrors, client.InNamespace(o.Namespace), client.MatchingLabels(o.Labels())); err != nil {
-		return backend.Removal{}, err
-	}
 	var left []string
-	for i := range mirrors.Items {
-		m := &mirrors.Items[i]
-		left = append(left, m.Name)
-		if m.DeletionTimestamp.IsZero() {
-			if err := a.client.Delete(ctx, m); client.IgnoreNotFound(err) != nil {
-				return backend.Removal{}, err
-			}
+	for _, list := range []client.ObjectList{&GroupSnapshotList{}, &UpdateList{}, &MirrorList{}} {
+		err := a.live.List(ctx, list, client.InNamespace(o.Namespace), client.MatchingLabels(o.Labels()))
+		if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
+			continue // a kind that is not served has nothing left
+		}
+		if err != nil {
+			return backend.Removal{}, err
+		}
+		names, err := a.deleteAll(ctx, list)
+		if err != nil {
+			return backend.Removal{}, err
+		}
+		if _, mirrors := list.(*MirrorList); mirrors {
+			left = names // of the others none is waited for
 		}
 	}
 	slices.Sort(left)
-	waiting := fmt.Sprintf("Trident is ending the relationships %s", strings.Join(left, ", "))
-	return backend.Removal{Done: len(left) == 0, Waiting: waiting}, nil
+	return backend.Removal{Done: len(left) == 0, Waiting: "Trident is ending the relationships " + strings.Join(left, ", ")}, nil
+}
+
+// deleteAll deletes what is in a list, and names it.
+func (a *Adapter) deleteAll(ctx context.Context, list client.ObjectList) ([]string, error) {
+	all, err := meta.ExtractList(list)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, o := range all {
+		obj, ok := o.(client.Object)
+		if !ok {
+			continue
+		}
+		names = append(names, obj.GetName())
+		if !obj.GetDeletionTimestamp().IsZero() {
+			continue
+		}
+		uid := obj.GetUID()
+		if err := a.client.Delete(ctx, obj, client.Preconditions{UID: &uid}); client.IgnoreNotFound(err) != nil {
+			return nil, err
+		}
+	}
+	return names, nil
 }

@@ -221,6 +221,10 @@ func TestRemove(t *testing.T) {
 		t.Errorf("retain: %+v, %v", removal, err)
 	}
 	c.mirror("data")
+	ours := &trident.Update{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "ours", Labels: g.Owner.Labels()}, Spec: trident.UpdateSpec{MirrorName: "data"}}
+	other := &trident.Update{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "other"}, Spec: trident.UpdateSpec{MirrorName: "theirs"}}
+	c.must(c.Create(t.Context(), ours))
+	c.must(c.Create(t.Context(), other))
 	removal, err := c.adapter.Remove(t.Context(), g.Owner, false)
 	c.must(err)
 	if removal.Done || !strings.Contains(removal.Waiting, "data") {
@@ -230,6 +234,9 @@ func TestRemove(t *testing.T) {
 		t.Errorf("deleted: %+v, %v", removal, err)
 	}
 	c.mirror("theirs")
+	if updates := c.updates(); len(updates) != 1 || updates[0].Name != "other" {
+		t.Errorf("left are %d updates", len(updates))
+	}
 }
 
 // TestNameTaken: a Mirror that has the name of a PVC and is about another one is left alone.

@@ -1,0 +1,38 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+)
+
+// TestSplit: an error that passes is tried again, whatever it was joined with.
+func TestSplit(t *testing.T) {
+	refusal, passing := backend.Problemf("VolumeConflict", "taken"), errors.New("timeout")
+	for name, tc := range map[string]struct {
+		err     error
+		refused bool
+		passing bool
+	}{
+		"nothing":            {nil, false, false},
+		"a refusal":          {refusal, true, false},
+		"a wrapped refusal":  {fmt.Errorf("volume: %w", refusal), true, false},
+		"an error":           {passing, false, true},
+		"both":               {errors.Join(passing, refusal), true, true},
+		"both, nested":       {errors.Join(nil, errors.Join(refusal), errors.Join(refusal, passing)), true, true},
+		"refusals only":      {errors.Join(refusal, refusal), true, false},
+		"both in one format": {fmt.Errorf("%w and %w", refusal, passing), true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := split(tc.err)
+			if (got != nil) != tc.refused || errors.Is(err, passing) != tc.passing || !tc.passing && err != nil {
+				t.Errorf("got %v and %v", got, err)
+			}
+		})
+	}
+}
