@@ -145,7 +145,7 @@ func (r *Reconciler) drive(ctx context.Context, res *resolution) (backend.Observ
 
 // split separates a refusal from the errors that it was joined with: those are to be tried again.
 func split(err error) (*backend.Problem, error) {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // what is wrapped as a whole stays whole
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var refusal *backend.Problem
 		var rest []error
 		for _, e := range joined.Unwrap() {
@@ -200,7 +200,7 @@ func (r *Reconciler) removeFrom(ctx context.Context, b Backend, s subject, retai
 	case removal.Done:
 		return removal, nil
 	}
-	if err := r.Backends.watch(ctx, b); err != nil {
+	if err := r.Backends.watch(ctx, r.Clock, b); err != nil {
 		removal.Again = fillingPatience // nothing wakes us
 	}
 	return removal, nil

@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
@@ -125,7 +126,7 @@ func TestAdoptionChangesNoRole(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.eventually("the group is gone", func(ctx context.Context) bool { return apierrors.IsNotFound(w.Get(ctx, csi.key, g)) })
-		time.Sleep(time.Second) // times of creation have no fractions
+		clock.RealClock{}.Sleep(time.Second) // times of creation have no fractions
 		g = &vgrv1.VolumeGroupReplication{ObjectMeta: metav1.ObjectMeta{Namespace: csi.key.Namespace, Name: csi.key.Name}, Spec: g.Spec}
 		g.Spec.ReplicationState = as
 		w.create(g)

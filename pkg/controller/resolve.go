@@ -98,7 +98,7 @@ func (r *Reconciler) checkBackend(ctx context.Context, res *resolution) error {
 		}
 		res.note(backend.Problemf(vgrv1.ReasonInvalidParameters, "class %q: %s", res.group.Class.Name, strings.Join(all, "; ")))
 	}
-	err = r.Backends.watch(ctx, *res.backend)
+	err = r.Backends.watch(ctx, r.Clock, *res.backend)
 	if problem := (*backend.Problem)(nil); errors.As(err, &problem) {
 		res.note(problem)
 		res.backend, res.again = nil, watchAgain

@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
@@ -336,7 +337,7 @@ func TestMemory(t *testing.T) {
 		})
 	}
 	csi.pass()
-	synced(time.Now().Add(-time.Minute))
+	synced(clock.RealClock{}.Now().Add(-time.Minute))
 	csi.promoted()
 	now, _ := w.says("[csi-addons] promotes", key, "True/Promoted")
 	st := now.Status
@@ -364,13 +365,13 @@ func TestMemory(t *testing.T) {
 // quiet has a group looked at, and fails when anything is written for it.
 func (w *world) quiet(title string, key client.ObjectKey) {
 	w.t.Helper()
-	time.Sleep(300 * time.Millisecond) // what is under way ends
+	clock.RealClock{}.Sleep(300 * time.Millisecond) // what is under way ends
 	w.writes.take()
 	g := &vgrv1.VolumeGroupReplication{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}
 	change(w, g, func(g *vgrv1.VolumeGroupReplication) {
 		metav1.SetMetaDataAnnotation(&g.ObjectMeta, "example.com/look", title)
 	})
-	time.Sleep(300 * time.Millisecond)
+	clock.RealClock{}.Sleep(300 * time.Millisecond)
 	if writes := w.writes.take(); len(writes) > 0 {
 		w.t.Errorf("%s: %v", title, writes)
 	}

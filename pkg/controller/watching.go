@@ -12,6 +12,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
@@ -46,7 +47,7 @@ type watching struct {
 
 // watch starts the watches of an installed backend, once, and returns nil when their caches are filled. A *Problem
 // as error says what has kept them from that for long.
-func (b *Backends) watch(ctx context.Context, x Backend) error {
+func (b *Backends) watch(ctx context.Context, now clock.PassiveClock, x Backend) error {
 	w := b.watching[x.Name]
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -54,7 +55,7 @@ func (b *Backends) watch(ctx context.Context, x Backend) error {
 		return nil
 	}
 	if w.since.IsZero() {
-		w.since = time.Now()
+		w.since = now.Now()
 	}
 	informers, err := b.begin(ctx, x, w)
 	if err == nil {
@@ -67,7 +68,7 @@ func (b *Backends) watch(ctx context.Context, x Backend) error {
 		}
 		err = errFilling
 	}
-	if time.Since(w.since) < fillingPatience {
+	if now.Since(w.since) < fillingPatience {
 		return err
 	}
 	return backend.Problemf(vgrv1.ReasonBackendError, "the controller cannot watch the objects of %s: %v", x.Name, b.cause(ctx, x, err))

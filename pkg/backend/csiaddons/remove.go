@@ -94,10 +94,10 @@ func (a *Adapter) whyStays(ctx context.Context, f found) (string, error) {
 	}
 	var class replicationv1.VolumeReplicationClass
 	err := a.live.Get(ctx, client.ObjectKey{Name: replication.Spec.VolumeReplicationClass}, &class)
-	switch {
-	case absent(err) != nil:
+	if absent(err) != nil {
 		return "", err
-	case err != nil:
+	}
+	if class.Name == "" {
 		return waiting + fmt.Sprintf("; its VolumeReplicationClass %q is gone and must be created again", replication.Spec.VolumeReplicationClass), nil
 	}
 	driver, err := driverTrouble(ctx, a.live, class.Spec.Provisioner)
