@@ -35,20 +35,22 @@ func resources() map[string]schema.GroupVersionResource {
 	gvr := func(group, version, resource string) schema.GroupVersionResource {
 		return schema.GroupVersionResource{Group: group, Version: version, Resource: resource}
 	}
-	const rbac = "rbac.authorization.k8s.io"
+	const rbac, admission = "rbac.authorization.k8s.io", "admissionregistration.k8s.io"
 	return map[string]schema.GroupVersionResource{
-		"Namespace":                gvr("", "v1", "namespaces"),
-		"Pod":                      gvr("", "v1", "pods"),
-		"ServiceAccount":           gvr("", "v1", "serviceaccounts"),
-		"ClusterRole":              gvr(rbac, "v1", "clusterroles"),
-		"ClusterRoleBinding":       gvr(rbac, "v1", "clusterrolebindings"),
-		"Role":                     gvr(rbac, "v1", "roles"),
-		"RoleBinding":              gvr(rbac, "v1", "rolebindings"),
-		"CustomResourceDefinition": gvr("apiextensions.k8s.io", "v1", "customresourcedefinitions"),
-		"Lease":                    gvr("coordination.k8s.io", "v1", "leases"),
-		"StorageClass":             gvr("storage.k8s.io", "v1", "storageclasses"),
-		"CSIDriver":                gvr("storage.k8s.io", "v1", "csidrivers"),
-		"CSIAddonsNode":            gvr("csiaddons.openshift.io", "v1alpha1", "csiaddonsnodes"),
+		"ValidatingAdmissionPolicy":        gvr(admission, "v1", "validatingadmissionpolicies"),
+		"ValidatingAdmissionPolicyBinding": gvr(admission, "v1", "validatingadmissionpolicybindings"),
+		"Namespace":                        gvr("", "v1", "namespaces"),
+		"Pod":                              gvr("", "v1", "pods"),
+		"ServiceAccount":                   gvr("", "v1", "serviceaccounts"),
+		"ClusterRole":                      gvr(rbac, "v1", "clusterroles"),
+		"ClusterRoleBinding":               gvr(rbac, "v1", "clusterrolebindings"),
+		"Role":                             gvr(rbac, "v1", "roles"),
+		"RoleBinding":                      gvr(rbac, "v1", "rolebindings"),
+		"CustomResourceDefinition":         gvr("apiextensions.k8s.io", "v1", "customresourcedefinitions"),
+		"Lease":                            gvr("coordination.k8s.io", "v1", "leases"),
+		"StorageClass":                     gvr("storage.k8s.io", "v1", "storageclasses"),
+		"CSIDriver":                        gvr("storage.k8s.io", "v1", "csidrivers"),
+		"CSIAddonsNode":                    gvr("csiaddons.openshift.io", "v1alpha1", "csiaddonsnodes"),
 	}
 }
 

@@ -38,7 +38,7 @@ func (s *Site) installAPIs(ctx context.Context) error {
 		files   fs.FS
 		pattern string
 	}
-	sources := []source{{vendor, "*.yaml"}, {manifests.FS, "crd/*.yaml"}, {manifests.FS, "rbac/*.yaml"}}
+	sources := []source{{vendor, "*.yaml"}, {manifests.FS, "crd/*.yaml"}, {manifests.FS, "admission/*.yaml"}, {manifests.FS, "rbac/*.yaml"}}
 	if s.dell != nil {
 		sources = append(sources, source{os.DirFS(s.plane.assets.DellManifests()), "*.yaml"})
 	}
