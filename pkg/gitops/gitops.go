@@ -119,7 +119,7 @@ func managers(obj metav1.Object, field string) (last, applier string) {
 		var fields struct {
 			Spec map[string]json.RawMessage `json:"f:spec"`
 		}
-		if e.Subresource != "" || e.FieldsV1 == nil || json.Unmarshal(e.FieldsV1.Raw, &fields) != nil || len(fields.Spec) == 0 {
+		if e.Subresource != "" || e.FieldsV1 == nil || json.Unmarshal(e.FieldsV1.GetRawBytes(), &fields) != nil || len(fields.Spec) == 0 {
 			continue
 		}
 		tool := toolOf(e)

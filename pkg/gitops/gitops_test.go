@@ -14,7 +14,7 @@ import (
 func TestOf(t *testing.T) {
 	type marks = map[string]string
 	entry := func(manager string, op metav1.ManagedFieldsOperationType, fields string) metav1.ManagedFieldsEntry {
-		return metav1.ManagedFieldsEntry{Manager: manager, Operation: op, FieldsV1: &metav1.FieldsV1{Raw: []byte(fields)}}
+		return metav1.ManagedFieldsEntry{Manager: manager, Operation: op, FieldsV1: metav1.NewFieldsV1(fields)}
 	}
 	const role, selector = `{"f:spec":{"f:replicationState":{},"f:selector":{}}}`, `{"f:spec":{"f:selector":{}}}`
 	const apply, update = metav1.ManagedFieldsOperationApply, metav1.ManagedFieldsOperationUpdate
@@ -41,7 +41,7 @@ func TestOf(t *testing.T) {
 		"Flux that is switched off":      {labels: marks{"kustomize.toolkit.fluxcd.io/name": "shop", "kustomize.toolkit.fluxcd.io/reconcile": "Disabled"}, fields: []metav1.ManagedFieldsEntry{entry("kustomize-controller", apply, role)}},
 		"Flux Helm":                      {labels: marks{"helm.toolkit.fluxcd.io/name": "db", "helm.toolkit.fluxcd.io/namespace": "prod"}, want: gitops.Manager{Tool: gitops.FluxHelm, Source: "HelmRelease db", Field: gitops.Role}},
 		"another tool":                   {fields: []metav1.ManagedFieldsEntry{entry("work-agent", apply, role)}, want: gitops.Manager{Tool: "work-agent", Field: gitops.Role, Last: true}},
-		"a status is no spec":            {fields: []metav1.ManagedFieldsEntry{{Manager: "work-agent", Operation: apply, Subresource: "status", FieldsV1: &metav1.FieldsV1{Raw: []byte(role)}}}},
+		"a status is no spec":            {fields: []metav1.ManagedFieldsEntry{{Manager: "work-agent", Operation: apply, Subresource: "status", FieldsV1: metav1.NewFieldsV1(role)}}},
 		"fields that cannot be read":     {fields: []metav1.ManagedFieldsEntry{entry("work-agent", apply, `{`), {Manager: "work-agent", Operation: apply}}},
 	}
 	for name, tc := range cases {

@@ -140,7 +140,8 @@ func testUpdates(t *testing.T, c client.Client) {
 		"no fate":        {vgrv1.Secondary, nil, told(""), "nothing in this write confirms"},
 		"another word":   {vgrv1.Secondary, nil, told("demotedly/op-1"), "nothing in this write confirms"},
 		"left over from an earlier write": {
-			vgrv1.Secondary, map[string]string{vgrv1.AnnotationPeer: "demoted/op-1", vgrv1.AnnotationBoundTo: "uid/2"},
+			vgrv1.Secondary,
+			map[string]string{vgrv1.AnnotationPeer: "demoted/op-1", vgrv1.AnnotationBoundTo: "uid/2"},
 			func(g *vgrv1.VolumeGroupReplication) { g.Spec.ReplicationState = vgrv1.Primary }, "came with another write (uid/2, this one is ",
 		},
 		"bound to the generation before": {vgrv1.Secondary, nil, func(g *vgrv1.VolumeGroupReplication) {
@@ -208,12 +209,12 @@ func judge(t *testing.T, what string, err error, want string) {
 }
 
 // file is a group as it is in Git.
-func file(name string, s vgrv1.ReplicationState) *unstructured.Unstructured {
+func file(s vgrv1.ReplicationState) *unstructured.Unstructured {
 	return &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": vgrv1.GroupVersion.String(), "kind": "VolumeGroupReplication",
-		"metadata": map[string]any{"name": name, "namespace": "default"},
+		"metadata": map[string]any{"name": "git", "namespace": "default"},
 		"spec": map[string]any{
-			"volumeGroupReplicationClass": "gold", "replicationState": string(s), "selector": map[string]any{"matchLabels": map[string]any{"app": name}},
+			"volumeGroupReplicationClass": "gold", "replicationState": string(s), "selector": map[string]any{"matchLabels": map[string]any{"app": "git"}},
 		},
 	}}
 }
@@ -223,7 +224,7 @@ func testGitOps(t *testing.T, c client.Client) {
 	apply := func(u *unstructured.Unstructured, more ...client.ApplyOption) error {
 		return c.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(u), append(more, client.FieldOwner("argocd-controller"), client.ForceOwnership)...)
 	}
-	judge(t, "create", apply(file("git", vgrv1.Primary)), "")
+	judge(t, "create", apply(file(vgrv1.Primary)), "")
 	var g vgrv1.VolumeGroupReplication
 	key := client.ObjectKey{Namespace: "default", Name: "git"}
 	if err := c.Get(t.Context(), key, &g); err != nil {
@@ -233,9 +234,9 @@ func testGitOps(t *testing.T, c client.Client) {
 	g.Spec.ReplicationState = vgrv1.Secondary
 	judge(t, "demote", c.Patch(t.Context(), &g, client.MergeFrom(before), client.FieldOwner("kubectl-vgr")), "")
 	const want = "run: kubectl vgr failover git -n default"
-	judge(t, "apply", apply(file("git", vgrv1.Primary)), want)
-	judge(t, "dry run", apply(file("git", vgrv1.Primary), client.DryRunAll), want)
-	judge(t, "apply the present role", apply(file("git", vgrv1.Secondary)), "")
+	judge(t, "apply", apply(file(vgrv1.Primary)), want)
+	judge(t, "dry run", apply(file(vgrv1.Primary), client.DryRunAll), want)
+	judge(t, "apply the present role", apply(file(vgrv1.Secondary)), "")
 	merge := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"replicationState":"primary"}}`))
 	judge(t, "merge patch", c.Patch(t.Context(), g.DeepCopy(), merge), want)
 	json := client.RawPatch(types.JSONPatchType, []byte(`[{"op":"replace","path":"/spec/replicationState","value":"primary"}]`))
@@ -243,11 +244,11 @@ func testGitOps(t *testing.T, c client.Client) {
 	if err := c.Get(t.Context(), key, &g); err != nil {
 		t.Fatal(err)
 	}
-	replaced := file("git", vgrv1.Primary)
+	replaced := file(vgrv1.Primary)
 	replaced.SetResourceVersion(g.ResourceVersion)
 	judge(t, "replace", c.Update(t.Context(), replaced), want)
 	// Git has what a plugin wrote once.
-	stale := file("git", vgrv1.Primary)
+	stale := file(vgrv1.Primary)
 	stale.SetAnnotations(map[string]string{vgrv1.AnnotationPeer: "demoted/op-1", vgrv1.AnnotationBoundTo: fmt.Sprintf("%s/%d", g.UID, g.Generation)})
 	judge(t, "apply with annotations of before", apply(stale), "came with another write")
 }
