@@ -6,6 +6,7 @@ package manifests_test
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -26,8 +27,8 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
-// server is an API server with the CRDs and the policy.
-func server(t *testing.T) client.Client {
+// server is an API server with the CRDs and the policy, and kubectl for it.
+func server(t *testing.T) (c client.Client, kubectl func(args ...string) error) {
 	t.Helper()
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
 		t.Skip("KUBEBUILDER_ASSETS is not set: no API server to test with (make test sets it)")
@@ -49,7 +50,7 @@ func server(t *testing.T) client.Client {
 			t.Fatal(err)
 		}
 	}
-	c, err := client.New(config, client.Options{Scheme: scheme})
+	c, err = client.New(config, client.Options{Scheme: scheme})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +65,18 @@ func server(t *testing.T) client.Client {
 			}
 		}
 	}
-	return c
+	user, err := env.AddUser(envtest.User{Name: "admin", Groups: []string{"system:masters"}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := user.Kubectl()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, func(args ...string) error {
+		_, _, err := program.Run(args...)
+		return err
+	}
 }
 
 // group creates a group in a state.
@@ -94,10 +106,11 @@ func told(peer string) func(*vgrv1.VolumeGroupReplication) {
 // TestPromotion has a real API server judge writes: which it refuses is what state.MayPromote says of those that
 // it takes.
 func TestPromotion(t *testing.T) {
-	c := server(t)
+	c, kubectl := server(t)
 	enforced(t, c)
 	t.Run("updates", func(t *testing.T) { testUpdates(t, c) })
 	t.Run("as GitOps writes", func(t *testing.T) { testGitOps(t, c) })
+	t.Run("with force", func(t *testing.T) { testForce(t, c, kubectl) })
 	t.Run("other writes", func(t *testing.T) { testOtherWrites(t, c) })
 	t.Run("one volume", func(t *testing.T) { testVolume(t, c) })
 }
@@ -112,7 +125,7 @@ func enforced(t *testing.T, c client.Client) {
 		err := c.Patch(t.Context(), x, client.MergeFrom(g), client.DryRunAll)
 		if err != nil {
 			const want = `denied request: nothing in this write confirms that the other site has given up the role of primary; run: kubectl vgr failover first -n default --to SITE (SITE is the context of this cluster)`
-			if !apierrors.IsForbidden(err) || !strings.HasSuffix(err.Error(), want) {
+			if !strings.HasSuffix(err.Error(), want) {
 				t.Fatalf("it says %v", err)
 			}
 			return
@@ -142,16 +155,16 @@ func testUpdates(t *testing.T, c client.Client) {
 		"left over from an earlier write": {
 			vgrv1.Secondary,
 			map[string]string{vgrv1.AnnotationPeer: "demoted/op-1", vgrv1.AnnotationBoundTo: "uid/2"},
-			func(g *vgrv1.VolumeGroupReplication) { g.Spec.ReplicationState = vgrv1.Primary }, "came with another write (uid/2, this one is ",
+			func(g *vgrv1.VolumeGroupReplication) { g.Spec.ReplicationState = vgrv1.Primary }, "nothing in this write confirms",
 		},
 		"bound to the generation before": {vgrv1.Secondary, nil, func(g *vgrv1.VolumeGroupReplication) {
 			told("demoted/op-1")(g)
 			g.Annotations[vgrv1.AnnotationBoundTo] = state.Bound(g, g.Generation)
-		}, "came with another write"},
+		}, "nothing in this write confirms"},
 		"bound to one that comes later": {vgrv1.Secondary, nil, func(g *vgrv1.VolumeGroupReplication) {
 			told("demoted/op-1")(g)
 			g.Annotations[vgrv1.AnnotationBoundTo] = state.Bound(g, g.Generation+2)
-		}, "came with another write"},
+		}, "nothing in this write confirms"},
 		"bound to nothing, by an older plugin": {vgrv1.Secondary, nil, func(g *vgrv1.VolumeGroupReplication) {
 			told("demoted/op-1")(g)
 			delete(g.Annotations, vgrv1.AnnotationBoundTo)
@@ -250,7 +263,34 @@ func testGitOps(t *testing.T, c client.Client) {
 	// Git has what a plugin wrote once.
 	stale := file(vgrv1.Primary)
 	stale.SetAnnotations(map[string]string{vgrv1.AnnotationPeer: "demoted/op-1", vgrv1.AnnotationBoundTo: fmt.Sprintf("%s/%d", g.UID, g.Generation)})
-	judge(t, "apply with annotations of before", apply(stale), "came with another write")
+	judge(t, "apply with annotations of before", apply(stale), "nothing in this write confirms")
+}
+
+// testForce: what kubectl and its like in Argo CD and Flux do with --force after a refusal must not be to delete the
+// group and to create it as primary.
+func testForce(t *testing.T, c client.Client, kubectl func(args ...string) error) {
+	g := group(t, c, "forced", vgrv1.Secondary, nil)
+	u := file(vgrv1.Primary)
+	u.SetName(g.Name)
+	if err := unstructured.SetNestedField(u.Object, g.Name, "spec", "selector", "matchLabels", "app"); err != nil {
+		t.Fatal(err)
+	}
+	text, err := u.MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "group.json")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	refused := kubectl("apply", "--force", "-f", path)
+	var after vgrv1.VolumeGroupReplication
+	if err := c.Get(t.Context(), client.ObjectKeyFromObject(g), &after); err != nil {
+		t.Fatal(err)
+	}
+	if refused == nil || after.UID != g.UID || after.Spec.ReplicationState != vgrv1.Secondary {
+		t.Errorf("after kubectl apply --force (%v) there is %s as %s, before it was %s", refused, after.UID, after.Spec.ReplicationState, g.UID)
+	}
 }
 
 // testOtherWrites: the policy is about nothing but a change to primary.
