@@ -71,8 +71,11 @@ type SiteProblem string
 
 // Site problems.
 const (
-	SiteAsking       SiteProblem = "Asking" // has not answered yet; only while sites are followed
-	SiteUnreachable  SiteProblem = "Unreachable"
+	SiteAsking      SiteProblem = "Asking"      // has not answered yet; only while sites are followed
+	SiteUnreachable SiteProblem = "Unreachable" // the network says so, or the site is silent
+	// SiteNotAsked is a site that could not be asked for reasons that are no proof that it is lost: a login, a certificate
+	// or a proxy, or an answer that is not the API's.
+	SiteNotAsked     SiteProblem = "NotAsked"
 	SiteForbidden    SiteProblem = "Forbidden"
 	SiteNotInstalled SiteProblem = "NotInstalled"
 	SiteError        SiteProblem = "Error"

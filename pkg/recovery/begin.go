@@ -32,6 +32,8 @@ type Request struct {
 	Force bool
 	// Schedule is how often the storage synchronises; 0 when it is not known.
 	Schedule time.Duration
+	// SourceIsLost is the user's word that a source that could not be asked is lost.
+	SourceIsLost bool
 	// By is who asks, Holder this process, and ID the name of the operation if one begins.
 	By, Holder, ID string
 }
@@ -70,6 +72,9 @@ func Begin(p Pair, r Request, t backend.Traits) (Operation, *Stop) {
 		return Operation{}, stopf(Refused, fmt.Sprintf("--to %s or --to %s", p.Sites[0].Name, p.Sites[1].Name), "%s is none of the two sites", r.To.Name)
 	}
 	from := p.other(to)
+	if stop := unasked(from, to, r); stop != nil && !(last.InFlight() && last.asked(StepPromote)) {
+		return Operation{}, stop
+	}
 	if last.InFlight() {
 		op, goesOn, stop := resume(&p, last, to, r)
 		if goesOn && stop == nil {
@@ -223,6 +228,16 @@ func untold(p *Pair, ended *Operation) bool {
 	return false
 }
 
+// unasked refuses to take a source for lost that could not be asked: it may be primary.
+func unasked(from, to *Site, r Request) *Stop {
+	takes := r.Kind == Unplanned || r.Kind == Promote && r.Force
+	if !takes || !from.NotAsked || from.Answered || !to.Answered || r.SourceIsLost {
+		return nil
+	}
+	return stopf(Refused, fmt.Sprintf("mend that; or, if you know that %s is lost, add --source-is-lost", from.Name),
+		"%s could not be asked, which is no proof that it is lost: %s", from.Name, from.Trouble)
+}
+
 // present refuses when a site that is needed does not answer.
 func present(p *Pair, from, to *Site, r Request) *Stop {
 	for _, s := range []*Site{from, to} {
@@ -238,7 +253,7 @@ func present(p *Pair, from, to *Site, r Request) *Stop {
 		case away == from && r.Kind == Planned:
 			next = fmt.Sprintf("if %s is lost: kubectl vgr failover %s -n %s --to %s --unplanned --accept-data-loss AGE", from.Name, p.Name, p.Namespace, to.Name)
 		}
-		return stopf(Unreachable, next, "%s does not answer: %s", away.Name, away.Trouble)
+		return stopf(Unreachable, next, "%s", away.silence())
 	}
 	return nil
 }

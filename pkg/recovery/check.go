@@ -165,7 +165,7 @@ func (c *checker) answers() {
 			if c.op.Kind == Planned && s == c.from {
 				remedy = "if the site is lost: failover --unplanned"
 			}
-			c.add("reachable", c.unlessLost(s), remedy, "%s does not answer: %s", s.Name, s.Trouble)
+			c.add("reachable", c.unlessLost(s), remedy, "%s", s.silence())
 		case c.op.Kind == Unplanned && s == c.from:
 			c.add("reachable", CheckWarning, "a planned failover loses nothing; leave out --unplanned", "%s answers", s.Name)
 		default:

@@ -35,6 +35,8 @@ type Site struct {
 	Trouble  string
 	// Alive is true when the site's API answers, also when it does not show the group.
 	Alive bool
+	// NotAsked is true when the site could not be asked, and nothing says that it is lost.
+	NotAsked bool
 	// Now is the cluster's clock.
 	Now time.Time
 	// Group is nil when the site has no such group, or did not answer. Journal is its last
@@ -168,6 +170,14 @@ func (s *Site) broken() string {
 		return ""
 	}
 	return d.Message
+}
+
+// silence is that a site has not answered, and why.
+func (s *Site) silence() string {
+	if s.NotAsked {
+		return s.Name + " could not be asked: " + s.Trouble
+	}
+	return s.Name + " does not answer: " + s.Trouble
 }
 
 // says is the last word of the site about its present spec.

@@ -94,6 +94,9 @@ func TestRefusals(t *testing.T) {
 	lost := func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
 		p.Sites[east] = recovery.Site{SiteRef: sites[east], Trouble: "connection refused"}
 	}
+	unasked := func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+		p.Sites[east] = recovery.Site{SiteRef: sites[east], NotAsked: true, Trouble: "the login plugin has failed: session expired"}
+	}
 	well := func(*recovery.Pair, *[2]recovery.Surroundings) {}
 	journal := func(p *recovery.Pair, op recovery.Operation) {
 		op.ID, op.By, op.Holder, op.Revision = "old", "alice", "alice/1", 3
@@ -123,6 +126,14 @@ func TestRefusals(t *testing.T) {
 		"the source is lost": {lost, planned},
 		"the source refuses us": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
 			p.Sites[east] = recovery.Site{SiteRef: sites[east], Alive: true, Trouble: "forbidden"}
+		}, with(func(r *recovery.Request) { r.Kind = recovery.Unplanned; r.Accept.Unknown = true })},
+		"the source was not asked":                  {unasked, planned},
+		"unplanned, the source was not asked":       {unasked, with(func(r *recovery.Request) { r.Kind = recovery.Unplanned; r.Accept.Unknown = true })},
+		"unplanned, the source is said to be lost":  {unasked, with(func(r *recovery.Request) { r.Kind, r.SourceIsLost = recovery.Unplanned, true; r.Accept.Unknown = true })},
+		"promoted by force, the peer was not asked": {unasked, with(func(r *recovery.Request) { r.Kind, r.Force = recovery.Promote, true })},
+		"unplanned in flight, the source was not asked": {func(p *recovery.Pair, a *[2]recovery.Surroundings) {
+			unasked(p, a)
+			p.Sites[west].Journal = &recovery.Operation{ID: "old", Kind: recovery.Unplanned, From: sites[east], To: sites[west], Revision: 3}
 		}, with(func(r *recovery.Request) { r.Kind = recovery.Unplanned; r.Accept.Unknown = true })},
 		"unplanned, nothing accepted":    {lost, with(func(r *recovery.Request) { r.Kind = recovery.Unplanned })},
 		"unplanned, an age accepted":     {lost, with(func(r *recovery.Request) { r.Kind = recovery.Unplanned; r.Accept.Age = time.Hour })},

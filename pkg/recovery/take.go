@@ -64,7 +64,7 @@ func (n *next) available(s Step) *Decision {
 	for _, site := range n.needed(s) {
 		switch {
 		case !site.Answered:
-			return &Decision{Operation: n.op, Step: s, Wait: site.Name + " does not answer: " + site.Trouble, Missing: true}
+			return &Decision{Operation: n.op, Step: s, Wait: site.silence(), Missing: true}
 		case site.Group == nil:
 			return n.fail(s, n.rescue(site), "the group does not exist on %s any more", site.Name)
 		case !site.Group.DeletionTimestamp.IsZero():

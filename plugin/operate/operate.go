@@ -414,7 +414,8 @@ func Pair(inputs []overview.SiteInput, sites [2]*site.Site, clusters [2]string, 
 	p := recovery.Pair{Namespace: namespace, Name: name}
 	for i, in := range inputs {
 		s := recovery.Site{SiteRef: recovery.SiteRef{Name: sites[i].Name, Cluster: clusters[i]}, Answered: in.Answered, Trouble: in.Message, Now: clocks.now(i, in)}
-		s.Alive = in.Answered || in.Problem != overview.SiteUnreachable
+		s.NotAsked = in.Problem == overview.SiteNotAsked
+		s.Alive = in.Answered || in.Problem != overview.SiteUnreachable && !s.NotAsked
 		if in.Answered {
 			s.Read(in.Group(namespace, name))
 		}
