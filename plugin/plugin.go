@@ -57,8 +57,10 @@ func Main(ctx context.Context, c Config) int {
 		}
 	}
 	fmt.Fprintf(c.ErrOut, "Error: %s\n", present.Clean(f.Message))
-	if f.Next != "" {
-		fmt.Fprintf(c.ErrOut, "Next: %s\n", present.Clean(f.Next))
+	lead := "Next:"
+	for line := range strings.Lines(f.Next) {
+		fmt.Fprintf(c.ErrOut, "%5s %s\n", lead, present.Clean(strings.TrimSuffix(line, "\n")))
+		lead = "or:"
 	}
 	return failure.Code(err)
 }

@@ -261,7 +261,7 @@ func TestFailoverAborted(t *testing.T) {
 	s.pair("db")
 	s.must(s.lab.Inject(t.Context(), lab.Fault{Kind: lab.FaultLink}))
 	s.must(s.lab.Site(lab.East).Write(t.Context(), s.ns+"/db-data", 3))
-	if r := s.vgr("failover", "db", "-n", s.ns, "--to", "west", "--yes", "--timeout", "4s"); r.code != 3 || !strings.Contains(r.errOut, "--abort takes it back") {
+	if r := s.vgr("failover", "db", "-n", s.ns, "--to", "west", "--yes", "--timeout", "4s"); r.code != 3 || !strings.Contains(r.errOut, "or: kubectl vgr failover db -n "+s.ns+" --abort") {
 		t.Errorf("exit code %d\n%s", r.code, r.errOut)
 	}
 	if g := s.get(lab.West, "db"); g.Spec.ReplicationState != vgrv1.Secondary {

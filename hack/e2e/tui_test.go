@@ -152,7 +152,7 @@ func TestTUITerminated(t *testing.T) {
 			term.keys("orders", "Enter")
 			term.shows("4/6 sync")
 			s.signal("kubectl-vgr\x00tui\x00-n\x00"+s.ns+"\x00", signal)
-			term.shows("code 130", "Next: kubectl vgr failover orders -n "+s.ns+" --to west goes on")
+			term.shows("code 130", "Next: kubectl vgr failover orders -n "+s.ns+" --to west")
 			term.keys("stty -a | tr ' ;' '\\n\\n' | grep -x -e echo -e icanon", "Enter")
 			term.shows("\necho\n", "\nicanon\n")
 		})

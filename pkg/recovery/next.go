@@ -272,14 +272,14 @@ func (n *next) fail(s Step, next, format string, args ...any) *Decision {
 	return &d
 }
 
-// GoOn is the command that goes on with the operation.
+// GoOn is the command that continues the operation.
 func (op *Operation) GoOn(namespace, name string) string {
 	verb, more, to := "failover", "", Word(op.To.Name)
 	switch {
 	case op.Aborting:
 		more = " --abort"
 	case op.Kind == Unplanned:
-		more = fmt.Sprintf(" --to %s --unplanned --accept-data-loss %s", to, op.Accepted)
+		more = fmt.Sprintf(" --to %s --unplanned --accept-data-loss %s", to, Word(op.Accepted))
 	case op.Kind == Failback:
 		verb, more = "failback", " --to "+to
 		if op.Discard {
@@ -297,7 +297,7 @@ func (op *Operation) GoOn(namespace, name string) string {
 	default:
 		more = " --to " + to
 	}
-	return fmt.Sprintf("kubectl vgr %s %s -n %s%s goes on", verb, name, namespace, more)
+	return fmt.Sprintf("kubectl vgr %s %s -n %s%s", verb, name, namespace, more)
 }
 
 // Word is a text as one word of a shell command: what a journal says is to be typed by an administrator.
@@ -314,7 +314,7 @@ func (op *Operation) AbortCommand(namespace, name string) string {
 	if op.ID == "" || op.Kind == Unplanned || op.SpecOnly || op.asked(StepPromote) || op.handedOver() || op.Aborting {
 		return ""
 	}
-	return fmt.Sprintf("kubectl vgr failover %s -n %s --abort takes it back", name, namespace)
+	return fmt.Sprintf("kubectl vgr failover %s -n %s --abort", name, namespace)
 }
 
 // Hopeless says whether a reason of Ready does not heal by itself.

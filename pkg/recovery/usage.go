@@ -168,9 +168,9 @@ func (n *next) quiesce(s Step, site *Site) *Decision {
 		planned, back := n.op.stopped(site.Cluster, w), n.op.AbortCommand(site.Group.Namespace, site.Group.Name)
 		switch {
 		case w.Owner != "":
-			return n.fail(s, "stop it there; or "+back, "%s on %s is managed by %s, which would start it again", w, site.Name, w.Owner)
+			return n.fail(s, either("stop it there", back), "%s on %s is managed by %s, which would start it again", w, site.Name, w.Owner)
 		case planned == nil:
-			return n.fail(s, "run the same command again with --quiesce, which names it; or "+back, "%s uses the PVCs on %s, and the plan did not name it", w, site.Name)
+			return n.fail(s, either("run the same command again with --quiesce, which names it", back), "%s uses the PVCs on %s, and the plan did not name it", w, site.Name)
 		case planned.Replicas != w.Replicas:
 			planned.Replicas, changed = w.Replicas, true
 		}
@@ -187,6 +187,14 @@ func (n *next) quiesce(s Step, site *Site) *Decision {
 	}
 	n.op.finish(s.ID, site.Now)
 	return nil
+}
+
+// either is a step, and a command in its place where there is one.
+func either(step, command string) string {
+	if command == "" {
+		return step
+	}
+	return step + "; or " + command
 }
 
 // startWorkloads starts what was stopped, where it exists and does not run already. Whether its

@@ -5,6 +5,8 @@ package command
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
@@ -18,8 +20,12 @@ type ending struct {
 	// op is what was done; nil when nothing was begun.
 	op  *recovery.Operation
 	err error
+	// left is how an interruption left the group, and notStarted that nothing was written to it.
+	left       string
+	notStarted bool
 }
 
+// worstEnding is the error that all end with.
 func worstEnding(all []ending) error {
 	var errs []error
 	for _, o := range all {
@@ -27,7 +33,66 @@ func worstEnding(all []ending) error {
 			errs = append(errs, o.err)
 		}
 	}
-	return failure.Worst(errs)
+	worst := failure.Worst(errs)
+	if len(all) > 1 && slices.ContainsFunc(all, func(o ending) bool { return o.left != "" }) {
+		return interruption(all, failure.Code(worst))
+	}
+	return worst
+}
+
+// interruption is the error of several groups that were not waited for: those without a primary, and
+// the commands that continue, or take back, all of them.
+func interruption(all []ending, code int) error {
+	var without []string
+	open := 0
+	for _, o := range all {
+		if o.err != nil {
+			open++
+		}
+		if o.err != nil && strings.HasSuffix(o.left, "no site is primary") {
+			without = append(without, o.namespace+"/"+o.name)
+		}
+	}
+	text := fmt.Sprintf("%d of %d groups are not done", open, len(all))
+	if len(without) > 0 {
+		text += "; no site is primary for " + strings.Join(without, ", ")
+	}
+	next := slices.Concat(together(all, func(o ending, name string) string {
+		if o.left == "" && !o.notStarted {
+			return ""
+		}
+		return o.op.GoOn(o.namespace, name)
+	}), together(all, func(o ending, name string) string {
+		if o.left == "" || o.notStarted {
+			return ""
+		}
+		return o.op.AbortCommand(o.namespace, name)
+	}))
+	return failure.New(code, strings.Join(next, "\n"), "%s", text)
+}
+
+// together is one command for all groups that have the same one.
+func together(all []ending, command func(o ending, name string) string) []string {
+	const name = "\x00"
+	names := map[string][]string{}
+	var commands []string
+	for _, o := range all {
+		if o.err == nil || o.op == nil {
+			continue
+		}
+		text := command(o, name)
+		if text == "" {
+			continue
+		}
+		if names[text] == nil {
+			commands = append(commands, text)
+		}
+		names[text] = append(names[text], o.name)
+	}
+	for i, text := range commands {
+		commands[i] = strings.Replace(text, name, strings.Join(names[text], " "), 1)
+	}
+	return commands
 }
 
 // result is how it ended in one word.
@@ -43,6 +108,9 @@ func (o ending) result() string {
 		return "resynced"
 	case o.err == nil:
 		return "moved"
+	}
+	if o.notStarted {
+		return "not started"
 	}
 	switch failure.Code(o.err) {
 	case failure.CodeRefused:

@@ -59,7 +59,7 @@ func (o *operation) operate(ctx context.Context, e *Env, s *survey, namespace st
 	for _, wave := range slices.Sorted(maps.Keys(byWave)) {
 		if w.stopped != nil && *w.stopped < wave {
 			for _, j := range byWave[wave] {
-				all = append(all, ending{namespace: j.Namespace, name: j.Name, err: failure.Refused("", "%s/%s: not begun, because wave %d is not done", j.Namespace, j.Name, *w.stopped)})
+				all = append(all, ending{namespace: j.Namespace, name: j.Name, op: &j.Operation, notStarted: true, err: failure.Refused("", "%s/%s: not started, because wave %d is not done", j.Namespace, j.Name, *w.stopped)})
 			}
 			continue
 		}
@@ -67,7 +67,7 @@ func (o *operation) operate(ctx context.Context, e *Env, s *survey, namespace st
 		operator.Progress = p.tell
 		operator.Run(ctx, namespace, byWave[wave], s.inputs)
 		for _, j := range byWave[wave] {
-			all = append(all, ending{namespace: j.Namespace, name: j.Name, op: &j.Operation, err: j.Err()})
+			all = append(all, ending{namespace: j.Namespace, name: j.Name, op: &j.Operation, err: j.Err(), left: j.Left(), notStarted: j.Left() != "" && !j.Began()})
 			if j.Err() != nil {
 				w.stop(wave)
 			}

@@ -27,7 +27,7 @@ const (
 type Failure struct {
 	Code    int
 	Message string
-	// Next is a command or a step; may be empty.
+	// Next is a command or a step, and others in its place in lines of their own; may be empty.
 	Next string
 }
 

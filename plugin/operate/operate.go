@@ -54,7 +54,15 @@ type Job struct {
 	usage *[2]*recovery.Usage
 	ended bool
 	err   error
+	// left is how an interruption left the group; empty without one.
+	left string
 }
+
+// Began says whether the operation is written to the group.
+func (j *Job) Began() bool { return j.wrote || len(j.Operation.Steps) > 0 }
+
+// Left says how an interruption, or the end of the time, left the group; empty when neither came.
+func (j *Job) Left() string { return j.left }
 
 // Err is how the job ended; nil when the operation did what it was begun for.
 func (j *Job) Err() error { return j.err }
@@ -160,7 +168,7 @@ func (o *Operator) advance(ctx context.Context, jobs []*Job) {
 		switch {
 		case j.busy:
 		case ctx.Err() != nil:
-			j.end(interruption(ctx, j))
+			j.cut(ctx, Pair(inputs, o.Sites, o.Clusters, o.Clocks, j.Namespace, j.Name))
 		case o.Clock.Now().Before(j.pause):
 		default:
 			o.step(ctx, j, inputs)
@@ -372,23 +380,56 @@ func Stopped(s *recovery.Stop) error {
 	return stopped(s)
 }
 
-func interruption(ctx context.Context, j *Job) error {
-	d := j.last
+// cut ends a job because the context has ended, with what is known now.
+func (j *Job) cut(ctx context.Context, p recovery.Pair) {
+	d := recovery.Next(p, j.Operation, j.Traits)
+	j.Operation = d.Operation
+	j.left = left(p, j.Began())
 	next := j.Operation.GoOn(j.Namespace, j.Name)
+	if command := j.Operation.AbortCommand(j.Namespace, j.Name); command != "" && j.Began() {
+		next += "\n" + command
+	}
 	if !errors.Is(context.Cause(ctx), ErrTimeout) {
-		return failure.New(failure.CodeInterrupted, next, "%s/%s: interrupted; nothing more is done", j.Namespace, j.Name)
+		j.end(failure.New(failure.CodeInterrupted, next, "%s/%s: interrupted; %s", j.Namespace, j.Name, j.left))
+		return
 	}
 	code := failure.CodeTimeout
 	switch {
-	case d.Missing:
+	case j.last.Missing:
 		code = failure.CodeUnreachable
-	case d.Failing:
+	case j.last.Failing:
 		code = failure.CodeFailed
 	}
-	if command := d.Operation.AbortCommand(j.Namespace, j.Name); command != "" {
-		next += "; or " + command
+	j.end(failure.New(code, next, "%s/%s: the time is up in step %s: %s; %s", j.Namespace, j.Name, j.last.Step.ID, j.last.Wait, j.left))
+}
+
+// left says which site is primary when an operation stops half-way.
+func left(p recovery.Pair, began bool) string {
+	if !began {
+		return "nothing was changed"
 	}
-	return failure.New(code, next, "%s/%s: the time is up in step %s: %s", j.Namespace, j.Name, d.Step.ID, d.Wait)
+	asked, primary := "", ""
+	for _, s := range p.Sites {
+		switch {
+		case !s.Answered || s.Group == nil:
+			return "whether a site is primary is not known: " + s.Name + " does not show the group"
+		case s.Group.Spec.ReplicationState == vgrv1.Primary:
+			asked = s.Name
+		}
+		if s.Group.Status.State == vgrv1.StatePrimary {
+			primary = s.Name
+		}
+	}
+	switch {
+	case primary == "" && asked == "":
+		return "no site is primary"
+	case asked == "":
+		return primary + " is giving up the primary role"
+	case asked != primary:
+		return asked + " was asked to be primary and has not confirmed it"
+	default:
+		return primary + " is primary"
+	}
 }
 
 // Clocks keep the clocks of both clusters for the length of a command. What a cluster says of its
