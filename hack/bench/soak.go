@@ -38,7 +38,7 @@ func (b *bench) soak(ctx context.Context) (results []result, err error) {
 	if err != nil {
 		return nil, err
 	}
-	apps := load.Applications{Namespace: moving, Volumes: 1}
+	apps := load.Applications{Namespace: moving, Volumes: 1, StorageClass: lab.FastStorageClass}
 	if err := apps.Make(ctx, sites[0], standing, standing+passing); err != nil {
 		return nil, err
 	}
