@@ -126,6 +126,7 @@ func TestQuiesce(t *testing.T) {
 	reader.Spec.Replicas = new(int32(2))
 	s.must(s.sites[lab.East].Update(t.Context(), reader))
 	s.pods(lab.East, 2)
+	s.synced(lab.East, "db") // else nothing would be stopped before the link is back
 	s.must(s.lab.Inject(t.Context(), lab.Fault{Kind: lab.FaultLink}))
 	s.must(s.lab.Site(lab.East).Write(t.Context(), s.ns+"/data-db-0", 3))
 	if r := s.vgr(append(quiesce, "west", "--timeout", "15s")...); r.code != 3 {
