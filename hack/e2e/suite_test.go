@@ -132,10 +132,10 @@ func startWorld(ctx context.Context, bin string, interval time.Duration) (*world
 		}
 		w.sites[site.Name] = c
 		for name, spec := range map[string]vgrv1.ClassSpec{
-			gold: {Provisioner: driver.FastName, Parameters: map[string]string{"backend": "csi-addons", "schedulingInterval": "5s"}},
+			gold: {Provisioner: driver.FastName, Parameters: map[string]string{"backend": "csi-addons", "schedulingInterval": "10s"}},
 			// csi-addons itself writes once per interval; nothing else may.
 			"hourly": {Provisioner: driver.FastName, Parameters: map[string]string{"backend": "csi-addons", "schedulingInterval": "1h"}},
-			single:   {Provisioner: driver.FastName, Parameters: map[string]string{"backend": "csi-addons", "schedulingInterval": "5s", "consistencyGroup": "disabled"}},
+			single:   {Provisioner: driver.FastName, Parameters: map[string]string{"backend": "csi-addons", "schedulingInterval": "10s", "consistencyGroup": "disabled"}},
 			ceph:     {Provisioner: driver.Name, Parameters: map[string]string{"schedulingInterval": "1m", "consistencyGroup": "disabled"}},
 		} {
 			class := &vgrv1.VolumeGroupReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: spec}

@@ -26,7 +26,7 @@ const (
 	// otherwise.
 	DefaultStatusInterval = 30 * time.Second
 	// DefaultFastStatusInterval is the same for fast images.
-	DefaultFastStatusInterval = 2 * time.Second
+	DefaultFastStatusInterval = time.Second
 )
 
 // Options describes an array.

@@ -13,7 +13,7 @@ type image struct {
 	handle string
 	name   string
 	bytes  int64
-	// fast: schedules in seconds are taken, and the daemons look often.
+	// fast: schedules in seconds are taken, snapshots too, and the daemons look often.
 	fast   bool
 	copies map[Site]*copyOf
 	// written counts the acknowledged writes on any site, and numbers them.
@@ -73,9 +73,9 @@ type snapshot struct {
 	taken   time.Time
 	content content
 	past    []int
-	// demotion carries that the source was demoted; promotion is the one that a promotion takes, which
-	// yields no synchronization time.
-	demotion, promotion bool
+	// demotion carries that the source was demoted; timeless is one that yields no synchronization time, as
+	// that of a promotion.
+	demotion, timeless bool
 }
 
 // Sync is one completed synchronization.
@@ -91,8 +91,8 @@ func (a *Array) CreateImage(site Site, name string, size int64) string {
 	return a.create(site, name, size, false)
 }
 
-// CreateFastImage is the same for an image that takes schedules in seconds and is looked at often, which no
-// Ceph has.
+// CreateFastImage is the same for an image that takes schedules in seconds, and is synchronized and looked at every
+// second, which no Ceph has.
 func (a *Array) CreateFastImage(site Site, name string, size int64) string {
 	return a.create(site, name, size, true)
 }

@@ -22,7 +22,11 @@ type Parameters map[string]string
 // journalInterval stands for a journal, which is replayed all the time.
 const journalInterval = time.Second
 
-// interval is what ceph-csi accepts, and zero without a schedule. Fast images take seconds too.
+// fastInterval is how often a snapshot of a fast image is taken, whatever its schedule: a lag is then within what
+// the schedule allows although csi-addons asks only once in each interval.
+const fastInterval = time.Second
+
+// interval is what ceph-csi accepts, and zero without a schedule. Fast images take any duration.
 func (p Parameters) interval(fast bool) (time.Duration, error) {
 	if p["mirroringMode"] == "journal" {
 		return journalInterval, nil
@@ -32,7 +36,7 @@ func (p Parameters) interval(fast bool) (time.Duration, error) {
 		return 0, nil
 	}
 	if every, err := time.ParseDuration(text); fast && err == nil && every >= time.Second {
-		return every, nil
+		return min(every, fastInterval), nil
 	}
 	parts := regexp.MustCompile(`^(\d+)([mhd])$`).FindStringSubmatch(text)
 	if parts == nil {
@@ -96,7 +100,9 @@ func (a *Array) enable(img *image, site Site, p Parameters) {
 	if peer != nil && !peer.primary {
 		peer.past, peer.newest, peer.sync = nil, "", nil
 	}
-	a.schedule(img, site, p, false)
+	// csi-addons asks again soon after an answer without a time, and an interval later after one with a time that is
+	// too old to prove anything. Fast images spare it that.
+	a.schedule(img, site, p, img.fast)
 	// The daemons are told of a new image and do not wait for their next look.
 	now := a.clock.Now()
 	a.lookAt(img, site, now)
@@ -111,7 +117,7 @@ func (a *Array) turn(c *copyOf, to snapshotKind) {
 }
 
 // schedule starts over with a snapshot now; parameters were checked before.
-func (a *Array) schedule(img *image, site Site, p Parameters, promotion bool) {
+func (a *Array) schedule(img *image, site Site, p Parameters, timeless bool) {
 	now := a.clock.Now()
 	img.interval, _ = p.interval(img.fast)
 	img.nextSnapshot = time.Time{}
@@ -119,7 +125,7 @@ func (a *Array) schedule(img *image, site Site, p Parameters, promotion bool) {
 		img.nextSnapshot = now.Add(img.interval)
 	}
 	local := img.copies[site]
-	img.pending = &snapshot{from: site, taken: now, content: local.content, past: local.past, promotion: promotion}
+	img.pending = &snapshot{from: site, taken: now, content: local.content, past: local.past, timeless: timeless}
 	img.arrives = time.Time{}
 	a.startTransfer(img, now)
 }

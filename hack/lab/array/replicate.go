@@ -85,7 +85,7 @@ func (a *Array) arrive(img *image) {
 	}
 	fresh := snap.content.count() - target.content.count()
 	target.content, target.past, target.newest, target.recreating = snap.content, snap.past, received, false
-	if !snap.promotion {
+	if !snap.timeless {
 		target.sync = &Sync{Time: snap.taken, Duration: a.transfer, Bytes: max(fresh, 1) * blockSize}
 	}
 	if snap.demotion {

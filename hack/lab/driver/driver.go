@@ -22,8 +22,8 @@ import (
 const (
 	// Name is the name the driver goes by, that of Ceph's RBD driver.
 	Name = "rbd.csi.ceph.com"
-	// FastName is its other name, for volumes that no Ceph has: they take schedules in seconds, and what is
-	// shown of them is young.
+	// FastName is its other name, for volumes that no Ceph has: they take schedules in seconds, and are
+	// synchronized every second.
 	FastName = "fast.rbd.lab.example.com"
 )
 
