@@ -49,6 +49,10 @@ func TestInstall(t *testing.T) {
 		return b.vgr(append([]string{"install", "--image", "controller:v1", "--yes"}, more...)...)
 	}
 
+	for _, kind := range []client.Object{&admissionv1.ValidatingAdmissionPolicyBinding{}, &admissionv1.ValidatingAdmissionPolicy{}} {
+		kind.SetName(manifests.PromotionPolicy) // the bench has it
+		b.must(b.east.Delete(ctx, kind))
+	}
 	want("no image", b.vgr("install", "--yes"), 1, "--image is required")
 	want("no such backend", install("--backend", "tape"), 1, `no backend "tape"`)
 	want("no replica", install("--replicas", "0"), 1, "--replicas")

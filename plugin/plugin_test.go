@@ -39,6 +39,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend/csiaddons"
 	"github.com/unified-replication/kubectl-vgr/pkg/golden"
+	"github.com/unified-replication/kubectl-vgr/pkg/manifests"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/pkg/state"
 	"github.com/unified-replication/kubectl-vgr/plugin"
@@ -81,6 +82,13 @@ func newBench(t *testing.T, crds ...string) *bench {
 		}
 		*into, err = client.New(admin, client.Options{Scheme: scheme})
 		b.must(err)
+		policy, err := manifests.Install(manifests.Options{})
+		b.must(err)
+		for _, u := range policy {
+			if u.GroupVersionKind().Group == manifests.AdmissionGroup {
+				b.must((*into).Create(t.Context(), u))
+			}
+		}
 	}
 	addContext(config, "dead", &rest.Config{Host: "https://127.0.0.1:1"})
 	twin := *config.Contexts["east"]
