@@ -238,7 +238,7 @@ func TestManagerDown(t *testing.T) {
 	}
 	s.must(s.lab.Heal(t.Context(), fault))
 	s.ready(lab.East, "db", vgrv1.StateSecondary, 1)
-	s.change(lab.East, "db", func(g *vgrv1.VolumeGroupReplication) { g.Spec.ReplicationState = vgrv1.Primary })
+	s.promoteUnguarded(lab.East, "db")
 	s.ready(lab.East, "db", vgrv1.StatePrimary, 1)
 
 	s.must(s.lab.Inject(t.Context(), fault)) // and nobody to let it go

@@ -127,7 +127,7 @@ func TestFailoverBroken(t *testing.T) {
 		code  int
 		says  string
 	}{
-		"link":   {lab.Fault{Kind: lab.FaultLink}, 3, "does not confirm yet that both sites hold the same"},
+		"link":   {lab.Fault{Kind: lab.FaultLink}, 3, "has not confirmed that the sites are in sync"},
 		"source": {lab.Fault{Kind: lab.FaultCut, Site: lab.East}, 6, "east does not answer"},
 		"target": {lab.Fault{Kind: lab.FaultCut, Site: lab.West}, 6, "west does not answer"},
 	} {

@@ -303,6 +303,15 @@ func (s *scene) change(site, name string, how func(g *vgrv1.VolumeGroupReplicati
 	s.must(s.sites[site].Patch(s.t.Context(), g, client.MergeFrom(before)))
 }
 
+// promoteUnguarded asks for primary as a user does who has switched the guard off.
+func (s *scene) promoteUnguarded(site, name string) {
+	s.t.Helper()
+	s.change(site, name, func(g *vgrv1.VolumeGroupReplication) {
+		metav1.SetMetaDataAnnotation(&g.ObjectMeta, vgrv1.AnnotationPromotion, vgrv1.PromotionUnguarded)
+		g.Spec.ReplicationState = vgrv1.Primary
+	})
+}
+
 // label changes the labels of a PVC.
 func (s *scene) label(site, name string, labels map[string]string) {
 	s.t.Helper()

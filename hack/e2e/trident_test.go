@@ -329,7 +329,7 @@ func TestTridentControllerDies(t *testing.T) {
 	n := newNetApp(t)
 	west := n.lab.Site(lab.West)
 	west.StopTrident()
-	n.change(lab.West, "db", func(g *vgrv1.VolumeGroupReplication) { g.Spec.ReplicationState = vgrv1.Primary })
+	n.promoteUnguarded(lab.West, "db")
 	n.says(lab.West, "db", vgrv1.ReasonProgressing, "0 of 2 volumes are as asked")
 	n.must(west.Kill(t.Context(), lab.Controller))
 	n.must(west.StartTrident(t.Context()))
@@ -422,7 +422,7 @@ func TestThreeBackends(t *testing.T) {
 func TestTridentFalsePromotion(t *testing.T) {
 	n := newNetApp(t)
 	n.breaks(trident.OpGet)
-	n.change(lab.West, "db", func(g *vgrv1.VolumeGroupReplication) { g.Spec.ReplicationState = vgrv1.Primary })
+	n.promoteUnguarded(lab.West, "db")
 	n.ready(lab.West, "db", vgrv1.StatePrimary, 2)
 	if n.lab.ONTAP.Writable(n.volume(lab.West, "data")) {
 		t.Fatal("it is writable")
