@@ -86,10 +86,9 @@ func (s *scene) protected(name string) {
 // A demotion that has not crossed must not be followed by a promotion: csi-addons would force it.
 func TestPromoteWaitsForTheLink(t *testing.T) {
 	s := newScene(t)
-	s.claims(lab.East, map[string]string{"app": "db"}, "data")
-	s.done("create", "db", "-n", s.ns, "--class", gold, "-l", "app=db", "--yes")
+	s.pair("db")
 	s.must(s.lab.Inject(t.Context(), lab.Fault{Kind: lab.FaultLink}))
-	s.must(s.lab.Site(lab.East).Write(t.Context(), s.ns+"/data", 5))
+	s.must(s.lab.Site(lab.East).Write(t.Context(), s.ns+"/db-data", 5))
 	s.done("demote", "db", "-n", s.ns, "--yes")
 	promote := []string{"promote", "db", "-n", s.ns, "--context", "west", "--peer-context", "east", "--yes"}
 	r := s.vgr(append(promote, "--timeout", "5s")...)
@@ -111,14 +110,13 @@ func TestPromoteWaitsForTheLink(t *testing.T) {
 // A volume that is in use cannot be demoted; the storage's words are on the group.
 func TestDemoteInUse(t *testing.T) {
 	s := newScene(t)
-	s.claims(lab.East, map[string]string{"app": "db"}, "data")
-	s.done("create", "db", "-n", s.ns, "--class", gold, "-l", "app=db", "--yes")
-	s.must(s.lab.Site(lab.East).Attach(t.Context(), s.ns+"/data", true))
+	s.pair("db")
+	s.must(s.lab.Site(lab.East).Attach(t.Context(), s.ns+"/db-data", true))
 	if r := s.vgr("demote", "db", "-n", s.ns, "--yes", "--timeout", "4s"); r.code != 4 || !strings.Contains(r.errOut, "still published to a node") {
 		t.Errorf("exit code %d\n%s", r.code, r.errOut)
 	}
 	s.says(lab.East, "db", vgrv1.ReasonFailedToDemote, "still published to a node")
-	s.must(s.lab.Site(lab.East).Attach(t.Context(), s.ns+"/data", false))
+	s.must(s.lab.Site(lab.East).Attach(t.Context(), s.ns+"/db-data", false))
 	s.ready(lab.East, "db", vgrv1.StateSecondary, 1)
 }
 
