@@ -4,6 +4,7 @@
 package plugin_test
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -20,6 +21,7 @@ import (
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/manifests"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/pkg/version"
 )
 
@@ -112,6 +114,55 @@ func TestDocumentedRoles(t *testing.T) {
 	}
 	run(0, "failover", "orders", "--to", "nobody-west", "--quiesce", "--dry-run=server")
 	run(0, "demote", "orders", "--force", "--dry-run=server")
+}
+
+// TestValidateBegins: what a failover refuses before its checks is a problem for validate too.
+func TestValidateBegins(t *testing.T) {
+	b := newBench(t)
+	for _, c := range []client.Client{b.east, b.west} {
+		state, said := vgrv1.Primary, vgrv1.StatePrimary
+		if c == b.west {
+			state, said = vgrv1.Secondary, vgrv1.StateSecondary
+		}
+		b.volume(c, "data", "rbd.csi.ceph.com", map[string]string{"group": "orders"})
+		b.group(c, "orders", state, said, ready("Promoted"))
+		b.led(c, "orders")
+	}
+	flight := func(change func(*recovery.Operation)) {
+		var g vgrv1.VolumeGroupReplication
+		b.must(b.east.Get(t.Context(), keyOf("default", "orders"), &g))
+		op := journal("")
+		op.Kind, op.From, op.To = recovery.Planned, recovery.SiteRef{Name: "east"}, recovery.SiteRef{Name: "west"}
+		for i, c := range []client.Client{b.east, b.west} {
+			var ns corev1.Namespace
+			b.must(c.Get(t.Context(), client.ObjectKey{Name: "kube-system"}, &ns))
+			[]*recovery.SiteRef{&op.From, &op.To}[i].Cluster = string(ns.UID)
+		}
+		change(&op)
+		text, err := json.Marshal(op)
+		b.must(err)
+		g.Annotations = map[string]string{vgrv1.AnnotationOperation: string(text)}
+		b.must(b.east.Update(t.Context(), &g))
+	}
+	both := func(code int, says string, args ...string) {
+		t.Helper()
+		args = append(args, "--peer-context", "west")
+		r := b.vgr(append([]string{"validate", "orders"}, args...)...)
+		if r.code != code || !strings.Contains(r.out, says) {
+			t.Errorf("validate: exit code %d, want %d and %q\n%s%s", r.code, code, says, r.out, r.errOut)
+		}
+		f := b.vgr(append([]string{"failover", "orders", "--dry-run=client"}, args...)...)
+		if (f.code == 0) != (code == 0) {
+			t.Errorf("failover: exit code %d, validate %d\n%s", f.code, r.code, f.errOut)
+		}
+	}
+	both(0, "ok", "--to", "west")
+	both(0, "east is primary already", "--to", "east")
+	flight(func(*recovery.Operation) {})
+	both(0, "is in flight", "--to", "west")
+	both(4, "is in flight", "--to", "east")
+	flight(func(op *recovery.Operation) { op.Aborting = true })
+	both(4, "is being taken back", "--to", "west")
 }
 
 // TestDocumentedController compares the table of what the controller may do with its role.

@@ -17,6 +17,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/utils/clock"
 
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/plugin"
 )
 
@@ -82,5 +83,49 @@ func TestHostileTerminal(t *testing.T) {
 			text = strings.ReplaceAll(text, "\n", " ") // theirs
 		}
 		harmless(t, name+" "+format, text, format == "")
+	}
+}
+
+// TestAlive: who gives up the writes of a source that answers sees so in red, and types it.
+func TestAlive(t *testing.T) {
+	b := newBench(t)
+	b.volume(b.east, "data", "rbd.csi.ceph.com", map[string]string{"group": "orders"})
+	b.volume(b.west, "data", "rbd.csi.ceph.com", map[string]string{"group": "orders"})
+	b.group(b.east, "orders", vgrv1.Primary, vgrv1.StatePrimary, ready("Promoted"))
+	b.group(b.west, "orders", vgrv1.Secondary, vgrv1.StateSecondary, ready("Demoted"))
+	b.led(b.east, "orders")
+	b.led(b.west, "orders")
+	for _, tc := range []struct {
+		typed string
+		code  int
+	}{{"orders", 5}, {"lose data of east", 3}} {
+		reads, writes := pseudoTerminal(t)
+		said := make(chan string)
+		go func() {
+			var all bytes.Buffer
+			_, _ = io.Copy(&all, reads) // ends with an error when nobody can write any more
+			said <- all.String()
+		}()
+		if _, err := io.WriteString(reads, tc.typed+"\n"); err != nil {
+			t.Fatal(err)
+		}
+		env := map[string]string{"KUBECONFIG": b.kubeconfig, "HOME": b.home, "LANG": "C.UTF-8", "TERM": "xterm"}
+		code := plugin.Main(t.Context(), plugin.Config{
+			Args:      []string{"kubectl-vgr", "--kubeconfig", b.kubeconfig, "failover", "orders", "--peer-context", "west", "--to", "west", "--unplanned", "--accept-data-loss", "unknown", "--timeout", "2s"},
+			IOStreams: genericiooptions.IOStreams{In: writes, Out: writes, ErrOut: writes},
+			Getenv:    func(k string) string { return env[k] }, Clock: clock.RealClock{}, Profiles: b.profiles,
+		})
+		if err := writes.Close(); err != nil {
+			t.Error(err)
+		}
+		text := <-said
+		for _, want := range []string{"\x1b[31m  east is ALIVE", "\x1b[31m  lost: what east wrote", "Type what you accept (lose data of east) to go on"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("no %q in\n%s", want, text)
+			}
+		}
+		if code != tc.code {
+			t.Errorf("typed %q: exit code %d, want %d\n%s", tc.typed, code, tc.code, text)
+		}
 	}
 }

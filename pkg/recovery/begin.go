@@ -188,14 +188,22 @@ func acceptable(from, to *Site, accept Loss) *Stop {
 	case accept.Unknown:
 		return nil
 	case accept.Age <= 0:
-		return stopf(Refused, "add --accept-data-loss with an age such as 10m, or unknown", "an unplanned failover loses what has not crossed: %s", lossWords(loss, last))
+		return stopf(Refused, "add --accept-data-loss "+accepts(loss), "an unplanned failover loses what has not crossed: %s", lossWords(loss, last))
 	case loss.Unknown:
 		return stopf(Refused, "--accept-data-loss unknown accepts that", "whether the loss is within %s cannot be known: %s", accept.Age, lossWords(loss, last))
 	case loss.Age > accept.Age:
-		return stopf(Refused, fmt.Sprintf("--accept-data-loss %s accepts that", loss.Age.Round(time.Second)+time.Minute), "more than %s would be lost: %s", accept.Age, lossWords(loss, last))
+		return stopf(Refused, fmt.Sprintf("--accept-data-loss %s accepts that", accepts(loss)), "more than %s would be lost: %s", accept.Age, lossWords(loss, last))
 	default:
 		return nil
 	}
+}
+
+// accepts is a value of --accept-data-loss that is enough, also a minute later.
+func accepts(loss Loss) string {
+	if loss.Unknown {
+		return "unknown"
+	}
+	return (loss.Age.Round(time.Second) + time.Minute).String()
 }
 
 func lossWords(l Loss, last *metav1.Time) string {
@@ -251,7 +259,8 @@ func present(p *Pair, from, to *Site, r Request) *Stop {
 		case away == from && r.Kind == Promote:
 			next = fmt.Sprintf("if %s is lost: kubectl vgr promote %s -n %s --context %s --accept-split-brain", from.Name, p.Name, p.Namespace, Word(to.Name))
 		case away == from && r.Kind == Planned:
-			next = fmt.Sprintf("if %s is lost: kubectl vgr failover %s -n %s --to %s --unplanned --accept-data-loss AGE", from.Name, p.Name, p.Namespace, to.Name)
+			loss, _ := LossOf(from, to)
+			next = fmt.Sprintf("if %s is lost: kubectl vgr failover %s -n %s --to %s --unplanned --accept-data-loss %s", from.Name, p.Name, p.Namespace, Word(to.Name), accepts(loss))
 		}
 		return stopf(Unreachable, next, "%s", away.silence())
 	}

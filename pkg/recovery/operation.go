@@ -128,6 +128,11 @@ type Operation struct {
 // InFlight says whether the operation has not ended.
 func (op *Operation) InFlight() bool { return op != nil && op.Result == "" }
 
+// Loses says whether the operation gives up writes.
+func (op *Operation) Loses() bool {
+	return op.Kind == Unplanned || op.Discard || op.Kind == Promote && op.Force
+}
+
 // Title says what the operation does.
 func (op *Operation) Title() string { return op.title("") }
 

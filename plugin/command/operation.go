@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/user"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -90,7 +91,7 @@ func (o *operation) run(ctx context.Context, e *Env, args []string, workloads bo
 	for _, j := range jobs {
 		names = append(names, j.Name)
 	}
-	if err := e.confirm(o.yes, names); err != nil {
+	if err := o.confirm(e, s, jobs, names); err != nil {
 		return err
 	}
 	all := slices.Concat(o.operate(ctx, e, s, q.Namespace, jobs, waves), refused)
@@ -103,7 +104,7 @@ func (o *operation) run(ctx context.Context, e *Env, args []string, workloads bo
 // plan shows what will be done to each group. One that is refused does not stop the others.
 func (o *operation) plan(e *Env, s *survey, request requester) (jobs []*operate.Job, refused []ending, w *waves) {
 	w = &waves{of: map[*operate.Job]int{}}
-	by := whoami()
+	by, style := whoami(), e.errStyle()
 	me := holder(by)
 	for _, g := range s.view.Groups {
 		facts := s.facts(e, g)
@@ -132,6 +133,9 @@ func (o *operation) plan(e *Env, s *survey, request requester) (jobs []*operate.
 			checks = recovery.Checks(facts, op)
 		}
 		showPlan(e, g, op, facts.Traits, checks, resumed)
+		if s.alive(op) {
+			fmt.Fprintln(e.ErrOut, style.Warn(present.Clean(fmt.Sprintf("  %s is ALIVE: a planned failover (without --unplanned) loses nothing", op.From.Name))))
+		}
 		if wave != 0 {
 			fmt.Fprintf(e.ErrOut, "  wave: %d\n", wave)
 		}
@@ -143,6 +147,22 @@ func (o *operation) plan(e *Env, s *survey, request requester) (jobs []*operate.
 		jobs, w.of[j] = append(jobs, j), wave
 	}
 	return jobs, refused, w
+}
+
+// alive says whether an operation gives up the writes of a source that answers.
+func (s *survey) alive(op recovery.Operation) bool {
+	return op.Kind == recovery.Unplanned && slices.ContainsFunc(s.inputs, func(in overview.SiteInput) bool { return in.Name == op.From.Name && in.Answered })
+}
+
+// confirm asks for the name of the group, or for the number of several. Nobody gives up the writes of a source that is
+// alive by typing what every plan asks for.
+func (o *operation) confirm(e *Env, s *survey, jobs []*operate.Job, names []string) error {
+	for _, j := range jobs {
+		if s.alive(j.Operation) {
+			return e.confirmWord(o.yes, "lose data of "+j.Operation.From.Name, "what you accept")
+		}
+	}
+	return e.confirm(o.yes, names)
 }
 
 // refusal puts the problems into one error; a site that does not answer decides the exit code.
@@ -194,9 +214,15 @@ func showPlan(e *Env, g overview.Group, op recovery.Operation, t backend.Traits,
 		}
 		fmt.Fprintln(w, style.Hang(fmt.Sprintf("  %d. %-9s ", i+1, s.ID), present.Clean(at+": "+s.Does)))
 	}
-	fmt.Fprintln(w, style.Hang("  lost: ", present.Clean(present.Loss(op))))
+	tint := func(text string) string { return text }
+	if op.Loses() {
+		tint = style.Warn
+	}
+	for line := range strings.SplitSeq(style.Hang("  lost: ", present.Clean(present.Loss(op))), "\n") {
+		fmt.Fprintln(w, tint(line))
+	}
 	for _, line := range present.LossByVolume(op) {
-		fmt.Fprintf(w, "    %s\n", present.Clean(line))
+		fmt.Fprintln(w, tint("    "+present.Clean(line)))
 	}
 }
 

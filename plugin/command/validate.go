@@ -75,7 +75,7 @@ These are the checks that a planned failover makes first. The exit code is 4 whe
 			facts := s.facts(e, g)
 			target := s.target(g, to)
 			from := facts.Other(target)
-			checks := recovery.Checks(facts, recovery.Operation{Kind: recovery.Planned, From: from, To: target, Quiesce: quiesce})
+			checks := requested(facts, from, target, quiesce)
 			if len(recovery.Problems(checks)) > 0 {
 				refused++
 			}
@@ -92,6 +92,30 @@ These are the checks that a planned failover makes first. The exit code is 4 whe
 		return err
 	}
 	return cmd
+}
+
+// requested is what a planned failover looks at: whether it begins at all, and the checks of one that does.
+func requested(facts recovery.Facts, from, to recovery.SiteRef, quiesce bool) []recovery.Check {
+	const id, request = "validate", "request"
+	op, stop := recovery.Begin(facts.Pair, recovery.Request{Kind: recovery.Planned, To: to, Quiesce: quiesce, ID: id, Schedule: facts.Schedule}, facts.Traits)
+	wanted := recovery.Operation{Kind: recovery.Planned, From: from, To: to, Quiesce: quiesce}
+	switch {
+	case stop != nil && stop.Reason == recovery.Nothing:
+		return []recovery.Check{{ID: request, Severity: recovery.CheckOK, Evidence: stop.Message}}
+	case stop != nil && stop.Reason == recovery.Unreachable: // a check says the same
+		return recovery.Checks(facts, wanted)
+	case stop != nil:
+		refused := recovery.Check{ID: request, Severity: recovery.CheckProblem, Evidence: stop.Message, Remedy: stop.Next}
+		return append([]recovery.Check{refused}, recovery.Checks(facts, wanted)...)
+	case op.ID != id:
+		goesOn := recovery.Check{ID: request, Severity: recovery.CheckWarning, Evidence: fmt.Sprintf("%s is in flight, begun by %s", op.String(), op.By), Remedy: op.GoOn(facts.Namespace, facts.Name) + " continues it"}
+		if facts.Backend == "" {
+			return append([]recovery.Check{goesOn}, recovery.Checks(facts, op)...)
+		}
+		return []recovery.Check{goesOn}
+	default:
+		return recovery.Checks(facts, op)
+	}
 }
 
 func showChecks(e *Env, v *validation) error {
