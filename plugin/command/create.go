@@ -121,7 +121,7 @@ func (c *creation) run(ctx context.Context, e *Env, name string) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, errTimeout)
 	defer cancel()
-	// Again: somebody may have answered the question late.
+	// Again: the answer to the question may have come late.
 	if group, err = c.wanted(e.Sites.Namespace(), name); err != nil {
 		return err
 	}

@@ -93,23 +93,14 @@ func held(h backend.Held) string { return fmt.Sprintf("%s of PVC %s %s", h.Objec
 // command is this create with other sites or another state.
 func (c *creation) command(group *vgrv1.VolumeGroupReplication, context, peer string, state vgrv1.ReplicationState) string {
 	text := fmt.Sprintf("kubectl vgr create %s -n %s --class %s -l %s --context %s",
-		word(group.Name), word(group.Namespace), word(c.class), word(c.selector), word(context))
+		recovery.Word(group.Name), recovery.Word(group.Namespace), recovery.Word(c.class), recovery.Word(c.selector), recovery.Word(context))
 	if peer != "" {
-		text += " --peer-context " + word(peer)
+		text += " --peer-context " + recovery.Word(peer)
 	}
 	if state != vgrv1.Primary {
 		text += " --state " + string(state)
 	}
 	return text
-}
-
-// word is a text as one word of a shell command.
-func word(text string) string {
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:@%+=,"
-	if text != "" && strings.Trim(text, plain) == "" {
-		return text
-	}
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
 // adopt refuses whatever would change the role of something that exists: what is found is taken over as it is, or not
@@ -170,7 +161,7 @@ func ways(op *recovery.Operation, g *vgrv1.VolumeGroupReplication) []string {
 	return all
 }
 
-// foreign refuses PVCs that somebody else's objects replicate. To delete those would end the replication, so that is
+// foreign refuses PVCs that objects of others replicate. To delete those would end the replication, so that is
 // never the way.
 func (c *creation) foreign(group *vgrv1.VolumeGroupReplication, f *found) *failure.Failure {
 	owner := backend.Owner{Kind: backend.VolumeGroupReplicationKind, NamespacedName: client.ObjectKeyFromObject(group)}
@@ -191,7 +182,7 @@ func (c *creation) foreign(group *vgrv1.VolumeGroupReplication, f *found) *failu
 	case h.Migrates:
 		_, name, _ := strings.Cut(h.Object, " ")
 		return failure.Refused(fmt.Sprintf("kubectl vgr migrate --from %s %s --into %s -n %s --context %s hands it over; its replication stays",
-			c.backend, word(name), word(group.Name), word(group.Namespace), word(f.site)),
+			c.backend, recovery.Word(name), recovery.Word(group.Name), recovery.Word(group.Namespace), recovery.Word(f.site)),
 			"%s: PVC %s is replicated by %s, which kubectl vgr did not make", f.site, h.PVC, h.Object)
 	default:
 		return failure.Refused("leave it to who made it, or "+others, "%s: PVC %s is replicated by %s, which kubectl vgr did not make and cannot take over", f.site, h.PVC, h.Object)

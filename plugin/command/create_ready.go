@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/plugin/failure"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
@@ -109,7 +110,7 @@ func claimServes(peer string, selector labels.Selector, wanted, there *corev1.Pe
 		}
 		return *m
 	}
-	kubectl := fmt.Sprintf("kubectl --context %s -n %s", word(peer), word(there.Namespace))
+	kubectl := fmt.Sprintf("kubectl --context %s -n %s", recovery.Word(peer), recovery.Word(there.Namespace))
 	switch {
 	case !there.DeletionTimestamp.IsZero():
 		return failure.Refused(fmt.Sprintf("wait until it is gone; %s get pvc %s -o yaml names what holds it", kubectl, there.Name), "%s: PVC %s is being deleted", peer, there.Name)
@@ -133,7 +134,7 @@ func asLabels(selector labels.Selector, have map[string]string) string {
 	var out strings.Builder
 	for _, r := range requirements {
 		if value, ok := have[r.Key()]; ok {
-			fmt.Fprintf(&out, " %s", word(r.Key()+"="+value))
+			fmt.Fprintf(&out, " %s", recovery.Word(r.Key()+"="+value))
 		}
 	}
 	return out.String()
@@ -145,8 +146,8 @@ func volumeServes(peer string, wanted *corev1.PersistentVolumeClaim, volume *cor
 	if volume == nil {
 		return nil
 	}
-	kubectl := "kubectl --context " + word(peer)
-	free := fmt.Sprintf(`%s patch pv %s --type=json -p '[{"op":"remove","path":"/spec/claimRef"}]' frees it`, kubectl, word(volume.Name))
+	kubectl := "kubectl --context " + recovery.Word(peer)
+	free := fmt.Sprintf(`%s patch pv %s --type=json -p '[{"op":"remove","path":"/spec/claimRef"}]' frees it`, kubectl, recovery.Word(volume.Name))
 	ref := volume.Spec.ClaimRef
 	switch {
 	case !volume.DeletionTimestamp.IsZero():

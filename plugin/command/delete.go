@@ -122,9 +122,9 @@ func (d *deletion) plan(ctx context.Context, e *Env, p pair, g overview.Group, o
 	if op, at := inFlight(inputs, g); op != nil {
 		if !d.force {
 			return failure.Refused(strings.Join(append(ways(op, at), "--force deletes the group all the same"), "; "),
-				"%s is in flight for %s/%s; without its group it can neither go on nor be taken back", op, g.Namespace, g.Name)
+				"%s is in flight for %s/%s; without its group it can neither continue nor be taken back", op, g.Namespace, g.Name)
 		}
-		say("%s is in flight: it can neither go on nor be taken back without the group, and no site may be primary", op)
+		say("%s is in flight: it can neither continue nor be taken back without the group, and no site may be primary", op)
 	}
 	profile, known := e.Profiles.Named(g.Backend)
 	switch {
