@@ -199,6 +199,11 @@ func TestStories(t *testing.T) {
 			act{do: demote(east)}, act{do: pass(look)}, act{do: promote(west)}, act{do: pass(look + time.Second)},
 			act{do: promote(east), want: array.FailedPrecondition},
 		),
+		"a demotion before the peer has a copy": {
+			{do: write(east, 5)}, {do: enableEast()}, {do: promote(east)}, {do: demote(east)}, {do: pass(500 * time.Millisecond)},
+			{do: func(b *bench) error { return b.SetStatusInterval(100 * time.Millisecond) }}, {do: pass(time.Second)}, {do: holds(west, 5)},
+			{do: resync(east, false, true)}, {do: resync(east, true, false), want: array.Unavailable}, {do: pass(2 * time.Second)}, {do: resync(east, true, true)}, {do: holds(east, 5)},
+		},
 		"a demotion taken back": mirrored(
 			act{do: write(east, 5)}, act{do: demote(east)}, act{do: promote(east)}, act{do: splitBrain(false)},
 			act{do: pass(look + time.Second)}, act{do: holds(west, 15)}, act{do: shows(west, "replaying")},

@@ -78,7 +78,7 @@ func (a *Array) lookAt(img *image, site Site, at time.Time) {
 	}
 	r := a.judge(img, site)
 	switch {
-	case r.state == replaying || r.state == syncing || img.copies[site] == nil && img.isPrimary(peer):
+	case r.state == replaying || r.state == syncing || img.copies[site] == nil && img.receiver(a) == site:
 		img.follower = site
 		a.startTransfer(img, at)
 	case img.follower == site:
