@@ -17,6 +17,15 @@ import (
 	"time"
 )
 
+// Late is the error of a request that was ended.
+type Late struct {
+	what  string
+	bound time.Duration
+}
+
+// Error implements error.
+func (l *Late) Error() string { return fmt.Sprintf("%s %s", l.what, l.bound) }
+
 // Transport ends requests whose answer does not begin or does not go on. A watch may be silent for as long as it asked
 // to last; a list that is streamed, as the caches of controllers ask for it, is one.
 type Transport struct {
@@ -29,14 +38,14 @@ type Transport struct {
 func (t Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	// No timeout to client-go, which would try that ten times before it tells anybody.
-	late := fmt.Errorf("no answer within %s", t.Bound)
+	late := &Late{"no answer within", t.Bound}
 	timer := time.AfterFunc(t.Bound, func() { cancel(late) })
 	resp, err := t.Next.RoundTrip(r.WithContext(ctx))
 	if !timer.Stop() { // its answer, if there is one, is cut off already
 		if err == nil {
 			resp.Body.Close()
 		}
-		return nil, cmp.Or(r.Context().Err(), late)
+		return nil, cmp.Or(r.Context().Err(), error(late))
 	}
 	if err != nil {
 		cancel(nil)
@@ -64,7 +73,7 @@ type body struct {
 func (t Transport) bounded(r *http.Request, of io.ReadCloser, cancel context.CancelCauseFunc, cause func() error) *body {
 	b := &body{ReadCloser: of, cancel: cancel, cause: cause}
 	if lasts, watch := watchTime(r.URL.Query()); !watch {
-		b.each, b.halted = t.Bound, fmt.Errorf("the answer does not go on for %s", t.Bound)
+		b.each, b.halted = t.Bound, &Late{"the answer does not go on for", t.Bound}
 		b.timer = time.AfterFunc(b.each, b.end)
 		b.timer.Stop()
 	} else if lasts > 0 {

@@ -7,16 +7,10 @@ package collect
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
-	"net/url"
 	"slices"
 	"sync"
-	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
@@ -156,35 +150,4 @@ func Classes(ctx context.Context, s *site.Site) ([]vgrv1.VolumeGroupReplicationC
 	var list vgrv1.VolumeGroupReplicationClassList
 	err := s.Page(ctx, vgrv1.GroupVersion.WithResource("volumegroupreplicationclasses"), "", metav1.ListOptions{}, &list)
 	return list.Items, err
-}
-
-// Explain puts an error of a request to a site into words.
-func Explain(s *site.Site, err error) (overview.SiteProblem, string) {
-	return explain(err, s.Timeout())
-}
-
-// explain is Explain for a request that had a bound of its own.
-func explain(err error, bound time.Duration) (overview.SiteProblem, string) {
-	var status apierrors.APIStatus
-	var netErr net.Error
-	var urlErr *url.Error
-	var opErr *net.OpError
-	switch {
-	case meta.IsNoMatchError(err), apierrors.IsNotFound(err) && errors.As(err, &status) && (status.Status().Details == nil || status.Status().Details.Name == ""):
-		return overview.SiteNotInstalled, "the CRDs of replication.unified.io are not installed"
-	case apierrors.IsForbidden(err):
-		return overview.SiteForbidden, err.Error()
-	case apierrors.IsUnauthorized(err):
-		return overview.SiteForbidden, "the credentials were not accepted"
-	case errors.As(err, &opErr) && (opErr.Op == "dial" || opErr.Op == "proxyconnect") && opErr.Timeout():
-		return overview.SiteUnreachable, fmt.Sprintf("no connection within %s", min(site.DialTimeout, bound))
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
-		return overview.SiteUnreachable, fmt.Sprintf("no answer within %s", bound)
-	case errors.As(err, &urlErr):
-		return overview.SiteUnreachable, urlErr.Err.Error()
-	case apierrors.IsServerTimeout(err), apierrors.IsTimeout(err), apierrors.IsServiceUnavailable(err), apierrors.IsInternalError(err), apierrors.IsTooManyRequests(err):
-		return overview.SiteUnreachable, err.Error()
-	default:
-		return overview.SiteError, err.Error()
-	}
 }

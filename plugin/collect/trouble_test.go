@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -82,7 +83,7 @@ func TestWatchFails(t *testing.T) {
 	f, stop := collect.Follow(t.Context(), []*site.Site{s}, collect.Query{}, clock.RealClock{}, []overview.SiteInput{collect.Asking("east")})
 	defer stop()
 	in := f.Inputs()[0]
-	for in.Problem != overview.SiteUnreachable {
+	for in.Problem != overview.SiteNotAsked {
 		if in.Answered && len(in.Groups) != 1 {
 			t.Fatalf("listed %+v", in)
 		}
@@ -110,7 +111,10 @@ func TestSilence(t *testing.T) {
 		err:                      "no answer within 60ms",
 		context.DeadlineExceeded: "no answer within 60ms",
 		&url.Error{Err: &net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}}: "no connection within 60ms",
-		&url.Error{Err: &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}}:   "dial: connection refused",
+		&url.Error{Err: &net.OpError{Op: "read", Err: syscall.ECONNRESET}}:     "read: connection reset by peer",
+		&url.Error{Err: io.EOF}: "EOF",
+		&url.Error{Err: &net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH}}: "dial: no route to host",
+		&url.Error{Err: &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}}: "dial: connection refused",
 	} {
 		if problem, message := collect.Explain(s, err); problem != overview.SiteUnreachable || message != want {
 			t.Errorf("%v: %s, %q, want %q", err, problem, message, want)

@@ -244,7 +244,7 @@ func (f *Follower) watch(ctx context.Context, i int, version string) (overview.S
 	defer cancel(nil)
 	c, err := f.sites[i].WatchClient()
 	if err != nil {
-		return explain(err, f.bound(i))
+		return explain(f.sites[i], err, f.bound(i))
 	}
 	opts := []client.ListOption{client.InNamespace(f.query.Namespace), &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: version}}}
 	if f.query.Selector != nil {
@@ -257,7 +257,7 @@ func (f *Follower) watch(ctx context.Context, i int, version string) (overview.S
 		err = cause
 	}
 	if err != nil {
-		return explain(err, f.bound(i))
+		return explain(f.sites[i], err, f.bound(i))
 	}
 	defer w.Stop()
 	for event := range w.ResultChan() {
@@ -268,7 +268,7 @@ func (f *Follower) watch(ctx context.Context, i int, version string) (overview.S
 		f.apply(i, event.Type, g)
 	}
 	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {
-		return explain(err, f.bound(i))
+		return explain(f.sites[i], err, f.bound(i))
 	}
 	return "", ""
 }
@@ -293,7 +293,7 @@ func (f *Follower) pulse(ctx context.Context, i int) error {
 			f.mu.Lock()
 			f.known[i].input.Classes = classes
 			f.mu.Unlock()
-		} else if problem, _ := explain(err, f.bound(i)); problem == overview.SiteUnreachable {
+		} else if problem, _ := explain(f.sites[i], err, f.bound(i)); problem == overview.SiteUnreachable || problem == overview.SiteNotAsked {
 			return err
 		}
 	}

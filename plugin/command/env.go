@@ -23,6 +23,7 @@ import (
 
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/plugin/collect"
 	"github.com/unified-replication/kubectl-vgr/plugin/failure"
 	"github.com/unified-replication/kubectl-vgr/plugin/operate"
@@ -140,6 +141,15 @@ func (p pair) all() []*site.Site {
 	return []*site.Site{p.here, p.peer}
 }
 
+// login lets login plugins say and ask what they have to, before a screen is drawn.
+func (p pair) login(ctx context.Context) {
+	var asked sync.WaitGroup
+	for _, s := range p.all() {
+		asked.Go(func() { s.Login(ctx) })
+	}
+	asked.Wait()
+}
+
 // distinct identifies both clusters and refuses two contexts that are one. Without the permission
 // to read kube-system it says so instead.
 func (p pair) distinct(ctx context.Context) (hereUID, peerUID string, err error) {
@@ -171,6 +181,11 @@ func ended(ctx context.Context, next, format string, args ...any) error {
 	return failure.New(code, next, "%s: %s", why, fmt.Sprintf(format, args...))
 }
 
+// notAskedNext is what shows why a site could not be asked.
+func notAskedNext(name string) string {
+	return "kubectl --context " + recovery.Word(name) + " get --raw /version must work; log in first where that is needed"
+}
+
 // siteError puts an error of a request into words and an exit code.
 func siteError(ctx context.Context, s *site.Site, doing string, err error) error {
 	if err := ended(ctx, "", "%s did not %s", s.Name, doing); err != nil {
@@ -178,6 +193,8 @@ func siteError(ctx context.Context, s *site.Site, doing string, err error) error
 	}
 	problem, message := collect.Explain(s, err)
 	switch problem {
+	case overview.SiteNotAsked:
+		return failure.New(failure.CodeUnreachable, notAskedNext(s.Name), "%s: cannot %s: it could not be asked: %s", s.Name, doing, message)
 	case overview.SiteUnreachable:
 		return failure.New(failure.CodeUnreachable, "check the network and kubectl --context "+s.Name+" cluster-info", "%s: cannot %s: %s", s.Name, doing, message)
 	case overview.SiteForbidden:
@@ -201,7 +218,7 @@ func writeError(ctx context.Context, s *site.Site, dry bool, doing string, err e
 	}
 	code := failure.CodeError
 	problem, message := collect.Explain(s, err)
-	if problem == overview.SiteUnreachable {
+	if problem == overview.SiteUnreachable || problem == overview.SiteNotAsked {
 		code = failure.CodeUnreachable
 	}
 	return failure.New(code, next, "%s: %s: %s; it may have been done", s.Name, doing, message)
@@ -221,6 +238,8 @@ func silent(in overview.SiteInput) error {
 	switch in.Problem {
 	case "":
 		return nil
+	case overview.SiteNotAsked:
+		code, next = failure.CodeUnreachable, notAskedNext(in.Name)
 	case overview.SiteUnreachable:
 		code, next = failure.CodeUnreachable, "check the network and kubectl --context "+in.Name+" cluster-info"
 	case overview.SiteForbidden:

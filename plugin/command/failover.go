@@ -25,9 +25,11 @@ type failover struct {
 	accept    string
 	discard   string
 	survivor  bool
-	quiesce   bool
-	start     bool
-	abort     bool
+	// sourceIsLost is the user's word, where nothing shows it.
+	sourceIsLost bool
+	quiesce      bool
+	start        bool
+	abort        bool
 }
 
 // NewFailover makes the failover command.
@@ -52,6 +54,7 @@ An unplanned failover needs the target alone. The command never chooses it by it
 The command writes each step to the group on both sites. After a crash, run the same command again: it continues.`
 	cmd.Flags().BoolVar(&f.unplanned, "unplanned", false, "the source is lost: promote without it")
 	cmd.Flags().StringVar(&f.accept, "accept-data-loss", "", "how much an unplanned failover may lose: an age such as 10m, or unknown")
+	cmd.Flags().BoolVar(&f.sourceIsLost, "source-is-lost", false, sourceIsLost)
 	cmd.Flags().BoolVar(&f.abort, "abort", false, "take back the operation that is in flight")
 	return cmd
 }
@@ -111,6 +114,8 @@ func (f *failover) loss() (recovery.Loss, error) {
 		return recovery.Loss{}, failure.New(failure.CodeError, "add --to SITE", "--unplanned needs the site that is to be primary")
 	case f.accept != "" && !f.unplanned:
 		return recovery.Loss{}, failure.New(failure.CodeError, "leave it out, or add --unplanned if the source is lost", "--accept-data-loss: a planned failover loses nothing")
+	case f.sourceIsLost && !f.unplanned:
+		return recovery.Loss{}, failure.New(failure.CodeError, "leave it out, or add --unplanned", "--source-is-lost: a planned failover needs the source")
 	case f.to == "" && f.kind == recovery.Failback:
 		return recovery.Loss{}, failure.New(failure.CodeError, "add --to SITE", "a failback needs the site that is to be primary again")
 	case f.to == "" && !f.abort && f.yes:
@@ -138,7 +143,7 @@ func (f *failover) run(ctx context.Context, e *Env, args []string) error {
 		}
 		return func(g overview.Group, facts recovery.Facts) recovery.Request {
 			req := recovery.Request{
-				Kind: f.kind, Abort: f.abort, Accept: loss, Discard: f.discard, DiscardSurvivor: f.survivor,
+				Kind: f.kind, Abort: f.abort, Accept: loss, Discard: f.discard, DiscardSurvivor: f.survivor, SourceIsLost: f.sourceIsLost,
 				Quiesce: f.quiesce, Start: f.start, To: s.target(g, f.to),
 			}
 			if f.unplanned {

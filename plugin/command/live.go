@@ -34,6 +34,7 @@ const (
 
 // live draws on the whole terminal until q or Ctrl-C. The last picture stays when it ends.
 func (e *Env) live(ctx context.Context, p pair, q collect.Query, draw drawing) error {
+	p.login(ctx)
 	ctx, quit := context.WithCancel(ctx)
 	defer quit()
 	var last []byte

@@ -16,7 +16,12 @@ type role struct {
 	kind     recovery.Kind
 	force    bool
 	survivor bool
+	// peerIsLost is the user's word, where nothing shows it.
+	peerIsLost bool
 }
+
+// sourceIsLost is the help of --source-is-lost.
+const sourceIsLost = "you know that the other site is lost, although it could not be asked (login, certificate, proxy); if it is alive, both become primary"
 
 // discardSurvivor is the help of --discard-survivor.
 const discardSurvivor = "discard the site that took over in the last unplanned failover, with all that was written there since"
@@ -31,6 +36,7 @@ func NewPromote(e *Env) *cobra.Command {
 The other site must have given up the role, and the storage must have confirmed that the sites are in sync. If the other site is
 primary, use "kubectl vgr failover", which moves the role and loses nothing. If it cannot be asked, you must accept the risk by name.`
 	cmd.Flags().BoolVar(&r.force, "accept-split-brain", false, "promote although the other site cannot be asked whether it is primary")
+	cmd.Flags().BoolVar(&r.peerIsLost, "source-is-lost", false, sourceIsLost)
 	return cmd
 }
 
@@ -72,7 +78,7 @@ func (r *role) command(e *Env, use, short, example string) *cobra.Command {
 					to = 1
 				}
 				return recovery.Request{
-					Kind: r.kind, To: recovery.SiteRef{Name: s.sites[to].Name, Cluster: s.clusters[to]}, Force: r.force, DiscardSurvivor: r.survivor,
+					Kind: r.kind, To: recovery.SiteRef{Name: s.sites[to].Name, Cluster: s.clusters[to]}, Force: r.force, DiscardSurvivor: r.survivor, SourceIsLost: r.peerIsLost,
 				}
 			}, nil
 		})

@@ -163,7 +163,7 @@ func NewStatus(e *Env) *cobra.Command {
 // worst is the exit code of an overview.
 func worst(o overview.Overview) error {
 	for _, s := range o.Sites {
-		if s.Problem == overview.SiteUnreachable {
+		if s.Problem == overview.SiteUnreachable || s.Problem == overview.SiteNotAsked {
 			return failure.New(failure.CodeUnreachable, "", "%s: %s", s.Name, s.Message)
 		}
 	}

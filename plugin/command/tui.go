@@ -75,6 +75,9 @@ func (e *Env) screen(cmd *cobra.Command, q collect.Query, o tui.Options) error {
 		return err
 	}
 	// The sites are asked before the screen is taken, which is when a login may have something to ask.
+	if p.login(ctx); ctx.Err() != nil {
+		return failure.New(failure.CodeInterrupted, "", "interrupted")
+	}
 	q.Early = len(q.Names) == 0
 	follower, stop := collect.Follow(ctx, p.all(), q, e.Clock, nil)
 	defer stop()

@@ -6,6 +6,7 @@ package site
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/utils/clock"
@@ -139,8 +141,16 @@ func (c *Connector) site(name string) (*Site, error) {
 		}
 	}
 	config, err := clientcmd.NewNonInteractiveClientConfig(c.raw, name, overrides, nil).ClientConfig()
-	if err != nil {
-		return nil, failure.New(failure.CodeError, "kubectl config view --context "+name, "context %q: %v", name, err)
+	if err != nil { // the other site can be asked all the same
+		err = notAsked("its part of the kubeconfig cannot be used: %v", err)
+		broken := &rest.Config{Timeout: RequestTimeout}
+		if cluster := c.raw.Clusters[c.raw.Contexts[name].Cluster]; cluster != nil {
+			broken.Host = cluster.Server
+		}
+		return &Site{
+			Name: name, config: broken, scheme: c.scheme, date: &clockReading{}, now: c.Clock.Now,
+			transport: func() (*http.Client, error) { return nil, err },
+		}, nil
 	}
 	config.UserAgent = c.UserAgent
 	return connect(name, config, c.scheme, c.Clock.Now), nil

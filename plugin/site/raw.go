@@ -7,11 +7,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
+	"slices"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/client-go/rest"
@@ -72,7 +73,7 @@ func endOfList(text []byte) int {
 
 // Page reads one page of a list into a value of its type, in one pass: of a long list, finding out what it is
 // a list of costs as much as reading it.
-func (s *Site) Page(ctx context.Context, resource schema.GroupVersionResource, namespace string, o metav1.ListOptions, into any) error {
+func (s *Site) Page(ctx context.Context, resource schema.GroupVersionResource, namespace string, o metav1.ListOptions, into runtime.Object) error {
 	c, err := s.raw()
 	if err != nil {
 		return err
@@ -87,7 +88,16 @@ func (s *Site) Page(ctx context.Context, resource schema.GroupVersionResource, n
 		return err
 	}
 	if err := kjson.UnmarshalCaseSensitivePreserveInts(cut(body, managedFields), into); err != nil {
-		return fmt.Errorf("the answer is no list of %s: %w", resource.Resource, err)
+		return notAsked("the answer is no list of %s: %v", resource.Resource, err)
+	}
+	return s.isA(into, resource.Resource)
+}
+
+// isA says whether an answer is of the kind that was asked for: of another one, all that is wanted would be missing.
+func (s *Site) isA(answer runtime.Object, what string) error {
+	wanted, _, err := s.scheme.ObjectKinds(answer)
+	if got := answer.GetObjectKind().GroupVersionKind(); err != nil || !slices.Contains(wanted, got) {
+		return notAsked("the answer is no list of %s, but of kind %q of %q", what, got.Kind, got.GroupVersion())
 	}
 	return nil
 }

@@ -148,12 +148,27 @@ func connect(name string, config *rest.Config, scheme *runtime.Scheme, now func(
 	config.QPS = -1 // the server's own priority and fairness is the limit
 	config.Dial = (&net.Dialer{Timeout: DialTimeout, KeepAlive: 30 * time.Second}).DialContext
 	date := &clockReading{}
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return patient{dateReader{next, date, now}} })
+	proxy := config.Proxy
+	if proxy == nil {
+		proxy = http.ProxyFromEnvironment
+	}
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return answers{patient{dateReader{next, date, now}}, proxy}
+	})
 	// Warnings of the API server would end up in the middle of a table.
 	config.WarningHandler = rest.NoWarnings{}
 	return &Site{
 		Name: name, config: config, scheme: scheme, date: date, now: now,
-		transport: sync.OnceValues(func() (*http.Client, error) { return rest.HTTPClientFor(config) }),
+		transport: sync.OnceValues(func() (*http.Client, error) {
+			over, err := rest.HTTPClientFor(config)
+			if err != nil {
+				return nil, notAsked("kubeconfig: %v", err)
+			}
+			if config.ExecProvider != nil || config.AuthProvider != nil {
+				over.Transport = newLogin(over.Transport, now)
+			}
+			return over, nil
+		}),
 	}
 }
 
