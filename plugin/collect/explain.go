@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -95,7 +96,7 @@ func broken(err error) bool {
 	if errors.As(err, &opErr) { // others are of proxies and of TLS
 		return slices.Contains([]string{"dial", "read", "write", "close"}, opErr.Op)
 	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, new(syscall.Errno)) {
 		return true
 	}
 	for _, text := range []string{"http2: client connection lost", "http2: client connection force closed", "http2: server sent GOAWAY", "http: server closed idle connection"} {

@@ -35,7 +35,7 @@ type paged struct {
 func (s paged) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	if filepath.Base(r.URL.Path) != "volumegroupreplications" {
-		_ = json.NewEncoder(w).Encode(vgrv1.VolumeGroupReplicationClassList{})
+		_ = json.NewEncoder(w).Encode(vgrv1.VolumeGroupReplicationClassList{TypeMeta: metav1.TypeMeta{Kind: "VolumeGroupReplicationClassList", APIVersion: vgrv1.GroupVersion.String()}})
 		return
 	}
 	from, _ := strconv.Atoi(r.URL.Query().Get("continue"))
@@ -44,7 +44,7 @@ func (s paged) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewEncoder(w).Encode(metav1.Status{Status: metav1.StatusFailure, Reason: metav1.StatusReasonForbidden, Message: "no more", Code: http.StatusForbidden})
 		return
 	}
-	var list vgrv1.VolumeGroupReplicationList
+	list := vgrv1.VolumeGroupReplicationList{TypeMeta: metav1.TypeMeta{Kind: "VolumeGroupReplicationList", APIVersion: vgrv1.GroupVersion.String()}}
 	to := min(from+s.size, len(s.names))
 	for _, name := range s.names[from:to] {
 		namespace, name, _ := strings.Cut(name, "/")
