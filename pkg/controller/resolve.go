@@ -28,7 +28,9 @@ type resolution struct {
 	group   backend.Group
 	// refused are the volumes that were asked for and cannot be replicated, with the reason.
 	refused []vgrv1.VolumeStatus
-	problem *backend.Problem
+	// terminating are the members that are being deleted, by their PVCs, with what is deleted.
+	terminating map[string]string
+	problem     *backend.Problem
 	// again is when to look again although nothing changes; zero for never.
 	again time.Duration
 }
@@ -130,7 +132,7 @@ func (r *Reconciler) resolveMembers(ctx context.Context, s subject, res *resolut
 			return err
 		}
 	}
-	res.group.Members, res.refused = sorter.members, sorter.refused
+	res.group.Members, res.refused, res.terminating = sorter.members, sorter.refused, sorter.terminating
 	res.note(sorter.problem())
 	if res.backend != nil {
 		if limit := res.backend.Traits.MaxVolumes; limit > 0 && s.selector != nil && len(pvcs) > limit {
@@ -149,6 +151,8 @@ type memberSorter struct {
 	members []backend.Member
 	refused []vgrv1.VolumeStatus
 	reasons map[string][]string
+	// terminating are members that stay until they are gone: what replicates them must not be deleted before.
+	terminating map[string]string
 }
 
 func (m *memberSorter) add(ctx context.Context, c client.Reader, pvc *corev1.PersistentVolumeClaim) error {
@@ -178,8 +182,20 @@ func (m *memberSorter) add(ctx context.Context, c client.Reader, pvc *corev1.Per
 	default:
 		_, isCopy := pv.Annotations[vgrv1.AnnotationCopyOf]
 		m.members = append(m.members, backend.Member{PVC: pvc.Name, PV: pv.Name, Handle: pv.Spec.CSI.VolumeHandle, Copy: isCopy})
+		if !pvc.DeletionTimestamp.IsZero() {
+			m.ends(pvc, "the PVC is being deleted")
+		} else if !pv.DeletionTimestamp.IsZero() {
+			m.ends(pvc, fmt.Sprintf("its PersistentVolume %s is being deleted", pv.Name))
+		}
 	}
 	return nil
+}
+
+func (m *memberSorter) ends(pvc *corev1.PersistentVolumeClaim, why string) {
+	if m.terminating == nil {
+		m.terminating = map[string]string{}
+	}
+	m.terminating[pvc.Name] = why
 }
 
 func (m *memberSorter) refuse(pvc *corev1.PersistentVolumeClaim, reason, why string) {
@@ -207,9 +223,21 @@ func (m *memberSorter) problem() *backend.Problem {
 		all = append(all, m.reasons[o]...)
 	}
 	if reason == "" {
-		return nil
+		return m.ending()
 	}
 	return backend.Problemf(reason, "cannot replicate PVC %s; mend that, or take the group's labels off", strings.Join(all, ", "))
+}
+
+// ending names every member that is being deleted.
+func (m *memberSorter) ending() *backend.Problem {
+	var all []string
+	for _, pvc := range slices.Sorted(maps.Keys(m.terminating)) {
+		all = append(all, fmt.Sprintf("PVC %s: %s", pvc, m.terminating[pvc]))
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return backend.Problemf(vgrv1.ReasonVolumeTerminating, "the group is about to lose volumes: %s; save the data, or take the group's labels off the PVCs if they are to go", strings.Join(all, "; "))
 }
 
 // claimant is something that wants a PVC.

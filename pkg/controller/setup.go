@@ -45,7 +45,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(obj, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, finalizersChanged()))).
 		Watches(class, r.enqueue(func(s subject, o client.Object) bool { return s.className == o.GetName() }), builder.WithPredicates(notListed())).
 		Watches(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(r.ofClaim), builder.WithPredicates(notListed(), claimChanged())).
-		Watches(&corev1.PersistentVolume{}, handler.EnqueueRequestsFromMapFunc(r.ofVolume), builder.WithPredicates(notListed(), createdOrDeleted())).
+		Watches(&corev1.PersistentVolume{}, handler.EnqueueRequestsFromMapFunc(r.ofVolume), builder.WithPredicates(notListed(), volumeChanged())).
 		Watches(&vgrv1.VolumeGroupReplication{}, handler.EnqueueRequestsFromMapFunc(r.ofRival), builder.WithPredicates(rivalChanged())).
 		Watches(&vgrv1.VolumeReplication{}, handler.EnqueueRequestsFromMapFunc(r.ofRival), builder.WithPredicates(rivalChanged())).
 		Watches(&apiextensionsv1.CustomResourceDefinition{}, r.enqueue(func(subject, client.Object) bool { return true }), builder.WithPredicates(notListed(), r.backendCRD())).
@@ -141,8 +141,12 @@ func notListed() predicate.Predicate {
 	return predicate.Funcs{CreateFunc: func(e event.CreateEvent) bool { return !e.IsInInitialList }}
 }
 
-func createdOrDeleted() predicate.Predicate {
-	return predicate.Funcs{UpdateFunc: func(event.UpdateEvent) bool { return false }}
+// volumeChanged passes what a group reads of a volume: that it is there, being deleted, or a copy.
+func volumeChanged() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		return e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero() ||
+			e.ObjectOld.GetAnnotations()[vgrv1.AnnotationCopyOf] != e.ObjectNew.GetAnnotations()[vgrv1.AnnotationCopyOf]
+	}}
 }
 
 // rivalChanged passes what can settle a contest: a rival that goes, or that loses a PVC.

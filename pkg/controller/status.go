@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -16,6 +17,27 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
+
+// Limits of texts in bytes. An API server refuses a longer message of a condition, or note of an event, and with it
+// the whole status; of volumes there are many.
+const (
+	maxMessage       = 32768
+	maxNote          = 1024
+	maxVolumeMessage = 1024
+)
+
+// limited cuts a text that is too long, and says so at its end.
+func limited(text string, limit int) string {
+	const more = "…"
+	if len(text) <= limit {
+		return text
+	}
+	end := limit - len(more)
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + more
+}
 
 // backendConditions are taken over from the backend with the times it gave them.
 func backendConditions() []string {
@@ -32,7 +54,7 @@ func (r *Reconciler) describe(s subject, res resolution, obs backend.Observation
 	if res.backend != nil {
 		st.Backend = res.backend.Name
 		r.takeOver(s, obs)
-		s.setVolumes(obs, sortedVolumes(res.refused, counting(st, obs.Volumes)))
+		s.setVolumes(obs, sortedVolumes(res.refused, ending(counting(st, obs.Volumes), res.terminating)))
 	} else if st.State != "" {
 		state.Remember(st, vgrv1.StateUnknown, nil, r.now()) // there is no backend to ask any more
 		st.LastSyncDuration, st.LastSyncBytes = nil, nil
@@ -43,8 +65,9 @@ func (r *Reconciler) describe(s subject, res resolution, obs backend.Observation
 		confirm(st, s.obj)
 	}
 	r.setCondition(st, ready)
+	st.Message = limited(st.Message, maxMessage)
 	if ready.Status == metav1.ConditionFalse && (obs.Message == "" || res.problem != nil || obs.Problem != nil) {
-		st.Message = ready.Message
+		st.Message = limited(ready.Message, maxMessage)
 	}
 }
 
@@ -70,7 +93,7 @@ func (r *Reconciler) takeOver(s subject, obs backend.Observation) {
 			continue
 		}
 		c := *said
-		c.ObservedGeneration = st.ObservedGeneration
+		c.ObservedGeneration, c.Message = st.ObservedGeneration, limited(c.Message, maxMessage)
 		replaceCondition(&st.Conditions, c)
 	}
 	if c := meta.FindStatusCondition(obs.Conditions, vgrv1.ConditionGroupConsistent); c != nil {
@@ -85,11 +108,22 @@ func (r *Reconciler) takeOver(s subject, obs backend.Observation) {
 func counting(st *vgrv1.ReplicationStatus, volumes []vgrv1.VolumeStatus) []vgrv1.VolumeStatus {
 	out := slices.Clone(volumes)
 	for i := range out {
+		out[i].Message = limited(out[i].Message, maxVolumeMessage)
 		if v := &out[i]; !state.Counts(st, v.LastSyncTime) {
 			v.LastSyncTime, v.LastSyncDuration, v.LastSyncBytes = nil, nil, nil
 		}
 	}
 	return out
+}
+
+// ending are volumes with those that are being deleted marked: the backend may call them healthy to the end.
+func ending(volumes []vgrv1.VolumeStatus, terminating map[string]string) []vgrv1.VolumeStatus {
+	for i := range volumes {
+		if why := terminating[volumes[i].Name]; why != "" {
+			volumes[i].Health, volumes[i].Message = vgrv1.HealthError, why
+		}
+	}
+	return volumes
 }
 
 // now has no fractions of a second, as times in the API have none.
@@ -108,6 +142,7 @@ func replaceCondition(conditions *[]metav1.Condition, c metav1.Condition) {
 
 // setCondition sets a condition of our own, with the time at which its status changed.
 func (r *Reconciler) setCondition(st *vgrv1.ReplicationStatus, c metav1.Condition) {
+	c.Message = limited(c.Message, maxMessage)
 	c.LastTransitionTime = r.now()
 	meta.SetStatusCondition(&st.Conditions, c)
 }
@@ -123,7 +158,7 @@ func (r *Reconciler) describeRemoval(s subject, removal backend.Removal) time.Du
 		c.Reason, again = vgrv1.ReasonDeletionBlocked, removal.Again // else only a change wakes us from here on
 	}
 	r.setCondition(s.status, c)
-	s.status.Message = removal.Waiting
+	s.status.Message = limited(removal.Waiting, maxMessage)
 	return again
 }
 
@@ -146,5 +181,5 @@ func (r *Reconciler) announce(s subject, old *vgrv1.ReplicationStatus) {
 	if is.Status == metav1.ConditionTrue || slices.Contains([]string{vgrv1.ReasonProgressing, vgrv1.ReasonResyncing, vgrv1.ReasonDeleting}, is.Reason) {
 		kind = corev1.EventTypeNormal
 	}
-	r.Events.Eventf(s.obj, nil, kind, is.Reason, "Reconcile", "%s", is.Message)
+	r.Events.Eventf(s.obj, nil, kind, is.Reason, "Reconcile", "%s", limited(is.Message, maxNote))
 }

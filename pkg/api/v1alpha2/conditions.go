@@ -172,6 +172,9 @@ const (
 	// AnnotationCopyOf on a PersistentVolume marks a copy that was prepared for a peer: the UID of the cluster
 	// that it was copied from.
 	AnnotationCopyOf = "replication.unified.io/copy-of"
+	// AnnotationPreparedFor on a backend object without a namespace says for which group it was prepared: its
+	// namespace, a slash, and its name. No other group may adopt it.
+	AnnotationPreparedFor = "replication.unified.io/prepared-for"
 	// AnnotationRetry with a new value has a backend try again what it gave up.
 	AnnotationRetry = "replication.unified.io/retry"
 	// AnnotationPeerHandles are the replication handles of the peer's volumes by the names of the PVCs,

@@ -186,14 +186,19 @@ func (a *Adapter) adoptable(ctx context.Context, g backend.Group) (string, error
 	if err != nil {
 		return "", err
 	}
-	ref := content.Spec.VolumeGroupReplicationRef
-	switch {
+	ref, group := content.Spec.VolumeGroupReplicationRef, g.Owner.NamespacedName.String()
+	switch prepared := content.Annotations[vgrv1.AnnotationPreparedFor]; {
 	case content.Spec.Provisioner != g.Class.Provisioner:
 		return "", backend.Problemf(vgrv1.ReasonSourceInvalid, "source VolumeGroupReplicationContent %q belongs to driver %s, the class to %s",
 			content.Name, content.Spec.Provisioner, g.Class.Provisioner)
 	case ref != nil && (ref.Namespace != g.Owner.Namespace || ref.Name != g.Owner.Name):
 		return "", backend.Problemf(vgrv1.ReasonSourceInvalid, "source VolumeGroupReplicationContent %q is bound to %s/%s already",
 			content.Name, ref.Namespace, ref.Name)
+	case ref == nil && prepared == "":
+		return "", backend.Problemf(vgrv1.ReasonSourceInvalid, "source VolumeGroupReplicationContent %q does not say which group it is for; if it is for this one, set its annotation %s: %s",
+			content.Name, vgrv1.AnnotationPreparedFor, group)
+	case ref == nil && prepared != group:
+		return "", backend.Problemf(vgrv1.ReasonSourceInvalid, "source VolumeGroupReplicationContent %q was prepared for another group", content.Name)
 	case !content.DeletionTimestamp.IsZero():
 		return "", backend.Problemf(vgrv1.ReasonSourceInvalid, "source VolumeGroupReplicationContent %q is being deleted", content.Name)
 	}

@@ -177,7 +177,7 @@ func TestReadGroup(t *testing.T) {
 		},
 		"the backend group was deleted by somebody": {
 			change: func(in *reading) { now := at(9); in.backendGroup.DeletionTimestamp = &now },
-			want:   want{Current: true, State: "Primary", Consistent: "True", Health: "Healthy", Synced: true, Reason: "Progressing", Problem: "deleted by somebody"},
+			want:   want{Current: true, State: "Primary", Consistent: "True", Health: "Healthy", Synced: true, Reason: "BackendError", Problem: "db is being deleted, which ends the replication"},
 		},
 	}
 	for name, tc := range cases {
@@ -241,6 +241,12 @@ func TestReadVolumes(t *testing.T) {
 	c := meta.FindStatusCondition(obs.Conditions, vgrv1.ConditionCompleted)
 	if c.Status != metav1.ConditionFalse || !strings.HasPrefix(c.Message, "logs: ") {
 		t.Errorf("the failed member must stand for the group and be named: %+v", c)
+	}
+
+	in.volumes[1] = volume("logs", "Primary", promoted(), at(10))
+	in.volumes[1].DeletionTimestamp = new(at(40))
+	if obs = readVolumes(in); obs.Problem == nil || !strings.Contains(obs.Problem.Message, "VolumeReplication db-logs is being deleted") {
+		t.Errorf("a VolumeReplication that is being deleted: %+v", obs.Problem)
 	}
 
 	in.volumes = in.volumes[:1]

@@ -50,6 +50,8 @@ func peerContent(r backend.PeerRequest, class backend.Class) *replicationv1.Volu
 		ObjectMeta: metav1.ObjectMeta{
 			Name:   "vgr-" + shorten(r.Group.Namespace+"-"+r.Group.Name, 200) + "-" + digest(r.Group.Namespace+"/"+r.Group.Name),
 			Labels: map[string]string{vgrv1.LabelManagedBy: vgrv1.ManagedByPlugin},
+			// Its name can be guessed, and spec.source of a group can name any.
+			Annotations: map[string]string{vgrv1.AnnotationPreparedFor: r.Group.Namespace + "/" + r.Group.Name},
 		},
 		Spec: replicationv1.VolumeGroupReplicationContentSpec{
 			VolumeGroupReplicationHandle:    r.GroupHandle,

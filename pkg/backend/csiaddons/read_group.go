@@ -152,7 +152,9 @@ func groupProblem(in reading, current bool) *backend.Problem {
 	g := in.backendGroup
 	switch {
 	case !g.DeletionTimestamp.IsZero():
-		return backend.Problemf(vgrv1.ReasonProgressing, "the csi-addons VolumeGroupReplication %q was deleted by somebody; it is made again once it is gone", g.Name)
+		return backend.Problemf(vgrv1.ReasonBackendError, "csi-addons VolumeGroupReplication %s is being deleted, which ends the replication; it is made again once it is gone", g.Name)
+	case in.content != nil && !in.content.DeletionTimestamp.IsZero():
+		return backend.Problemf(vgrv1.ReasonBackendError, "VolumeGroupReplicationContent %s is being deleted, which ends the replication", in.content.Name)
 	case groupFailed(in):
 		return backend.Problemf(vgrv1.ReasonBackendError, "VolumeGroupReplication %s: %s", g.Name, g.Status.Message)
 	case current:

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	replicationv1 "github.com/csi-addons/kubernetes-csi-addons/api/replication.storage/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -56,10 +57,25 @@ func readVolumes(in reading) backend.Observation {
 		obs.Ref = reference("", "VolumeReplication", in.volumes[0].Name)
 	}
 	obs.Conditions = append(obs.Conditions, oneByOne(in.group))
-	if !obs.Current && in.driverTrouble != "" {
+	if going := deletedOutside(in.volumes, in.group.Members); len(going) > 0 {
+		obs.Problem = backend.Problemf(vgrv1.ReasonBackendError, "csi-addons VolumeReplication %s is being deleted, which ends the replication; it is made again once it is gone", strings.Join(going, ", "))
+	} else if !obs.Current && in.driverTrouble != "" {
 		obs.Problem = backend.Problemf(vgrv1.ReasonBackendError, "%s", in.driverTrouble)
 	}
 	return obs
+}
+
+// deletedOutside are the objects of members that are being deleted, which the controller never does.
+func deletedOutside(volumes []replicationv1.VolumeReplication, members []backend.Member) []string {
+	var names []string
+	for i := range volumes {
+		vr := &volumes[i]
+		member := slices.ContainsFunc(members, func(m backend.Member) bool { return m.PVC == vr.Spec.DataSource.Name })
+		if member && !vr.DeletionTimestamp.IsZero() {
+			names = append(names, vr.Name)
+		}
+	}
+	return names
 }
 
 type named struct {

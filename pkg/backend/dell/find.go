@@ -81,7 +81,7 @@ func (a *Adapter) read(ctx context.Context, g backend.Group) (reading, error) {
 		return in, err
 	}
 	all, err := a.volumesOf(ctx, same...)
-	in.problem = cmp.Or(foreign(g, same, all), in.problem)
+	in.problem = cmp.Or(terminating(&rg), foreign(g, same, all), in.problem)
 	return in, err
 }
 
@@ -92,6 +92,14 @@ func split(names, same []string, rg *ReplicationGroup) *backend.Problem {
 	}
 	return backend.Problemf(vgrv1.ReasonObjectConflict, "the PVCs are in %ss %s, which stand for one group of the array, %s; delete neither: that deletes the group on the array",
 		replicationGroupKind, strings.Join(names, " and "), rg.Spec.ProtectionGroupID)
+}
+
+// terminating is about a replication group that is being deleted: it must not be asked for anything any more.
+func terminating(rg *ReplicationGroup) *backend.Problem {
+	if rg.DeletionTimestamp.IsZero() {
+		return nil
+	}
+	return backend.Problemf(vgrv1.ReasonBackendError, "%s %s is being deleted, which deletes the group on the array", replicationGroupKind, rg.Name)
 }
 
 // memberVolumes are those of the members that are there.

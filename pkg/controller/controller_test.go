@@ -6,7 +6,9 @@ package controller
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 )
@@ -34,5 +36,18 @@ func TestSplit(t *testing.T) {
 				t.Errorf("got %v and %v", got, err)
 			}
 		})
+	}
+}
+
+// TestLimited: a text fits, and stays text.
+func TestLimited(t *testing.T) {
+	for _, limit := range []int{4, 5, 6, 7, 8, 1024} {
+		got := limited(strings.Repeat("ä", 1000), limit)
+		if len(got) > limit || !utf8.ValidString(got) || !strings.HasSuffix(got, "…") {
+			t.Errorf("limit %d: %d bytes, %q", limit, len(got), got)
+		}
+	}
+	if got := limited("short", 5); got != "short" {
+		t.Errorf("got %q", got)
 	}
 }
