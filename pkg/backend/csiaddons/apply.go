@@ -186,7 +186,7 @@ func (a *Adapter) adoptable(ctx context.Context, g backend.Group) (string, error
 	if err != nil {
 		return "", err
 	}
-	ref, group := content.Spec.VolumeGroupReplicationRef, g.Owner.NamespacedName.String()
+	ref, group := content.Spec.VolumeGroupReplicationRef, g.Owner.String()
 	switch prepared := content.Annotations[vgrv1.AnnotationPreparedFor]; {
 	case content.Spec.Provisioner != g.Class.Provisioner:
 		return "", backend.Problemf(vgrv1.ReasonSourceInvalid, "source VolumeGroupReplicationContent %q belongs to driver %s, the class to %s",
