@@ -173,11 +173,29 @@ func resume(p *Pair, last *Operation, to *Site, r Request) (op Operation, goesOn
 		op = last.clone()
 		op.Holder = r.Holder
 		op.Revision++
+		op.undone(p, to)
 		return op, true, nil
 	case r.Kind == Unplanned && (same || !last.asked(StepPromote)):
 		return op, false, nil // a new one: this one cannot end any more; or its target is lost, and the source is to be primary again
 	default:
 		return op, false, stopf(Refused, "run it again to see it through, or take it back with --abort", "%s is in flight, begun by %s", last.String(), last.By)
+	}
+}
+
+// undone takes out of the journal what another tool has reverted before the backend acted on it: the target
+// is confirmed to be secondary, or the source to be primary, so that has to be asked for again.
+func (op *Operation) undone(p *Pair, to *Site) {
+	from := p.other(to)
+	if op.asked(StepPromote) && to.desired() != vgrv1.Primary && to.ready() != nil {
+		op.forget(StepPromote, to.Now)
+	}
+	if op.asked(StepReverse) && from.desired() == vgrv1.Primary && from.ready() != nil {
+		op.forget(StepReverse, from.Now)
+	}
+	if op.asked(StepDemote) && !op.asked(StepPromote) && from.is(vgrv1.Primary) && !to.askedToLead() {
+		op.forget(StepVerify, from.Now)
+		op.forget(StepDemote, from.Now)
+		op.forget(StepSync, from.Now)
 	}
 }
 
@@ -279,10 +297,12 @@ func sensible(p *Pair, from, to *Site, r Request, t backend.Traits) *Stop {
 		return stopf(Refused, fmt.Sprintf("kubectl vgr list -n %s", p.Namespace), "there is no group %s/%s on %s", p.Namespace, p.Name, to.Name)
 	case r.Kind == Resync:
 		return resyncable(p, from, to, r)
-	case to.is(vgrv1.Primary) && (from.state() != vgrv1.StatePrimary && from.desired() != vgrv1.Primary):
+	case to.is(vgrv1.Primary) && from.state() != vgrv1.StatePrimary && !from.askedToLead():
 		return stopf(Nothing, "", "%s is primary already, confirmed by the backend", to.Name)
 	case r.Kind == Promote && !(to.askedToLead() && !from.askedToLead()):
 		return promotable(p, from, to, r, t)
+	case r.Kind != Unplanned && to.state() == vgrv1.StatePrimary && from.state() != vgrv1.StatePrimary:
+		return stopf(Refused, fmt.Sprintf("kubectl vgr status %s -n %s shows when it has", p.Name, p.Namespace), "%s is primary, and the controller on %s has not answered a change of its spec: %s", to.Name, from.Name, from.says())
 	case r.Kind != Unplanned && to.askedToLead() && !from.askedToLead():
 		return stopf(Refused, fmt.Sprintf("kubectl vgr status %s -n %s shows when it is", p.Name, p.Namespace), "%s was asked to be primary already, and has not confirmed it: %s", to.Name, to.says())
 	case r.Kind == Unplanned:

@@ -45,6 +45,26 @@ func TestExplore(t *testing.T) {
 			w.together, w.mayForce, w.cutOff = true, true, east
 			return w
 		},
+		"planned, another tool asks for primary":   func(t backend.Traits) world { w := newWorld(t, recovery.Planned, 0); w.edits = 1; return w },
+		"unplanned, another tool asks for primary": func(t backend.Traits) world { w := newWorld(t, recovery.Unplanned, 0); w.edits = 1; return w },
+		"failback, another tool asks for primary":  func(t backend.Traits) world { w := newReturnedWorld(t); w.faults, w.edits = 0, 1; return w },
+		"planned, made anew":                       func(t backend.Traits) world { w := newWorld(t, recovery.Planned, 0); w.remakes = 1; return w },
+		"roles": func(t backend.Traits) world {
+			w := newWorld(t, recovery.Planned, 0)
+			w.menu = []recovery.Request{
+				{Kind: recovery.Demote, To: sites[west]}, {Kind: recovery.Promote, To: sites[west]}, {Kind: recovery.Promote, To: sites[east]},
+				{Kind: recovery.Planned, To: sites[west]}, {Kind: recovery.Planned, To: sites[east]},
+			}
+			if t.PromoteFirst { // what uses the PVCs on west is not in the model
+				w.menu = w.menu[:4]
+			}
+			return w
+		},
+		"roles, another tool asks for primary": func(t backend.Traits) world {
+			w := newWorld(t, recovery.Planned, 0)
+			w.edits, w.menu = 1, []recovery.Request{{Kind: recovery.Demote, To: sites[west]}, {Kind: recovery.Promote, To: sites[west]}, {Kind: recovery.Demote, To: sites[east]}}
+			return w
+		},
 		"unplanned":                     func(t backend.Traits) world { w := newWorld(t, recovery.Unplanned, 1); w.up[east] = false; return w },
 		"unplanned, the source answers": func(t backend.Traits) world { return newWorld(t, recovery.Unplanned, 1) },
 		"failback":                      newSplitWorld,

@@ -6,6 +6,7 @@ package recovery
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -208,8 +209,12 @@ type next struct {
 // group now.
 func (n *next) adopt(newest *Operation) *Stop {
 	for _, site := range n.reached() {
-		if j := site.Journal; j != nil && j.ID == n.op.ID {
+		switch j := site.Journal; {
+		case j == nil:
+		case j.ID == n.op.ID:
 			n.op.absorb(j)
+		case site.owed(j) && !slices.Contains(n.op.AutoResync, site.Cluster): // this operation replaces that journal
+			n.op.AutoResync = append(n.op.AutoResync, site.Cluster)
 		}
 	}
 	switch {
@@ -254,7 +259,7 @@ func (n *next) send(s Step, w *Write) *Decision {
 
 func (n *next) wait(s Step, site *Site) *Decision {
 	d := &Decision{Operation: n.op, Step: s, Wait: site.Name + ": " + site.says()}
-	if r := site.ready(); r != nil && r.Status != metav1.ConditionTrue {
+	if r := site.ready(); r != nil && r.Status != metav1.ConditionTrue && !site.confirmed(r) {
 		if Hopeless(r.Reason) {
 			return n.fail(s, n.op.AbortCommand(site.Group.Namespace, site.Group.Name), "%s: %s", site.Name, site.says())
 		}

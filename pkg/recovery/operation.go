@@ -166,7 +166,7 @@ func (op *Operation) Duration() (d time.Duration, ok bool) {
 func (op *Operation) Role(s SiteRef) vgrv1.ReplicationState {
 	to := s.Cluster == op.To.Cluster && (s.Cluster != "" || s.Name == op.To.Name)
 	switch {
-	case op.Aborting && (op.Kind == Promote || op.SpecOnly), op.Kind == Promote && !to, op.Kind == Demote && to:
+	case op.Aborting && (!op.asked(StepDemote) || op.SpecOnly), op.Kind == Promote && !to, op.Kind == Demote && to:
 		return ""
 	case op.Kind == Promote:
 		return vgrv1.Primary

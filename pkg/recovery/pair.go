@@ -137,6 +137,15 @@ func (s *Site) guarded() bool {
 		!state.MayPromote(s.Group, &s.Group.Status.ReplicationStatus)
 }
 
+// confirmed reports whether a site says that its promotion is not confirmed, and it is by now: a write that
+// changes no spec makes no new generation, so the controller's word is older than the write.
+func (s *Site) confirmed(ready *metav1.Condition) bool {
+	return ready.Reason == vgrv1.ReasonPromotionNotConfirmed && state.MayPromote(s.Group, &s.Group.Status.ReplicationStatus)
+}
+
+// follows reports whether a site is a secondary without an error, whatever its spec asks for.
+func (s *Site) follows() bool { return (s.is(vgrv1.Secondary) || s.guarded()) && s.broken() == "" }
+
 // askedToLead reports whether a site may become primary by what its spec asks for.
 func (s *Site) askedToLead() bool { return s.desired() == vgrv1.Primary && !s.guarded() }
 

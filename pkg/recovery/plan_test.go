@@ -34,20 +34,22 @@ var (
 
 // TestPlans has the plan of every kind of operation with every kind of backend.
 func TestPlans(t *testing.T) {
+	demoted := []recovery.StepTimes{{ID: recovery.StepDemote, Asked: true}}
 	ops := map[string]recovery.Operation{
+		"planned, taken back before the demotion": {Kind: recovery.Planned, Aborting: true},
 		"planned":                        {Kind: recovery.Planned},
-		"planned, taken back":            {Kind: recovery.Planned, Aborting: true},
+		"planned, taken back":            {Kind: recovery.Planned, Aborting: true, Steps: demoted},
 		"unplanned":                      {Kind: recovery.Unplanned},
 		"failback":                       {Kind: recovery.Failback},
 		"failback, something to discard": {Kind: recovery.Failback, Discard: true},
 		"planned, quiesced":              {Kind: recovery.Planned, Quiesce: true, Start: true, Stopped: stopped[:1]},
-		"planned, quiesced, taken back":  {Kind: recovery.Planned, Aborting: true, Quiesce: true, Start: true, Stopped: stopped[:1]},
+		"planned, quiesced, taken back":  {Kind: recovery.Planned, Aborting: true, Steps: demoted, Quiesce: true, Start: true, Stopped: stopped[:1]},
 		"planned, nothing to quiesce":    {Kind: recovery.Planned, Quiesce: true},
 		"promotion":                      {Kind: recovery.Promote},
 		"promotion, forced":              {Kind: recovery.Promote, Force: true},
 		"demotion":                       {Kind: recovery.Demote},
 		"demotion, forced":               {Kind: recovery.Demote, Force: true},
-		"demotion, taken back":           {Kind: recovery.Demote, Aborting: true},
+		"demotion, taken back":           {Kind: recovery.Demote, Aborting: true, Steps: demoted},
 		"demotion of a spec":             {Kind: recovery.Demote, SpecOnly: true},
 		"resync":                         {Kind: recovery.Resync, Discard: true},
 		"unplanned, workloads are owed":  {Kind: recovery.Unplanned, Start: true, Stopped: stopped[:1]},
@@ -320,7 +322,7 @@ func TestStops(t *testing.T) {
 			g := w.groups[east].DeepCopy()
 			g.Spec.ReplicationState = vgrv1.Primary
 			w.change(east, g)
-		}, "somebody else asked for primary", true},
+		}, "another tool asked for primary", true},
 		"the group goes": {func(w *world) {
 			g := w.groups[west].DeepCopy()
 			g.DeletionTimestamp = &before

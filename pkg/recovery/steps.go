@@ -47,9 +47,10 @@ type Step struct {
 func Steps(op Operation, t backend.Traits) []Step {
 	steps := []Step{{StepRecord, SiteRef{}, "write the operation's journal on the group", "it is there"}}
 	switch {
-	case op.Aborting && (op.Kind == Promote || op.SpecOnly): // the source was not primary
 	case op.Aborting:
-		steps = append(steps, Step{StepRestore, op.From, "spec.replicationState: primary", "the backend reports primary"})
+		if op.asked(StepDemote) && !op.SpecOnly { // else no role was changed
+			steps = append(steps, Step{StepRestore, op.From, "spec.replicationState: primary", "the backend reports primary"})
+		}
 		if len(op.toStart()) > 0 {
 			steps = append(steps, Step{StepStart, op.From, op.starts(), "their specs say so"})
 		}

@@ -13,6 +13,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
 // take does one step: nil when its proof is there and the next one may follow.
@@ -34,7 +35,7 @@ func (n *next) take(s Step) *Decision {
 	case StepDiscard:
 		return n.discard(s)
 	case StepFollow:
-		return n.become(s, n.to, vgrv1.Secondary, "", n.to.is(vgrv1.Secondary))
+		return n.become(s, n.to, vgrv1.Secondary, "", n.to.is(vgrv1.Secondary) || n.to.guarded())
 	case StepVerify:
 		return n.verify(s)
 	case StepDemote:
@@ -50,7 +51,7 @@ func (n *next) take(s Step) *Decision {
 	case StepReverse:
 		return n.reverse(s)
 	case StepRestore:
-		return n.become(s, n.from, vgrv1.Primary, vgrv1.PeerDemoted, n.from.is(vgrv1.Primary))
+		return n.restore(s)
 	case StepFinish:
 		return n.end(s)
 	default:
@@ -149,24 +150,32 @@ func (n *next) record(s Step) *Decision {
 }
 
 // become asks a site for a state and waits for the proof.
-func (n *next) become(s Step, site *Site, state vgrv1.ReplicationState, peer vgrv1.PeerFate, proven bool) *Decision {
+func (n *next) become(s Step, site *Site, role vgrv1.ReplicationState, peer vgrv1.PeerFate, proven bool) *Decision {
 	switch {
 	case proven:
 		n.op.start(s.ID, site.Cluster, false, site.Now)
 		n.op.finish(s.ID, site.Now)
 		return nil
-	case site.desired() == state && !site.guarded():
+	case site.desired() == role && !site.guarded():
 		n.op.start(s.ID, site.Cluster, false, site.Now)
 		return n.wait(s, site)
 	case n.stale(site, s.ID):
 		return n.catchUp(s, site)
 	case n.op.asked(s.ID) && !site.guarded():
-		return n.fail(s, "find out who it was; then "+n.op.GoOn(site.Group.Namespace, site.Group.Name), "%s was asked to be %s, and somebody else asked for %s", site.Name, state, site.desired())
+		return n.fail(s, "find out who it was; then "+n.op.GoOn(site.Group.Namespace, site.Group.Name), "%s was asked to be %s, and another tool asked for %s", site.Name, role, site.desired())
 	}
 	n.op.start(s.ID, site.Cluster, true, site.Now)
 	w := n.write(site)
-	w.State, w.Peer = state, peer
+	w.State, w.Peer = role, peer
 	return n.send(s, w)
+}
+
+// restore makes the source primary again, as long as the target is not, nor may become it.
+func (n *next) restore(s Step) *Decision {
+	if !n.op.asked(s.ID) && !n.from.is(vgrv1.Primary) && (n.to.state() == vgrv1.StatePrimary || n.to.askedToLead()) {
+		return n.fail(s, "kubectl vgr status shows both sites", "%s is primary or asked to be; %s stays as it is", n.to.Name, n.from.Name)
+	}
+	return n.become(s, n.from, vgrv1.Primary, vgrv1.PeerDemoted, n.from.is(vgrv1.Primary))
 }
 
 // stale says whether a site is seen as it was before a write of this operation that was seen to
@@ -292,6 +301,11 @@ func (n *next) update(s Step) *Decision {
 	if d := n.quiet(s); d != nil {
 		return d
 	}
+	if n.to.guarded() { // a backend that is not asked to be secondary fetches nothing
+		w := n.write(n.to)
+		w.State, w.KeepSnapshots = vgrv1.Secondary, true
+		return n.send(s, w)
+	}
 	if r := n.op.record(s.ID); n.op.asked(s.ID) {
 		if n.to.Group.Status.LastSyncRequest != n.op.syncRequest(r.Attempt) {
 			return n.missing(s, n.to, "the last update")
@@ -348,6 +362,16 @@ func (n *next) promote(s Step) *Decision {
 	case n.traits.PromoteFirst && n.op.Kind != Promote:
 		peer = vgrv1.PeerQuiesced
 	}
+	if n.traits.HandsOver && peer == vgrv1.PeerDemoted && !n.op.asked(s.ID) && n.to.askedToLead() && state.Peer(n.to.Group) != peer {
+		// The storage has made it primary, and its spec asked for that before: it was not told of the hand-over.
+		if d := n.mayPromote(s); d != nil {
+			return d
+		}
+		n.op.start(s.ID, n.to.Cluster, true, n.to.Now)
+		w := n.write(n.to)
+		w.State, w.Peer = vgrv1.Primary, peer
+		return n.send(s, w)
+	}
 	d := n.become(s, n.to, vgrv1.Primary, peer, n.to.is(vgrv1.Primary))
 	if d != nil && d.Write != nil {
 		d.Write.KeepSnapshots = n.op.Snapshot
@@ -371,7 +395,7 @@ func (n *next) reverse(s Step) *Decision {
 // follow has a copy replicate from a peer that is seen to be primary, where that takes all it has.
 // What it is told of the peer goes with the write.
 func (n *next) follow(s Step, copied, primary *Site) *Decision {
-	proven := copied.is(vgrv1.Secondary) && copied.broken() == ""
+	proven := copied.follows()
 	if !n.op.asked(s.ID) && !proven {
 		if !primary.is(vgrv1.Primary) {
 			return n.fail(s, "", "%s is not primary any more, so there is nothing to follow: %s", primary.Name, primary.says())
@@ -492,7 +516,7 @@ func (n *next) surrender(s Step) *Decision {
 // takeBack has the primary bring back a copy that went astray.
 func (n *next) takeBack(s Step) *Decision {
 	switch {
-	case n.op.asked(s.ID) && n.to.is(vgrv1.Secondary) && n.to.broken() == "":
+	case n.op.asked(s.ID) && n.to.follows():
 		n.op.finish(s.ID, n.to.Now)
 		return nil
 	case n.op.asked(s.ID):

@@ -95,6 +95,11 @@ type world struct {
 	// faults is how many things may still go wrong. edits is how often another tool, such as GitOps, may
 	// still ask a site for primary.
 	faults, edits int
+	// remakes is how often a group may still be deleted, with what the storage has left in place, and
+	// made anew as an old file says: as primary on east, as secondary on west.
+	remakes int
+	// menu are requests that either tool may begin with, at any time.
+	menu []recovery.Request
 	// snapshots: the storage can take a snapshot of all volumes, and an update goes up to it. The handle
 	// of a snapshot says what is in it.
 	snapshots bool
@@ -229,7 +234,7 @@ func (w *world) request(holder string) recovery.Request {
 	r.Quiesce, r.Start = w.quiesce, w.quiesce
 	switch {
 	case last != nil: // the same command as before
-		r.Kind, r.To, r.Accept.Unknown = last.Kind, last.To, last.Kind == recovery.Unplanned
+		r.Kind, r.To, r.Accept.Unknown, r.Force = last.Kind, last.To, last.Kind == recovery.Unplanned, last.Force
 		if last.Discard {
 			r.Discard = last.To.Name
 		}
@@ -279,7 +284,7 @@ func (w *world) usage(i int) *recovery.Usage {
 // key tells worlds apart: objects, storage, tools. Of numbers that only grow it takes the order.
 func (w *world) key() []byte {
 	b := w.truth(nil)
-	b = append(b, byte(w.faults), byte(w.edits))
+	b = append(b, byte(w.faults), byte(w.edits), byte(w.remakes))
 	for _, yes := range []bool{w.up[0], w.up[1], w.link} {
 		b = strconv.AppendBool(b, yes)
 	}
@@ -289,6 +294,9 @@ func (w *world) key() []byte {
 		}
 		if t.running {
 			b = w.journalKey(b, &t.op)
+		}
+		if t.running && len(w.menu) > 0 {
+			b = append(append(b, t.request.Kind...), t.request.To.Name...)
 		}
 		if t.pending != nil {
 			b = append(b, t.pending.Site.Name+string(t.pending.State)...)
@@ -329,8 +337,8 @@ func (w *world) journalKey(b []byte, op *recovery.Operation) []byte {
 	if op == nil {
 		return append(b, "-"...)
 	}
-	b = append(append(append(b, op.ID...), op.Holder...), op.Result...)
-	b = strconv.AppendBool(b, op.Aborting)
+	b = append(append(append(append(append(b, op.ID...), op.Holder...), op.Result...), op.Kind...), op.To.Name...)
+	b = strconv.AppendBool(strconv.AppendBool(strconv.AppendBool(b, op.Aborting), op.SpecOnly), op.Force)
 	for _, cluster := range op.AutoResync {
 		b = append(b, cluster...)
 	}
@@ -390,6 +398,9 @@ func (w *world) events() []event {
 		if w.edits > 0 && w.up[i] && w.groups[i].Spec.ReplicationState != vgrv1.Primary {
 			add("another tool asks "+s.Name+" to be primary", func(n *world) { n.edit(i); n.edits-- })
 		}
+		if w.remakes > 0 && w.up[i] {
+			add("the group on "+s.Name+" is deleted and made anew", func(n *world) { n.remake(i); n.remakes-- })
+		}
 		if w.mayWrite(i) {
 			add("an application writes on "+s.Name, func(n *world) { n.appWrite(i) })
 		}
@@ -439,7 +450,13 @@ func (w *world) decided(state vgrv1.ReplicationState) bool {
 func (w *world) toolEvents(i int, add func(string, func(*world))) {
 	t := w.tools[i]
 	name := []string{"A", "B"}[i]
+	for _, r := range w.menu {
+		if r.Holder, r.ID, r.By = name, "op-"+name, "admin"; !t.started {
+			add(fmt.Sprintf("%s begins: %s to %s", name, r.Kind, r.To.Name), func(n *world) { n.begin(i, r) })
+		}
+	}
 	switch {
+	case len(w.menu) > 0:
 	case i == 0 && !t.started:
 		add("A begins", func(n *world) { n.begin(0, n.request("A")) })
 	case i == 1 && !t.started && w.tools[0].started && (w.together || !w.tools[0].running):
@@ -630,6 +647,23 @@ func (w *world) unreported(i int) bool {
 	return w.traits.ConfirmsSync && w.replicated[1-i] && w.shows(i) == showsFollowing && (told == nil || !told.After(now))
 }
 
+// remake deletes a group and makes it anew. The storage keeps what it has.
+func (w *world) remake(i int) {
+	old := w.groups[i]
+	g := &vgrv1.VolumeGroupReplication{
+		ObjectMeta: metav1.ObjectMeta{Namespace: old.Namespace, Name: old.Name, Generation: 1, UID: old.UID + "+"},
+		Spec:       vgrv1.VolumeGroupReplicationSpec{ReplicationState: vgrv1.Secondary, AutoResync: new(i == west)},
+		Status: vgrv1.VolumeGroupReplicationStatus{
+			PersistentVolumeClaimsRefList: old.Status.PersistentVolumeClaimsRefList, Volumes: old.Status.Volumes,
+		},
+	}
+	if i == east {
+		g.Spec.ReplicationState = vgrv1.Primary
+	}
+	w.change(i, g)
+	w.report(i)
+}
+
 // edit asks a site for primary, as kubectl patch or GitOps do.
 func (w *world) edit(i int) {
 	g := w.groups[i].DeepCopy()
@@ -788,7 +822,7 @@ func (w *world) report(i int) {
 	case was != vgrv1.StateSecondary, !w.settled(i): // a settled secondary is never looked at again
 		set(vgrv1.ConditionDegraded, true, "VolumeDegraded")
 	}
-	if request := g.Annotations[vgrv1.AnnotationSyncRequest]; w.traits.PromoteFirst && request != s.LastSyncRequest && w.link && !w.primary[i] {
+	if request := g.Annotations[vgrv1.AnnotationSyncRequest]; w.traits.PromoteFirst && request != s.LastSyncRequest && w.link && !w.primary[i] && g.Spec.ReplicationState == vgrv1.Secondary {
 		if held, ok := told(g); ok {
 			w.data[i] |= held
 		} else {
@@ -824,14 +858,26 @@ func (w *world) calm() (end, stuck string) {
 		if last, _ := recovery.Newest(n.observeAll()); last.Result == recovery.Aborted {
 			at = east
 		}
-		return strings.SplitN(end, ":", 2)[0], cmp.Or(n.invariant(), n.running(at))
+		return strings.SplitN(end, ":", 2)[0], cmp.Or(n.invariant(), n.running(at), n.owes())
 	}
 	r := n.request("D")
 	r.Abort = true
 	if last := n.run(r); last != "done" {
 		return "", end + "; " + last
 	}
-	return "aborted", cmp.Or(n.invariant(), n.running(east))
+	return "aborted", cmp.Or(n.invariant(), n.running(east), n.owes())
+}
+
+// owes says what an operation has changed and not given back, unless its journal says so.
+func (w *world) owes() string {
+	last, _ := recovery.Newest(w.observeAll())
+	for i, g := range w.groups {
+		held := last != nil && last.Kind == recovery.Demote && slices.Contains(last.AutoResync, sites[i].Cluster)
+		if want := i == west; *g.Spec.AutoResync != want && !held {
+			return fmt.Sprintf("autoResync is %v on %s in the end", *g.Spec.AutoResync, sites[i].Name)
+		}
+	}
+	return ""
 }
 
 // running says what is wrong when the application was to be moved and does not run on a site alone.
