@@ -301,7 +301,7 @@ func sensible(p *Pair, from, to *Site, r Request, t backend.Traits) *Stop {
 		return stopf(Nothing, "", "%s is primary already, confirmed by the backend", to.Name)
 	case r.Kind == Promote && !(to.askedToLead() && !from.askedToLead()):
 		return promotable(p, from, to, r, t)
-	case r.Kind != Unplanned && to.state() == vgrv1.StatePrimary && from.state() != vgrv1.StatePrimary:
+	case r.Kind != Unplanned && to.state() == vgrv1.StatePrimary && from.state() != vgrv1.StatePrimary && from.askedToLead():
 		return stopf(Refused, fmt.Sprintf("kubectl vgr status %s -n %s shows when it has", p.Name, p.Namespace), "%s is primary, and the controller on %s has not answered a change of its spec: %s", to.Name, from.Name, from.says())
 	case r.Kind != Unplanned && to.askedToLead() && !from.askedToLead():
 		return stopf(Refused, fmt.Sprintf("kubectl vgr status %s -n %s shows when it is", p.Name, p.Namespace), "%s was asked to be primary already, and has not confirmed it: %s", to.Name, to.says())

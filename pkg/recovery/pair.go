@@ -133,18 +133,23 @@ func (s *Site) demoted() bool {
 // to obey: another tool, such as GitOps, has changed the spec.
 func (s *Site) guarded() bool {
 	r := s.ready()
-	return s.desired() == vgrv1.Primary && s.state() == vgrv1.StateSecondary && r != nil && r.Reason == vgrv1.ReasonPromotionNotConfirmed &&
+	return s.desired() == vgrv1.Primary && s.state() == vgrv1.StateSecondary && r != nil && held(r) &&
 		!state.MayPromote(s.Group, &s.Group.Status.ReplicationStatus)
 }
 
 // confirmed reports whether a site says that its promotion is not confirmed, and it is by now: a write that
 // changes no spec makes no new generation, so the controller's word is older than the write.
 func (s *Site) confirmed(ready *metav1.Condition) bool {
-	return ready.Reason == vgrv1.ReasonPromotionNotConfirmed && state.MayPromote(s.Group, &s.Group.Status.ReplicationStatus)
+	return held(ready) && state.MayPromote(s.Group, &s.Group.Status.ReplicationStatus)
 }
 
 // follows reports whether a site is a secondary without an error, whatever its spec asks for.
 func (s *Site) follows() bool { return (s.is(vgrv1.Secondary) || s.guarded()) && s.broken() == "" }
+
+// held reports whether the controller does not obey a spec that asks for primary.
+func held(ready *metav1.Condition) bool {
+	return ready.Reason == vgrv1.ReasonPromotionNotConfirmed || ready.Reason == vgrv1.ReasonRoleChangedOutside
+}
 
 // askedToLead reports whether a site may become primary by what its spec asks for.
 func (s *Site) askedToLead() bool { return s.desired() == vgrv1.Primary && !s.guarded() }

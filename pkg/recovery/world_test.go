@@ -151,7 +151,7 @@ func (js journals) of(g *vgrv1.VolumeGroupReplication) journal {
 func groupKey(g *vgrv1.VolumeGroupReplication) string {
 	b := []byte(g.Spec.ReplicationState)
 	st := &g.Status
-	b = fmt.Append(b, *g.Spec.AutoResync, st.ObservedGeneration == g.Generation, st.ConfirmedGeneration == g.Generation, st.DemotedAfterSync)
+	b = fmt.Append(b, *g.Spec.AutoResync, st.ObservedGeneration == g.Generation, inherits(g), st.ConfirmedGeneration == g.Generation, st.DemotedAfterSync)
 	b = append(appendTime(appendTime(b, st.LastSyncTime), st.SyncTimeBefore), st.State...)
 	for _, c := range g.Status.Conditions {
 		b = append(append(append(b, c.Type...), c.Status...), c.Reason...)
@@ -664,6 +664,12 @@ func (w *world) remake(i int) {
 	w.report(i)
 }
 
+// inherits reports whether a group was made over what an earlier one has left, and was never answered. Such
+// a group demotes nothing.
+func inherits(g *vgrv1.VolumeGroupReplication) bool {
+	return g.Status.ObservedGeneration == 0 && strings.HasSuffix(string(g.UID), "+")
+}
+
 // edit asks a site for primary, as kubectl patch or GitOps do.
 func (w *world) edit(i int) {
 	g := w.groups[i].DeepCopy()
@@ -689,7 +695,7 @@ func (w *world) reconcile(i int) {
 		}
 		w.promoting[i] = true
 		return
-	case g.Spec.ReplicationState == vgrv1.Secondary && w.primary[i]:
+	case g.Spec.ReplicationState == vgrv1.Secondary && w.primary[i] && !inherits(g):
 		w.storageDemote(i)
 	case g.Spec.ReplicationState == vgrv1.Resync && w.link && !w.primary[i] && w.primary[1-i]:
 		w.split = false
@@ -779,7 +785,8 @@ func (w *world) report(i int) {
 	s := &g.Status
 	was := s.State
 	held := g.Spec.ReplicationState == vgrv1.Primary && !w.primary[i] && !state.MayPromote(g, &s.ReplicationStatus)
-	if !held {
+	differs := g.Spec.ReplicationState == vgrv1.Secondary && w.primary[i] && inherits(g)
+	if !held && !differs {
 		s.ObservedGeneration = g.Generation
 	}
 	observed, reported := vgrv1.StateSecondary, (*metav1.Time)(nil)
@@ -798,6 +805,8 @@ func (w *world) report(i int) {
 	switch {
 	case held:
 		set(vgrv1.ConditionReady, false, vgrv1.ReasonPromotionNotConfirmed)
+	case differs:
+		set(vgrv1.ConditionReady, false, vgrv1.ReasonRoleDiffers)
 	case g.Spec.ReplicationState == vgrv1.Resync:
 		set(vgrv1.ConditionReady, false, vgrv1.ReasonResyncing)
 	case want == s.State:
