@@ -26,7 +26,7 @@ func TestMetrics(t *testing.T) {
 		labels := fmt.Sprintf(`{kind="VolumeGroupReplication",name="db",namespace=%q`, s.ns)
 		s.eventually("the metrics of "+site, func(ctx context.Context) error {
 			return scraped(ctx, s.lab.Site(site).ControllerMetrics(),
-				"vgr_build_info{", "vgr_schedule_seconds"+labels+"} 60", "vgr_status_volumes"+labels+"} 1",
+				"vgr_build_info{", "vgr_schedule_seconds"+labels+"} 10", "vgr_status_volumes"+labels+"} 1",
 				fmt.Sprintf(`vgr_status_state%s,state=%q} 1`, labels, state),
 				`vgr_status_condition`+labels+`,status="true",type="Ready"} 1`)
 		})
