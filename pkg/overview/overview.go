@@ -197,3 +197,15 @@ func (g Group) Primary() (GroupSite, bool) {
 	}
 	return primaries[0], true
 }
+
+// Twice says whether both sites show the very same object: two contexts of one cluster. A cluster that was made from
+// the other's backup has objects with the same UIDs, which were written at other times.
+func (o Overview) Twice() bool {
+	for _, g := range o.Groups {
+		if len(g.copies) == 2 && g.copies[0] != nil && g.copies[1] != nil && g.copies[0].UID != "" &&
+			g.copies[0].UID == g.copies[1].UID && g.copies[0].ResourceVersion == g.copies[1].ResourceVersion {
+			return true
+		}
+	}
+	return false
+}

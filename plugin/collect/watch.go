@@ -208,17 +208,19 @@ func (f *Follower) follow(ctx context.Context, i int, in overview.SiteInput) {
 			f.set(i, in)
 		}
 		if in.Answered {
+			began := f.clock.Now()
 			problem, message := f.watch(ctx, i, in.Version)
 			if ctx.Err() != nil {
 				return
 			}
 			in.Version = ""
-			if problem == "" {
+			if problem == "" && f.clock.Since(began) >= reconnect {
 				continue // the server ended the watch, as it does now and then
 			}
-			// What it said is not live any more, and not what it said last either.
-			in.Answered, in.Problem, in.Message, in.Groups = false, problem, message, nil
-			f.set(i, in)
+			if problem != "" { // what it said is not live any more, and not what it said last either
+				in.Answered, in.Problem, in.Message, in.Groups = false, problem, message, nil
+				f.set(i, in)
+			}
 		}
 		select {
 		case <-ctx.Done():

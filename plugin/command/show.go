@@ -282,6 +282,9 @@ func nothingAnswered(ctx context.Context, o overview.Overview) error {
 	if err := ended(ctx, "", "not all sites were waited for"); err != nil {
 		return err
 	}
+	if o.Twice() {
+		return failure.Refused("name the other site with --peer-context", "contexts %s and %s are the same cluster", o.Sites[0].Name, o.Sites[1].Name)
+	}
 	if slices.ContainsFunc(o.Sites, func(s overview.Site) bool { return s.Answered }) {
 		return nil
 	}

@@ -86,7 +86,7 @@ func (e *Env) screen(cmd *cobra.Command, q collect.Query, o tui.Options) error {
 		return failure.New(failure.CodeInterrupted, "", "interrupted")
 	}
 	first := overview.Build(known, e.Clock.Now())
-	if err := nothingAnswered(ctx, first); err != nil && len(first.Groups) == 0 {
+	if err := nothingAnswered(ctx, first); err != nil && (len(first.Groups) == 0 || first.Twice()) {
 		return err
 	}
 	if err := e.named(ctx, first, q, p.all()); err != nil {

@@ -50,6 +50,7 @@ type waiter struct {
 func (w waiter) run(ctx context.Context) error {
 	started := w.clock.Now()
 	var last outcome
+	lost := ""
 	for {
 		o, err := w.follow(ctx, started, &last)
 		switch {
@@ -59,8 +60,9 @@ func (w waiter) run(ctx context.Context) error {
 			return failure.New(failure.CodeFailed, w.again, "%s: %s/%s: %s", w.site.Name, w.key.Namespace, w.key.Name, present.Clean(o.dead))
 		case ctx.Err() != nil:
 			return w.ended(ctx, last)
-		case err != nil:
+		case err != nil && err.Error() != lost: // once, and not each second
 			w.say(started, "lost the watch: "+err.Error())
+			lost = err.Error()
 		}
 		select { // the watch ended or could not be had; a short pause, then again
 		case <-ctx.Done():

@@ -207,15 +207,21 @@ func (o *Operator) step(ctx context.Context, j *Job, inputs []overview.SiteInput
 		j.end(stopped(d.Stop))
 	case d.Write != nil:
 		j.busy = true
-		at := 0
-		if o.Clusters[1] == d.Write.Site.Cluster {
-			at = 1
-		}
-		var seen *vgrv1.VolumeGroupReplication
-		if s := p.Site(d.Write.Site); s != nil {
-			seen = s.Group
-		}
+		at, seen := target(&p, d.Write.Site)
 		go func() { o.replies <- o.write(ctx, j, at, seen.DeepCopy(), *d.Write) }()
+	}
+}
+
+// target is the site that a write is for, and the group there. Clusters are not always known: some users may not read
+// what identifies them.
+func target(p *recovery.Pair, ref recovery.SiteRef) (at int, seen *vgrv1.VolumeGroupReplication) {
+	switch p.Site(ref) {
+	case &p.Sites[0]:
+		return 0, p.Sites[0].Group
+	case &p.Sites[1]:
+		return 1, p.Sites[1].Group
+	default:
+		return 0, nil
 	}
 }
 
