@@ -74,6 +74,13 @@ type Write struct {
 
 // Apply makes the change to an object, which must be the one that was observed.
 func (w Write) Apply(g *vgrv1.VolumeGroupReplication) error {
+	if w.tells() && !state.Told(g) { // what is left of an earlier write must not count again with this one
+		for _, annotation := range []string{vgrv1.AnnotationPeer, vgrv1.AnnotationPeerHandles, vgrv1.AnnotationPeerSnapshots} {
+			if annotation != vgrv1.AnnotationPeerSnapshots || !w.KeepSnapshots {
+				delete(g.Annotations, annotation)
+			}
+		}
+	}
 	generation := g.Generation
 	if w.State != "" && w.State != g.Spec.ReplicationState || w.AutoResync != nil && !ptr.Equal(w.AutoResync, g.Spec.AutoResync) {
 		generation++ // the API server counts changes of the spec

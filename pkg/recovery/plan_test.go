@@ -19,6 +19,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/pkg/golden"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
 // What uses PVCs, for tests.
@@ -432,5 +433,18 @@ func TestWord(t *testing.T) {
 		if got := recovery.Word(text); got != want {
 			t.Errorf("%q is %s, want %s", text, got, want)
 		}
+	}
+}
+
+// TestTold: what an earlier write told of the peer does not count again with a later one.
+func TestTold(t *testing.T) {
+	g := newWorld(backend.Traits{PromoteFirst: true}, recovery.Planned, 0).groups[west].DeepCopy()
+	g.Annotations = map[string]string{vgrv1.AnnotationPeer: "primary/old-1", vgrv1.AnnotationPeerHandles: `{"data":"old"}`, vgrv1.AnnotationBoundTo: "west/0"}
+	w := recovery.Write{RequestSync: "op/0", PeerSnapshots: map[string]string{"data": "s"}, Operation: recovery.Operation{ID: "op"}}
+	if err := w.Apply(g); err != nil {
+		t.Fatal(err)
+	}
+	if !state.Told(g) || state.Peer(g) != "" || g.Annotations[vgrv1.AnnotationPeerHandles] != "" {
+		t.Errorf("told: %v", g.Annotations)
 	}
 }
