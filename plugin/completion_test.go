@@ -6,6 +6,7 @@ package plugin_test
 import (
 	"bytes"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,6 +15,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/utils/clock"
 
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
@@ -110,4 +114,57 @@ func relink(link, target string) error {
 		return err
 	}
 	return os.Symlink(target, link)
+}
+
+// TestCompletionRunsNothing: what bash inserts for names that several contexts begin with is no command.
+func TestCompletionRunsNothing(t *testing.T) {
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip(err)
+	}
+	dir := t.TempDir()
+	config := clientcmdapi.NewConfig()
+	addContext(config, "plain", &rest.Config{Host: "https://127.0.0.1:1"})
+	for _, name := range []string{"default/api-ocp-east-example-com:6443/kube:admin", "arn:aws:eks:eu-west-1:1:cluster/x", "$(touch pwned)a", "$(touch pwned)b", "`touch pwned`a", "`touch pwned`b", "x;touch pwned;a", "x;touch pwned;b", "x\ntouch pwned\na", "-f", "~root"} {
+		config.Contexts[name] = config.Contexts["plain"]
+	}
+	file := filepath.Join(dir, "kubeconfig")
+	if err := clientcmd.WriteToFile(*config, file); err != nil {
+		t.Fatal(err)
+	}
+	run := func(args ...string) string {
+		var out, errOut bytes.Buffer
+		c := bare(&out, &errOut, "")
+		c.Args = append([]string{"kubectl-vgr"}, args...)
+		if code := plugin.Main(t.Context(), c); code != 0 {
+			t.Fatal(errOut.String())
+		}
+		return out.String()
+	}
+	for name, text := range map[string]string{"script": run("completion", "bash"), "answer": run("__complete", "list", "--kubeconfig", file, "--context", "")} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const session = `source ./script
+kubectl-vgr() { [[ $1 == __complete ]] && cat answer; return 0; }
+for cur in "" '$' $'\x60' x p d arn; do
+	COMPREPLY=() words=(kubectl-vgr list --context "$cur") cword=3 prev=--context COMP_TYPE=9 COMP_LINE= COMP_POINT=0
+	out=$(cat answer); directive=${out##*:}; out=${out%:*}
+	__kubectl-vgr_process_completion_results >/dev/null 2>&1
+	printf '%s\n' "${COMPREPLY[@]}"
+	for reply in "${COMPREPLY[@]}"; do eval "kubectl-vgr list --context $reply" >/dev/null 2>&1; done
+done`
+	cmd := exec.CommandContext(t.Context(), bash, "--norc", "-c", session)
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "pwned")); err == nil {
+		t.Errorf("a context's name was run:\n%s", out)
+	}
+	if !strings.Contains(string(out), "plain") {
+		t.Errorf("nothing is completed:\n%s", out)
+	}
 }

@@ -5,12 +5,14 @@ package plugin_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 	"unsafe"
 
 	"golang.org/x/term"
@@ -127,5 +129,34 @@ func TestAlive(t *testing.T) {
 		if code != tc.code {
 			t.Errorf("typed %q: exit code %d, want %d\n%s", tc.typed, code, tc.code, text)
 		}
+	}
+}
+
+// TestWatchEnds: Ctrl-C of a watch is an interruption, q is not.
+func TestWatchEnds(t *testing.T) {
+	b := newBench(t)
+	env := map[string]string{"KUBECONFIG": b.kubeconfig, "HOME": b.home, "LANG": "C.UTF-8", "TERM": "xterm"}
+	run := func(ctx context.Context, streams genericiooptions.IOStreams) int {
+		return plugin.Main(ctx, plugin.Config{
+			Args:      []string{"kubectl-vgr", "--kubeconfig", b.kubeconfig, "list", "-w", "--peer-context", "west"},
+			IOStreams: streams, Getenv: func(k string) string { return env[k] }, Clock: clock.RealClock{}, Profiles: b.profiles,
+		})
+	}
+	for key, want := range map[string]int{"q": 0, "\x03": 130} {
+		reads, writes := pseudoTerminal(t)
+		go func() { _, _ = io.Copy(io.Discard, reads) }()
+		if _, err := io.WriteString(reads, key); err != nil {
+			t.Fatal(err)
+		}
+		if code := run(t.Context(), genericiooptions.IOStreams{In: writes, Out: writes, ErrOut: writes}); code != want {
+			t.Errorf("%q: exit code %d, want %d", key, code, want)
+		}
+		_ = writes.Close()
+	}
+	var out bytes.Buffer
+	interrupted, stop := context.WithCancel(t.Context())
+	time.AfterFunc(time.Second, stop)
+	if code := run(interrupted, genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: &out}); code != 130 {
+		t.Errorf("without a terminal: exit code %d\n%s", code, out.String())
 	}
 }

@@ -10,7 +10,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
@@ -21,7 +24,6 @@ import (
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/plugin/failure"
-	"github.com/unified-replication/kubectl-vgr/plugin/present"
 )
 
 // Completion must not make a shell wait.
@@ -75,9 +77,15 @@ func CompleteContexts(e *Env) completer {
 	}
 }
 
-// typeable leaves out what nobody could type, and a shell would print as it is.
+// typeable leaves out names that a shell would not take as they are. Of several that match, shells insert what is common
+// to them without quotes, so that a name could bring a command with it.
 func typeable(names []string) []string {
-	return slices.DeleteFunc(names, func(name string) bool { return present.Clean(name) != name })
+	return slices.DeleteFunc(names, func(name string) bool {
+		plain := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+		other := func(r rune) bool { return !plain(r) && !strings.ContainsRune("-_./:@%+=,", r) }
+		first, _ := utf8.DecodeRuneInString(name)
+		return !plain(first) || strings.ContainsFunc(name, other)
+	})
 }
 
 // names lists object names, as metadata only; nothing when the site does not answer in time.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/plugin/collect"
+	"github.com/unified-replication/kubectl-vgr/plugin/failure"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 )
 
@@ -35,13 +36,14 @@ const (
 // live draws on the whole terminal until q or Ctrl-C. The last picture stays when it ends.
 func (e *Env) live(ctx context.Context, p pair, q collect.Query, draw drawing) error {
 	p.login(ctx)
-	ctx, quit := context.WithCancel(ctx)
-	defer quit()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	quit := func() { stop(errInterrupted) }
 	var last []byte
 	terminal := kterm.TTY{In: e.In, Raw: true, Parent: interrupt.New(func(os.Signal) { quit() })}
 	err := terminal.Safe(func() error {
 		if terminal.IsTerminalIn() {
-			go quitOnKey(e.In, quit) // ends with the process: a read of a terminal cannot be cancelled
+			go quitOnKey(e.In, func() { stop(errQuit) }, quit) // ends with the process: a read of a terminal cannot be cancelled
 		}
 		fmt.Fprint(e.Raw.Out, enterScreen)
 		defer fmt.Fprint(e.Raw.Out, leaveScreen)
@@ -51,7 +53,10 @@ func (e *Env) live(ctx context.Context, p pair, q collect.Query, draw drawing) e
 		err = writeErr
 	}
 	if errors.Is(err, context.Canceled) {
-		return nil // that is how it ends
+		if errors.Is(context.Cause(ctx), errQuit) {
+			return nil
+		}
+		return failure.New(failure.CodeInterrupted, "", "interrupted")
 	}
 	return err
 }
@@ -94,15 +99,25 @@ func (e *Env) height() int {
 	return height
 }
 
-// quitOnKey calls quit when q or Ctrl-C is typed; in raw mode Ctrl-C is a key like others.
-func quitOnKey(in io.Reader, quit func()) {
+// How a screen is left.
+var (
+	errQuit        = errors.New("q was typed")
+	errInterrupted = errors.New("interrupted")
+)
+
+// quitOnKey calls quit when q is typed, and interrupt for Ctrl-C; in raw mode that is a key like others.
+func quitOnKey(in io.Reader, quit, interrupt func()) {
 	key := make([]byte, 1)
 	for {
 		if _, err := in.Read(key); err != nil {
 			return
 		}
-		if key[0] == 'q' || key[0] == ctrlC {
+		switch key[0] {
+		case 'q':
 			quit()
+			return
+		case ctrlC:
+			interrupt()
 			return
 		}
 	}

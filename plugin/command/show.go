@@ -307,7 +307,7 @@ func (e *Env) follow(ctx context.Context, p pair, q collect.Query, out *output, 
 		return e.draw(e.Out, e.ErrOut, o, q, draw)
 	})
 	if errors.Is(err, context.Canceled) {
-		return nil // Ctrl-C is how a watch ends
+		return failure.New(failure.CodeInterrupted, "", "interrupted")
 	}
 	return err
 }

@@ -15,7 +15,11 @@ import (
 const redacted = "«redacted»"
 
 // sensitive is in the name of a field, a parameter or a variable whose value is a secret.
-const sensitive = `(?:passw(?:or)?d|passphrase|secret|token|credential|api[-_]?key|access[-_]?key|private[-_]?key|key[-_]data|authorization|cookie)`
+const sensitive = `(?:passw(?:or)?d|passphrase|secret|token|credential|(?:api|access|private|account|shared|storage|encrypt(?:ion)?|signing|master|license|user|admin)[-_]?key|key[-_]data|` +
+	`authorization|cookie|webhook[-_]?ur[li]|connection[-_]?string|docker(?:cfg|configjson))`
+
+// short are such names that are parts of too many others.
+const short = `(?:auth|pwd|pass|pgpass|chap|sig)`
 
 // pattern is compiled when it is needed: of all commands, one needs them.
 type pattern func() *regexp.Regexp
@@ -25,7 +29,7 @@ func lazily(expression string) pattern {
 }
 
 var (
-	sensitiveName = lazily(`(?i)` + sensitive)
+	sensitiveName = lazily(`(?i)` + sensitive + `|^` + short + `$`)
 	// reference is the end of a name whose value only names a secret, which a diagnosis needs.
 	reference = lazily(`(?i)(?:name|namespace|ref|kind|file|path)s?$`)
 
@@ -35,12 +39,31 @@ var (
 		lazily(`\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*`), // a JSON web token
 		lazily(`\bAQ[A-Za-z0-9+/]{30,}={1,2}`),                           // a key of Ceph
 		lazily(`\bLS0tLS1CRUdJ[A-Za-z0-9+/=\s]{20,}`),                    // PEM once more in base64
+		lazily(`\b(?:gh[pousr]_|github_pat_|glpat-|npm_|dckr_pat_)[\w-]{15,}`),
+		lazily(`\bxox[a-z]-[\w-]{8,}`),
+		lazily(`\b(?:hv[sbr]\.[\w-]{8,}|s\.[A-Za-z0-9]{24}\b)`), // Vault
+		lazily(`\b(?:AKIA|ASIA)[A-Z0-9]{12,}`),
+		lazily(`\bAIza[\w-]{30,}`),
 	}
 	// The others end where the secret begins.
 	userInfo = lazily(`://[^/\s:@"']+:`)
 	bearer   = lazily(`(?i)\b(?:bearer|basic)\s+`)
 	assigned = lazily(`(?i)([\w./-]*` + sensitive + `[\w./-]*)(?:\\?["']?\s*[:=]\s*|\s+(?:is|was)\s+)`)
+	shortly  = lazily(`(?i)(?:^|[^\w-])(` + short + `)\\?["']?\s*[:=]\s*`)
 	flagged  = lazily(`(?i)(--[\w-]*` + sensitive + `[\w-]*)\s+`)
+
+	// These have the secret as their first group.
+	within = []pattern{
+		lazily(`(?i)[?&;](?:sig|signature|key|code|auth|x-amz-(?:signature|credential|security-token))=([^\s&"'\\;]+)`),
+		lazily(`(?i)https://(?:hooks\.slack\.com/services|[\w.-]*webhook\.office\.com|discord(?:app)?\.com/api/webhooks)/([^\s"'\\]+)`),
+		lazily(`://([^/\s:@"'\\]{16,})@`),                         // a token in the place of a user
+		lazily(`(?m)^[^\s:]+:\d{2,5}:[^\s:]+:[^\s:]+:([^\s:]+)$`), // pgpass
+	}
+	// isSecret is a Secret that a text holds, and held its values.
+	isSecret = lazily(`\\*["']?kind\\*["']?\s*:\s*\\*["']?Secret\b`)
+	held     = lazily(`\\*["'](?:data|stringData)\\*["']\s*:\s*\{([^{}]+)\}`)
+	heldYAML = lazily(`(?m)^[ \t]*(?:data|stringData):[ \t]*\n`)
+	block    = lazily(`^[|>][-+0-9]*[ \t]*\n`)
 
 	password    = lazily(`^([^/\s@"']+)@`)
 	credentials = lazily(`^[A-Za-z0-9._~+/=-]{6,}`)
@@ -71,14 +94,48 @@ func Text(text string) string {
 			found = append(found, part{m[1], m[1] + end[1]})
 		}
 	}
-	for _, pattern := range []*regexp.Regexp{assigned(), flagged()} {
+	for _, pattern := range within {
+		for _, m := range pattern().FindAllStringSubmatchIndex(text, -1) {
+			if text[m[2]:m[3]] != redacted {
+				found = append(found, part{m[2], m[3]})
+			}
+		}
+	}
+	if isSecret().MatchString(text) {
+		for _, m := range held().FindAllStringSubmatchIndex(text, -1) {
+			found = append(found, part{m[2], m[3]})
+		}
+		for _, m := range heldYAML().FindAllStringIndex(text, -1) {
+			found = append(found, indented(text, m[0], m[1]))
+		}
+	}
+	for _, pattern := range []*regexp.Regexp{assigned(), shortly(), flagged()} {
 		for _, m := range pattern.FindAllStringSubmatchIndex(text, -1) {
 			if isFlag := pattern == flagged() && strings.HasPrefix(text[m[1]:], "-"); !isFlag && !reference().MatchString(text[m[2]:m[3]]) {
+				if scalar := block().FindString(text[m[1]:]); scalar != "" {
+					found = append(found, indented(text, m[2], m[1]+len(scalar)))
+					continue
+				}
 				found = append(found, valueAt(text, m[1]))
 			}
 		}
 	}
 	return without(text, found)
+}
+
+// indented are the lines from a place on that are further in than the line of a key.
+func indented(text string, key, from int) part {
+	deep := func(line string) int { return len(line) - len(strings.TrimLeft(line, " ")) }
+	own := deep(text[strings.LastIndexByte(text[:key], '\n')+1:])
+	to := from
+	for line := range strings.Lines(text[from:]) {
+		if strings.TrimSpace(line) != "" && deep(line) <= own {
+			break
+		}
+		to += len(line)
+	}
+	begin := from + deep(text[from:to])
+	return part{min(begin, to), max(min(begin, to), len(strings.TrimRight(text[:to], "\n")))}
 }
 
 // valueAt is the word that begins somewhere in a text, or all that is between quotes. Quotes within the
@@ -136,6 +193,8 @@ func fields(m map[string]any) {
 	}
 	for key, value := range m {
 		switch {
+		case m["kind"] == "Secret" && (key == "data" || key == "stringData"):
+			m[key] = redacted
 		case key == "managedFields":
 			delete(m, key)
 		case strings.HasSuffix(key, "last-applied-configuration"):

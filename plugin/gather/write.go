@@ -6,6 +6,7 @@ package gather
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -56,16 +57,32 @@ func Write(dir string, r Report) error {
 			files[filepath.Join(at, "missing.txt")] = []byte(strings.Join(missing, "\n") + "\n")
 		}
 	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	if err := os.Chmod(dir, 0o700); err != nil { //nolint:gosec // a directory; it may be an old one that others could read
+		return err
+	}
 	for name, content := range files {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return err
 		}
-		if err := os.WriteFile(path, content, 0o600); err != nil {
+		if err := create(path, content); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// create makes a file, and follows no link that somebody else made in its place.
+func create(path string, content []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	return errors.Join(err, f.Close())
 }
 
 // overviewJSON is what status -o json prints, without secrets.
@@ -89,7 +106,7 @@ func yamlOf(k Kind) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(&out, "---\n%s", text)
+		fmt.Fprintf(&out, "---\n%s", present.Visible(string(text)))
 	}
 	return out.Bytes(), nil
 }
