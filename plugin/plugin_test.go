@@ -353,6 +353,7 @@ func TestCommands(t *testing.T) {
 	golden.Compare(t, "errors.golden", shown.String())
 
 	t.Run("one model", func(t *testing.T) { b.oneModel() })
+	t.Run("journals are discarded", func(t *testing.T) { b.discardsJournals() })
 	t.Run("a dry run beside controllers", func(t *testing.T) { b.besideControllers() })
 	t.Run("dry runs change nothing", func(t *testing.T) { b.dryRuns() })
 	t.Run("the peer is found again", func(t *testing.T) { b.peerFound() })

@@ -62,10 +62,10 @@ func (l Loss) String() string {
 func Begin(p Pair, r Request, t backend.Traits) (Operation, *Stop) {
 	last, err := Newest(p)
 	if err != nil {
-		return Operation{}, stopf(Refused, "", "%s", err)
+		return Operation{}, stopf(Refused, discardCommand(&p), "%s", err)
 	}
 	if r.Abort {
-		return abort(last, r)
+		return abort(&p, last, r)
 	}
 	to := p.Site(r.To)
 	if to == nil {
@@ -84,7 +84,7 @@ func Begin(p Pair, r Request, t backend.Traits) (Operation, *Stop) {
 			return op, stop
 		}
 	}
-	if last != nil && p.Site(last.To) == to && untold(&p, last) {
+	if last != nil && !last.InFlight() && p.about(last) && p.Site(last.To) == to && untold(&p, last) {
 		op := last.clone()
 		op.Holder = r.Holder
 		return op, nil
@@ -146,9 +146,17 @@ func (op *Operation) workloads(from, to *Site, r Request) {
 }
 
 // abort marks the operation in flight as to be taken back.
-func abort(last *Operation, r Request) (Operation, *Stop) {
+func abort(p *Pair, last *Operation, r Request) (Operation, *Stop) {
 	if !last.InFlight() {
+		if last != nil && last.Result == Aborted && p.about(last) && untold(p, last) { // one site has not been told
+			op := last.clone()
+			op.Holder = r.Holder
+			return op, nil
+		}
 		return Operation{}, stopf(Refused, "", "no operation is in flight, so there is nothing to abort")
+	}
+	if !p.about(last) {
+		return Operation{}, foreign(p, last)
 	}
 	if last.Kind == Unplanned || last.asked(StepPromote) {
 		return Operation{}, stopf(Refused, "run the same failover again: it goes on where it stopped",
@@ -160,13 +168,33 @@ func abort(last *Operation, r Request) (Operation, *Stop) {
 	op := last.clone()
 	op.Holder, op.Aborting = r.Holder, true
 	op.Revision++
+	op.confirmStopped(p)
 	return op, nil
+}
+
+// about reports whether an operation is between the two sites.
+func (p *Pair) about(op *Operation) bool {
+	from, to := p.Site(op.From), p.Site(op.To)
+	return from != nil && to != nil && from != to
+}
+
+// foreign refuses to go on with an operation between other clusters.
+func foreign(p *Pair, last *Operation) *Stop {
+	return stopf(Refused, "name the sites of the operation with --context and --peer-context; if there are none: "+discardCommand(p),
+		"%s is in flight, and not between %s and %s", last.String(), p.Sites[0].Name, p.Sites[1].Name)
+}
+
+// discardCommand is the way out of a journal that nothing can be made of.
+func discardCommand(p *Pair) string {
+	return fmt.Sprintf("kubectl vgr failover %s -n %s --discard-journal shows the journal, and removes it", p.Name, p.Namespace)
 }
 
 // resume continues the operation in flight when the request asks for the same.
 func resume(p *Pair, last *Operation, to *Site, r Request) (op Operation, goesOn bool, stop *Stop) {
 	same := p.Site(last.To) == to
 	switch {
+	case !p.about(last) && (r.Kind != Unplanned || last.asked(StepPromote)):
+		return op, false, foreign(p, last)
 	case last.Aborting && r.Kind != Unplanned:
 		return op, false, stopf(Refused, "end that first: add --abort", "%s is being taken back", last.String())
 	case same && last.Kind == r.Kind && last.Force == r.Force:
@@ -174,6 +202,7 @@ func resume(p *Pair, last *Operation, to *Site, r Request) (op Operation, goesOn
 		op.Holder = r.Holder
 		op.Revision++
 		op.undone(p, to)
+		op.confirmStopped(p)
 		return op, true, nil
 	case r.Kind == Unplanned && (same || !last.asked(StepPromote)):
 		return op, false, nil // a new one: this one cannot end any more; or its target is lost, and the source is to be primary again

@@ -97,6 +97,18 @@ func Checks(f Facts, op Operation) []Check {
 	return c.checks
 }
 
+// Resumed looks at what an operation needs that is in flight already. What the sites are like in the middle of
+// it is for Next to judge.
+func Resumed(f Facts, op Operation) []Check {
+	c := checker{facts: f, op: op, from: f.Site(op.From), to: f.Site(op.To)}
+	c.identity()
+	if f.Backend == "" && (c.from.Group != nil || c.to.Group != nil) {
+		c.add("backend", CheckProblem, "kubectl vgr status shows what the controllers say", "the backend of the group is not known")
+	}
+	c.permissions()
+	return c.checks
+}
+
 // Problems are the checks that refuse an operation.
 func Problems(checks []Check) []Check {
 	return slices.DeleteFunc(slices.Clone(checks), func(c Check) bool { return c.Severity != CheckProblem })
@@ -311,7 +323,7 @@ func (c *checker) operation() {
 	op, err := Newest(c.facts.Pair)
 	switch {
 	case err != nil:
-		c.add("operation", CheckProblem, "", "%s", err)
+		c.add("operation", CheckProblem, discardCommand(&c.facts.Pair), "%s", err)
 	case op.InFlight():
 		c.add("operation", CheckWarning, "run it again to see it through, or take it back with --abort", "%s is in flight, begun by %s", op, op.By)
 	default:

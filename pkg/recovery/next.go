@@ -183,7 +183,7 @@ func Next(p Pair, op Operation, t backend.Traits) Decision {
 	}
 	newest, err := Newest(p)
 	if err != nil {
-		return n.stop(Step{}, stopf(Failed, "", "%s", err))
+		return n.stop(Step{}, stopf(Failed, discardCommand(&p), "%s", err))
 	}
 	if s := n.adopt(newest); s != nil {
 		return n.stop(Step{}, s)

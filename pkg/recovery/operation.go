@@ -268,11 +268,6 @@ func (op *Operation) absorb(other *Operation) {
 			op.AutoResync = append(op.AutoResync, cluster)
 		}
 	}
-	for _, w := range other.Stopped {
-		if op.stopped(w.Cluster, Workload{Kind: w.Kind, Name: w.Name}) == nil {
-			op.Stopped = append(op.Stopped, w)
-		}
-	}
 	if op.Result == "" {
 		op.Result, op.Finished = other.Result, other.Finished
 	}
@@ -303,11 +298,15 @@ func Journal(g *vgrv1.VolumeGroupReplication) (*Operation, error) {
 		return nil, nil //nolint:nilnil // none is a normal answer
 	}
 	var op Operation
-	if err := json.Unmarshal([]byte(text), &op); err != nil || op.ID == "" {
+	if err := json.Unmarshal([]byte(text), &op); err != nil || op.ID == "" || op.Revision < 0 || op.Revision > maxRevision {
 		return nil, fmt.Errorf("annotation %s of %s/%s cannot be read", vgrv1.AnnotationOperation, g.Namespace, g.Name)
 	}
 	return &op, nil
 }
+
+// maxRevision is more than any group sees in its life. A journal that says more was not written by this tool,
+// and would leave no revision for the next one.
+const maxRevision = 1 << 40
 
 // History are the operations of a group before its last one, newest first.
 func History(g *vgrv1.VolumeGroupReplication) []Operation {

@@ -135,5 +135,6 @@ func (op *Operation) inherit(p *Pair, last *Operation) {
 	}
 	if last.InFlight() {
 		op.Stopped, op.Start = slices.Clone(last.Stopped), op.Start || last.Start
+		op.confirmStopped(p)
 	}
 }

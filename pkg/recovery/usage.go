@@ -84,8 +84,11 @@ func (s *Site) users() []User {
 	return s.Usage.Users
 }
 
-// stopped finds a workload that the operation stops.
+// stopped finds a workload that the operation stops; the operation may be nil.
 func (op *Operation) stopped(cluster string, w Workload) *StoppedWorkload {
+	if op == nil {
+		return nil
+	}
 	i := slices.IndexFunc(op.Stopped, func(x StoppedWorkload) bool {
 		return x.Cluster == cluster && x.Kind == w.Kind && x.Name == w.Name
 	})
@@ -103,6 +106,25 @@ func (op *Operation) toStop(s *Site) {
 	for _, w := range s.Usage.Workloads {
 		if w.Replicas > 0 && op.stopped(s.Cluster, w) == nil {
 			op.Stopped = append(op.Stopped, StoppedWorkload{Cluster: s.Cluster, Kind: w.Kind, Name: w.Name, Replicas: w.Replicas})
+		}
+	}
+}
+
+// confirmStopped keeps of the workloads that a journal says were stopped those that the journal on the other
+// site names as well, with the smaller number of replicas: who may edit the group on one site must not scale
+// anything on the other. A site that does not answer says nothing against it.
+func (op *Operation) confirmStopped(p *Pair) {
+	for i := range p.Sites {
+		if p.Sites[i].Group == nil {
+			continue
+		}
+		j := p.Sites[i].Journal
+		op.Stopped = slices.DeleteFunc(op.Stopped, func(w StoppedWorkload) bool {
+			return j == nil || j.stopped(w.Cluster, Workload{Kind: w.Kind, Name: w.Name}) == nil
+		})
+		for k := range op.Stopped {
+			w := &op.Stopped[k]
+			w.Replicas = min(w.Replicas, j.stopped(w.Cluster, Workload{Kind: w.Kind, Name: w.Name}).Replicas)
 		}
 	}
 }
@@ -160,7 +182,6 @@ func (n *next) quiesce(s Step, site *Site) *Decision {
 		return d
 	}
 	var stop []Scale
-	changed := false
 	for _, w := range site.Usage.Workloads {
 		if w.Replicas == 0 {
 			continue
@@ -172,14 +193,14 @@ func (n *next) quiesce(s Step, site *Site) *Decision {
 		case planned == nil:
 			return n.fail(s, either("run the same command again with --quiesce, which names it", back), "%s uses the PVCs on %s, and the plan did not name it", w, site.Name)
 		case planned.Replicas != w.Replicas:
-			planned.Replicas, changed = w.Replicas, true
+			planned.Replicas = w.Replicas
 		}
 		stop = append(stop, Scale{Kind: w.Kind, Name: w.Name, Replicas: 0, ResourceVersion: w.ResourceVersion})
 	}
-	switch {
-	case changed:
-		return n.send(s, n.write(site))
-	case len(stop) > 0:
+	if len(stop) > 0 {
+		if behind := n.behind(); behind != nil {
+			return n.send(s, n.write(behind))
+		}
 		return n.scale(s, site, stop)
 	}
 	if users := site.Usage.Users; len(users) > 0 {
@@ -197,6 +218,18 @@ func either(step, command string) string {
 	return step + "; or " + command
 }
 
+// behind is a site whose journal does not say yet what will have been stopped; nil without one.
+func (n *next) behind() *Site {
+	for _, site := range n.reached() {
+		for _, w := range n.op.Stopped {
+			if x := site.Journal.stopped(w.Cluster, Workload{Kind: w.Kind, Name: w.Name}); x == nil || x.Replicas != w.Replicas {
+				return site
+			}
+		}
+	}
+	return nil
+}
+
 // startWorkloads starts what was stopped, where it exists and does not run already. Whether its
 // pods get well is not the operation's business: it ends.
 func (n *next) startWorkloads(s Step, site *Site) *Decision {
@@ -209,7 +242,7 @@ func (n *next) startWorkloads(s Step, site *Site) *Decision {
 	var start []Scale
 	for _, want := range n.op.toStart() {
 		for _, w := range site.Usage.Workloads {
-			if w.Kind == want.Kind && w.Name == want.Name && w.Replicas == 0 {
+			if w.Kind == want.Kind && w.Name == want.Name && w.Replicas == 0 && want.Replicas > 0 {
 				start = append(start, Scale{Kind: w.Kind, Name: w.Name, Replicas: want.Replicas, ResourceVersion: w.ResourceVersion})
 			}
 		}
@@ -222,7 +255,7 @@ func (n *next) startWorkloads(s Step, site *Site) *Decision {
 }
 
 func (n *next) scale(s Step, site *Site, all []Scale) *Decision {
-	return &Decision{Operation: n.known, Step: s, Write: &Write{Site: site.SiteRef, Scale: all}}
+	return &Decision{Operation: n.op, Step: s, Write: &Write{Site: site.SiteRef, Scale: all}}
 }
 
 // stops are the words of a step that stops workloads.

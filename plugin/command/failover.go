@@ -30,6 +30,7 @@ type failover struct {
 	quiesce      bool
 	start        bool
 	abort        bool
+	forget       bool
 }
 
 // NewFailover makes the failover command.
@@ -56,6 +57,7 @@ The command writes each step to the group on both sites. After a crash, run the 
 	cmd.Flags().StringVar(&f.accept, "accept-data-loss", "", "how much an unplanned failover may lose: an age such as 10m, or unknown")
 	cmd.Flags().BoolVar(&f.sourceIsLost, "source-is-lost", false, sourceIsLost)
 	cmd.Flags().BoolVar(&f.abort, "abort", false, "take back the operation that is in flight")
+	cmd.Flags().BoolVar(&f.forget, "discard-journal", false, "show the journal of a group that nothing can be made of, and remove it; moves nothing")
 	return cmd
 }
 
@@ -133,6 +135,9 @@ func (f *failover) loss() (recovery.Loss, error) {
 }
 
 func (f *failover) run(ctx context.Context, e *Env, args []string) error {
+	if f.forget {
+		return f.discardJournals(ctx, e, args)
+	}
 	loss, err := f.loss()
 	if err != nil {
 		return err

@@ -128,10 +128,11 @@ func (o *operation) plan(e *Env, s *survey, request requester) (jobs []*operate.
 			continue
 		}
 		resumed := op.ID != req.ID
-		var checks []recovery.Check
-		if !resumed || facts.Backend == "" {
-			checks = recovery.Checks(facts, op)
+		check := recovery.Checks
+		if resumed {
+			check = recovery.Resumed
 		}
+		checks := check(facts, op)
 		showPlan(e, g, op, facts.Traits, checks, resumed)
 		if s.alive(op) {
 			fmt.Fprintln(e.ErrOut, style.Warn(present.Clean(fmt.Sprintf("  %s is ALIVE: a planned failover (without --unplanned) loses nothing", op.From.Name))))

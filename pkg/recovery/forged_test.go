@@ -1,0 +1,163 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package recovery_test
+
+import (
+	"encoding/json"
+	"math"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+)
+
+// put writes a journal to a site, as anybody may who may edit the group there.
+func put(t *testing.T, s *recovery.Site, op recovery.Operation) {
+	t.Helper()
+	g := s.Group.DeepCopy()
+	text, err := json.Marshal(op)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Annotations = map[string]string{vgrv1.AnnotationOperation: string(text)}
+	s.Read(g)
+}
+
+func begun(change func(op *recovery.Operation)) recovery.Operation {
+	op := recovery.Operation{
+		ID: "old", Kind: recovery.Planned, From: sites[east], To: sites[west], By: "alice", Holder: "alice/1", Revision: 3, Quiesce: true, Start: true,
+		Stopped: stopped[:1], Members: map[string]string{"data": "handle"},
+	}
+	change(&op)
+	return op
+}
+
+// TestStoppedIsConfirmed: what a journal on one site says was stopped scales nothing unless the journal on the other
+// site says so too.
+func TestStoppedIsConfirmed(t *testing.T) {
+	forged := func(op *recovery.Operation) {
+		op.Revision++
+		op.Stopped = []recovery.StoppedWorkload{
+			{Cluster: sites[east].Cluster, Kind: "statefulset", Name: "db", Replicas: 300},
+			{Cluster: sites[east].Cluster, Kind: "deployment", Name: "miner", Replicas: 300},
+		}
+	}
+	same := func(*recovery.Operation) {}
+	none := func(op *recovery.Operation) { op.Stopped = nil }
+	planned := recovery.Request{Kind: recovery.Planned, To: sites[west], Holder: "me", By: "me", ID: "new"}
+	forced := recovery.Request{Kind: recovery.Unplanned, To: sites[west], Accept: recovery.Loss{Unknown: true}, Holder: "me", By: "me", ID: "new"}
+	for name, tc := range map[string]struct {
+		journals [2]func(op *recovery.Operation)
+		lost     bool
+		request  recovery.Request
+		want     []recovery.StoppedWorkload
+	}{
+		"both say the same":                      {[2]func(*recovery.Operation){same, same}, false, planned, stopped[:1]},
+		"one says more":                          {[2]func(*recovery.Operation){forged, same}, false, planned, stopped[:1]},
+		"the other one says more":                {[2]func(*recovery.Operation){same, forged}, false, planned, stopped[:1]},
+		"only one says anything":                 {[2]func(*recovery.Operation){forged, none}, false, planned, nil},
+		"only one has a journal":                 {[2]func(*recovery.Operation){forged, nil}, false, planned, nil},
+		"taken back":                             {[2]func(*recovery.Operation){forged, same}, false, recovery.Request{Abort: true, Holder: "me"}, stopped[:1]},
+		"superseded":                             {[2]func(*recovery.Operation){forged, same}, false, forced, stopped[:1]},
+		"superseded, and one site has said so":   {[2]func(*recovery.Operation){forged, nil}, false, forced, nil},
+		"superseded, the source does not answer": {[2]func(*recovery.Operation){nil, same}, true, forced, stopped[:1]},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, facts := ceph(func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+				for i, change := range tc.journals {
+					if p.Sites[i].Usage = nil; change != nil {
+						put(t, &p.Sites[i], begun(change))
+					}
+				}
+				if tc.lost {
+					p.Sites[east] = recovery.Site{SiteRef: sites[east], Trouble: "connection refused"}
+				}
+			})
+			op, stop := recovery.Begin(p, tc.request, facts.Traits)
+			if stop != nil {
+				t.Fatalf("%+v", stop)
+			}
+			if len(op.Stopped) > 0 || len(tc.want) > 0 {
+				if diff := cmp.Diff(tc.want, op.Stopped); diff != "" {
+					t.Errorf("(-want +got):\n%s", diff)
+				}
+			}
+		})
+	}
+}
+
+// TestImpossibleRevision: a revision that no group reaches leaves none for the next operation, so such a journal is
+// one that cannot be read.
+func TestImpossibleRevision(t *testing.T) {
+	for _, revision := range []int64{math.MaxInt64, math.MinInt64, -1, 1<<40 + 1} {
+		p, facts := ceph(func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+			put(t, &p.Sites[east], begun(func(op *recovery.Operation) { op.Revision = revision }))
+		})
+		op, stop := recovery.Begin(p, recovery.Request{Kind: recovery.Planned, To: sites[west], Holder: "me", ID: "new"}, facts.Traits)
+		if stop == nil {
+			t.Errorf("revision %d: began %+v", revision, op)
+		}
+	}
+}
+
+// TestAbortIsToldEverywhere: an abort that was told on one site only is told on the other by the same command.
+func TestAbortIsToldEverywhere(t *testing.T) {
+	p, facts := ceph(func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+		put(t, &p.Sites[east], begun(func(*recovery.Operation) {}))
+		put(t, &p.Sites[west], begun(func(op *recovery.Operation) {
+			op.Revision, op.Aborting, op.Result = 4, true, recovery.Aborted
+		}))
+	})
+	op, stop := recovery.Begin(p, recovery.Request{Abort: true, Holder: "me"}, facts.Traits)
+	if stop != nil {
+		t.Fatalf("%+v", stop)
+	}
+	if d := recovery.Next(p, op, facts.Traits); d.Write == nil || d.Write.Site != sites[east] || d.Write.Operation.Result != recovery.Aborted {
+		t.Errorf("%+v", d)
+	}
+}
+
+// TestScaledMeanwhile: a workload that was scaled since the plan is started as it was when it was stopped; both
+// journals say so before.
+func TestScaledMeanwhile(t *testing.T) {
+	p, facts := ceph(func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+		p.Sites[west].Group.Status.Volumes[0].VolumeHandle = "handle"
+		p.Sites[east].Group.Status.LastSyncTime = &synced
+		for i := range p.Sites {
+			*p.Sites[i].Group.Spec.AutoResync = false
+			put(t, &p.Sites[i], begun(func(*recovery.Operation) {}))
+		}
+	})
+	op, replicas := begun(func(*recovery.Operation) {}), int32(5)
+	var done []string
+	for range 10 {
+		scaled := db
+		scaled.Replicas = replicas
+		p.Sites[east].Usage = &recovery.Usage{Workloads: []recovery.Workload{scaled}}
+		d := recovery.Next(p, op, facts.Traits)
+		op = d.Operation
+		switch {
+		case d.Write == nil:
+			t.Fatalf("%+v", d)
+		case len(d.Write.Scale) > 0:
+			done = append(done, "scaled")
+			replicas = 0
+		case d.Write.State != "":
+			done = append(done, "demoted")
+			if got := d.Write.Operation.Stopped[0].Replicas; got != 5 {
+				t.Errorf("the journal says %d", got)
+			}
+			if diff := cmp.Diff([]string{"written on west", "written on east", "scaled", "demoted"}, done); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			return
+		default:
+			done = append(done, "written on "+d.Write.Site.Name)
+			put(t, p.Site(d.Write.Site), d.Write.Operation)
+		}
+	}
+	t.Errorf("does the same again and again: %v", done)
+}
