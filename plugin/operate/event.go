@@ -5,7 +5,10 @@ package operate
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"strings"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -46,7 +49,7 @@ func (o *Operator) event(ctx context.Context, j *Job, i int, g *vgrv1.VolumeGrou
 	}
 	now := metav1.NewTime(o.Sites[i].Now())
 	_ = c.Create(ctx, &corev1.Event{
-		ObjectMeta: metav1.ObjectMeta{Namespace: j.Namespace, GenerateName: j.Name + "."},
+		ObjectMeta: metav1.ObjectMeta{Namespace: j.Namespace, Name: eventName(j, reason)},
 		InvolvedObject: corev1.ObjectReference{
 			APIVersion: vgrv1.GroupVersion.String(), Kind: "VolumeGroupReplication", Namespace: g.Namespace, Name: g.Name, UID: g.UID, ResourceVersion: g.ResourceVersion,
 		},
@@ -54,4 +57,15 @@ func (o *Operator) event(ctx context.Context, j *Job, i int, g *vgrv1.VolumeGrou
 		Source: corev1.EventSource{Component: "kubectl-vgr"}, FirstTimestamp: now, LastTimestamp: now, Count: 1,
 		ReportingController: "kubectl-vgr", ReportingInstance: o.Holder,
 	}, site.FieldManager)
+}
+
+// eventName is the same for all processes that saw an operation end, so that it is told once. Each process may tell
+// once that it stopped.
+func eventName(j *Job, reason string) string {
+	what := reason + "/" + j.Operation.ID
+	if j.err != nil {
+		what += "/" + j.Operation.Holder
+	}
+	sum := sha256.Sum256([]byte(what))
+	return strings.TrimRight(j.Name[:min(len(j.Name), 200)], "-.") + "." + hex.EncodeToString(sum[:8])
 }

@@ -84,7 +84,9 @@ func (o *Operator) leased(ctx context.Context, j *Job, inputs []overview.SiteInp
 // holdAll renews what is held, and takes what is not: one site after the other, in the same order
 // for everybody, so that of two tools one gets both.
 func (o *Operator) holdAll(ctx context.Context, j *Job, l *lease, want []int) (at int, err error) {
-	slices.SortFunc(want, func(a, b int) int { return cmp.Compare(o.Clusters[a], o.Clusters[b]) })
+	slices.SortFunc(want, func(a, b int) int {
+		return cmp.Or(cmp.Compare(o.Clusters[a], o.Clusters[b]), cmp.Compare(o.Sites[a].Name, o.Sites[b].Name))
+	})
 	errs := make([]error, 2)
 	var renewing sync.WaitGroup
 	for _, i := range want {
