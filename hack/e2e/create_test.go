@@ -7,10 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab"
-	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 )
 
 // besideAPrimary deletes the group on both sites, which leaves its replication, and makes it anew: never on the site of

@@ -10,12 +10,12 @@ import (
 	"strings"
 	"testing"
 
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab"
-	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 )
 
 // older makes a group on a site as programs from before the guard have left it: a status without what the controller

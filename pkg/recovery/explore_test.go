@@ -52,8 +52,11 @@ func TestExplore(t *testing.T) {
 		"roles": func(t backend.Traits) world {
 			w := newWorld(t, recovery.Planned, 0)
 			w.menu = []recovery.Request{
-				{Kind: recovery.Demote, To: sites[west]}, {Kind: recovery.Promote, To: sites[west]}, {Kind: recovery.Promote, To: sites[east]},
-				{Kind: recovery.Planned, To: sites[west]}, {Kind: recovery.Planned, To: sites[east]},
+				{Kind: recovery.Demote, To: sites[west]},
+				{Kind: recovery.Promote, To: sites[west]},
+				{Kind: recovery.Promote, To: sites[east]},
+				{Kind: recovery.Planned, To: sites[west]},
+				{Kind: recovery.Planned, To: sites[east]},
 			}
 			if t.PromoteFirst { // what uses the PVCs on west is not in the model
 				w.menu = w.menu[:4]

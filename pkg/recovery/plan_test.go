@@ -183,8 +183,10 @@ func TestRefusals(t *testing.T) {
 			p.Sites[west] = recovery.Site{SiteRef: sites[west], Trouble: "no route"}
 		}, with(func(r *recovery.Request) { r.Kind = recovery.Demote })},
 		"another tool asks for primary": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) { guarded(p.Sites[west].Group) }, planned},
-		"demotion of what another tool asks for": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) { guarded(p.Sites[west].Group) },
-			with(func(r *recovery.Request) { r.Kind, r.To = recovery.Demote, sites[east] })},
+		"demotion of what another tool asks for": {
+			func(p *recovery.Pair, _ *[2]recovery.Surroundings) { guarded(p.Sites[west].Group) },
+			with(func(r *recovery.Request) { r.Kind, r.To = recovery.Demote, sites[east] }),
+		},
 		"the target is lost after the demotion": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
 			isTo(p.Sites[east].Group, vgrv1.Secondary, vgrv1.StateSecondary, met)
 			journal(p, recovery.Operation{Kind: recovery.Planned, Steps: []recovery.StepTimes{{ID: recovery.StepDemote, Asked: true}}, AutoResync: []string{"uid-west"}, Stopped: stopped[:1], Start: true})

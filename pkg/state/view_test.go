@@ -49,8 +49,10 @@ func TestView(t *testing.T) {
 		"resync, running":  {group(vgrv1.Resync, vgrv1.StateSecondary, metav1.ConditionFalse, vgrv1.ReasonResyncing), "ready current"},
 		"resync, ended":    {group(vgrv1.Resync, vgrv1.StateSecondary, metav1.ConditionTrue, vgrv1.ReasonResynced), "ready current settled"},
 		"demoted, failing": {group(vgrv1.Secondary, vgrv1.StateSecondary, metav1.ConditionFalse, vgrv1.ReasonFailedToResync), "ready current demoted"},
-		"demoted and in sync": {with(degraded(secondary(), metav1.ConditionFalse, "Healthy"), func(g *vgrv1.VolumeGroupReplication) { g.Status.DemotedAfterSync = true }),
-			"ready current settled secondary demoted saysinsync insync"},
+		"demoted and in sync": {
+			with(degraded(secondary(), metav1.ConditionFalse, "Healthy"), func(g *vgrv1.VolumeGroupReplication) { g.Status.DemotedAfterSync = true }),
+			"ready current settled secondary demoted saysinsync insync",
+		},
 		"in sync, left over": {degraded(secondary(), metav1.ConditionFalse, "Healthy"), "ready current settled secondary demoted saysinsync"},
 		"diverged":           {degraded(secondary(), metav1.ConditionTrue, "Error"), "ready current settled secondary demoted broken"},
 		"a healthy copy":     {degraded(secondary(), metav1.ConditionTrue, "VolumeDegraded"), "ready current settled secondary demoted"},
@@ -76,9 +78,20 @@ func TestView(t *testing.T) {
 				name string
 				is   bool
 			}{
-				{"ready", v.Ready() != nil}, {"current", v.Current()}, {"settled", v.Settled()}, {"primary", v.Is(vgrv1.Primary)}, {"secondary", v.Is(vgrv1.Secondary)},
-				{"demoted", v.Demoted()}, {"guarded", v.Guarded()}, {"lead", v.AskedToLead()}, {"saysinsync", v.SaysInSync()}, {"insync", v.InSync()},
-				{"broken", v.Broken() != ""}, {"deleting", v.Deleting()}, {"replicated", v.Replicated()}, {"unproven", v.Unproven()},
+				{"ready", v.Ready() != nil},
+				{"current", v.Current()},
+				{"settled", v.Settled()},
+				{"primary", v.Is(vgrv1.Primary)},
+				{"secondary", v.Is(vgrv1.Secondary)},
+				{"demoted", v.Demoted()},
+				{"guarded", v.Guarded()},
+				{"lead", v.AskedToLead()},
+				{"saysinsync", v.SaysInSync()},
+				{"insync", v.InSync()},
+				{"broken", v.Broken() != ""},
+				{"deleting", v.Deleting()},
+				{"replicated", v.Replicated()},
+				{"unproven", v.Unproven()},
 			} {
 				if p.is {
 					got = append(got, p.name)

@@ -33,8 +33,10 @@ func TestInterruption(t *testing.T) {
 		result     string
 	}{
 		"all kinds": {
-			[]ending{ends("done", "", false), ends("api", "no site is primary", false), ends("queue", "no site is primary", false),
-				ends("db", "west was asked to be primary and has not confirmed it", false, promoting), ends("early", "nothing was changed", true), ends("web", "", true), refused},
+			[]ending{
+				ends("done", "", false), ends("api", "no site is primary", false), ends("queue", "no site is primary", false),
+				ends("db", "west was asked to be primary and has not confirmed it", false, promoting), ends("early", "nothing was changed", true), ends("web", "", true), refused,
+			},
 			"6 of 7 groups are not done; no site is primary for apps/api, apps/queue",
 			"kubectl vgr failover api queue db early web -n apps --to west\nkubectl vgr failover api queue -n apps --abort", "interrupted",
 		},
