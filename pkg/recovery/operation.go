@@ -153,13 +153,18 @@ func (op *Operation) title(id string) string {
 	}
 }
 
-// Duration is the time from the start until the target was verified to be primary, which is the
-// recovery time that the operation took; ok is false before that.
+// Duration is the time until the target was verified to be primary, which is the recovery time that the
+// operation took; ok is false before that. It begins when the source has been seen to synchronise, as until
+// then nothing was changed, and the source was primary.
 func (op *Operation) Duration() (d time.Duration, ok bool) {
-	if r := op.record(StepPromote); r != nil && r.Finished != nil {
-		return r.Finished.Sub(op.Started.Time), true
+	r, from := op.record(StepPromote), op.Started.Time
+	if r == nil || r.Finished == nil {
+		return 0, false
 	}
-	return 0, false
+	if v := op.record(StepVerify); v != nil && v.Finished != nil {
+		from = v.Finished.Time
+	}
+	return r.Finished.Sub(from), true
 }
 
 // Role is what the operation asks a site to be in the end; empty where it leaves that as it is.
