@@ -153,7 +153,7 @@ for cur in "" '$' $'\x60' x p d arn; do
 	out=$(cat answer); directive=${out##*:}; out=${out%:*}
 	__kubectl-vgr_process_completion_results >/dev/null 2>&1
 	printf '%s\n' "${COMPREPLY[@]}"
-	for reply in "${COMPREPLY[@]}"; do eval "kubectl-vgr list --context $reply" >/dev/null 2>&1; done
+	for reply in "${COMPREPLY[@]}"; do eval "kubectl-vgr list --context $reply" >/dev/null 2>&1; done;
 done`
 	cmd := exec.CommandContext(t.Context(), bash, "--norc", "-c", session)
 	cmd.Dir = dir

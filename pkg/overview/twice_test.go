@@ -5,7 +5,6 @@ package overview_test
 
 import (
 	"testing"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -29,7 +28,7 @@ func TestTwice(t *testing.T) {
 		"a restored one":      {site("west", "u", "9"), false},
 		"the peer has no one": {overview.SiteInput{Site: overview.Site{Name: "west", Answered: true}}, false},
 	} {
-		if got := overview.Build([]overview.SiteInput{site("east", "u", "5"), tc.west}, time.Now()).Twice(); got != tc.want {
+		if got := overview.Build([]overview.SiteInput{site("east", "u", "5"), tc.west}, now).Twice(); got != tc.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}

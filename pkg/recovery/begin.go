@@ -72,26 +72,40 @@ func Begin(p Pair, r Request, t backend.Traits) (Operation, *Stop) {
 		return Operation{}, stopf(Refused, fmt.Sprintf("--to %s or --to %s", p.Sites[0].Name, p.Sites[1].Name), "%s is none of the two sites", r.To.Name)
 	}
 	from := p.other(to)
-	if stop := unasked(from, to, r); stop != nil && !(last.InFlight() && last.asked(StepPromote)) {
+	if stop := unasked(from, to, r); stop != nil && (!last.InFlight() || !last.asked(StepPromote)) {
 		return Operation{}, stop
 	}
-	if last.InFlight() {
-		op, goesOn, stop := resume(&p, last, to, r)
-		if goesOn && stop == nil {
-			op.workloads(from, to, r)
-		}
-		if goesOn || stop != nil {
-			return op, stop
-		}
-	}
-	if last != nil && !last.InFlight() && p.about(last) && p.Site(last.To) == to && untold(&p, last) {
-		op := last.clone()
-		op.Holder = r.Holder
-		return op, nil
+	if op, goesOn, stop := continued(&p, last, from, to, r); goesOn || stop != nil {
+		return op, stop
 	}
 	if stop := sensible(&p, from, to, r, t); stop != nil {
 		return Operation{}, stop
 	}
+	return begun(&p, last, from, to, r, t), nil
+}
+
+// continued is the operation before, where the request is to go on with it, or to tell all sites how it ended.
+func continued(p *Pair, last *Operation, from, to *Site, r Request) (op Operation, goesOn bool, stop *Stop) {
+	switch {
+	case last == nil:
+		return op, false, nil
+	case last.InFlight():
+		op, goesOn, stop = resume(p, last, to, r)
+		if goesOn && stop == nil {
+			op.workloads(from, to, r)
+		}
+		return op, goesOn, stop
+	case p.about(last) && p.Site(last.To) == to && untold(p, last):
+		op = last.clone()
+		op.Holder = r.Holder
+		return op, true, nil
+	default:
+		return op, false, nil
+	}
+}
+
+// begun is a new operation.
+func begun(p *Pair, last *Operation, from, to *Site, r Request, t backend.Traits) Operation {
 	moves := r.Kind == Planned || r.Kind == Failback
 	op := Operation{
 		ID: r.ID, Kind: r.Kind, From: from.SiteRef, To: to.SiteRef, By: r.By, Holder: r.Holder, Revision: 1,
@@ -102,7 +116,7 @@ func Begin(p Pair, r Request, t backend.Traits) (Operation, *Stop) {
 	if r.Schedule > 0 {
 		op.Schedule = &metav1.Duration{Duration: r.Schedule}
 	}
-	op.inherit(&p, last)
+	op.inherit(p, last)
 	op.workloads(from, to, r)
 	if last != nil {
 		op.Revision = last.Revision + 1
@@ -114,7 +128,7 @@ func Begin(p Pair, r Request, t backend.Traits) (Operation, *Stop) {
 	if op.Discard || op.Kind == Unplanned {
 		op.VolumeSyncs = volumeSyncs(loses, to, op.LastSync)
 	}
-	return op, nil
+	return op
 }
 
 // volumeSyncs are the PVCs that were last synchronised at another time than the group, as the site
@@ -265,7 +279,7 @@ func unanswered(from, to *Site, r Request) *Site {
 	switch {
 	case !to.Answered && r.Kind != Demote:
 		return to
-	case !from.Answered && r.Kind != Unplanned && !(r.Kind == Promote && r.Force):
+	case !from.Answered && r.Kind != Unplanned && (r.Kind != Promote || !r.Force):
 		return from
 	default:
 		return nil
@@ -328,14 +342,22 @@ func sensible(p *Pair, from, to *Site, r Request, t backend.Traits) *Stop {
 		return resyncable(p, from, to, r)
 	case to.is(vgrv1.Primary) && from.state() != vgrv1.StatePrimary && !from.askedToLead():
 		return stopf(Nothing, "", "%s is primary already, confirmed by the backend", to.Name)
-	case r.Kind == Promote && !(to.askedToLead() && !from.askedToLead()):
+	case r.Kind == Promote && (!to.askedToLead() || from.askedToLead()):
 		return promotable(p, from, to, r, t)
-	case r.Kind != Unplanned && to.state() == vgrv1.StatePrimary && from.state() != vgrv1.StatePrimary && from.askedToLead():
-		return stopf(Refused, fmt.Sprintf("kubectl vgr status %s -n %s shows when it has", p.Name, p.Namespace), "%s is primary, and the controller on %s has not answered a change of its spec: %s", to.Name, from.Name, from.says())
-	case r.Kind != Unplanned && to.askedToLead() && !from.askedToLead():
-		return stopf(Refused, fmt.Sprintf("kubectl vgr status %s -n %s shows when it is", p.Name, p.Namespace), "%s was asked to be primary already, and has not confirmed it: %s", to.Name, to.says())
 	case r.Kind == Unplanned:
 		return acceptable(from, to, r.Accept)
+	default:
+		return movable(p, from, to, r)
+	}
+}
+
+// movable refuses a planned failover, or a failback, between sites that are not in the roles for it.
+func movable(p *Pair, from, to *Site, r Request) *Stop {
+	switch {
+	case to.state() == vgrv1.StatePrimary && from.state() != vgrv1.StatePrimary && from.askedToLead():
+		return stopf(Refused, fmt.Sprintf("kubectl vgr status %s -n %s shows when it has", p.Name, p.Namespace), "%s is primary, and the controller on %s has not answered a change of its spec: %s", to.Name, from.Name, from.says())
+	case to.askedToLead() && !from.askedToLead():
+		return stopf(Refused, fmt.Sprintf("kubectl vgr status %s -n %s shows when it is", p.Name, p.Namespace), "%s was asked to be primary already, and has not confirmed it: %s", to.Name, to.says())
 	case r.Kind == Planned && astray(from, to):
 		return stopf(Refused, p.takeBackCommand(to, survivor(p)),
 			"the copies of %s/%s went different ways: %s", p.Namespace, p.Name, astrayWords(from, to))

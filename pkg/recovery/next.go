@@ -74,53 +74,19 @@ type Write struct {
 
 // Apply makes the change to an object, which must be the one that was observed.
 func (w Write) Apply(g *vgrv1.VolumeGroupReplication) error {
-	if w.tells() && !state.Told(g) { // what is left of an earlier write must not count again with this one
-		for _, annotation := range []string{vgrv1.AnnotationPeer, vgrv1.AnnotationPeerHandles, vgrv1.AnnotationPeerSnapshots} {
-			if annotation != vgrv1.AnnotationPeerSnapshots || !w.KeepSnapshots {
-				delete(g.Annotations, annotation)
-			}
-		}
-	}
 	generation := g.Generation
 	if w.State != "" && w.State != g.Spec.ReplicationState || w.AutoResync != nil && !ptr.Equal(w.AutoResync, g.Spec.AutoResync) {
 		generation++ // the API server counts changes of the spec
 	}
+	w.forget(g)
 	if w.State != "" {
 		g.Spec.ReplicationState = w.State
 	}
 	if w.AutoResync != nil {
 		g.Spec.AutoResync = w.AutoResync
 	}
-	if g.Annotations == nil {
-		g.Annotations = map[string]string{}
-	}
-	if w.Peer != "" {
-		g.Annotations[vgrv1.AnnotationPeer] = fmt.Sprintf("%s/%s-%d", w.Peer, w.Operation.ID, w.Operation.Revision)
-	} else if w.State != "" {
-		delete(g.Annotations, vgrv1.AnnotationPeer)
-	}
-	if w.RequestSync != "" {
-		g.Annotations[vgrv1.AnnotationSyncRequest] = w.RequestSync
-	}
-	if w.RequestSnapshot != "" {
-		g.Annotations[vgrv1.AnnotationSnapshotRequest] = w.RequestSnapshot
-	}
-	over := w.Operation.Result != "" // or a promotion by hand would go back to what is left of it
-	if over || w.State != "" && !w.KeepSnapshots || w.RequestSync != "" {
-		delete(g.Annotations, vgrv1.AnnotationPeerSnapshots)
-	}
-	if over || w.State != "" {
-		delete(g.Annotations, vgrv1.AnnotationSnapshotRequest)
-	}
-	for annotation, told := range map[string]map[string]string{vgrv1.AnnotationPeerHandles: w.PeerHandles, vgrv1.AnnotationPeerSnapshots: w.PeerSnapshots} {
-		if len(told) == 0 {
-			continue
-		}
-		text, err := json.Marshal(told)
-		if err != nil {
-			return err
-		}
-		g.Annotations[annotation] = string(text)
+	if err := w.tell(g); err != nil {
+		return err
 	}
 	if w.tells() {
 		g.Annotations[vgrv1.AnnotationBoundTo] = state.Bound(g, generation)
@@ -131,6 +97,49 @@ func (w Write) Apply(g *vgrv1.VolumeGroupReplication) error {
 	data, err := json.Marshal(w.Operation)
 	g.Annotations[vgrv1.AnnotationOperation] = string(data)
 	return err
+}
+
+// forget takes off what an earlier write told and asked for, which must not count again.
+func (w Write) forget(g *vgrv1.VolumeGroupReplication) {
+	stale := w.tells() && !state.Told(g)
+	over := w.Operation.Result != "" // or a promotion would go back to what is left of it
+	for annotation, gone := range map[string]bool{
+		vgrv1.AnnotationPeer:            stale || w.State != "",
+		vgrv1.AnnotationPeerHandles:     stale,
+		vgrv1.AnnotationPeerSnapshots:   over || w.RequestSync != "" || !w.KeepSnapshots && (stale || w.State != ""),
+		vgrv1.AnnotationSnapshotRequest: over || w.State != "",
+	} {
+		if gone {
+			delete(g.Annotations, annotation)
+		}
+	}
+}
+
+// tell writes what is known of the peer, and what is asked of the backend.
+func (w Write) tell(g *vgrv1.VolumeGroupReplication) error {
+	if g.Annotations == nil {
+		g.Annotations = map[string]string{}
+	}
+	told := map[string]string{vgrv1.AnnotationSyncRequest: w.RequestSync, vgrv1.AnnotationSnapshotRequest: w.RequestSnapshot}
+	if w.Peer != "" {
+		told[vgrv1.AnnotationPeer] = fmt.Sprintf("%s/%s-%d", w.Peer, w.Operation.ID, w.Operation.Revision)
+	}
+	for annotation, byPVC := range map[string]map[string]string{vgrv1.AnnotationPeerHandles: w.PeerHandles, vgrv1.AnnotationPeerSnapshots: w.PeerSnapshots} {
+		if len(byPVC) == 0 {
+			continue
+		}
+		text, err := json.Marshal(byPVC)
+		if err != nil {
+			return err
+		}
+		told[annotation] = string(text)
+	}
+	for annotation, text := range told {
+		if text != "" {
+			g.Annotations[annotation] = text
+		}
+	}
+	return nil
 }
 
 // tells reports whether the write says anything of the peer. That counts for the generation that the

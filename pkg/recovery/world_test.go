@@ -360,8 +360,7 @@ func (w *world) invariant() string {
 	if w.accepted || w.kind == recovery.Failback && w.split {
 		return ""
 	}
-	switch {
-	case w.traits.Fences && w.active(east) && w.active(west):
+	if w.traits.Fences && w.active(east) && w.active(west) {
 		return "both sites are primary"
 	}
 	for i := range sites {

@@ -167,6 +167,7 @@ func (v View) Apart() []vgrv1.VolumeStatus {
 			primaries = append(primaries, x)
 		case vgrv1.StateSecondary:
 			secondaries = append(secondaries, x)
+		default:
 		}
 	}
 	switch {

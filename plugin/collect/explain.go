@@ -83,8 +83,7 @@ func timedOut(err error) bool {
 
 // inner is an error without the address that was asked.
 func inner(err error) error {
-	var urlErr *url.Error
-	if errors.As(err, &urlErr) {
+	if urlErr, ok := errors.AsType[*url.Error](err); ok {
 		return urlErr.Err
 	}
 	return err
@@ -92,8 +91,7 @@ func inner(err error) error {
 
 // broken says whether the network made no connection, or has broken it.
 func broken(err error) bool {
-	var opErr *net.OpError
-	if errors.As(err, &opErr) { // others are of proxies and of TLS
+	if opErr, ok := errors.AsType[*net.OpError](err); ok { // others are of proxies and of TLS
 		return slices.Contains([]string{"dial", "read", "write", "close"}, opErr.Op)
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, new(syscall.Errno)) {

@@ -47,22 +47,7 @@ func (f *failover) discardJournals(ctx context.Context, e *Env, args []string) e
 	if err := e.selected(ctx, s.view, q, s.sites[:]); err != nil {
 		return err
 	}
-	var all []journal
-	var names []string
-	for _, g := range s.view.Groups {
-		found := false
-		for i, in := range s.inputs {
-			on := in.Group(g.Namespace, g.Name)
-			if !in.Answered || on == nil || on.Annotations[vgrv1.AnnotationOperation] == "" {
-				continue
-			}
-			all, found = append(all, journal{s.sites[i], on}), true
-			showJournal(e, s.sites[i].Name, on)
-		}
-		if found {
-			names = append(names, g.Name)
-		}
-	}
+	all, names := journals(e, s)
 	if len(all) == 0 {
 		fmt.Fprintln(e.ErrOut, "there is no journal; nothing was changed")
 		return nil
@@ -89,6 +74,25 @@ func (f *failover) discardJournals(ctx context.Context, e *Env, args []string) e
 		fmt.Fprintln(e.ErrOut, "dry run: nothing was changed")
 	}
 	return nil
+}
+
+// journals shows and returns the journals of all groups, and the names of those that have one.
+func journals(e *Env, s *survey) (all []journal, names []string) {
+	for _, g := range s.view.Groups {
+		found := false
+		for i, in := range s.inputs {
+			on := in.Group(g.Namespace, g.Name)
+			if !in.Answered || on == nil || on.Annotations[vgrv1.AnnotationOperation] == "" {
+				continue
+			}
+			all, found = append(all, journal{s.sites[i], on}), true
+			showJournal(e, s.sites[i].Name, on)
+		}
+		if found {
+			names = append(names, g.Name)
+		}
+	}
+	return all, names
 }
 
 func showJournal(e *Env, at string, g *vgrv1.VolumeGroupReplication) {

@@ -147,7 +147,7 @@ func (s *servers) leaseRenewed(t *testing.T) {
 			if err := w.client[east].Update(ctx, lease); err != nil && ctx.Err() == nil {
 				t.Error(err)
 			}
-			time.Sleep(5 * time.Millisecond)
+			time.Sleep(5 * time.Millisecond) //nolint:forbidigo // beside real servers
 		}
 	})
 	c := w.command(nil)
@@ -169,7 +169,7 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic(err)
 	}
-	os.Exit(m.Run())
+	os.Exit(m.Run()) //nolint:forbidigo // the main of a test
 }
 
 var thorough = flag.Bool("thorough", false, "let every change meet every fault; takes minutes")

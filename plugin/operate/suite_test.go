@@ -194,7 +194,7 @@ func (w *world) until(what string, is func([2]*vgrv1.VolumeGroupReplication) boo
 		if gs = w.groups(); is(gs) {
 			return
 		}
-		time.Sleep(5 * time.Millisecond)
+		time.Sleep(5 * time.Millisecond) //nolint:forbidigo // polls real servers
 	}
 	w.t.Fatalf("%s: not within a minute\n%+v\n%+v", what, gs[east].Status, gs[west].Status)
 }

@@ -82,8 +82,8 @@ func TestTargets(t *testing.T) {
 		says, then []string
 		marked     string
 	}{
-		"one that is open, another is marked": {"s g space enter f", []string{"Changes: production/b", "Type b and enter"}, []string{"1 marked"}, "b enter enter esc"},
-		"two marked":                          {"s g space j space f", []string{"Changes: production/aaa", "production/c", "Type 2 and enter"}, []string{"3 groups, by name"}, "2 enter enter"},
+		"one that is open, another is marked": {"s g space enter f", []string{"Changes: production/b", "Type b and enter"}, []string{"1 marked"}, "b enter enter esc"},                          //nolint:dupword // keys
+		"two marked":                          {"s g space j space f", []string{"Changes: production/aaa", "production/c", "Type 2 and enter"}, []string{"3 groups, by name"}, "2 enter enter"}, //nolint:dupword // keys
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := tui.Options{Title: "x", Run: (&recorder{}).run}
