@@ -174,6 +174,13 @@ func (b *bench) start(ctx context.Context, controller bool) (*lab.Lab, load.Site
 	if err != nil {
 		return nil, sites, errors.Join(err, l.Close())
 	}
+	if !controller {
+		go func() {
+			if err := sites.Lead(ctx); err != nil && ctx.Err() == nil {
+				fmt.Fprintln(b.log, err)
+			}
+		}()
+	}
 	return l, sites, nil
 }
 

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
@@ -73,7 +72,10 @@ func (b *Builder) Build(sites []SiteInput, now time.Time) Overview {
 		Sites:      []Site{},
 		Groups:     []Group{},
 	}
-	for _, s := range sites {
+	sites = slices.Clone(sites)
+	for i := range sites {
+		s := &sites[i]
+		s.Controller = s.Controller.heard(s.Name, clockOf(sites, s.Name, now))
 		o.Sites = append(o.Sites, s.Site)
 	}
 	schedules := schedulesOf(sites)
@@ -132,7 +134,7 @@ func (b *Builder) group(namespace, name string, sites []SiteInput, objects []*vg
 			g.Sites = append(g.Sites, GroupSite{Site: sites[i].Name})
 			continue
 		}
-		gs := groupSite(sites[i].Name, obj)
+		gs := groupSite(sites[i].Name, obj, clockOf(sites, sites[i].Name, now))
 		g.Sites = append(g.Sites, gs)
 		g.Class = cmp.Or(g.Class, obj.Spec.VolumeGroupReplicationClass)
 		g.Backend = cmp.Or(g.Backend, obj.Status.Backend)
@@ -141,16 +143,15 @@ func (b *Builder) group(namespace, name string, sites []SiteInput, objects []*vg
 	if seconds, ok := schedules[g.Class]; ok {
 		g.ScheduleSeconds = &seconds
 	}
-	if p, ok := g.Primary(); ok && p.LastSyncTime != nil {
-		g.LastSyncTime = p.LastSyncTime
-		lag := max(0, int64(clockOf(sites, p.Site, now).Sub(p.LastSyncTime.Time).Seconds()))
-		g.LagSeconds = &lag
+	p, ok := g.Primary()
+	if age, known := state.Age(clockOf(sites, p.Site, now), p.LastSyncTime); ok && known {
+		g.LastSyncTime, g.LagSeconds = p.LastSyncTime, new(int64(age.Seconds()))
 	} else if ok && reportsNothing(p) {
 		for _, s := range g.Sites {
 			g.LastSyncTime = cmp.Or(g.LastSyncTime, s.LastSyncTime)
 		}
 	}
-	g.Verdict = judge(g, sites)
+	g.Verdict = judge(&g, sites, now)
 	return g
 }
 
@@ -210,26 +211,49 @@ func clockOf(sites []SiteInput, name string, now time.Time) time.Time {
 	return now
 }
 
-func groupSite(site string, obj *vgrv1.VolumeGroupReplication) GroupSite {
+func groupSite(site string, obj *vgrv1.VolumeGroupReplication, now time.Time) GroupSite {
+	v := state.Of(obj)
 	gs := GroupSite{
 		Site: site, Exists: true,
 		Desired: obj.Spec.ReplicationState, State: obj.Status.State,
-		Deleting:   !obj.DeletionTimestamp.IsZero(),
+		Deleting:   v.Deleting(),
 		Unguarded:  obj.Annotations[vgrv1.AnnotationPromotion] == vgrv1.PromotionUnguarded,
+		Guarded:    v.Guarded(),
+		Current:    v.Current(),
+		CopyError:  v.Broken(),
 		Generation: obj.Generation, ObservedGeneration: obj.Status.ObservedGeneration,
 		Message: obj.Status.Message, Volumes: obj.Status.Volumes, Conditions: obj.Status.Conditions,
-		LastSyncTime: obj.Status.LastSyncTime,
+		LastSyncTime: v.LastSync(),
 		Ready:        Ready{Status: metav1.ConditionUnknown, Message: "the controller has not answered yet"},
 	}
-	if c := meta.FindStatusCondition(obj.Status.Conditions, vgrv1.ConditionReady); c != nil {
-		if c.ObservedGeneration == obj.Generation {
-			gs.Ready = Ready{Status: c.Status, Reason: c.Reason, Message: c.Message}
-			gs.Current = obj.Status.ObservedGeneration == obj.Generation
-		} else {
-			gs.Ready.Message = "the controller has not answered the last change yet"
-		}
+	switch c := v.Ready(); {
+	case c != nil:
+		gs.Ready = Ready{Status: c.Status, Reason: c.Reason, Message: c.Message}
+	case v.Condition(vgrv1.ConditionReady) != nil:
+		gs.Ready.Message = "the controller has not answered the last change yet"
 	}
+	if ahead := state.Ahead(now, gs.LastSyncTime); ahead > 0 {
+		gs.LastSyncTime, gs.ClockAheadSeconds = nil, new(int64(ahead.Seconds()))
+	}
+	gs.Volumes = proven(obj, now)
 	return gs
+}
+
+// proven are the volumes without synchronisation times that prove nothing: the epoch, a time to come, and what
+// an older controller reports, which may be of an earlier role.
+func proven(obj *vgrv1.VolumeGroupReplication, now time.Time) []vgrv1.VolumeStatus {
+	volumes, copied := obj.Status.Volumes, false
+	for i := range obj.Status.Volumes {
+		t := obj.Status.Volumes[i].LastSyncTime
+		if t == nil || state.Counts(&obj.Status.ReplicationStatus, t) && state.Ahead(now, t) == 0 {
+			continue
+		}
+		if !copied {
+			volumes, copied = slices.Clone(volumes), true
+		}
+		volumes[i].LastSyncTime = nil
+	}
+	return volumes
 }
 
 // schedulesOf reads the interval of each class. Of two sites that disagree the longer counts.

@@ -67,7 +67,7 @@ func FuzzVerdict(f *testing.F) {
 		of := func() vgrv1.VolumeGroupReplication {
 			g := group(pick.Of(s, vgrv1.Primary, vgrv1.Secondary, vgrv1.Resync, ""), pick.Of(s, vgrv1.StatePrimary, vgrv1.StateSecondary, vgrv1.StateUnknown, ""),
 				time.Duration(s.N(20)-4)*time.Minute,
-				condition(vgrv1.ConditionReady, pick.Of(s, statuses...), pick.Of(s, vgrv1.ReasonPromoted, vgrv1.ReasonProgressing, vgrv1.ReasonResyncing, "Other")))
+				condition(vgrv1.ConditionReady, pick.Of(s, statuses...), pick.Of(s, vgrv1.ReasonPromoted, vgrv1.ReasonProgressing, vgrv1.ReasonResyncing, vgrv1.ReasonPromotionNotConfirmed, "Other")))
 			for _, kind := range []string{vgrv1.ConditionDegraded, vgrv1.ConditionReplicating} {
 				if s.Yes() {
 					g.Status.Conditions = append(g.Status.Conditions, condition(kind, pick.Of(s, statuses...), pick.Of(s, "Error", vgrv1.ReasonLinkInSync, vgrv1.ReasonNotReported)))
@@ -75,7 +75,16 @@ func FuzzVerdict(f *testing.F) {
 			}
 			g.Generation = int64(s.N(2) + 1)
 			if s.N(4) == 3 {
+				g.Status.StateSince = nil
+			}
+			for _, name := range []string{"a", "b"} {
+				if s.N(4) != 3 {
+					g.Status.Volumes = append(g.Status.Volumes, vgrv1.VolumeStatus{Name: name, State: pick.Of(s, vgrv1.StatePrimary, vgrv1.StateSecondary, vgrv1.StateUnknown), LastSyncTime: g.Status.LastSyncTime})
+				}
+			}
+			if s.N(4) == 3 {
 				g.DeletionTimestamp = &metav1.Time{Time: now}
+				g.Finalizers = pick.Of(s, nil, []string{vgrv1.Finalizer}, []string{"example.com/x"})
 			}
 			op := recovery.Operation{
 				ID: pick.Of(s, "", "1", "2"), Kind: pick.Of(s, recovery.Planned, recovery.Unplanned, recovery.Failback), Revision: int64(s.N(3)),
@@ -91,6 +100,7 @@ func FuzzVerdict(f *testing.F) {
 		var in []overview.SiteInput
 		for _, name := range []string{"east", "west"}[:2-s.N(16)/15] {
 			site := overview.SiteInput{Site: overview.Site{Name: name, Answered: s.N(8) != 7}}
+			site.Controller = pick.Of(s, nil, &overview.Controller{RenewedAt: new(metav1.NewTime(now))}, &overview.Controller{}, &overview.Controller{Message: "forbidden"})
 			if !site.Answered {
 				site.Problem = pick.Of(s, overview.SiteUnreachable, overview.SiteAsking)
 			} else if s.N(8) != 7 {
@@ -114,7 +124,7 @@ func sound(t *testing.T, in []overview.SiteInput) {
 	}
 	headlines := []overview.Headline{
 		overview.SplitBrain, overview.NoPrimary, overview.Failed, overview.Degraded, overview.Unreachable, overview.Unpaired,
-		overview.Unknown, overview.Moving, overview.Resyncing, overview.Lagging, overview.Protected,
+		overview.Terminating, overview.PartlyProtected, overview.Unknown, overview.Moving, overview.Resyncing, overview.Lagging, overview.Guarded, overview.Protected,
 	}
 	for _, g := range o.Groups {
 		v := g.Verdict
@@ -130,6 +140,18 @@ func sound(t *testing.T, in []overview.SiteInput) {
 		}
 		if states[vgrv1.StatePrimary] > 1 && v.Headline != overview.SplitBrain {
 			t.Errorf("%s with %v", v.Headline, states)
+		}
+		for i, s := range g.Sites {
+			silent := o.Sites[i].Controller != nil && o.Sites[i].Controller.Silent && o.Sites[i].Answered && s.Exists
+			if silent && slices.Index(headlines, v.Headline) > slices.Index(headlines, overview.Unknown) {
+				t.Errorf("%s although the controller of %s is silent", v.Headline, s.Site)
+			}
+			if s.LastSyncTime != nil && s.LastSyncTime.Sub(now) > time.Minute {
+				t.Errorf("a synchronisation at %s, now is %s", s.LastSyncTime, now)
+			}
+		}
+		if confirmed, all := g.Volumes(); v.Headline == overview.Protected && confirmed > all {
+			t.Errorf("%d/%d", confirmed, all)
 		}
 		if g.LagSeconds != nil && *g.LagSeconds < 0 {
 			t.Errorf("lag %d", *g.LagSeconds)

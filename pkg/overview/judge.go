@@ -6,6 +6,7 @@ package overview
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -13,104 +14,172 @@ import (
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
+// judged is a group with all that its verdict depends on.
+type judged struct {
+	*Group
+	sites []SiteInput
+	views []state.View // in the order of the sites
+	now   time.Time
+}
+
 // judge finds the headline of a group: the worst that is true.
-func judge(g Group, sites []SiteInput) Verdict {
-	for _, rule := range []func(Group, []SiteInput) *Verdict{
-		splitBrain, noPrimary, failed, degraded, unreachable, unpaired, moving, resyncing, unproven, lagging,
+func judge(g *Group, sites []SiteInput, now time.Time) Verdict {
+	j := judged{Group: g, sites: sites, views: make([]state.View, len(g.copies)), now: now}
+	for i, c := range g.copies {
+		j.views[i] = state.Of(c)
+	}
+	blind := j.blind()
+	v := j.first()
+	if blind == nil {
+		return v
+	}
+	if rank(v.Headline) >= rank(Unknown) {
+		return *blind
+	}
+	v.Message += "; " + blind.Message
+	return v
+}
+
+// first is the first rule that holds.
+func (j judged) first() Verdict {
+	for _, rule := range []func(judged) *Verdict{
+		judged.splitBrain, judged.noPrimary, judged.failed, judged.degraded, judged.unreachable, judged.unpaired, judged.terminating, judged.partlyProtected,
+		judged.moving, judged.resyncing, judged.unproven, judged.lagging, judged.guarded,
 	} {
-		if v := rule(g, sites); v != nil {
+		if v := rule(j); v != nil {
 			return *v
 		}
 	}
-	p, _ := g.Primary()
-	if g.LagSeconds == nil {
-		return Verdict{Level: OK, Headline: Protected, Message: p.Site + " is primary, and its storage says that the link is in sync; it does not say since when"}
+	p, _ := j.Primary()
+	v := Verdict{Level: OK, Headline: Protected, Message: p.Site + " is primary and replicates in time"}
+	if j.LagSeconds == nil {
+		v.Message = p.Site + " is primary, and its storage says that the link is in sync; it does not say since when"
 	}
-	return Verdict{Level: OK, Headline: Protected, Message: p.Site + " is primary and replicates in time"}
+	v.Message += j.notValidated()
+	return v
 }
 
-func splitBrain(g Group, _ []SiteInput) *Verdict {
-	var names []string
-	for _, s := range g.Sites {
-		if s.State == vgrv1.StatePrimary {
-			names = append(names, s.Site)
+// rank orders headlines, the worst first.
+func rank(h Headline) int {
+	for i, x := range []Headline{
+		SplitBrain, NoPrimary, Failed, Degraded, Unreachable, Unpaired, Terminating, PartlyProtected, Unknown, Moving, Resyncing, Lagging, Guarded, Protected,
+	} {
+		if x == h {
+			return i
 		}
 	}
-	if len(names) < 2 {
-		return nil
-	}
-	v := &Verdict{
-		Level: Problem, Headline: SplitBrain, Message: fmt.Sprintf("%s and %s both report primary", names[0], names[1]),
-		Next: "decide which side's data to keep and demote the other",
-	}
-	if op := g.Operation; op != nil && op.Kind == recovery.Unplanned {
-		v.Message = fmt.Sprintf("%s was given up for %s (operation %s) and is back; both report primary", op.From, op.To, op.ID)
-		v.Next = fmt.Sprintf("stop what runs on %s; %s", op.From, takeBack(g, op.From))
-	}
-	return v
+	return 0
+}
+
+// inFlight reports whether an operation is in flight.
+func (j judged) inFlight() bool { return j.Operation != nil && j.Operation.Result == "" }
+
+// command is a command of ours for the group.
+func (j judged) command(verb, more string) string {
+	return fmt.Sprintf("kubectl vgr %s %s -n %s%s", verb, j.Name, j.Namespace, more)
 }
 
 // takeBack is the command for a site that was given up.
-func takeBack(g Group, site string) string {
-	return fmt.Sprintf("kubectl vgr failback %s -n %s --to %s --discard-site %s discards what it alone has", g.Name, g.Namespace, recovery.Word(site), recovery.Word(site))
+func (j judged) takeBack(site string) string {
+	return j.command("failback", fmt.Sprintf(" --to %s --discard-site %s discards what it alone has", recovery.Word(site), recovery.Word(site)))
 }
 
-// noPrimary is true only when both sites were seen and neither wants to become primary.
-func noPrimary(g Group, sites []SiteInput) *Verdict {
-	for i, s := range g.Sites {
-		if !sites[i].Answered || !s.Exists || s.State != vgrv1.StateSecondary || s.Desired == vgrv1.Primary {
-			return nil
-		}
-	}
-	if len(g.Sites) < 2 {
+// noPrimary holds only when both sites were seen and neither is to become primary.
+func (j judged) noPrimary() *Verdict {
+	if len(j.Sites) < 2 {
 		return nil
 	}
-	v := &Verdict{
-		Level: Problem, Headline: NoPrimary, Message: "both sites are secondary: nobody can write",
-		Next: fmt.Sprintf("kubectl vgr promote %s -n %s --context SITE", g.Name, g.Namespace),
+	refused := ""
+	for i, s := range j.Sites {
+		if !j.sites[i].Answered || !s.Exists || s.State != vgrv1.StateSecondary || j.views[i].AskedToLead() {
+			return nil
+		}
+		if s.Guarded {
+			refused = s.Site
+		}
 	}
-	if op := g.Operation; op != nil && op.Result == "" {
-		v.Message += "; " + op.words()
-		v.Next = "if nobody is at it: " + op.GoOn
+	v := &Verdict{
+		Level: Problem, Headline: NoPrimary, Message: "both sites are secondary: no application can write",
+		Next: j.command("promote", " --context SITE"),
+	}
+	if refused != "" {
+		v.Message += "; Git or another tool asks for primary on " + refused + ", and the controller refuses until it is confirmed that the other site has given up the role"
+		v.Next = j.command("promote", " --context "+recovery.Word(refused))
+	}
+	if j.inFlight() {
+		v.Message += "; " + j.Operation.words()
+		v.Next = "if its process has ended: " + j.Operation.GoOn
 	}
 	return v
 }
 
-func failed(g Group, _ []SiteInput) *Verdict {
-	calm := []string{vgrv1.ReasonProgressing, vgrv1.ReasonResyncing, vgrv1.ReasonDeleting}
-	for _, s := range g.Sites {
-		if s.Exists && s.Ready.Status == metav1.ConditionFalse && !slices.Contains(calm, s.Ready.Reason) {
-			return &Verdict{Level: Problem, Headline: Failed, Message: fmt.Sprintf("%s: %s: %s", s.Site, s.Ready.Reason, s.Ready.Message)}
+// failed holds when a site cannot reach what it is asked for. What the guard refuses is no failure.
+func (j judged) failed() *Verdict {
+	for i, s := range j.Sites {
+		if s.Exists && s.Ready.Status == metav1.ConditionFalse && !state.Calm(s.Ready.Reason) && !s.Guarded {
+			return &Verdict{Level: Problem, Headline: Failed, Message: fmt.Sprintf("%s: %s: %s%s", s.Site, s.Ready.Reason, s.Ready.Message, j.refusal(i))}
+		}
+		if text := j.refusal(i); text != "" && !s.Deleting && !j.views[i].Settled() {
+			return &Verdict{Level: Problem, Headline: Failed, Message: fmt.Sprintf("%s: %s%s", s.Site, s.Ready.Message, text)}
+		}
+		if apart := j.views[i].Apart(); len(apart) > 0 && s.Desired == vgrv1.Primary && j.stays(i) {
+			return &Verdict{
+				Level: Problem, Headline: Failed, Message: fmt.Sprintf("%s: %s cannot be written: it is Secondary, and the group is to be primary", s.Site, volumeNames(apart)),
+			}
 		}
 	}
 	return nil
 }
 
-// degraded looks at errors and at the primary. A Ceph secondary under a live primary is always
-// Degraded and Resyncing, which says nothing; only an error of it counts.
-func degraded(g Group, _ []SiteInput) *Verdict {
-	for _, s := range g.Sites {
-		d := meta.FindStatusCondition(s.Conditions, vgrv1.ConditionDegraded)
-		bad := d != nil && d.Status == metav1.ConditionTrue && (s.State == vgrv1.StatePrimary || d.Reason == "Error")
-		if bad {
-			v := &Verdict{Level: Problem, Headline: Degraded, Message: fmt.Sprintf("%s: %s", s.Site, d.Message)}
-			if op := g.Operation; op != nil && op.Kind == recovery.Unplanned && op.From == s.Site {
-				v.Next = takeBack(g, s.Site)
-			}
-			return v
+// refusal says that the backend has refused to enable replication on a site.
+func (j judged) refusal(i int) string {
+	c := j.views[i].Condition(vgrv1.ConditionValidated)
+	if c == nil || c.Status != metav1.ConditionFalse {
+		return ""
+	}
+	return "; the backend has refused what was asked for (Validated is False): " + c.Message
+}
+
+// notValidated names an old refusal of a pair that works: backends do not take it back.
+func (j judged) notValidated() string {
+	text := ""
+	for i, s := range j.Sites {
+		if refusal := j.refusal(i); refusal != "" {
+			text += "; " + s.Site + ": " + strings.TrimPrefix(refusal, "; ")
 		}
-		if r := meta.FindStatusCondition(s.Conditions, vgrv1.ConditionReplicating); r != nil && r.Status == metav1.ConditionFalse {
+	}
+	return text
+}
+
+// degraded looks at errors and at the primary. A Ceph secondary under a live primary is always Degraded and
+// Resyncing, which says nothing. An array that judges the link by itself gives reasons of its own, and those count
+// on a secondary too.
+func (j judged) degraded() *Verdict {
+	for i, s := range j.Sites {
+		if text := j.views[i].Broken(); text != "" {
+			return &Verdict{
+				Level: Problem, Headline: Degraded, Message: fmt.Sprintf("the copy on %s has an error and does not follow: %s", s.Site, text),
+				Next: j.mendCopy(i),
+			}
+		}
+		d := j.views[i].Condition(vgrv1.ConditionDegraded)
+		judgesLink := d != nil && (d.Reason == vgrv1.ReasonLinkNotInSync || d.Reason == vgrv1.ReasonGroupError) && !j.inFlight()
+		if d != nil && d.Status == metav1.ConditionTrue && (s.State == vgrv1.StatePrimary || judgesLink) {
+			return &Verdict{Level: Problem, Headline: Degraded, Message: fmt.Sprintf("%s: %s", s.Site, d.Message)}
+		}
+		if r := j.views[i].Condition(vgrv1.ConditionReplicating); r != nil && r.Status == metav1.ConditionFalse {
 			return &Verdict{Level: Problem, Headline: Degraded, Message: fmt.Sprintf("%s: %s", s.Site, r.Message)}
 		}
 	}
 	return nil
 }
 
-func unreachable(_ Group, sites []SiteInput) *Verdict {
+func (j judged) unreachable() *Verdict {
 	var asking *Verdict
-	for _, s := range sites {
+	for _, s := range j.sites {
 		switch {
 		case s.Problem == SiteAsking:
 			asking = &Verdict{Level: Warning, Headline: Unknown, Message: s.Name + " " + s.Message}
@@ -121,14 +190,14 @@ func unreachable(_ Group, sites []SiteInput) *Verdict {
 	return asking
 }
 
-func unpaired(g Group, sites []SiteInput) *Verdict {
-	if len(sites) < 2 {
+func (j judged) unpaired() *Verdict {
+	if len(j.sites) < 2 {
 		return &Verdict{
-			Level: Warning, Headline: Unpaired, Message: "no peer site is known, so only " + sites[0].Name + " is shown",
+			Level: Warning, Headline: Unpaired, Message: "no peer site is known, so only " + j.sites[0].Name + " is shown",
 			Next: "name the other site with --peer-context",
 		}
 	}
-	for _, s := range g.Sites {
+	for _, s := range j.Sites {
 		if !s.Exists {
 			return &Verdict{Level: Warning, Headline: Unpaired, Message: "there is no such group on " + s.Site}
 		}
@@ -136,15 +205,57 @@ func unpaired(g Group, sites []SiteInput) *Verdict {
 	return nil
 }
 
-func moving(g Group, _ []SiteInput) *Verdict {
-	if op := g.Operation; op != nil && op.Result == "" {
-		return &Verdict{Level: Warning, Headline: Moving, Message: op.words(), Next: "if nobody is at it: " + op.GoOn}
-	}
-	for _, s := range g.Sites {
-		if s.Deleting {
-			return &Verdict{Level: Warning, Headline: Moving, Message: fmt.Sprintf("%s: being deleted: %s", s.Site, s.Message)}
+// terminating holds when a group was deleted, our controller has released it, and another tool's finalizer
+// keeps the object: its status stays as it was, and nothing keeps to it.
+func (j judged) terminating() *Verdict {
+	for i, s := range j.Sites {
+		if foreign := j.views[i].Finalizers(); s.Deleting && len(foreign) > 0 && j.views[i].Released() {
+			return &Verdict{
+				Level: Problem, Headline: Terminating, Message: fmt.Sprintf("%s: %s", s.Site, j.views[i].Gone()),
+				Next: "have the tool that set the finalizer take it off; the group is not looked after until it is made again",
+			}
 		}
-		settled := s.Current && (s.Ready.Status == metav1.ConditionTrue || s.Ready.Reason == vgrv1.ReasonResyncing)
+	}
+	return nil
+}
+
+// partlyProtected holds when the sites have different PVCs in the group: a failover would bring a part.
+func (j judged) partlyProtected() *Verdict {
+	here, there := j.Sites[0].Volumes, j.Sites[1].Volumes
+	sameName := func(a, b vgrv1.VolumeStatus) bool { return a.Name == b.Name }
+	if !j.views[0].Current() || !j.views[1].Current() || slices.EqualFunc(here, there, sameName) {
+		return nil
+	}
+	var parts []string
+	for i, s := range j.Sites {
+		var only []string
+		for _, v := range s.Volumes {
+			if !slices.ContainsFunc(j.Sites[1-i].Volumes, func(o vgrv1.VolumeStatus) bool { return sameName(v, o) }) {
+				only = append(only, v.Name)
+			}
+		}
+		if slices.Sort(only); len(only) > 0 {
+			parts = append(parts, fmt.Sprintf("only %s has %s", s.Site, strings.Join(only, ", ")))
+		}
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	return &Verdict{
+		Level: Problem, Headline: PartlyProtected, Message: "the PVCs of the group differ between the sites: " + strings.Join(parts, "; "),
+		Next: "label the PVCs alike on both sites, or have the missing copies made: " + j.command("create", " with --peer-context once more"),
+	}
+}
+
+func (j judged) moving() *Verdict {
+	if j.inFlight() {
+		return &Verdict{Level: Warning, Headline: Moving, Message: j.Operation.words(), Next: "if its process has ended: " + j.Operation.GoOn}
+	}
+	for i, s := range j.Sites {
+		if s.Deleting {
+			return &Verdict{Level: Warning, Headline: Moving, Message: fmt.Sprintf("%s: %s: %s", s.Site, j.views[i].Gone(), s.Message)}
+		}
+		settled := s.Current && (s.Ready.Status == metav1.ConditionTrue || s.Ready.Reason == vgrv1.ReasonResyncing) || s.Guarded
 		if !settled {
 			return &Verdict{Level: Warning, Headline: Moving, Message: fmt.Sprintf("%s is on its way to %s: %s", s.Site, s.Desired, s.Ready.Message)}
 		}
@@ -152,12 +263,26 @@ func moving(g Group, _ []SiteInput) *Verdict {
 	return nil
 }
 
-func resyncing(g Group, _ []SiteInput) *Verdict {
-	for _, s := range g.Sites {
+func (j judged) resyncing() *Verdict {
+	for _, s := range j.Sites {
 		if s.Desired == vgrv1.Resync {
 			return &Verdict{
 				Level: Warning, Headline: Resyncing, Message: fmt.Sprintf("%s: %s", s.Site, s.Ready.Message),
-				Next: fmt.Sprintf("kubectl vgr demote %s -n %s --context %s ends the resync", g.Name, g.Namespace, recovery.Word(s.Site)),
+				Next: j.command("demote", " --context "+recovery.Word(s.Site)+" ends the resync"),
+			}
+		}
+	}
+	return nil
+}
+
+// guarded holds when all is well but for a spec that the controller refuses to obey.
+func (j judged) guarded() *Verdict {
+	for _, s := range j.Sites {
+		if s.Guarded {
+			return &Verdict{
+				Level: Warning, Headline: Guarded,
+				Message: fmt.Sprintf("Git or another tool asks for primary on %s; the controller refuses, and %s stays secondary", s.Site, s.Site),
+				Next:    fmt.Sprintf("stop that tool, then put the spec back: %s", j.command("demote", " --context "+recovery.Word(s.Site))),
 			}
 		}
 	}
@@ -165,23 +290,55 @@ func resyncing(g Group, _ []SiteInput) *Verdict {
 }
 
 // unproven is a pair that looks right and has not replicated anything yet, as far as is known.
-func unproven(g Group, _ []SiteInput) *Verdict {
-	p, ok := g.Primary()
-	if !ok {
-		return &Verdict{Level: Warning, Headline: Unknown, Message: "no site is known to be primary"}
+func (j judged) unproven() *Verdict {
+	unknown := func(format string, args ...any) *Verdict {
+		return &Verdict{Level: Warning, Headline: Unknown, Message: fmt.Sprintf(format, args...) + j.notValidated()}
 	}
-	for _, s := range g.Sites {
+	p, ok := j.Primary()
+	if !ok {
+		return unknown("no site is known to be primary")
+	}
+	for _, s := range j.Sites {
 		if s.Site != p.Site && s.State != vgrv1.StateSecondary {
-			return &Verdict{Level: Warning, Headline: Unknown, Message: s.Site + " is not known to be secondary"}
+			return unknown("%s is not known to be secondary", s.Site)
 		}
 	}
-	if r := meta.FindStatusCondition(p.Conditions, vgrv1.ConditionReplicating); r != nil && r.Status == metav1.ConditionUnknown {
-		return &Verdict{Level: Warning, Headline: Unknown, Message: fmt.Sprintf("%s: %s", p.Site, r.Message)}
+	r := meta.FindStatusCondition(p.Conditions, vgrv1.ConditionReplicating)
+	switch {
+	case j.LagSeconds == nil && !judgedByStorage(p) && !reportsNothing(p):
+		return j.unsynced(p)
+	case r != nil && r.Status == metav1.ConditionUnknown:
+		return unknown("%s: %s", p.Site, r.Message)
+	default:
+		return nil
 	}
-	if g.LagSeconds == nil && !judgedByStorage(p) {
-		return &Verdict{Level: Warning, Headline: Unknown, Message: p.Site + " reports no completed synchronisation yet"}
+}
+
+// unsynced is a primary of which no synchronisation is known since it became primary. With time that
+// becomes a lag.
+func (j judged) unsynced(p GroupSite) *Verdict {
+	v := &Verdict{Level: Warning, Headline: Unknown, Message: p.Site + " reports no completed synchronisation yet"}
+	obj := j.copy(p.Site)
+	now := clockOf(j.sites, p.Site, j.now)
+	switch {
+	case p.ClockAheadSeconds != nil:
+		v.Message = fmt.Sprintf("the clocks differ by %s: the storage of %s reports a synchronisation at %s, and there it is %s; how old it is cannot be known",
+			time.Duration(*p.ClockAheadSeconds)*time.Second, p.Site, obj.Status.LastSyncTime.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
+		v.Next = "set the clocks of the storage and the cluster of " + p.Site
+	case state.Of(obj).Unproven():
+		v.Message = fmt.Sprintf("the controller on %s is older than this plugin and does not say whether the synchronisation that it reports is of the present role", p.Site)
+		v.Next = "kubectl vgr install --context " + recovery.Word(p.Site) + " updates it"
+	case j.ScheduleSeconds != nil:
+		age, known := state.Age(now, obj.Status.StateSince)
+		schedule := time.Duration(*j.ScheduleSeconds) * time.Second
+		if late := state.Lag(age, schedule); known && late != state.InTime {
+			v.Headline, v.Level = Lagging, lateLevel(late)
+			v.Message = fmt.Sprintf("%s has been primary for %s and has reported no synchronisation since; the schedule is %s", p.Site, age.Round(time.Second), schedule)
+			v.Next = "see whether the link between the sites is up, and the mirroring of the storage"
+		}
 	}
-	return nil
+	v.Message += j.notValidated()
+	return v
 }
 
 // reportsNothing says whether the backend never tells a primary how replication goes.
@@ -196,17 +353,26 @@ func judgedByStorage(p GroupSite) bool {
 	return r != nil && r.Status == metav1.ConditionTrue && r.Reason == vgrv1.ReasonLinkInSync
 }
 
-func lagging(g Group, _ []SiteInput) *Verdict {
-	if g.ScheduleSeconds == nil || g.LagSeconds == nil || *g.LagSeconds <= 2**g.ScheduleSeconds {
+func lateLevel(l state.Lateness) Level {
+	return map[state.Lateness]Level{state.InTime: OK, state.Late: Warning, state.TooLate: Problem}[l]
+}
+
+// Lateness judges the lag by the schedule.
+func (g *Group) Lateness() Level {
+	if g.ScheduleSeconds == nil || g.LagSeconds == nil {
+		return OK
+	}
+	return lateLevel(state.Lag(time.Duration(*g.LagSeconds)*time.Second, time.Duration(*g.ScheduleSeconds)*time.Second))
+}
+
+func (j judged) lagging() *Verdict {
+	level := j.Lateness()
+	if level == OK {
 		return nil
 	}
-	level := Warning
-	if *g.LagSeconds > 3**g.ScheduleSeconds {
-		level = Problem
-	}
-	p, _ := g.Primary()
+	p, _ := j.Primary()
 	return &Verdict{Level: level, Headline: Lagging, Message: fmt.Sprintf("the last synchronisation of %s is %s old; the schedule is %s",
-		p.Site, time.Duration(*g.LagSeconds)*time.Second, time.Duration(*g.ScheduleSeconds)*time.Second)}
+		p.Site, time.Duration(*j.LagSeconds)*time.Second, time.Duration(*j.ScheduleSeconds)*time.Second)}
 }
 
 func (op *Operation) words() string {

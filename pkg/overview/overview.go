@@ -25,17 +25,20 @@ type Headline string
 
 // Headlines, worst first.
 const (
-	SplitBrain  Headline = "SplitBrain"  // both sites are primary
-	NoPrimary   Headline = "NoPrimary"   // no site is primary, and none is about to be
-	Failed      Headline = "Failed"      // a site cannot reach its desired state
-	Degraded    Headline = "Degraded"    // the primary does not replicate, or a copy has an error
-	Unreachable Headline = "Unreachable" // a site cannot be asked
-	Unpaired    Headline = "Unpaired"    // one site only: no peer is known, or the group is not there
-	Unknown     Headline = "Unknown"     // nothing proves that replication works
-	Moving      Headline = "Moving"      // a site is on its way to its desired state
-	Resyncing   Headline = "Resyncing"   // a resync was asked for and runs
-	Lagging     Headline = "Lagging"     // the last synchronisation is older than twice the schedule
-	Protected   Headline = "Protected"   // one primary, one secondary, in time
+	SplitBrain      Headline = "SplitBrain"      // both sites are primary, or the copy has diverged; also of single volumes
+	NoPrimary       Headline = "NoPrimary"       // no site is primary, and none is about to be
+	Failed          Headline = "Failed"          // a site cannot reach its desired state
+	Degraded        Headline = "Degraded"        // the primary does not replicate, or a copy has an error
+	Unreachable     Headline = "Unreachable"     // a site cannot be asked
+	Unpaired        Headline = "Unpaired"        // one site only: no peer is known, or the group is not there
+	Terminating     Headline = "Terminating"     // a group was deleted and released, and another tool keeps the object
+	PartlyProtected Headline = "PartlyProtected" // the sites have different PVCs in the group
+	Unknown         Headline = "Unknown"         // nothing proves that replication works
+	Moving          Headline = "Moving"          // a site is on its way to its desired state
+	Resyncing       Headline = "Resyncing"       // a resync was asked for and runs
+	Lagging         Headline = "Lagging"         // the last synchronisation is older than twice the schedule
+	Guarded         Headline = "Guarded"         // the spec asks for a second primary, and the controller refuses
+	Protected       Headline = "Protected"       // one primary, one secondary, in time
 )
 
 // Level says how much a verdict matters.
@@ -91,6 +94,8 @@ type Site struct {
 	Message  string      `json:"message,omitempty"`
 	// ServerTime is the cluster's own clock when it answered; ages are counted by it.
 	ServerTime *metav1.Time `json:"serverTime,omitempty"`
+	// Controller is absent when the site did not answer.
+	Controller *Controller `json:"controller,omitempty"`
 }
 
 // Group is one group over both sites.
@@ -156,7 +161,8 @@ type GroupSite struct {
 	Deleting bool                   `json:"deleting,omitempty"`
 	// Unguarded is true when the controller obeys every request for primary, whatever the peer is.
 	Unguarded bool `json:"unguarded,omitempty"`
-	// Current is true when the controller and the backend have answered the present spec.
+	// Current is true when the controller and the backend have answered the present spec. It is false of a group
+	// that is being deleted.
 	Current            bool                 `json:"current"`
 	Ready              Ready                `json:"ready"`
 	Generation         int64                `json:"generation,omitempty"`
@@ -165,6 +171,14 @@ type GroupSite struct {
 	Volumes            []vgrv1.VolumeStatus `json:"volumes,omitempty"`
 	Conditions         []metav1.Condition   `json:"conditions,omitempty"`
 	LastSyncTime       *metav1.Time         `json:"lastSyncTime,omitempty"`
+	// ClockAheadSeconds is how far a synchronisation time of the storage is ahead of the site's clock. Then it is
+	// not known when the last synchronisation was.
+	ClockAheadSeconds *int64 `json:"clockAheadSeconds,omitempty"`
+	// CopyError is the error that a copy reports; it does not follow then.
+	CopyError string `json:"copyError,omitempty"`
+	// Guarded is true when the spec asks for primary and the controller refuses, since nothing confirms that the
+	// peer has given up the role.
+	Guarded bool `json:"guarded,omitempty"`
 }
 
 // Ready is the Ready condition of a group; its status is Unknown before the controller has spoken.

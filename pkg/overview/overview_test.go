@@ -28,7 +28,8 @@ func group(desired vgrv1.ReplicationState, state vgrv1.State, age time.Duration,
 	g := &vgrv1.VolumeGroupReplication{ObjectMeta: metav1.ObjectMeta{Namespace: "prod", Name: "db", Generation: 1}}
 	g.Spec.ReplicationState, g.Spec.VolumeGroupReplicationClass = desired, "gold"
 	g.Status.State, g.Status.ObservedGeneration, g.Status.Conditions = state, 1, conditions
-	if age > 0 {
+	g.Status.StateSince = new(metav1.NewTime(now.Add(-24 * time.Hour)))
+	if age != 0 {
 		g.Status.LastSyncTime = new(metav1.NewTime(now.Add(-age)))
 	}
 	return g
@@ -71,7 +72,7 @@ func TestHeadline(t *testing.T) {
 		"promotion failed":                        {east: group(vgrv1.Primary, vgrv1.StateSecondary, 0, condition("Ready", "False", "FailedToPromote")), west: secondary(), headline: overview.Failed, level: overview.Problem, lagUnknown: true},
 		"not replicating":                         {east: primary(time.Minute, condition("Replicating", "False", "NotReplicating")), west: secondary(), headline: overview.Degraded, level: overview.Problem},
 		"replication unknown":                     {east: primary(time.Minute, condition("Replicating", "Unknown", "Replicating")), west: secondary(), headline: overview.Unknown, level: overview.Warning},
-		"no sync yet":                             {east: primary(0), west: secondary(), headline: overview.Unknown, level: overview.Warning, lagUnknown: true},
+		"no sync yet":                             {east: since(primary(0), time.Minute), west: secondary(), headline: overview.Unknown, level: overview.Warning, lagUnknown: true},
 		"the storage vouches for the link":        {east: primary(0, condition("Replicating", "True", vgrv1.ReasonLinkInSync)), west: secondary(), headline: overview.Protected, level: overview.OK, lagUnknown: true},
 		"peer down":                               {east: primary(time.Minute), westDown: true, headline: overview.Unreachable, level: overview.Problem},
 		"peer being asked":                        {east: primary(time.Minute), westAsked: true, headline: overview.Unknown, level: overview.Warning},

@@ -188,12 +188,17 @@ func (v View) Finalizers() []string {
 	return slices.DeleteFunc(slices.Clone(v.obj.GetFinalizers()), func(f string) bool { return f == vgrv1.Finalizer })
 }
 
+// Released reports whether the controller has released a deleted object.
+func (v View) Released() bool {
+	return v.Deleting() && !slices.Contains(v.obj.GetFinalizers(), vgrv1.Finalizer)
+}
+
 // Gone says what keeps an object that is being deleted; empty when it is not.
 func (v View) Gone() string {
 	switch foreign := v.Finalizers(); {
 	case !v.Deleting():
 		return ""
-	case slices.Contains(v.obj.GetFinalizers(), vgrv1.Finalizer):
+	case !v.Released():
 		return "being deleted; the controller has not released it yet"
 	case len(foreign) > 0:
 		return fmt.Sprintf("deleted; the controller has released it, and another tool's finalizer keeps it: %s", strings.Join(foreign, ", "))

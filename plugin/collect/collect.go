@@ -11,11 +11,14 @@ import (
 	"slices"
 	"sync"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/manifests"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
@@ -55,8 +58,8 @@ func Sites(ctx context.Context, sites []*site.Site, q Query) []overview.SiteInpu
 func one(ctx context.Context, s *site.Site, q Query, early func(overview.SiteInput)) overview.SiteInput {
 	var groups []vgrv1.VolumeGroupReplication
 	var version string
-	classes := make(chan []vgrv1.VolumeGroupReplicationClass, 1)
-	go func() { classes <- classesOf(ctx, s) }()
+	beside := make(chan surroundings, 1)
+	go func() { beside <- around(ctx, s) }()
 	err := pages(ctx, s, q, func(p pageOf) error {
 		groups, version = append(groups, p.groups...), p.version
 		if early != nil && !p.last {
@@ -68,7 +71,7 @@ func one(ctx context.Context, s *site.Site, q Query, early func(overview.SiteInp
 		return nil
 	})
 	in := told(s, err)
-	in.Classes = <-classes
+	(<-beside).put(&in)
 	if in.Answered {
 		in.Groups, in.Version = groups, version
 		in.Sort()
@@ -137,12 +140,46 @@ func page(ctx context.Context, s *site.Site, namespace string, o metav1.ListOpti
 	return list, err
 }
 
-// classesOf are the classes of a site; without them only the schedules are unknown.
-func classesOf(ctx context.Context, s *site.Site) []vgrv1.VolumeGroupReplicationClass {
+// surroundings are what a site has beside its groups.
+type surroundings struct {
+	// classes may be missing; without them only the schedules are unknown.
+	classes    []vgrv1.VolumeGroupReplicationClass
+	controller *overview.Controller
+}
+
+// put puts them into what is said of a site. Of one that did not answer nothing is said of the controller.
+func (x surroundings) put(in *overview.SiteInput) {
+	if in.Classes = x.classes; in.Answered {
+		in.Controller = x.controller
+	}
+}
+
+// around asks for what a site has beside its groups, at the same time.
+func around(ctx context.Context, s *site.Site) (out surroundings) {
 	ctx, cancel := context.WithTimeout(ctx, s.Timeout())
 	defer cancel()
-	classes, _ := Classes(ctx, s)
-	return classes
+	var asked sync.WaitGroup
+	asked.Go(func() { out.classes, _ = Classes(ctx, s) })
+	asked.Go(func() { out.controller = controllerOf(ctx, s) })
+	asked.Wait()
+	return out
+}
+
+// controllerOf reads the Lease of the controller, by one request.
+func controllerOf(ctx context.Context, s *site.Site) *overview.Controller {
+	var lease coordinationv1.Lease
+	err := s.Read(ctx, coordinationv1.SchemeGroupVersion.WithResource("leases"), manifests.Namespace, manifests.Controller, &lease)
+	switch {
+	case apierrors.IsNotFound(err):
+		return &overview.Controller{}
+	case err != nil:
+		_, message := Explain(s, err)
+		return &overview.Controller{Message: "whether the controller lives is not known: " + message}
+	case lease.Spec.RenewTime == nil:
+		return &overview.Controller{}
+	default:
+		return &overview.Controller{RenewedAt: new(metav1.NewTime(lease.Spec.RenewTime.Time))}
+	}
 }
 
 // Classes lists the classes of a site.

@@ -23,9 +23,9 @@ func Stream(ctx context.Context, sites []*site.Site, q Query, take func(batch []
 	defer cancel()
 	streams := make([]*stream, len(sites))
 	for i, s := range sites {
-		streams[i] = &stream{site: s, said: make(chan said, 1), classes: make(chan []vgrv1.VolumeGroupReplicationClass, 1)}
+		streams[i] = &stream{site: s, said: make(chan said, 1), beside: make(chan surroundings, 1)}
 		asked.Go(func() { streams[i].read(ctx, q) })
-		asked.Go(func() { streams[i].classes <- classesOf(ctx, s) })
+		asked.Go(func() { streams[i].beside <- around(ctx, s) })
 	}
 	for {
 		var until *vgrv1.VolumeGroupReplication // the first of the last groups of those that go on
@@ -49,12 +49,12 @@ func Stream(ctx context.Context, sites []*site.Site, q Query, take func(batch []
 
 // stream is what one site says.
 type stream struct {
-	site    *site.Site
-	said    chan said
-	classes chan []vgrv1.VolumeGroupReplicationClass
+	site   *site.Site
+	said   chan said
+	beside chan surroundings
 
-	known []vgrv1.VolumeGroupReplicationClass
-	heard bool // what is known of the classes
+	known surroundings
+	heard bool // what is known of the surroundings
 	// waiting are groups that were read and not given on.
 	waiting []vgrv1.VolumeGroupReplication
 	ended   bool
@@ -104,7 +104,7 @@ func (s *stream) fill(ctx context.Context) *vgrv1.VolumeGroupReplication {
 		}
 	}
 	if !s.heard {
-		s.known, s.heard = <-s.classes, true
+		s.known, s.heard = <-s.beside, true
 	}
 	if n := len(s.waiting); n > 0 && (!s.ended || s.failed()) {
 		return &s.waiting[n-1]
@@ -126,6 +126,7 @@ func (s *stream) give(until *vgrv1.VolumeGroupReplication) overview.SiteInput {
 		err = s.err
 	}
 	in := told(s.site, err)
-	in.Groups, in.Classes, s.waiting = s.waiting[:n:n], s.known, s.waiting[n:]
+	s.known.put(&in)
+	in.Groups, s.waiting = s.waiting[:n:n], s.waiting[n:]
 	return in
 }

@@ -218,7 +218,7 @@ func (f *Follower) follow(ctx context.Context, i int, in overview.SiteInput) {
 				continue // the server ended the watch, as it does now and then
 			}
 			if problem != "" { // what it said is not live any more, and not what it said last either
-				in.Answered, in.Problem, in.Message, in.Groups = false, problem, message, nil
+				in.Answered, in.Problem, in.Message, in.Groups, in.Controller = false, problem, message, nil, nil
 				f.set(i, in)
 			}
 		}
@@ -280,7 +280,7 @@ func (f *Follower) watch(ctx context.Context, i int, version string) (overview.S
 func (f *Follower) bound(i int) time.Duration { return min(f.sites[i].Timeout(), site.RequestTimeout) }
 
 // pulse returns why the site does not answer any more. What it asks for is the classes, which may
-// have changed as well.
+// have changed as well, and the sign of life of the controller.
 func (f *Follower) pulse(ctx context.Context, i int) error {
 	for {
 		select {
@@ -289,11 +289,17 @@ func (f *Follower) pulse(ctx context.Context, i int) error {
 		case <-f.clock.After(pulse):
 		}
 		asking, cancel := context.WithTimeout(ctx, f.bound(i))
+		lease := make(chan *overview.Controller, 1)
+		go func() { lease <- controllerOf(asking, f.sites[i]) }()
 		classes, err := Classes(asking, f.sites[i])
+		controller := <-lease
 		cancel()
 		if err == nil {
 			f.mu.Lock()
 			f.known[i].input.Classes = classes
+			if f.known[i].input.Answered {
+				f.known[i].input.Controller = controller
+			}
 			f.mu.Unlock()
 		} else if problem, _ := explain(f.sites[i], err, f.bound(i)); problem == overview.SiteUnreachable || problem == overview.SiteNotAsked {
 			return err

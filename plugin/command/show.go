@@ -234,7 +234,7 @@ func (e *Env) list(ctx context.Context, q collect.Query, rolling *present.Rollin
 		news.Sites = slices.DeleteFunc(slices.Clone(o.Sites), func(s overview.Site) bool { return noted[s.Name] })
 		present.Notes(e.ErrOut, news, e.errStyle())
 		for _, s := range o.Sites {
-			noted[s.Name] = noted[s.Name] || !s.Answered
+			noted[s.Name] = noted[s.Name] || !s.Answered || s.Controller != nil && s.Controller.Message != ""
 		}
 		groups += len(o.Groups)
 		return rolling.Add(o)
@@ -316,7 +316,7 @@ func (e *Env) follow(ctx context.Context, p pair, q collect.Query, out *output, 
 func changed(last map[string]string, o overview.Overview) bool {
 	now := map[string]string{}
 	for _, s := range o.Sites {
-		now["site "+s.Name] = fmt.Sprint(s.Answered, s.Problem)
+		now["site "+s.Name] = fmt.Sprint(s.Answered, s.Problem, s.Controller != nil && s.Controller.Silent)
 	}
 	for _, g := range o.Groups {
 		said := []any{g.Verdict.Headline}

@@ -38,7 +38,7 @@ func group(name string, state vgrv1.State, desired vgrv1.ReplicationState, ago t
 	g.Spec.VolumeGroupReplicationClass, g.Spec.ReplicationState = "gold", desired
 	g.Status.State, g.Status.ObservedGeneration, g.Status.Backend, g.Status.Message = state, 1, "csi-addons", message
 	if ago > 0 {
-		g.Status.LastSyncTime = new(metav1.NewTime(now.Add(-ago)))
+		g.Status.LastSyncTime, g.Status.StateSince = new(metav1.NewTime(now.Add(-ago))), new(metav1.NewTime(now.Add(-24*time.Hour)))
 	}
 	g.Status.Volumes = []vgrv1.VolumeStatus{{Name: "data", State: state, Health: vgrv1.HealthHealthy, Message: message, LastSyncTime: g.Status.LastSyncTime}}
 	g.Status.Conditions = []metav1.Condition{

@@ -92,7 +92,7 @@ func FuzzWidth(f *testing.F) {
 func FuzzScreens(f *testing.F) {
 	group := `[{"metadata":{"namespace":"production","name":"orders","generation":1,"annotations":{"replication.unified.io/operation":
 		"{\"id\":\"1\",\"kind\":\"planned\",\"from\":{\"name\":\"east\"},\"to\":{\"name\":\"west\"},\"steps\":[{\"id\":\"promote\",\"finished\":\"2026-01-31T03:00:00.000000Z\"}],\"stopped\":[{\"name\":\"x\"}],\"volumeSyncs\":[{\"name\":\"d\"}],\"result\":\"done\"}"}},
-		"spec":{"replicationState":"STATE","volumeGroupReplicationClass":"gold"},"status":{"state":"State","backend":"csi-addons","observedGeneration":1,"lastSyncTime":"2026-01-31T02:56:00Z","message":"m",
+		"spec":{"replicationState":"STATE","volumeGroupReplicationClass":"gold"},"status":{"state":"State","backend":"csi-addons","observedGeneration":1,"lastSyncTime":"2026-01-31T02:56:00Z","stateSince":"2026-01-31T02:00:00Z","message":"m",
 		"conditions":[{"type":"Ready","status":"True","reason":"Promoted","message":"m","observedGeneration":1,"lastTransitionTime":"2026-01-31T02:56:00Z"}],"volumes":[{"name":"data","volumeHandle":"0001","state":"State","health":"Healthy"}]}}]`
 	of := func(state string) []byte {
 		return []byte(strings.NewReplacer("STATE", strings.ToLower(state), "State", state).Replace(group))

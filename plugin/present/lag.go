@@ -29,14 +29,7 @@ func LagBar(s Style, g overview.Group) string {
 	if s.Unicode {
 		on, off = "█", "░"
 	}
-	level := overview.OK
-	switch {
-	case lag > 3*schedule:
-		level = overview.Problem
-	case lag > 2*schedule:
-		level = overview.Warning
-	}
-	bar := s.level(level, strings.Repeat(on, full)) + s.paint(grey, strings.Repeat(off, cells-full))
+	bar := s.level(g.Lateness(), strings.Repeat(on, full)) + s.paint(grey, strings.Repeat(off, cells-full))
 	return fmt.Sprintf("lag %s %s of %s", bar, duration.HumanDuration(time.Duration(lag)*time.Second), duration.HumanDuration(3*time.Duration(schedule)*time.Second))
 }
 

@@ -30,7 +30,7 @@ func group(name string, desired vgrv1.ReplicationState, state vgrv1.State, sync 
 	g := vgrv1.VolumeGroupReplication{ObjectMeta: metav1.ObjectMeta{Namespace: "production", Name: name, Generation: 1}}
 	g.Spec.ReplicationState, g.Spec.VolumeGroupReplicationClass = desired, "gold"
 	g.Status.State, g.Status.ObservedGeneration, g.Status.Conditions = state, 1, conditions
-	g.Status.Backend, g.Status.LastSyncTime = "csi-addons", sync
+	g.Status.Backend, g.Status.LastSyncTime, g.Status.StateSince = "csi-addons", sync, ago(24*time.Hour)
 	g.Status.Message = "VolumeReplication vr-1: volume is marked " + string(desired)
 	health := vgrv1.HealthHealthy
 	if state == vgrv1.StateSecondary {

@@ -87,7 +87,7 @@ func groupRow(o overview.Overview, g *overview.Group, s Style, namespaces, wide 
 	for i, gs := range g.Sites {
 		row = append(row, siteCell(s, o.Sites[i], gs))
 	}
-	row = append(row, volumeCount(*g), lastSync(o, *g), s.lag(*g), cmp.Or(Clean(g.Backend), "-"), s.verdict(g.Verdict))
+	row = append(row, volumeCount(g), lastSync(o, *g), s.lag(*g), cmp.Or(Clean(g.Backend), "-"), s.verdict(g.Verdict))
 	if wide {
 		row = append(row, Clean(g.Class), Clean(g.Verdict.Message))
 	}
@@ -158,6 +158,9 @@ func siteCell(s Style, site overview.Site, gs overview.GroupSite) string {
 		return s.paint(yellow, "deleting")
 	}
 	state := Clean(string(cmp.Or(gs.State, vgrv1.StateUnknown)))
+	if gs.Guarded {
+		return s.paint(yellow, state+", guarded")
+	}
 	if gs.Desired == vgrv1.Resync {
 		return s.paint(yellow, state+arrow+"resync")
 	}
@@ -170,24 +173,10 @@ func siteCell(s Style, site overview.Site, gs overview.GroupSite) string {
 	return state
 }
 
-// volumeCount is how many PVCs the backend confirms, of how many are wanted.
-func volumeCount(g overview.Group) string {
-	gs, ok := g.Primary()
-	if !ok {
-		for _, x := range g.Sites {
-			if x.Exists {
-				gs = x
-				break
-			}
-		}
-	}
-	confirmed := 0
-	for _, v := range gs.Volumes {
-		if v.State == vgrv1.StatePrimary || v.State == vgrv1.StateSecondary {
-			confirmed++
-		}
-	}
-	return fmt.Sprintf("%d/%d", confirmed, len(gs.Volumes))
+// volumeCount is how many PVCs both sites have with a confirmed role, of all that either has.
+func volumeCount(g *overview.Group) string {
+	confirmed, all := g.Volumes()
+	return fmt.Sprintf("%d/%d", confirmed, all)
 }
 
 func lastSync(o overview.Overview, g overview.Group) string {
@@ -212,24 +201,22 @@ func (s Style) lag(g overview.Group) string {
 		return s.paint(grey, "unknown")
 	}
 	text := duration.HumanDuration(time.Duration(*g.LagSeconds) * time.Second)
-	if g.ScheduleSeconds == nil {
-		return text
+	if level := g.Lateness(); level != overview.OK {
+		return s.level(level, text)
 	}
-	switch {
-	case *g.LagSeconds > 3**g.ScheduleSeconds:
-		return s.level(overview.Problem, text)
-	case *g.LagSeconds > 2**g.ScheduleSeconds:
-		return s.level(overview.Warning, text)
-	default:
-		return text
-	}
+	return text
 }
 
 // Notes says what went wrong with sites, for standard error.
 func Notes(w io.Writer, o overview.Overview, s Style) {
 	for _, site := range o.Sites {
-		if !site.Answered {
+		switch c := site.Controller; {
+		case !site.Answered:
 			fmt.Fprintf(w, "%s %s: %s: %s\n", s.level(overview.Problem, s.icon(overview.Problem)), Clean(site.Name), site.Problem, Clean(site.Message))
+		case c != nil && c.Silent:
+			fmt.Fprintf(w, "%s %s\n", s.level(overview.Problem, s.icon(overview.Problem)), Clean(c.Message))
+		case c != nil && c.Message != "":
+			fmt.Fprintf(w, "%s %s: %s\n", s.level(overview.Warning, s.icon(overview.Warning)), Clean(site.Name), Clean(c.Message))
 		}
 	}
 }
@@ -315,10 +302,11 @@ func (s Style) siteRow(site overview.Site, gs overview.GroupSite) []string {
 }
 
 // routine says whether a site is a secondary whose peer is primary. Ceph calls such a one degraded
-// and resyncing for ever, or healthy for ever if it once was: neither says anything about now.
+// and resyncing for ever, or healthy for ever if it once was: neither says anything about now. A copy that reports an
+// error, or volumes of which are promoted, does not follow.
 func routine(g overview.Group, gs overview.GroupSite) bool {
 	p, ok := g.Primary()
-	return ok && p.Site != gs.Site && gs.State == vgrv1.StateSecondary && gs.Desired == vgrv1.Secondary
+	return ok && g.Verdict.Headline != overview.SplitBrain && gs.CopyError == "" && p.Site != gs.Site && gs.State == vgrv1.StateSecondary && gs.Desired == vgrv1.Secondary
 }
 
 func (s Style) volumes(b *strings.Builder, o overview.Overview, gs overview.GroupSite, follows bool) error {

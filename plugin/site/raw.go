@@ -102,6 +102,26 @@ func (s *Site) isA(answer runtime.Object, what string) error {
 	return nil
 }
 
+// Read reads one object into a value of its type.
+func (s *Site) Read(ctx context.Context, resource schema.GroupVersionResource, namespace, name string, into runtime.Object) error {
+	c, err := s.raw()
+	if err != nil {
+		return err
+	}
+	answer := c.Get().AbsPath("/apis", resource.Group, resource.Version).Namespace(namespace).Resource(resource.Resource).Name(name).Do(ctx)
+	if err := answer.Error(); err != nil {
+		return err
+	}
+	body, err := answer.Raw()
+	if err != nil {
+		return err
+	}
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(body, into); err != nil {
+		return notAsked("the answer is none of %s: %v", resource.Resource, err)
+	}
+	return s.isA(into, resource.Resource)
+}
+
 // Version is that of the API server.
 func (s *Site) Version(ctx context.Context) (string, error) {
 	c, err := s.raw()

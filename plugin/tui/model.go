@@ -307,6 +307,13 @@ func (m *Model) banners() []string {
 	var lines []string
 	o := &m.list.all
 	for _, s := range o.Sites {
+		if c := s.Controller; s.Answered && c != nil && c.Message != "" {
+			if c.Silent {
+				lines = append(lines, m.opts.Style.Warn(present.Clean(c.Message)))
+			} else {
+				lines = append(lines, present.Clean(s.Name+": "+c.Message))
+			}
+		}
 		if s.Answered {
 			continue
 		}

@@ -38,7 +38,7 @@ func group(name string, state vgrv1.State, synced time.Duration) vgrv1.VolumeGro
 	health := vgrv1.HealthDegraded
 	if state == vgrv1.StatePrimary {
 		health = vgrv1.HealthHealthy
-		g.Status.LastSyncTime = new(metav1.NewTime(now.Add(-synced)))
+		g.Status.LastSyncTime, g.Status.StateSince = new(metav1.NewTime(now.Add(-synced))), new(metav1.NewTime(now.Add(-24*time.Hour)))
 	}
 	for _, pvc := range []string{"data", "logs"} {
 		g.Status.Volumes = append(g.Status.Volumes, vgrv1.VolumeStatus{Name: name + "-" + pvc, VolumeHandle: "0001-" + pvc, State: state, Health: health})

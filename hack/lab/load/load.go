@@ -120,6 +120,9 @@ func (l Groups) change(ctx context.Context, c client.Client, g *vgrv1.VolumeGrou
 		state, reason = vgrv1.StatePrimary, vgrv1.ReasonPromoted
 		g.Status.LastSyncTime = &now
 	}
+	if g.Status.StateSince == nil { // long before the synchronisation, or it would be of an earlier role
+		g.Status.StateSince = new(metav1.NewTime(now.Add(-time.Hour)))
+	}
 	g.Status.State, g.Status.Backend, g.Status.ObservedGeneration = state, "csi-addons", g.Generation
 	g.Status.VolumeCount = int32(l.Volumes) //nolint:gosec // a few
 	g.Status.Volumes, g.Status.Conditions = nil, nil

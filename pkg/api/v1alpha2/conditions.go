@@ -93,6 +93,14 @@ const (
 // the link by itself, against its own schedule, and reports no time of a synchronisation.
 const ReasonLinkInSync = "LinkInSync"
 
+// ReasonLinkNotInSync is the reason of ConditionReplicating and ConditionDegraded when such an array says that the
+// link does not replicate. It counts on a secondary too.
+const ReasonLinkNotInSync = "LinkNotInSync"
+
+// ReasonGroupError is the reason of ConditionDegraded when the backend's own group is in an error state and its link
+// is not.
+const ReasonGroupError = "GroupError"
+
 // ReasonNotReported is the reason of ConditionReplicating and ConditionDegraded when the backend never
 // says how replication goes. Then a last synchronisation is known on the copy at most, of an update that
 // was asked for, and a lag is not.

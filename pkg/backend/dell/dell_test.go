@@ -91,6 +91,8 @@ func TestObserve(t *testing.T) {
 		"made by hand: Ready, but empty":              {primary, "", link(linkEmpty, false), nil},
 		"the array has an error":                      {primary, "", link(linkInvalid, true), nil},
 		"the array does not answer":                   {primary, "", link("UNKNOWN", true).with(func(g *ReplicationGroup) { g.Status.ReplicationLinkState.ErrorMessage = "connection refused" }), nil},
+		"the group is in error, the link is not":      {primary, "", link(linkSynchronized, true).with(func(g *ReplicationGroup) { g.Status.State = "Error" }).ended("Action SYNC failed with error no", time.Minute), nil},
+		"the copy's group is in error":                {secondary, "", link(linkSynchronized, false).with(func(g *ReplicationGroup) { g.Status.State = "Error" }), nil},
 		"not heard of for long":                       {secondary, "", link(linkSynchronized, true).with(func(g *ReplicationGroup) { g.Status.ReplicationLinkState.LastSuccessfulUpdate = at(time.Hour) }), nil},
 		"demotion":                                    {secondary, "", link(linkSynchronized, true), nil},
 		"demotion while it synchronises":              {secondary, "", link(linkSyncing, true), nil},

@@ -192,14 +192,18 @@ func conditions(in reading, obs backend.Observation, health vgrv1.Health, text s
 	case vgrv1.HealthError:
 		add(vgrv1.ConditionDegraded, metav1.ConditionTrue, "Error", text)
 	case vgrv1.HealthDegraded:
-		add(vgrv1.ConditionDegraded, metav1.ConditionTrue, "VolumeDegraded", text)
+		reason := vgrv1.ReasonLinkNotInSync
+		if inError(in) {
+			reason = vgrv1.ReasonGroupError
+		}
+		add(vgrv1.ConditionDegraded, metav1.ConditionTrue, reason, text)
 	default:
 		add(vgrv1.ConditionDegraded, metav1.ConditionUnknown, "Unknown", text)
 	}
 	if obs.State == vgrv1.StatePrimary {
 		status, reason := metav1.ConditionTrue, vgrv1.ReasonLinkInSync
-		if health != vgrv1.HealthHealthy && health != vgrv1.HealthResyncing {
-			status, reason = metav1.ConditionFalse, "LinkNotInSync"
+		if health != vgrv1.HealthHealthy && health != vgrv1.HealthResyncing && !inError(in) {
+			status, reason = metav1.ConditionFalse, vgrv1.ReasonLinkNotInSync
 		}
 		add(vgrv1.ConditionReplicating, status, reason, text)
 	} else if in.group.State == vgrv1.Resync || link.State == linkSyncing {
@@ -213,11 +217,23 @@ func conditions(in reading, obs backend.Observation, health vgrv1.Health, text s
 	return out
 }
 
+// groupError is the state of a replication group whose last action has failed. It stays until the next one.
+const groupError = "Error"
+
+// inError reports whether a replication group is in error although its link replicates.
+func inError(in reading) bool {
+	link := in.rg.Status.ReplicationLinkState.State
+	return in.rg.Status.State == groupError && (link == linkSynchronized || link == linkSyncing)
+}
+
 // healthOf reads the link.
 func healthOf(in reading) (vgrv1.Health, string) {
 	link := in.rg.Status.ReplicationLinkState
 	if stateOf(in) == vgrv1.StateUnknown && link.State != linkInvalid && link.State != linkEmpty {
 		return vgrv1.HealthUnknown, message(in.rg)
+	}
+	if inError(in) {
+		return vgrv1.HealthDegraded, fmt.Sprintf("%s is in state %s after %q, although its link is %s; see the events of %s", in.rg.Name, groupError, in.rg.Status.LastAction.Condition, link.State, in.rg.Name)
 	}
 	switch link.State {
 	case linkSynchronized:

@@ -1,0 +1,176 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package overview_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+)
+
+// pairOf builds the overview of one group on two sites that answer, every 5 minutes.
+func pairOf(east, west *vgrv1.VolumeGroupReplication) overview.Group {
+	class := vgrv1.VolumeGroupReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: "gold"}, Spec: vgrv1.ClassSpec{Parameters: map[string]string{"schedulingInterval": "5m"}}}
+	return overview.Build([]overview.SiteInput{
+		{Site: overview.Site{Name: "east", Answered: true}, Groups: []vgrv1.VolumeGroupReplication{*east}, Classes: []vgrv1.VolumeGroupReplicationClass{class}},
+		{Site: overview.Site{Name: "west", Answered: true}, Groups: []vgrv1.VolumeGroupReplication{*west}},
+	}, now).Groups[0]
+}
+
+func with(g *vgrv1.VolumeGroupReplication, change func(g *vgrv1.VolumeGroupReplication)) *vgrv1.VolumeGroupReplication {
+	change(g)
+	return g
+}
+
+func volumes(state vgrv1.State, names ...string) func(*vgrv1.VolumeGroupReplication) {
+	return func(g *vgrv1.VolumeGroupReplication) {
+		for _, n := range names {
+			g.Status.Volumes = append(g.Status.Volumes, vgrv1.VolumeStatus{Name: n, State: state})
+		}
+	}
+}
+
+func broken(message string) *vgrv1.VolumeGroupReplication {
+	d := condition("Degraded", "True", "Error")
+	d.Message = message
+	return group(vgrv1.Secondary, vgrv1.StateSecondary, 0, condition("Ready", "False", vgrv1.ReasonFailedToResync), d)
+}
+
+func refused() *vgrv1.VolumeGroupReplication {
+	return group(vgrv1.Primary, vgrv1.StateSecondary, 0, condition("Ready", "False", vgrv1.ReasonPromotionNotConfirmed), condition("Degraded", "True", "VolumeDegraded"))
+}
+
+func since(g *vgrv1.VolumeGroupReplication, age time.Duration) *vgrv1.VolumeGroupReplication {
+	g.Status.StateSince = new(metav1.NewTime(now.Add(-age)))
+	return g
+}
+
+func TestStates(t *testing.T) {
+	given := func(g *vgrv1.VolumeGroupReplication) *vgrv1.VolumeGroupReplication {
+		op := recovery.Operation{ID: "1", Kind: recovery.Unplanned, Revision: 1, Result: recovery.Done, From: recovery.SiteRef{Name: "west"}, To: recovery.SiteRef{Name: "east"}}
+		if err := (recovery.Write{Operation: op}).Apply(g); err != nil {
+			t.Fatal(err)
+		}
+		return g
+	}
+	deleted := func(finalizers ...string) *vgrv1.VolumeGroupReplication {
+		return with(secondary(), func(g *vgrv1.VolumeGroupReplication) {
+			g.DeletionTimestamp, g.Finalizers = &metav1.Time{Time: now}, finalizers
+		})
+	}
+	apart := func(since time.Duration) *vgrv1.VolumeGroupReplication {
+		return with(group(vgrv1.Secondary, vgrv1.StateUnknown, 0, condition("Ready", "False", vgrv1.ReasonProgressing)), func(g *vgrv1.VolumeGroupReplication) {
+			volumes(vgrv1.StateSecondary, "a")(g)
+			volumes(vgrv1.StatePrimary, "b")(g)
+			g.Status.StateSince = new(metav1.NewTime(now.Add(-since)))
+		})
+	}
+	array := condition("Replicating", "True", vgrv1.ReasonLinkInSync)
+	cases := map[string]struct {
+		east, west *vgrv1.VolumeGroupReplication
+		headline   overview.Headline
+		level      overview.Level
+		message    string // what it has
+		next       string
+	}{
+		"the backend calls the copy split":                {primary(time.Minute), broken("Unavailable desc = image is in split-brain"), overview.SplitBrain, overview.Problem, "the copy on west has diverged", "kubectl vgr resync db -n prod --context west"},
+		"a site that was given up is back, with an error": {given(primary(time.Minute)), broken("image is in error state"), overview.SplitBrain, overview.Problem, "diverged", "--to west --discard-site west"},
+		"the copy has an error":                           {primary(time.Minute), broken("daemon is gone"), overview.Failed, overview.Problem, "FailedToResync", ""},
+		"Git asks for a second primary":                   {primary(time.Minute), refused(), overview.Guarded, overview.Warning, "Git or another tool asks for primary on west; the controller refuses", "kubectl vgr demote db -n prod --context west"},
+		"Git asks for a second primary, and it lags":      {primary(16 * time.Minute), refused(), overview.Lagging, overview.Problem, "", ""},
+		"Git asks for the first primary":                  {secondary(), refused(), overview.NoPrimary, overview.Problem, "Git or another tool asks for primary on west", "kubectl vgr promote db -n prod --context west"},
+		"members differ":                                  {with(primary(time.Minute), volumes(vgrv1.StatePrimary, "a", "b", "c")), with(secondary(), volumes(vgrv1.StateSecondary, "b", "d")), overview.PartlyProtected, overview.Problem, "only east has a, c; only west has d", "kubectl vgr create db"},
+		"the same members in another order":               {with(primary(time.Minute), volumes(vgrv1.StatePrimary, "a", "b")), with(secondary(), volumes(vgrv1.StateSecondary, "b", "a")), overview.Protected, overview.OK, "", ""},
+		"a time of an older controller":                   {with(primary(time.Minute), func(g *vgrv1.VolumeGroupReplication) { g.Status.StateSince = nil }), secondary(), overview.Unknown, overview.Warning, "the controller on east is older", "kubectl vgr install --context east"},
+		"a time from before the role":                     {since(primary(2*time.Minute), time.Minute), secondary(), overview.Unknown, overview.Warning, "no completed synchronisation yet", ""},
+		"a time to come":                                  {primary(-2 * time.Hour), secondary(), overview.Unknown, overview.Warning, "the clocks differ by 2h0m0s", "set the clocks"},
+		"clocks that differ a little":                     {primary(-2 * time.Second), secondary(), overview.Protected, overview.OK, "", ""},
+		"the epoch":                                       {since(with(primary(time.Minute), func(g *vgrv1.VolumeGroupReplication) { g.Status.LastSyncTime = new(metav1.Unix(0, 0)) }), time.Minute), secondary(), overview.Unknown, overview.Warning, "no completed synchronisation yet", ""},
+		"no synchronisation in two schedules":             {since(primary(0), 11*time.Minute), secondary(), overview.Lagging, overview.Warning, "has been primary for 11m0s and has reported no synchronisation since", ""},
+		"no synchronisation in three schedules":           {since(primary(0), 16*time.Minute), secondary(), overview.Lagging, overview.Problem, "no synchronisation since", ""},
+		"deleted, and another tool keeps it":              {primary(time.Minute), deleted("example.com/backup"), overview.Terminating, overview.Problem, "example.com/backup", "take it off"},
+		"deleted, and the controller is at it":            {primary(time.Minute), deleted(vgrv1.Finalizer, "example.com/backup"), overview.Moving, overview.Warning, "has not released it", ""},
+		"the array says that its link is down":            {primary(0, array), group(vgrv1.Secondary, vgrv1.StateSecondary, 0, condition("Ready", "True", "Demoted"), condition("Degraded", "True", vgrv1.ReasonLinkNotInSync)), overview.Degraded, overview.Problem, "west: LinkNotInSync", ""},
+		"the array's group is in error":                   {primary(0, array), group(vgrv1.Secondary, vgrv1.StateSecondary, 0, condition("Ready", "True", "Demoted"), condition("Degraded", "True", vgrv1.ReasonGroupError)), overview.Degraded, overview.Problem, "west: GroupError", ""},
+		"a volume was promoted by hand":                   {with(primary(time.Minute), volumes(vgrv1.StatePrimary, "a", "b")), apart(2 * time.Minute), overview.SplitBrain, overview.Problem, "PVC b is primary on west", "kubectl vgr resync db -n prod --context west"},
+		"volumes change their role one by one":            {with(primary(time.Minute), volumes(vgrv1.StatePrimary, "a", "b")), apart(10 * time.Second), overview.Moving, overview.Warning, "", ""},
+		"the backend has refused to replicate":            {group(vgrv1.Primary, vgrv1.StateUnknown, 0, condition("Ready", "False", "Progressing"), condition("Validated", "False", "FailedPrecondition")), secondary(), overview.Failed, overview.Problem, "Validated is False): FailedPrecondition", ""},
+		"it refused once, and works":                      {primary(time.Minute, condition("Validated", "False", "FailedPrecondition")), secondary(), overview.Protected, overview.OK, "Validated is False", ""},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			v := pairOf(tc.east, tc.west).Verdict
+			if v.Headline != tc.headline || v.Level != tc.level || !strings.Contains(v.Message, tc.message) || !strings.Contains(v.Next, tc.next) {
+				t.Errorf("%s %s: %s\nNext: %s", v.Level, v.Headline, v.Message, v.Next)
+			}
+		})
+	}
+}
+
+// TestVolumes: a PVC counts when both sites have it.
+func TestVolumes(t *testing.T) {
+	g := pairOf(with(primary(time.Minute), volumes(vgrv1.StatePrimary, "a", "b", "c")), with(secondary(), volumes(vgrv1.StateSecondary, "b", "c", "d")))
+	if confirmed, all := g.Volumes(); confirmed != 2 || all != 4 {
+		t.Errorf("%d/%d", confirmed, all)
+	}
+}
+
+// TestNoTimeOfAnotherRole: a synchronisation time that proves nothing is shown nowhere.
+func TestNoTimeOfAnotherRole(t *testing.T) {
+	for name, east := range map[string]*vgrv1.VolumeGroupReplication{
+		"older controller": with(primary(time.Minute), func(g *vgrv1.VolumeGroupReplication) { g.Status.StateSince = nil }),
+		"earlier role":     since(primary(2*time.Minute), time.Minute),
+		"a time to come":   primary(-time.Hour),
+	} {
+		east.Status.Volumes = []vgrv1.VolumeStatus{{Name: "a", State: vgrv1.StatePrimary, LastSyncTime: east.Status.LastSyncTime}}
+		g := pairOf(east, with(secondary(), volumes(vgrv1.StateSecondary, "a")))
+		if s := g.On("east"); g.LastSyncTime != nil || g.LagSeconds != nil || s.LastSyncTime != nil || s.Volumes[0].LastSyncTime != nil {
+			t.Errorf("%s: %+v", name, g)
+		}
+		if east.Status.Volumes[0].LastSyncTime == nil {
+			t.Errorf("%s: what was read was changed", name)
+		}
+	}
+}
+
+// TestSilentController: no verdict is better than Unknown when the controller of a site is silent.
+func TestSilentController(t *testing.T) {
+	for name, tc := range map[string]struct {
+		controller *overview.Controller
+		east       *vgrv1.VolumeGroupReplication
+		headline   overview.Headline
+		message    string
+	}{
+		"alive":            {&overview.Controller{RenewedAt: new(metav1.NewTime(now.Add(-2 * time.Second)))}, primary(time.Minute), overview.Protected, ""},
+		"silent":           {&overview.Controller{RenewedAt: new(metav1.NewTime(now.Add(-5 * time.Minute)))}, primary(time.Minute), overview.Unknown, "the controller on east has been silent for 5m; states are from 11:55:00 UTC"},
+		"silent and late":  {&overview.Controller{RenewedAt: new(metav1.NewTime(now.Add(-5 * time.Minute)))}, primary(16 * time.Minute), overview.Unknown, "silent for 5m"},
+		"silent and split": {&overview.Controller{RenewedAt: new(metav1.NewTime(now.Add(-5 * time.Minute)))}, primary(time.Minute, condition("Replicating", "False", "x")), overview.Degraded, "silent for 5m"},
+		"never there":      {&overview.Controller{}, primary(time.Minute), overview.Unknown, "no controller is known to run on east"},
+		"not asked":        {&overview.Controller{Message: "forbidden"}, primary(time.Minute), overview.Protected, ""},
+		"by a wrong clock": {&overview.Controller{RenewedAt: new(metav1.NewTime(now.Add(time.Hour)))}, primary(time.Minute), overview.Unknown, "the clocks of east differ by 60m"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := overview.Build([]overview.SiteInput{
+				{Site: overview.Site{Name: "east", Answered: true, Controller: tc.controller}, Groups: []vgrv1.VolumeGroupReplication{*tc.east}},
+				{Site: overview.Site{Name: "west", Answered: true, Controller: &overview.Controller{RenewedAt: new(metav1.NewTime(now))}}, Groups: []vgrv1.VolumeGroupReplication{*secondary()}},
+			}, now)
+			v := o.Groups[0].Verdict
+			if v.Headline != tc.headline || !strings.Contains(v.Message, tc.message) {
+				t.Errorf("%+v", v)
+			}
+			if silent := o.Sites[0].Controller.Silent; silent != (tc.message != "") {
+				t.Errorf("silent: %v", silent)
+			}
+			if tc.controller.Silent {
+				t.Error("what was read was changed")
+			}
+		})
+	}
+}
