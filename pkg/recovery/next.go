@@ -276,7 +276,7 @@ func (n *next) send(s Step, w *Write) *Decision {
 func (n *next) wait(s Step, site *Site) *Decision {
 	d := &Decision{Operation: n.op, Step: s, Wait: site.Name + ": " + site.says()}
 	if r := site.ready(); r != nil && r.Status != metav1.ConditionTrue && !site.confirmed(r) {
-		if Hopeless(r.Reason) {
+		if state.Terminal(r.Reason) {
 			return n.fail(s, n.op.AbortCommand(site.Group.Namespace, site.Group.Name), "%s: %s", site.Name, site.says())
 		}
 		d.Failing = r.Reason != vgrv1.ReasonProgressing && r.Reason != vgrv1.ReasonResyncing
@@ -336,17 +336,4 @@ func (op *Operation) AbortCommand(namespace, name string) string {
 		return ""
 	}
 	return fmt.Sprintf("kubectl vgr failover %s -n %s --abort", name, namespace)
-}
-
-// Hopeless says whether a reason of Ready does not heal by itself.
-func Hopeless(reason string) bool {
-	switch reason {
-	case vgrv1.ReasonClassNotFound, vgrv1.ReasonInvalidParameters, vgrv1.ReasonBackendNotInstalled, vgrv1.ReasonBackendUnknown,
-		vgrv1.ReasonVolumeConflict, vgrv1.ReasonForeignDriver, vgrv1.ReasonTooManyVolumes, vgrv1.ReasonSourceInvalid,
-		vgrv1.ReasonObjectConflict, vgrv1.ReasonNoVolumes, vgrv1.ReasonInvalidSelector, vgrv1.ReasonPromotionNotConfirmed,
-		vgrv1.ReasonRoleChangedOutside, vgrv1.ReasonRoleDiffers:
-		return true
-	default:
-		return false
-	}
 }

@@ -555,7 +555,7 @@ func (n *next) end(s Step) *Decision {
 		return nil
 	}
 	for _, site := range n.reached() { // the last write has changed what the backend is asked for
-		if r := site.ready(); !site.current() && (r == nil || !Hopeless(r.Reason)) {
+		if r := site.ready(); !site.current() && (r == nil || !state.Terminal(r.Reason)) {
 			return n.wait(s, site)
 		}
 	}

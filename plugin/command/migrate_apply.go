@@ -16,7 +16,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -25,6 +24,7 @@ import (
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/migration"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	"github.com/unified-replication/kubectl-vgr/pkg/state"
 	"github.com/unified-replication/kubectl-vgr/plugin/failure"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
@@ -271,10 +271,8 @@ func (h handover) did(format string, args ...any) {
 
 // observed is a group or a single volume as its controller last saw it.
 type observed struct {
-	generation int64
-	desired    vgrv1.ReplicationState
-	status     *vgrv1.ReplicationStatus
-	volumes    []string
+	state.View
+	volumes []string
 }
 
 func (h handover) look(ctx context.Context, t *migration.Target) (observed, error) {
@@ -282,11 +280,11 @@ func (h handover) look(ctx context.Context, t *migration.Target) (observed, erro
 	if t.Single {
 		var v vgrv1.VolumeReplication
 		err := h.client.Get(ctx, key, &v)
-		return observed{v.Generation, v.Spec.ReplicationState, &v.Status.ReplicationStatus, []string{v.Spec.PVCName}}, err
+		return observed{state.OfSingle(&v), []string{v.Spec.PVCName}}, err
 	}
 	var g vgrv1.VolumeGroupReplication
 	err := h.client.Get(ctx, key, &g)
-	o := observed{g.Generation, g.Spec.ReplicationState, &g.Status.ReplicationStatus, nil}
+	o := observed{View: state.Of(&g)}
 	for _, v := range g.Status.Volumes {
 		o.volumes = append(o.volumes, v.Name)
 	}
@@ -329,8 +327,7 @@ func (h handover) await(ctx context.Context, t *migration.Target, judge func(obs
 // knows waits until the controller has looked at the target and every volume of it.
 func knows(t *migration.Target) func(observed) outcome {
 	return func(o observed) outcome {
-		ready := meta.FindStatusCondition(o.status.Conditions, vgrv1.ConditionReady)
-		if ready == nil || ready.ObservedGeneration != o.generation {
+		if o.Ready() == nil {
 			return outcome{says: "waiting for the controller"}
 		}
 		for _, v := range t.Volumes {
@@ -343,25 +340,13 @@ func knows(t *migration.Target) func(observed) outcome {
 }
 
 // settled waits until the backend has confirmed the state.
-func settled(state vgrv1.ReplicationState) func(observed) outcome {
+func settled(want vgrv1.ReplicationState) func(observed) outcome {
 	return func(o observed) outcome {
-		ready := meta.FindStatusCondition(o.status.Conditions, vgrv1.ConditionReady)
-		if ready == nil || ready.ObservedGeneration != o.generation {
-			return outcome{says: "waiting for the controller"}
-		}
-		says := fmt.Sprintf("%s, %s: %s", orUnknown(string(o.status.State)), ready.Reason, ready.Message)
-		switch {
-		case o.desired != state:
-			return outcome{dead: "somebody else asked for " + string(o.desired)}
-		case ready.Status == metav1.ConditionTrue && o.status.ObservedGeneration == o.generation:
-			return outcome{done: true, says: says}
-		case ready.Reason == vgrv1.ReasonVolumeConflict || ready.Reason == vgrv1.ReasonObjectConflict:
+		if reason := o.ReadyReason(); reason == vgrv1.ReasonVolumeConflict || reason == vgrv1.ReasonObjectConflict {
 			// So it looks until the controller has seen that the last object was handed over.
-			return outcome{says: "the controller takes the objects over; so far " + ready.Reason}
-		case recovery.Hopeless(ready.Reason):
-			return outcome{dead: says}
+			return outcome{says: "the controller takes the objects over; so far " + reason}
 		}
-		return outcome{says: says}
+		return reached(o.View, want)
 	}
 }
 

@@ -10,14 +10,12 @@ import (
 	"io"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	apiwatch "k8s.io/apimachinery/pkg/watch"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
-	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	"github.com/unified-replication/kubectl-vgr/pkg/state"
 	"github.com/unified-replication/kubectl-vgr/plugin/failure"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
@@ -130,31 +128,33 @@ func (w waiter) ended(ctx context.Context, last outcome) error {
 var errTimeout = failure.New(failure.CodeTimeout, "", "the time is up")
 
 // reaches judges whether a group has reached a state, as confirmed by the backend.
-func reaches(state vgrv1.ReplicationState) func(g *vgrv1.VolumeGroupReplication) outcome {
-	return func(g *vgrv1.VolumeGroupReplication) outcome {
-		if g == nil {
-			return outcome{dead: "the group was deleted"}
-		}
-		ready := meta.FindStatusCondition(g.Status.Conditions, vgrv1.ConditionReady)
-		if ready == nil || ready.ObservedGeneration != g.Generation {
-			return outcome{says: "waiting for the controller"}
-		}
-		if g.Spec.ReplicationState != state {
-			return outcome{dead: "somebody else asked for " + string(g.Spec.ReplicationState)}
-		}
-		answered := g.Status.ObservedGeneration == g.Generation
-		says := fmt.Sprintf("%s, %s: %s", orUnknown(string(g.Status.State)), ready.Reason, ready.Message)
-		switch {
-		case ready.Status == metav1.ConditionTrue && answered:
-			return outcome{done: true, says: says}
-		case state == vgrv1.Resync && answered && ready.Reason == vgrv1.ReasonResyncing:
-			return outcome{done: true, says: says} // all that a backend can say while its peer is primary
-		case recovery.Hopeless(ready.Reason):
-			return outcome{dead: ready.Reason + ": " + ready.Message, says: says, failing: true}
-		}
-		calm := ready.Reason == vgrv1.ReasonProgressing || ready.Reason == vgrv1.ReasonResyncing
-		return outcome{says: says, failing: !calm}
+func reaches(want vgrv1.ReplicationState) func(g *vgrv1.VolumeGroupReplication) outcome {
+	return func(g *vgrv1.VolumeGroupReplication) outcome { return reached(state.Of(g), want) }
+}
+
+// reached judges whether a group or a single volume has reached a state, as confirmed by the backend.
+func reached(v state.View, want vgrv1.ReplicationState) outcome {
+	ready := v.Ready()
+	switch {
+	case !v.Exists():
+		return outcome{dead: "the group was deleted"}
+	case v.Deleting():
+		return outcome{dead: v.Gone()}
+	case ready == nil:
+		return outcome{says: "waiting for the controller"}
+	case v.Desired() != want:
+		return outcome{dead: "another tool asked for " + string(v.Desired())}
 	}
+	says := fmt.Sprintf("%s, %s: %s", orUnknown(string(v.State())), ready.Reason, ready.Message)
+	switch {
+	case v.Settled():
+		return outcome{done: true, says: says}
+	case want == vgrv1.Resync && v.Current() && ready.Reason == vgrv1.ReasonResyncing:
+		return outcome{done: true, says: says} // all that a backend can say while its peer is primary
+	case state.Terminal(ready.Reason):
+		return outcome{dead: ready.Reason + ": " + ready.Message, says: says, failing: true}
+	}
+	return outcome{says: says, failing: !state.Calm(ready.Reason)}
 }
 
 func orUnknown(s string) string {
