@@ -157,10 +157,10 @@ func (l *line) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 			l.c.cancel(nil)
 		}
 	case refuse:
-		answer = l.refusal([]int{500, 503, 429, 504}[l.s.seen%4])
+		answer = l.refusal([]int{500, 503, 429, 504}[l.s.k%4])
 	case broken:
 		send()
-		answer = l.refusal([]int{500, 503, 504}[l.s.seen%3])
+		answer = l.refusal([]int{500, 503, 504}[l.s.k%3])
 	case lose, killed:
 		send()
 		if what == killed {
