@@ -145,13 +145,13 @@ func (j judged) refusal(i int) string {
 
 // notValidated names an old refusal of a pair that works: backends do not take it back.
 func (j judged) notValidated() string {
-	text := ""
+	var text strings.Builder
 	for i, s := range j.Sites {
 		if refusal := j.refusal(i); refusal != "" {
-			text += "; " + s.Site + ": " + strings.TrimPrefix(refusal, "; ")
+			text.WriteString("; " + s.Site + ": " + strings.TrimPrefix(refusal, "; "))
 		}
 	}
-	return text
+	return text.String()
 }
 
 // degraded looks at errors and at the primary. A Ceph secondary under a live primary is always Degraded and

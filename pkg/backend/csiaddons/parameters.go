@@ -112,7 +112,7 @@ func (p *checker) modes() {
 
 func (p *checker) schedule() {
 	every, hasEvery := p.params[vgrv1.ParameterSchedulingInterval]
-	if _, ok := state.Interval(every); hasEvery && !(ok && interval.MatchString(every)) {
+	if _, ok := state.Interval(every); hasEvery && (!ok || !interval.MatchString(every)) {
 		p.addf("parameter schedulingInterval is %q; it must be digits and one of m, h, d, such as 5m", every)
 	}
 	start, hasStart := p.params[schedulingStartTime]
