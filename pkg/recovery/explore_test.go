@@ -42,6 +42,7 @@ func TestExplore(t *testing.T) {
 		},
 		"planned, then forced": func(t backend.Traits) world {
 			w := newWorld(t, recovery.Planned, 1)
+			w.settle()
 			w.together, w.mayForce, w.cutOff = true, true, east
 			return w
 		},
@@ -51,25 +52,30 @@ func TestExplore(t *testing.T) {
 		"planned, made anew":                       func(t backend.Traits) world { w := newWorld(t, recovery.Planned, 0); w.remakes = 1; return w },
 		"roles": func(t backend.Traits) world {
 			w := newWorld(t, recovery.Planned, 0)
-			w.menu = []recovery.Request{
-				{Kind: recovery.Demote, To: sites[west]},
-				{Kind: recovery.Promote, To: sites[west]},
-				{Kind: recovery.Promote, To: sites[east]},
-				{Kind: recovery.Planned, To: sites[west]},
-				{Kind: recovery.Planned, To: sites[east]},
+			w.menu = []recovery.Request{{Kind: recovery.Demote, To: sites[west]}, {Kind: recovery.Promote, To: sites[west]}, {Kind: recovery.Planned, To: sites[west]}}
+			if *thorough {
+				w.menu = append(w.menu, recovery.Request{Kind: recovery.Promote, To: sites[east]})
 			}
-			if t.PromoteFirst { // what uses the PVCs on west is not in the model
-				w.menu = w.menu[:4]
+			if *thorough && !t.PromoteFirst { // what uses the PVCs on west is not in the model
+				w.menu = append(w.menu, recovery.Request{Kind: recovery.Planned, To: sites[east]})
 			}
 			return w
 		},
 		"roles, another tool asks for primary": func(t backend.Traits) world {
 			w := newWorld(t, recovery.Planned, 0)
-			w.edits, w.menu = 1, []recovery.Request{{Kind: recovery.Demote, To: sites[west]}, {Kind: recovery.Promote, To: sites[west]}, {Kind: recovery.Demote, To: sites[east]}}
+			w.edits, w.menu = 1, []recovery.Request{{Kind: recovery.Demote, To: sites[west]}, {Kind: recovery.Demote, To: sites[east]}}
+			if *thorough {
+				w.menu = append(w.menu, recovery.Request{Kind: recovery.Promote, To: sites[west]})
+			}
 			return w
 		},
-		"unplanned":                     func(t backend.Traits) world { w := newWorld(t, recovery.Unplanned, 1); w.up[east] = false; return w },
-		"unplanned, the source answers": func(t backend.Traits) world { return newWorld(t, recovery.Unplanned, 1) },
+		"unplanned": func(t backend.Traits) world {
+			w := newWorld(t, recovery.Unplanned, 1)
+			w.settle()
+			w.up[east] = false
+			return w
+		},
+		"unplanned, the source answers": func(t backend.Traits) world { w := newWorld(t, recovery.Unplanned, 1); w.settle(); return w },
 		"failback":                      newSplitWorld,
 		"failback, asked to give way":   newReturnedWorld,
 		"planned, quiesced":             func(t backend.Traits) world { return quiesced(newWorld(t, recovery.Planned, 1)) },
