@@ -11,6 +11,7 @@ import (
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
 // Request is what a user asks for.
@@ -392,9 +393,12 @@ func LossOf(from, to *Site) (Loss, *metav1.Time) {
 		if s == to && s.state() == vgrv1.StatePrimary {
 			continue // that is a time of what it sends, not of what it has received
 		}
-		if s.Group != nil && s.Group.Status.LastSyncTime != nil {
-			last := s.Group.Status.LastSyncTime
-			return Loss{Age: max(0, s.Now.Sub(last.Time))}, last
+		if s.Group == nil {
+			continue
+		}
+		last := s.Group.Status.LastSyncTime
+		if age, known := state.Age(s.Now, last); known { // not of a time to come, or of none yet
+			return Loss{Age: age}, last
 		}
 	}
 	return Loss{Unknown: true}, nil

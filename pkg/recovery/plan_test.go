@@ -192,6 +192,9 @@ func TestRefusals(t *testing.T) {
 			journal(p, recovery.Operation{Kind: recovery.Planned, Steps: []recovery.StepTimes{{ID: recovery.StepDemote, Asked: true}}, AutoResync: []string{"uid-west"}, Stopped: stopped[:1], Start: true})
 			p.Sites[west] = recovery.Site{SiteRef: sites[west], Trouble: "no route"}
 		}, with(func(r *recovery.Request) { r.Kind, r.To, r.Accept.Unknown = recovery.Unplanned, sites[east], true })},
+		"unplanned, a synchronisation to come": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+			p.Sites[east].Group.Status.LastSyncTime = new(metav1.NewTime(now.Add(time.Hour)))
+		}, with(func(r *recovery.Request) { r.Kind, r.Accept.Age = recovery.Unplanned, time.Second })},
 		"failback after a long time": {func(p *recovery.Pair, a *[2]recovery.Surroundings) {
 			split(p, a)
 			p.Sites[west].Group.Status.LastSyncTime = new(metav1.NewTime(now.Add(-3 * time.Hour)))
