@@ -87,104 +87,30 @@ func (p *Pair) other(s *Site) *Site {
 	return &p.Sites[0]
 }
 
-func (s *Site) desired() vgrv1.ReplicationState {
-	if s.Group == nil {
-		return ""
-	}
-	return s.Group.Spec.ReplicationState
-}
-
-func (s *Site) state() vgrv1.State {
-	if s.Group == nil {
-		return ""
-	}
-	return s.Group.Status.State
-}
-
-// ready is the Ready condition if it is about the present spec.
-func (s *Site) ready() *metav1.Condition {
-	if s.Group == nil {
-		return nil
-	}
-	c := meta.FindStatusCondition(s.Group.Status.Conditions, vgrv1.ConditionReady)
-	if c == nil || c.ObservedGeneration != s.Group.Generation {
-		return nil
-	}
-	return c
-}
-
-// current says whether the backend has answered the present spec.
-func (s *Site) current() bool {
-	return s.ready() != nil && s.Group.Status.ObservedGeneration == s.Group.Generation
-}
-
-// is says whether a site is confirmed to be what its spec asks for.
-func (s *Site) is(state vgrv1.ReplicationState) bool {
-	want := map[vgrv1.ReplicationState]vgrv1.State{vgrv1.Primary: vgrv1.StatePrimary, vgrv1.Secondary: vgrv1.StateSecondary}[state]
-	return s.desired() == state && s.current() && s.ready().Status == metav1.ConditionTrue && s.state() == want
-}
-
-// demoted reports whether a site has given up the role, whatever its copy is like.
-func (s *Site) demoted() bool {
-	return s.desired() == vgrv1.Secondary && s.current() && s.state() == vgrv1.StateSecondary || s.guarded()
-}
-
-// guarded reports whether a site is secondary and its spec asks for primary, which the controller refuses
-// to obey: another tool, such as GitOps, has changed the spec.
-func (s *Site) guarded() bool {
-	r := s.ready()
-	return s.desired() == vgrv1.Primary && s.state() == vgrv1.StateSecondary && r != nil && held(r) &&
-		!state.MayPromote(s.Group, &s.Group.Status.ReplicationStatus)
-}
+// What a site's group is, by the predicates that all readers share.
+func (s *Site) view() state.View                    { return state.Of(s.Group) }
+func (s *Site) desired() vgrv1.ReplicationState     { return s.view().Desired() }
+func (s *Site) state() vgrv1.State                  { return s.view().State() }
+func (s *Site) ready() *metav1.Condition            { return s.view().Ready() }
+func (s *Site) current() bool                       { return s.view().Current() }
+func (s *Site) is(want vgrv1.ReplicationState) bool { return s.view().Is(want) }
+func (s *Site) demoted() bool                       { return s.view().Demoted() }
+func (s *Site) guarded() bool                       { return s.view().Guarded() }
+func (s *Site) askedToLead() bool                   { return s.view().AskedToLead() }
+func (s *Site) replicated() bool                    { return s.view().Replicated() }
+func (s *Site) saysSynced() bool                    { return s.view().SaysInSync() }
+func (s *Site) synced() bool                        { return s.view().InSync() }
+func (s *Site) replicates() bool                    { return s.view().Replicates() }
+func (s *Site) broken() string                      { return s.view().Broken() }
 
 // confirmed reports whether a site says that its promotion is not confirmed, and it is by now: a write that
 // changes no spec makes no new generation, so the controller's word is older than the write.
 func (s *Site) confirmed(ready *metav1.Condition) bool {
-	return held(ready) && state.MayPromote(s.Group, &s.Group.Status.ReplicationStatus)
+	return state.Refuses(ready.Reason) && state.MayPromote(s.Group, &s.Group.Status.ReplicationStatus)
 }
 
 // follows reports whether a site is a secondary without an error, whatever its spec asks for.
 func (s *Site) follows() bool { return (s.is(vgrv1.Secondary) || s.guarded()) && s.broken() == "" }
-
-// held reports whether the controller does not obey a spec that asks for primary.
-func held(ready *metav1.Condition) bool {
-	return ready.Reason == vgrv1.ReasonPromotionNotConfirmed || ready.Reason == vgrv1.ReasonRoleChangedOutside
-}
-
-// askedToLead reports whether a site may become primary by what its spec asks for.
-func (s *Site) askedToLead() bool { return s.desired() == vgrv1.Primary && !s.guarded() }
-
-// replicated reports whether a primary has synchronised with its peer since it became primary. Before
-// that, what the backend says of the peer may be left over from the hand-over before.
-func (s *Site) replicated() bool {
-	return s.Group != nil && s.state() == vgrv1.StatePrimary && s.Group.Status.StateSince != nil && s.Group.Status.LastSyncTime != nil
-}
-
-// saysSynced reports whether the backend of a demoted site says that it and its peer hold the same.
-func (s *Site) saysSynced() bool {
-	return s.demoted() && meta.IsStatusConditionFalse(s.Group.Status.Conditions, vgrv1.ConditionDegraded)
-}
-
-// synced reports whether a demoted site and its peer are proven to hold the same: the backend says so, and
-// that cannot be left over from an earlier hand-over.
-func (s *Site) synced() bool { return s.saysSynced() && s.Group.Status.DemotedAfterSync }
-
-// replicates says whether a primary reports that it reaches its peer.
-func (s *Site) replicates() bool {
-	return meta.IsStatusConditionTrue(s.Group.Status.Conditions, vgrv1.ConditionReplicating)
-}
-
-// broken is the error that a copy reports; empty without one.
-func (s *Site) broken() string {
-	if s.Group == nil || s.state() == vgrv1.StatePrimary {
-		return ""
-	}
-	d := meta.FindStatusCondition(s.Group.Status.Conditions, vgrv1.ConditionDegraded)
-	if d == nil || d.Status != metav1.ConditionTrue || d.Reason != "Error" {
-		return ""
-	}
-	return d.Message
-}
 
 // silence is that a site has not answered, and why.
 func (s *Site) silence() string {

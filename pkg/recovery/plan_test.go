@@ -77,6 +77,7 @@ func ceph(change func(p *recovery.Pair, a *[2]recovery.Surroundings)) (recovery.
 	p := w.observe(true)
 	p.Sites[east].Group.Annotations = map[string]string{vgrv1.AnnotationPeerClusterUID: "uid-west"}
 	p.Sites[east].Group.Status.LastSyncTime, p.Sites[east].Group.Status.StateSince = &before, new(metav1.NewTime(now.Add(-3*time.Hour)))
+	p.Sites[east].Group.Status.SyncTimeBefore = nil
 	a := [2]recovery.Surroundings{{Controller: "v1"}, {Controller: "v1"}}
 	change(&p, &a)
 	return p, recovery.Facts{Pair: p, Backend: "ceph", Traits: w.traits, Schedule: 5 * time.Minute, Around: a}
@@ -451,5 +452,19 @@ func TestTold(t *testing.T) {
 	}
 	if !state.Told(g) || state.Peer(g) != "" || g.Annotations[vgrv1.AnnotationPeerHandles] != "" {
 		t.Errorf("told: %v", g.Annotations)
+	}
+}
+
+// TestDemotions: where a demotion hands the role over, or is none, it is refused with the command to use.
+func TestDemotions(t *testing.T) {
+	for name, traits := range storages {
+		w := newWorld(traits, recovery.Planned, 0)
+		_, stop := recovery.Begin(w.observe(true), recovery.Request{Kind: recovery.Demote, To: sites[west], ID: "1", Holder: "me"}, traits)
+		switch {
+		case traits.ConfirmsSync && stop != nil:
+			t.Errorf("%s: %s", name, stop.Message)
+		case !traits.ConfirmsSync && (stop == nil || stop.Next != "kubectl vgr failover db -n production --to west"):
+			t.Errorf("%s: %+v", name, stop)
+		}
 	}
 }

@@ -99,8 +99,13 @@ func (v View) Deleting() bool { return v.obj != nil && v.obj.GetDeletionTimestam
 // Guarded reports whether the site is secondary and its spec asks for primary, which the controller refuses:
 // another tool, such as GitOps, has changed the spec.
 func (v View) Guarded() bool {
-	return !v.Deleting() && v.desired == vgrv1.Primary && v.State() == vgrv1.StateSecondary && v.ReadyReason() == vgrv1.ReasonPromotionNotConfirmed &&
+	return !v.Deleting() && v.desired == vgrv1.Primary && v.State() == vgrv1.StateSecondary && Refuses(v.ReadyReason()) &&
 		!MayPromote(v.obj, v.status)
+}
+
+// Refuses reports whether a reason of Ready says that the controller does not obey a spec that asks for primary.
+func Refuses(reason string) bool {
+	return reason == vgrv1.ReasonPromotionNotConfirmed || reason == vgrv1.ReasonRoleChangedOutside
 }
 
 // AskedToLead reports whether the site may become primary by what its spec asks for.
