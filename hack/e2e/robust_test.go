@@ -155,7 +155,7 @@ func TestAnswersLost(t *testing.T) {
 	failover.until("4/6 sync")
 	s.troubled()
 	s.trouble("", httpfault.Fault{Codes: []int{http.StatusInternalServerError}})
-	failover.until("does not answer")
+	failover.until("could not be asked")
 	s.trouble("", lost)
 	if r := failover.end(); r.code != 0 {
 		t.Errorf("exit code %d\n%s", r.code, r.errOut)
