@@ -412,7 +412,7 @@ func TestFailoverWaves(t *testing.T) {
 	}
 	s.must(s.lab.Site(lab.East).Attach(t.Context(), s.ns+"/app-data", true))
 	r := s.vgr("failover", "--all", "-n", s.ns, "--to", "west", "--yes", "--timeout", "25s")
-	if r.code != 4 || !regexp.MustCompile(`/db +moved +west`).MatchString(r.out) || !strings.Contains(r.errOut, "web: not begun, because wave 1 is not done") || !strings.Contains(r.errOut, "1 of 3 groups are done") {
+	if r.code != 4 || !regexp.MustCompile(`/db +moved +west`).MatchString(r.out) || !strings.Contains(r.errOut, "web: not started, because wave 1 is not done") || !strings.Contains(r.errOut, "1 of 3 groups are done") {
 		t.Errorf("exit code %d\n%s%s", r.code, r.out, r.errOut)
 	}
 	if g := s.get(lab.East, "web"); g.Spec.ReplicationState != vgrv1.Primary || g.Annotations[vgrv1.AnnotationOperation] != "" {
