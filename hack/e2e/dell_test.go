@@ -140,9 +140,12 @@ func TestDellThereAndBack(t *testing.T) {
 	d.done("failover", "db", "-n", d.ns, "--to", "east", "--yes")
 	d.has(lab.East, 20)
 	d.did("east FAILOVER_REMOTE", "west REPROTECT_LOCAL", "west FAILOVER_REMOTE", "east REPROTECT_LOCAL")
-	if out := d.done("list", "-n", d.ns); !strings.Contains(out, "Protected") {
-		t.Errorf("list says\n%s", out)
-	}
+	d.eventually("the sidecars of both sites to look at the link again", func(context.Context) error {
+		if out := d.done("list", "-n", d.ns); !strings.Contains(out, "Protected") {
+			return fmt.Errorf("list says\n%s", out)
+		}
+		return nil
+	})
 }
 
 // TestDellSourceLost: the source is lost, promoted without it, returns, and is taken back.
