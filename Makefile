@@ -59,7 +59,7 @@ test: test-unit e2e ## Run all tests; the first run builds the servers they need
 
 .PHONY: test-unit
 test-unit: assets ## Run the tests of the product against real API servers
-	KUBEBUILDER_CONTROLPLANE_START_TIMEOUT=2m KUBEBUILDER_ASSETS="$$(bin/lab assets)" $(GOTEST) -timeout=30m ./...
+	KUBEBUILDER_CONTROLPLANE_START_TIMEOUT=2m KUBEBUILDER_CONTROLPLANE_STOP_TIMEOUT=2m KUBEBUILDER_ASSETS="$$(bin/lab assets)" $(GOTEST) -timeout=30m ./...
 	go test -timeout=15m -run TestExplore -v ./pkg/recovery | grep -E 'states|---|^(ok|FAIL)'
 
 .PHONY: explore
