@@ -14,6 +14,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -28,7 +29,8 @@ import (
 )
 
 const (
-	// again is the pause after a request that failed.
+	// again is the shortest pause after a request that failed; the longest is twice that, by chance, so that retries
+	// do not keep step with whatever fails them.
 	again = time.Second
 	// writeTimeout bounds writes that were begun, whatever --request-timeout says; an interruption does not cut them
 	// short. It and renewEvery are together no more than a Lease lasts.
@@ -360,7 +362,7 @@ func (o *Operator) take(r reply) {
 	case errors.As(r.err, new(*held)):
 		r.job.end(failure.Refused("", "%s/%s: %v; nothing was changed", r.job.Namespace, r.job.Name, r.err))
 	default: // the site may come back; the observation will tell
-		r.job.pause = o.Clock.Now().Add(again)
+		r.job.pause = o.Clock.Now().Add(wait.Jitter(again, 1))
 		d := r.job.last
 		d.Write, d.Wait = nil, fmt.Sprintf("%s: %v", o.Sites[r.site].Name, r.err)
 		o.Progress(r.job, d)
