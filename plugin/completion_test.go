@@ -20,10 +20,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/utils/clock"
 
-	"github.com/unified-replication/kubectl-vgr/pkg/backend"
-	"github.com/unified-replication/kubectl-vgr/pkg/backend/csiaddons"
-	"github.com/unified-replication/kubectl-vgr/pkg/backend/dell"
-	"github.com/unified-replication/kubectl-vgr/pkg/backend/trident"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend/drivers"
 	"github.com/unified-replication/kubectl-vgr/plugin"
 )
 
@@ -31,7 +28,7 @@ import (
 func bare(out, errOut *bytes.Buffer, self string) plugin.Config {
 	return plugin.Config{
 		IOStreams: genericiooptions.IOStreams{In: strings.NewReader(""), Out: out, ErrOut: errOut}, Clock: clock.RealClock{},
-		Getenv: func(string) string { return "" }, Profiles: backend.Profiles{csiaddons.Profile(), dell.Profile(), trident.Profile()},
+		Getenv: func(string) string { return "" }, Profiles: drivers.Profiles(),
 		Executable: func() (string, error) { return self, nil },
 	}
 }

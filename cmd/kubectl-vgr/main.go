@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The kubectl-vgr Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Command kubectl-vgr is the kubectl plugin. It names the backends; everything else is in plugin.
+// Command kubectl-vgr is the kubectl plugin. Everything else is in plugin.
 package main
 
 import (
@@ -19,10 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	_ "github.com/unified-replication/kubectl-vgr/cmd/kubectl-vgr/garbage"
-	"github.com/unified-replication/kubectl-vgr/pkg/backend"
-	"github.com/unified-replication/kubectl-vgr/pkg/backend/csiaddons"
-	"github.com/unified-replication/kubectl-vgr/pkg/backend/dell"
-	"github.com/unified-replication/kubectl-vgr/pkg/backend/trident"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend/drivers"
 	"github.com/unified-replication/kubectl-vgr/plugin"
 )
 
@@ -36,7 +33,7 @@ func main() {
 		IOStreams:  genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr},
 		Getenv:     os.Getenv,
 		Clock:      clock.RealClock{},
-		Profiles:   backend.Profiles{csiaddons.Profile(), dell.Profile(), trident.Profile()},
+		Profiles:   drivers.Profiles(),
 		Executable: func() (string, error) { return called(os.Args[0]) },
 	})
 	stop()

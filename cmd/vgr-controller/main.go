@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command vgr-controller reconciles VolumeGroupReplications and VolumeReplications of one
-// cluster. It names the backends; everything else is in pkg/controller.
+// cluster. Everything else is in pkg/controller.
 package main
 
 import (
@@ -30,9 +30,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
-	"github.com/unified-replication/kubectl-vgr/pkg/backend/csiaddons"
-	"github.com/unified-replication/kubectl-vgr/pkg/backend/dell"
-	"github.com/unified-replication/kubectl-vgr/pkg/backend/trident"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend/drivers"
 	"github.com/unified-replication/kubectl-vgr/pkg/controller"
 	"github.com/unified-replication/kubectl-vgr/pkg/punctual"
 	"github.com/unified-replication/kubectl-vgr/pkg/version"
@@ -85,15 +84,15 @@ func run(o options) error {
 	if err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
-	served, err := serve(o.backends, []controller.Backend{
-		{Profile: csiaddons.Profile(), Adapter: csiaddons.New(mgr.GetClient(), mgr.GetAPIReader())},
-		{Profile: dell.Profile(), Adapter: dell.New(mgr.GetClient(), clock.RealClock{})},
-		{Profile: trident.Profile(), Adapter: trident.New(mgr.GetClient(), mgr.GetAPIReader())},
-	})
+	served, err := serve(o.backends, drivers.All())
 	if err != nil {
 		return err
 	}
-	backends := controller.NewBackends(mgr, served...)
+	var running []controller.Backend
+	for _, d := range served {
+		running = append(running, controller.Backend{Profile: d.Profile, Adapter: d.New(mgr.GetClient(), mgr.GetAPIReader(), clock.RealClock{})})
+	}
+	backends := controller.NewBackends(mgr, running...)
 	base := controller.Reconciler{
 		Client: mgr.GetClient(), Backends: backends, Clock: clock.RealClock{},
 		Events: mgr.GetEventRecorder("vgr-controller"),
@@ -122,13 +121,13 @@ func run(o options) error {
 }
 
 // serve takes the backends that are named. A controller without permissions for one must not try it.
-func serve(names string, all []controller.Backend) ([]controller.Backend, error) {
+func serve(names string, all []backend.Driver) ([]backend.Driver, error) {
 	if names == "" {
 		return all, nil
 	}
-	var out []controller.Backend
+	var out []backend.Driver
 	for name := range strings.SplitSeq(names, ",") {
-		i := slices.IndexFunc(all, func(b controller.Backend) bool { return b.Name == name })
+		i := slices.IndexFunc(all, func(d backend.Driver) bool { return d.Name == name })
 		if i < 0 {
 			return nil, fmt.Errorf("--backends: there is no backend %q", name)
 		}
@@ -139,7 +138,11 @@ func serve(names string, all []controller.Backend) ([]controller.Backend, error)
 
 func managerOptions(o options) ctrl.Options {
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, apiextensionsv1.AddToScheme, vgrv1.AddToScheme, csiaddons.AddToScheme, dell.AddToScheme, trident.AddToScheme} {
+	kinds := []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, apiextensionsv1.AddToScheme, vgrv1.AddToScheme}
+	for _, d := range drivers.All() {
+		kinds = append(kinds, d.AddToScheme)
+	}
+	for _, add := range kinds {
 		utilruntime.Must(add(scheme))
 	}
 	grace := 10 * time.Second

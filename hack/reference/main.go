@@ -12,10 +12,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/unified-replication/kubectl-vgr/pkg/backend"
-	"github.com/unified-replication/kubectl-vgr/pkg/backend/csiaddons"
-	"github.com/unified-replication/kubectl-vgr/pkg/backend/dell"
-	"github.com/unified-replication/kubectl-vgr/pkg/backend/trident"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend/drivers"
 	"github.com/unified-replication/kubectl-vgr/plugin"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/utils/clock"
@@ -35,7 +32,7 @@ func run(args []string) error {
 	}
 	root := plugin.NewRoot(plugin.Config{
 		IOStreams: genericiooptions.NewTestIOStreamsDiscard(), Clock: clock.RealClock{}, Getenv: func(string) string { return "" },
-		Profiles: backend.Profiles{csiaddons.Profile(), dell.Profile(), trident.Profile()},
+		Profiles: drivers.Profiles(),
 	})
 	var commandPage, apiPage bytes.Buffer
 	commands(&commandPage, root)

@@ -351,6 +351,8 @@ type Profile struct {
 	AddToScheme func(*runtime.Scheme) error
 	// APIGroups are the backend's own, which nothing but its adapter needs permissions for.
 	APIGroups []string
+	// ClusterScoped are the backend's kinds that have no namespace.
+	ClusterScoped []string
 	// Retains is true when deleting a group never ends the replication.
 	Retains bool
 	// PeerVolumes says what is made on the peer for each volume, in words for a plan.

@@ -13,7 +13,6 @@ import (
 	"sync"
 	"time"
 
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -44,7 +43,7 @@ type Connector struct {
 	once   sync.Once
 	raw    clientcmdapi.Config
 	rawErr error
-	scheme *runtime.Scheme
+	kinds  kinds
 }
 
 func (c *Connector) load() error {
@@ -53,7 +52,7 @@ func (c *Connector) load() error {
 			*c.Flags.Context = c.Env("KUBECTL_VGR_CONTEXT")
 		}
 		if c.raw, c.rawErr = c.Flags.ToRawKubeConfigLoader().RawConfig(); c.rawErr == nil {
-			c.scheme, c.rawErr = newScheme(c.Profiles)
+			c.kinds, c.rawErr = newKinds(c.Profiles)
 		}
 	})
 	if c.rawErr != nil {
@@ -121,7 +120,7 @@ func (c *Connector) Here() (*Site, error) {
 		return nil, failure.New(failure.CodeError, "kubectl config view --context "+name, "context %q: %v", name, err)
 	}
 	config.UserAgent = c.UserAgent
-	return connect(name, config, c.scheme, c.Clock.Now), nil
+	return connect(name, config, c.kinds, c.Clock.Now), nil
 }
 
 func noContext(name string) error {
@@ -148,12 +147,12 @@ func (c *Connector) site(name string) (*Site, error) {
 			broken.Host = cluster.Server
 		}
 		return &Site{
-			Name: name, config: broken, scheme: c.scheme, date: &clockReading{}, now: c.Clock.Now,
+			Name: name, config: broken, kinds: c.kinds, date: &clockReading{}, now: c.Clock.Now,
 			transport: func() (*http.Client, error) { return nil, err },
 		}, nil
 	}
 	config.UserAgent = c.UserAgent
-	return connect(name, config, c.scheme, c.Clock.Now), nil
+	return connect(name, config, c.kinds, c.Clock.Now), nil
 }
 
 // PeerName is the peer's context as far as it is said by flag or environment; may be empty.

@@ -27,7 +27,7 @@ func (s *Site) raw() (*rest.RESTClient, error) {
 	}
 	config := rest.CopyConfig(s.config)
 	config.APIPath, config.GroupVersion = "/api", &corev1.SchemeGroupVersion
-	config.NegotiatedSerializer = serializer.NewCodecFactory(s.scheme).WithoutConversion()
+	config.NegotiatedSerializer = serializer.NewCodecFactory(s.kinds.scheme).WithoutConversion()
 	return rest.RESTClientForConfigAndClient(config, over)
 }
 
@@ -95,7 +95,7 @@ func (s *Site) Page(ctx context.Context, resource schema.GroupVersionResource, n
 
 // isA says whether an answer is of the kind that was asked for: of another one, all that is wanted would be missing.
 func (s *Site) isA(answer runtime.Object, what string) error {
-	wanted, _, err := s.scheme.ObjectKinds(answer)
+	wanted, _, err := s.kinds.scheme.ObjectKinds(answer)
 	if got := answer.GetObjectKind().GroupVersionKind(); err != nil || !slices.Contains(wanted, got) {
 		return notAsked("the answer is no list of %s, but of kind %q of %q", what, got.Kind, got.GroupVersion())
 	}

@@ -8,29 +8,16 @@ package site
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
-	authorizationv1 "k8s.io/api/authorization/v1"
-	autoscalingv1 "k8s.io/api/autoscaling/v1"
-	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
-	storagev1 "k8s.io/api/storage/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
-	"github.com/unified-replication/kubectl-vgr/pkg/backend"
-	"github.com/unified-replication/kubectl-vgr/pkg/migration"
 	"github.com/unified-replication/kubectl-vgr/pkg/punctual"
 )
 
@@ -50,7 +37,7 @@ type Site struct {
 	// Name is the kubeconfig context.
 	Name   string
 	config *rest.Config
-	scheme *runtime.Scheme
+	kinds  kinds
 	date   *clockReading
 	now    func() time.Time
 
@@ -80,67 +67,7 @@ func (c *clockReading) read(said, now time.Time) {
 	}
 }
 
-// newScheme holds the kinds that commands use.
-func newScheme(profiles backend.Profiles) (*runtime.Scheme, error) {
-	scheme := runtime.NewScheme()
-	adders := []func(*runtime.Scheme) error{
-		vgrv1.AddToScheme, corev1.AddToScheme, appsv1.AddToScheme, autoscalingv1.AddToScheme,
-		coordinationv1.AddToScheme, storagev1.AddToScheme, authorizationv1.AddToScheme,
-	}
-	for _, p := range profiles {
-		if p.AddToScheme != nil {
-			adders = append(adders, p.AddToScheme)
-		}
-	}
-	for _, add := range adders {
-		if err := add(scheme); err != nil {
-			return nil, err
-		}
-	}
-	return scheme, nil
-}
-
-// mapper knows the resources of all kinds in the scheme: their plural is regular, and these are
-// the ones without a namespace.
-func mapper(scheme *runtime.Scheme) meta.RESTMapper {
-	clusterWide := map[string]bool{
-		"Namespace": true, "PersistentVolume": true, "Node": true, "VolumeAttachment": true, "SelfSubjectAccessReview": true,
-		"VolumeGroupReplicationClass": true, "VolumeReplicationClass": true, "VolumeGroupReplicationContent": true,
-		"ClusterRole": true, "ClusterRoleBinding": true, "CustomResourceDefinition": true, "StorageClass": true,
-		"DellCSIReplicationGroup": true, "NetworkFence": true, "NetworkFenceClass": true, "VolumeGroupSnapshotContent": true,
-		"ValidatingAdmissionPolicy": true, "ValidatingAdmissionPolicyBinding": true,
-	}
-	m := meta.NewDefaultRESTMapper(scheme.PrioritizedVersionsAllGroups())
-	kinds := slices.Concat(slices.Collect(maps.Keys(scheme.AllKnownTypes())), installed())
-	for _, gvk := range kinds {
-		scope := meta.RESTScope(meta.RESTScopeNamespace)
-		if clusterWide[gvk.Kind] {
-			scope = meta.RESTScopeRoot
-		}
-		m.Add(gvk, scope)
-	}
-	return m
-}
-
-// installed are the kinds that install writes or migrate reads, and nothing else uses; they need no Go
-// types.
-func installed() []schema.GroupVersionKind {
-	const rbac = "rbac.authorization.k8s.io"
-	return []schema.GroupVersionKind{
-		{Group: rbac, Version: "v1", Kind: "ClusterRole"},
-		{Group: rbac, Version: "v1", Kind: "ClusterRoleBinding"},
-		{Group: rbac, Version: "v1", Kind: "Role"},
-		{Group: rbac, Version: "v1", Kind: "RoleBinding"},
-		{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"},
-		{Group: "admissionregistration.k8s.io", Version: "v1", Kind: "ValidatingAdmissionPolicy"},
-		{Group: "admissionregistration.k8s.io", Version: "v1", Kind: "ValidatingAdmissionPolicyBinding"},
-		{Group: "policy", Version: "v1", Kind: "PodDisruptionBudget"},
-		{Group: "networking.k8s.io", Version: "v1", Kind: "NetworkPolicy"},
-		migration.Unified(),
-	}
-}
-
-func connect(name string, config *rest.Config, scheme *runtime.Scheme, now func() time.Time) *Site {
+func connect(name string, config *rest.Config, k kinds, now func() time.Time) *Site {
 	config = rest.CopyConfig(config)
 	if config.Timeout <= 0 {
 		config.Timeout = RequestTimeout
@@ -158,7 +85,7 @@ func connect(name string, config *rest.Config, scheme *runtime.Scheme, now func(
 	// Warnings of the API server would end up in the middle of a table.
 	config.WarningHandler = rest.NoWarnings{}
 	return &Site{
-		Name: name, config: config, scheme: scheme, date: date, now: now,
+		Name: name, config: config, kinds: k, date: date, now: now,
 		transport: sync.OnceValues(func() (*http.Client, error) {
 			over, err := rest.HTTPClientFor(config)
 			if err != nil {
@@ -196,7 +123,7 @@ func (s *Site) clientOver(over *http.Client, err error) (client.WithWatch, error
 	if err != nil {
 		return nil, err
 	}
-	return client.NewWithWatch(rest.CopyConfig(s.config), client.Options{Scheme: s.scheme, Mapper: mapper(s.scheme), HTTPClient: over})
+	return client.NewWithWatch(rest.CopyConfig(s.config), client.Options{Scheme: s.kinds.scheme, Mapper: s.kinds.mapper(), HTTPClient: over})
 }
 
 // Timeout is how long a request may take: --request-timeout, or ten seconds.

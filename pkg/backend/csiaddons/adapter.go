@@ -18,6 +18,7 @@ import (
 	csiaddonsv1 "github.com/csi-addons/kubernetes-csi-addons/api/csiaddons/v1alpha1"
 	replicationv1 "github.com/csi-addons/kubernetes-csi-addons/api/replication.storage/v1alpha1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
@@ -54,6 +55,11 @@ func AddToScheme(s *runtime.Scheme) error {
 	return csiaddonsv1.AddToScheme(s)
 }
 
+// Driver is the backend for the programs.
+func Driver() backend.Driver {
+	return backend.Driver{Profile: Profile(), New: func(c client.Client, live client.Reader, _ clock.PassiveClock) backend.Adapter { return New(c, live) }}
+}
+
 // Profile describes the backend without a cluster.
 func Profile() backend.Profile {
 	return backend.Profile{
@@ -64,6 +70,7 @@ func Profile() backend.Profile {
 		CheckParameters: checkParameters,
 		AddToScheme:     AddToScheme,
 		APIGroups:       []string{"replication.storage.openshift.io", "csiaddons.openshift.io"},
+		ClusterScoped:   []string{"VolumeGroupReplicationClass", "VolumeReplicationClass", "VolumeGroupReplicationContent", "NetworkFence", "NetworkFenceClass"},
 		PeerVolumes:     "persistentvolumes and persistentvolumeclaims with the same volume handles, and the group's handle; nothing is provisioned",
 		PeerObjects:     peerObjects,
 		Replications:    replications,

@@ -53,6 +53,11 @@ type Adapter struct {
 // New makes the adapter. The client must read from a cache: observations list objects.
 func New(c client.Client, k clock.PassiveClock) *Adapter { return &Adapter{client: c, clock: k} }
 
+// Driver is the backend for the programs.
+func Driver() backend.Driver {
+	return backend.Driver{Profile: Profile(), New: func(c client.Client, _ client.Reader, now clock.PassiveClock) backend.Adapter { return New(c, now) }}
+}
+
 // Profile describes the backend without a cluster.
 func Profile() backend.Profile {
 	return backend.Profile{
@@ -63,6 +68,7 @@ func Profile() backend.Profile {
 		CheckParameters: checkParameters,
 		AddToScheme:     AddToScheme,
 		APIGroups:       []string{groupVersion.Group},
+		ClusterScoped:   []string{"DellCSIReplicationGroup"},
 		Retains:         true,
 		PeerVolumes:     "persistentvolumeclaims for the volumes that Dell's controller has made there",
 		PeerObjects:     peerObjects,

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
@@ -25,6 +26,11 @@ const Name = "trident"
 // must be there before.
 const annotationMirror = "trident.netapp.io/mirrorRelationship"
 
+// Driver is the backend for the programs.
+func Driver() backend.Driver {
+	return backend.Driver{Profile: Profile(), New: func(c client.Client, live client.Reader, _ clock.PassiveClock) backend.Adapter { return New(c, live) }}
+}
+
 // Profile describes the backend without a cluster.
 func Profile() backend.Profile {
 	return backend.Profile{
@@ -35,6 +41,7 @@ func Profile() backend.Profile {
 		CheckParameters: checkParameters,
 		AddToScheme:     AddToScheme,
 		APIGroups:       []string{groupVersion.Group, snapshotVersion.Group},
+		ClusterScoped:   []string{"VolumeGroupSnapshotContent"},
 		PeerVolumes:     "tridentmirrorrelationships, each with the persistentvolumeclaim whose volume Trident makes as its copy",
 		PeerObjects:     peerObjects,
 		Replications:    replications,
