@@ -6,6 +6,7 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"net/http"
@@ -19,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -27,6 +29,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
@@ -39,6 +42,8 @@ import (
 
 type options struct {
 	metrics, probes string
+	metricsSecure   bool
+	metricsCertDir  string
 	leaderElect     bool
 	leaderNamespace string
 	backends        string
@@ -48,7 +53,9 @@ func main() {
 	klog.InitFlags(flag.CommandLine)
 	log.SetLogger(klog.NewKlogr())
 	var o options
-	flag.StringVar(&o.metrics, "metrics-bind-address", ":8080", "address that serves metrics; 0 turns it off")
+	flag.StringVar(&o.metrics, "metrics-bind-address", ":8443", "address that serves metrics; 0 turns it off")
+	flag.BoolVar(&o.metricsSecure, "metrics-secure", true, "serve metrics over HTTPS, and only to clients that may get /metrics in this cluster; false serves plain HTTP to every client")
+	flag.StringVar(&o.metricsCertDir, "metrics-cert-dir", "", "directory with tls.crt and tls.key for the metrics; a self-signed certificate when empty")
 	flag.StringVar(&o.probes, "health-probe-bind-address", ":8081", "address that serves /healthz and /readyz; 0 turns it off")
 	flag.BoolVar(&o.leaderElect, "leader-elect", true, "act only while holding the Lease, so that several replicas can run")
 	flag.StringVar(&o.leaderNamespace, "leader-elect-namespace", "", "namespace of the Lease; inside a cluster the Pod's own by default")
@@ -59,7 +66,13 @@ func main() {
 		fmt.Println(version.Get().Version)
 		return
 	}
-	if err := run(o); err != nil {
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		err = fmt.Errorf("no cluster configured: %w", err)
+	} else {
+		err = run(ctrl.SetupSignalHandler(), config, o)
+	}
+	if err != nil {
 		klog.ErrorS(err, "vgr-controller ends")
 		klog.Flush()
 		os.Exit(1)
@@ -69,11 +82,7 @@ func main() {
 // requestTimeout is a little longer than an API server itself lets a request last.
 const requestTimeout = 65 * time.Second
 
-func run(o options) error {
-	config, err := ctrl.GetConfig()
-	if err != nil {
-		return fmt.Errorf("no cluster configured: %w", err)
-	}
+func run(ctx context.Context, config *rest.Config, o options) error {
 	config.UserAgent = "vgr-controller/" + version.Get().Version
 	config.QPS, config.Burst = 100, 200 // the server's own priority and fairness is the real limit
 	// Else a request that is never answered keeps its group, and a worker, for ever.
@@ -97,7 +106,6 @@ func run(o options) error {
 		Client: mgr.GetClient(), Backends: backends, Clock: clock.RealClock{},
 		Events: mgr.GetEventRecorder("vgr-controller"),
 	}
-	ctx := ctrl.SetupSignalHandler()
 	if err := controller.SetupIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
@@ -136,6 +144,15 @@ func serve(names string, all []backend.Driver) ([]backend.Driver, error) {
 	return out, nil
 }
 
+// metricsOptions has clients prove who they are, unless plain HTTP was asked for: metrics name namespaces and groups.
+func metricsOptions(o options) server.Options {
+	m := server.Options{BindAddress: o.metrics, SecureServing: o.metricsSecure, CertDir: o.metricsCertDir}
+	if o.metricsSecure {
+		m.FilterProvider = filters.WithAuthenticationAndAuthorization
+	}
+	return m
+}
+
 func managerOptions(o options) ctrl.Options {
 	scheme := runtime.NewScheme()
 	kinds := []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, apiextensionsv1.AddToScheme, vgrv1.AddToScheme}
@@ -148,7 +165,7 @@ func managerOptions(o options) ctrl.Options {
 	grace := 10 * time.Second
 	return ctrl.Options{
 		Scheme:                        scheme,
-		Metrics:                       server.Options{BindAddress: o.metrics},
+		Metrics:                       metricsOptions(o),
 		HealthProbeBindAddress:        o.probes,
 		LeaderElection:                o.leaderElect,
 		LeaderElectionID:              "vgr-controller",

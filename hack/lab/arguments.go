@@ -64,7 +64,7 @@ func (c *controlPlane) csiAddonsArgs() []string {
 func (c *controlPlane) controllerFlags() []string {
 	return append([]string{
 		"--kubeconfig=" + c.kubeconfigFile(Controller),
-		"--metrics-bind-address=" + local(c.ports.controllerMetrics),
+		"--metrics-bind-address=" + local(c.ports.controllerMetrics), "--metrics-secure=false",
 		"--health-probe-bind-address=" + local(c.ports.controllerHealth),
 		"--leader-elect=true", "--leader-elect-namespace=" + controllerNamespace,
 	}, c.controllerArgs...)
