@@ -4,6 +4,7 @@
 package controller
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +26,9 @@ const (
 	maxNote          = 1024
 	maxVolumeMessage = 1024
 )
+
+// conditionReason is what an API server takes as the reason of a condition.
+var conditionReason = regexp.MustCompile(`^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$`)
 
 // limited cuts a text that is too long, and says so at its end.
 func limited(text string, limit int) string {
@@ -80,12 +84,12 @@ func (r *Reconciler) takeOver(s subject, obs backend.Observation) {
 	if observed == "" && st.State != "" {
 		observed = vgrv1.StateUnknown
 	}
-	state.Remember(st, observed, obs.LastSyncTime, r.now())
+	state.Remember(st, observed, reported(obs.LastSyncTime), r.now())
 	st.Message, st.BackendRef = obs.Message, obs.Ref
 	if st.LastSyncDuration, st.LastSyncBytes = obs.LastSyncDuration, obs.LastSyncBytes; st.LastSyncTime == nil {
 		st.LastSyncDuration, st.LastSyncBytes = nil, nil // of an earlier role
 	}
-	st.LastCompletionTime, st.LastSyncRequest, st.LastSnapshotRequest = obs.LastCompletionTime, obs.SyncRequest, obs.SnapshotRequest
+	st.LastCompletionTime, st.LastSyncRequest, st.LastSnapshotRequest = reported(obs.LastCompletionTime), obs.SyncRequest, obs.SnapshotRequest
 	for _, kind := range backendConditions() {
 		said := meta.FindStatusCondition(obs.Conditions, kind)
 		if said == nil {
@@ -94,7 +98,7 @@ func (r *Reconciler) takeOver(s subject, obs backend.Observation) {
 		}
 		c := *said
 		c.ObservedGeneration, c.Message = st.ObservedGeneration, limited(c.Message, maxMessage)
-		replaceCondition(&st.Conditions, c)
+		r.replaceCondition(&st.Conditions, c)
 	}
 	if c := meta.FindStatusCondition(obs.Conditions, vgrv1.ConditionGroupConsistent); c != nil {
 		c.ObservedGeneration = s.obj.GetGeneration()
@@ -130,14 +134,37 @@ func ending(volumes []vgrv1.VolumeStatus, terminating map[string]string) []vgrv1
 func (r *Reconciler) now() metav1.Time { return metav1.NewTime(r.Clock.Now().Truncate(time.Second)) }
 
 // replaceCondition keeps the backend's own transition time, which tells before and after an
-// operation apart.
-func replaceCondition(conditions *[]metav1.Condition, c metav1.Condition) {
+// operation apart. An API server refuses the whole status for one condition without a time or a reason: what the
+// backend left out is put in.
+func (r *Reconciler) replaceCondition(conditions *[]metav1.Condition, c metav1.Condition) {
+	switch c.Status {
+	case metav1.ConditionTrue, metav1.ConditionFalse, metav1.ConditionUnknown:
+	default:
+		c.Status = metav1.ConditionUnknown
+	}
+	if !conditionReason.MatchString(c.Reason) {
+		c.Reason = vgrv1.ReasonNotReported
+	}
 	i := slices.IndexFunc(*conditions, func(x metav1.Condition) bool { return x.Type == c.Type })
+	if c.LastTransitionTime.IsZero() {
+		if c.LastTransitionTime = r.now(); i >= 0 && (*conditions)[i].Status == c.Status {
+			c.LastTransitionTime = (*conditions)[i].LastTransitionTime
+		}
+	}
 	if i < 0 {
 		*conditions = append(*conditions, c)
 		return
 	}
 	(*conditions)[i] = c
+}
+
+// reported is a time that a backend told, or nil: storage writes the zero of its clock for "never", and an API server
+// does not take every zero.
+func reported(t *metav1.Time) *metav1.Time {
+	if !state.Happened(t) {
+		return nil
+	}
+	return t
 }
 
 // setCondition sets a condition of our own, with the time at which its status changed.
