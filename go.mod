@@ -3,8 +3,8 @@ module github.com/unified-replication/kubectl-vgr
 go 1.26.0
 
 require (
-	charm.land/bubbletea/v2 v2.1.1
-	charm.land/lipgloss/v2 v2.0.6
+	charm.land/bubbletea/v2 v2.1.1 // version 2 of github.com/charmbracelet/bubbletea
+	charm.land/lipgloss/v2 v2.0.6 // version 2 of github.com/charmbracelet/lipgloss
 	github.com/charmbracelet/colorprofile v0.4.3
 	github.com/charmbracelet/x/ansi v0.11.9
 	github.com/csi-addons/kubernetes-csi-addons v0.14.0
