@@ -113,6 +113,7 @@ func TestPromotion(t *testing.T) {
 	t.Run("with force", func(t *testing.T) { testForce(t, c, kubectl) })
 	t.Run("other writes", func(t *testing.T) { testOtherWrites(t, c) })
 	t.Run("one volume", func(t *testing.T) { testVolume(t, c) })
+	t.Run("demotions", func(t *testing.T) { testDemotion(t, c) })
 }
 
 // enforced waits until the server has read the policy, and looks at what it says.
