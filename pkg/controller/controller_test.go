@@ -4,11 +4,18 @@
 package controller
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 )
@@ -36,6 +43,45 @@ func TestSplit(t *testing.T) {
 				t.Errorf("got %v and %v", got, err)
 			}
 		})
+	}
+}
+
+// TestConflicts: a subject whose writes come too late again and again is tried less and less often, alone, and at
+// once after a write that came in time.
+func TestConflicts(t *testing.T) {
+	r := Reconciler{}.ForGroups()
+	conflict := apierrors.NewConflict(schema.GroupResource{}, "db", errors.New("changed"))
+	var fails error
+	r.fetch = func(context.Context, client.Reader, client.ObjectKey) (subject, error) { return subject{}, fails }
+	ask := func(name string) time.Duration {
+		t.Helper()
+		result, err := r.Reconcile(t.Context(), reconcile.Request{NamespacedName: client.ObjectKey{Name: name}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return result.RequeueAfter
+	}
+	fails = fmt.Errorf("status: %w", conflict)
+	for want := cacheLag; want < cacheLagMax; want *= 2 {
+		if got := ask("db"); got != want {
+			t.Fatalf("again after %s, want %s", got, want)
+		}
+	}
+	for range 100 {
+		if got := ask("db"); got != cacheLagMax {
+			t.Fatalf("again after %s, want %s", got, cacheLagMax)
+		}
+	}
+	if got := ask("other"); got != cacheLag {
+		t.Errorf("another group: again after %s", got)
+	}
+	fails = apierrors.NewNotFound(schema.GroupResource{}, "db")
+	if got := ask("db"); got != 0 {
+		t.Errorf("without a conflict: again after %s", got)
+	}
+	fails = conflict
+	if got := ask("db"); got != cacheLag {
+		t.Errorf("the next conflict: again after %s", got)
 	}
 }
 

@@ -98,6 +98,35 @@ func TestWatchFails(t *testing.T) {
 	}
 }
 
+// hasty is a server that ends every watch at once.
+type hasty struct{ lists, watches atomic.Int32 }
+
+func (s *hasty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.URL.Query().Get("watch") != "":
+		s.watches.Add(1)
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusOK)
+		return
+	case filepath.Base(r.URL.Path) == "volumegroupreplications":
+		s.lists.Add(1)
+	}
+	(&troubled{}).ServeHTTP(w, r)
+}
+
+// TestWatchEndsAtOnce: a site whose watches end at once is listed again after a pause.
+func TestWatchEndsAtOnce(t *testing.T) {
+	server := &hasty{}
+	web := httptest.NewServer(server)
+	defer web.Close()
+	_, stop := collect.Follow(t.Context(), []*site.Site{connect(t, web.URL)}, collect.Query{}, clock.RealClock{}, nil)
+	defer stop()
+	clock.RealClock{}.Sleep(2500 * time.Millisecond)
+	if lists, watches := server.lists.Load(), server.watches.Load(); lists != 2 || watches != 2 {
+		t.Errorf("in 2.5 s it was listed %d times and watched %d times, want twice", lists, watches)
+	}
+}
+
 // TestSilence: who does not answer is told of with the time that he had.
 func TestSilence(t *testing.T) {
 	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

@@ -38,10 +38,7 @@ func newCluster(t *testing.T) *cluster {
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
 		t.Skip("KUBEBUILDER_ASSETS is not set: no API server to test with (make test sets it)")
 	}
-	crds := filepath.Join("..", "..", "..", "..", "shared", "crds", "trident")
-	if _, err := os.Stat(crds); err != nil {
-		t.Skip("Trident's CRDs are not at hand: ", err)
-	}
+	crds := filepath.Join("..", "..", "..", "hack", "lab", "trident", "crds") // a test there compares them with Trident's own
 	env := &envtest.Environment{CRDDirectoryPaths: []string{crds, filepath.Join("..", "..", "manifests", "crd")}, ErrorIfCRDPathMissing: true}
 	config, err := env.Start()
 	if err != nil {
@@ -122,6 +119,16 @@ func (c *cluster) updates() []trident.Update {
 	var list trident.UpdateList
 	c.must(c.List(c.t.Context(), &list))
 	return list.Items
+}
+
+func (c *cluster) snapshots() (names []string) {
+	c.t.Helper()
+	var list trident.GroupSnapshotList
+	c.must(c.List(c.t.Context(), &list))
+	for _, s := range list.Items {
+		names = append(names, s.Name)
+	}
+	return names
 }
 
 // drive is one pass of the controller.
@@ -225,6 +232,14 @@ func TestRemove(t *testing.T) {
 	other := &trident.Update{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "other"}, Spec: trident.UpdateSpec{MirrorName: "theirs"}}
 	c.must(c.Create(t.Context(), ours))
 	c.must(c.Create(t.Context(), other))
+	for name, labels := range map[string]map[string]string{"ours": g.Owner.Labels(), "other": nil} {
+		snapshot := &trident.GroupSnapshot{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name, Labels: labels}}
+		snapshot.Spec.Source.Selector, snapshot.Spec.ClassName = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "db"}}, "snapshots"
+		c.must(c.Create(t.Context(), snapshot))
+	}
+	if removal, err := c.adapter.Remove(t.Context(), g.Owner, true); err != nil || !removal.Done || len(c.snapshots()) != 2 {
+		t.Errorf("retain: %+v, %v, %v", removal, err, c.snapshots())
+	}
 	removal, err := c.adapter.Remove(t.Context(), g.Owner, false)
 	c.must(err)
 	if removal.Done || !strings.Contains(removal.Waiting, "data") {
@@ -236,6 +251,9 @@ func TestRemove(t *testing.T) {
 	c.mirror("theirs")
 	if updates := c.updates(); len(updates) != 1 || updates[0].Name != "other" {
 		t.Errorf("left are %d updates", len(updates))
+	}
+	if names := c.snapshots(); !slices.Equal(names, []string{"other"}) {
+		t.Errorf("left are the group snapshots %v", names)
 	}
 }
 
