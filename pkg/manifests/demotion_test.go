@@ -37,11 +37,14 @@ func testDemotion(t *testing.T, c client.Client) {
 		change          func(*vgrv1.VolumeGroupReplication)
 		refused         bool
 	}{
-		"an edit":                      {vgrv1.StatePrimary, vgrv1.StatePrimary, edit, true},
-		"an edit to resync":            {vgrv1.StatePrimary, vgrv1.StatePrimary, func(g *vgrv1.VolumeGroupReplication) { g.Spec.ReplicationState = vgrv1.Resync }, true},
-		"an edit, the state unknown":   {vgrv1.StateUnknown, vgrv1.StatePrimary, edit, true},
-		"by the planner":               {vgrv1.StatePrimary, vgrv1.StatePrimary, planned, false},
-		"bound to the write before":    {vgrv1.StatePrimary, vgrv1.StatePrimary, func(g *vgrv1.VolumeGroupReplication) { planned(g); g.Annotations[vgrv1.AnnotationBoundTo] = state.Bound(g, g.Generation) }, true},
+		"an edit":                    {vgrv1.StatePrimary, vgrv1.StatePrimary, edit, true},
+		"an edit to resync":          {vgrv1.StatePrimary, vgrv1.StatePrimary, func(g *vgrv1.VolumeGroupReplication) { g.Spec.ReplicationState = vgrv1.Resync }, true},
+		"an edit, the state unknown": {vgrv1.StateUnknown, vgrv1.StatePrimary, edit, true},
+		"by the planner":             {vgrv1.StatePrimary, vgrv1.StatePrimary, planned, false},
+		"bound to the write before": {vgrv1.StatePrimary, vgrv1.StatePrimary, func(g *vgrv1.VolumeGroupReplication) {
+			planned(g)
+			g.Annotations[vgrv1.AnnotationBoundTo] = state.Bound(g, g.Generation)
+		}, true},
 		"never seen":                   {"", "", edit, false},
 		"a copy that was asked for it": {vgrv1.StateSecondary, vgrv1.StateSecondary, edit, false},
 		"a copy, the state unknown":    {vgrv1.StateUnknown, vgrv1.StateSecondary, edit, false},

@@ -36,7 +36,7 @@ func (j judged) splitBrain() *Verdict {
 		return v
 	}
 	for i, s := range j.Sites {
-		if text := j.views[i].Broken(); text != "" && (callsSplit(text) || unplanned && op.From == s.Site) {
+		if text := j.views[i].Broken(); j.views[i].Diverged() != "" || text != "" && unplanned && op.From == s.Site {
 			return &Verdict{
 				Level: Problem, Headline: SplitBrain, Message: fmt.Sprintf("the copy on %s has diverged and does not follow: %s", s.Site, text),
 				Next: j.mendCopy(i),
@@ -50,12 +50,6 @@ func (j judged) splitBrain() *Verdict {
 func (j judged) givenUp() (*Operation, bool) {
 	op := j.Operation
 	return op, op != nil && (op.Kind == recovery.Unplanned || op.Kind == recovery.Promote)
-}
-
-// callsSplit reports whether a backend's words for an error of a copy are those for a split.
-func callsSplit(text string) bool {
-	text = strings.NewReplacer("-", "", " ", "", "_", "").Replace(strings.ToLower(text))
-	return strings.Contains(text, "splitbrain") || strings.Contains(text, "diverged")
 }
 
 // mendCopy is what to do about a copy that does not follow.

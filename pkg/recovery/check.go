@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
@@ -264,16 +263,16 @@ func stateWord(s *Site) string {
 }
 
 func (c *checker) health() {
-	if text := c.to.broken(); text != "" {
+	if fault := c.to.fault(); fault != "" {
 		severity := c.unlessLost(c.to)
 		if c.op.Discard {
 			severity = CheckWarning // what it is there to mend
 		}
-		c.add("health", severity, "", "the copy on %s has an error: %s", c.to.Name, text)
-	} else if text := c.from.broken(); text != "" {
-		c.add("health", c.unlessLost(c.from), "kubectl vgr status shows both sites", "the copy on %s has an error: %s", c.from.Name, text)
+		c.add("health", severity, "", "%s", fault)
+	} else if fault := c.from.fault(); fault != "" {
+		c.add("health", c.unlessLost(c.from), "kubectl vgr status shows both sites", "%s", fault)
 	} else if c.from.Group != nil && c.from.state() != vgrv1.StateSecondary {
-		r := meta.FindStatusCondition(c.from.Group.Status.Conditions, vgrv1.ConditionReplicating)
+		r := c.from.view().Condition(vgrv1.ConditionReplicating)
 		switch {
 		case r != nil && r.Status == metav1.ConditionFalse && c.op.Discard && c.facts.Traits.HandsOver:
 			c.add("health", CheckWarning, "", "%s: %s", c.from.Name, r.Message) // what it is there to mend

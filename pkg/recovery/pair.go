@@ -8,6 +8,7 @@
 package recovery
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -102,6 +103,18 @@ func (s *Site) saysSynced() bool                    { return s.view().SaysInSync
 func (s *Site) synced() bool                        { return s.view().InSync() }
 func (s *Site) replicates() bool                    { return s.view().Replicates() }
 func (s *Site) broken() string                      { return s.view().Broken() }
+
+// fault is the error that the copy of a site reports, in a sentence; empty without one.
+func (s *Site) fault() string {
+	what := "has an error"
+	switch {
+	case s.broken() == "":
+		return ""
+	case s.view().Diverged() != "":
+		what = "has diverged and does not follow"
+	}
+	return fmt.Sprintf("the copy on %s %s: %s", s.Name, what, s.broken())
+}
 
 // confirmed reports whether a site says that its promotion is not confirmed, and it is by now: a write that
 // changes no spec makes no new generation, so the controller's word is older than the write.

@@ -120,14 +120,21 @@ func TestRefusals(t *testing.T) {
 	split := func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
 		isTo(p.Sites[west].Group, vgrv1.Primary, vgrv1.StatePrimary, met)
 	}
+	copyError := func(text string) func(*recovery.Pair, *[2]recovery.Surroundings) {
+		return func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+			meta.SetStatusCondition(&p.Sites[west].Group.Status.Conditions, metav1.Condition{Type: vgrv1.ConditionDegraded, Status: metav1.ConditionTrue, Reason: state.ReasonError, Message: text})
+		}
+	}
 	cases := map[string]struct {
 		change  func(p *recovery.Pair, a *[2]recovery.Surroundings)
 		request recovery.Request
 	}{
-		"all is well":        {well, planned},
-		"no such site":       {well, with(func(r *recovery.Request) { r.To = recovery.SiteRef{Name: "north", Cluster: "uid-north"} })},
-		"primary already":    {well, with(func(r *recovery.Request) { r.To = sites[east] })},
-		"the source is lost": {lost, planned},
+		"all is well":           {well, planned},
+		"the copy is split":     {copyError("image is in split-brain"), planned},
+		"the copy has an error": {copyError("image is in error state"), planned},
+		"no such site":          {well, with(func(r *recovery.Request) { r.To = recovery.SiteRef{Name: "north", Cluster: "uid-north"} })},
+		"primary already":       {well, with(func(r *recovery.Request) { r.To = sites[east] })},
+		"the source is lost":    {lost, planned},
 		"the source refuses us": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
 			p.Sites[east] = recovery.Site{SiteRef: sites[east], Alive: true, Trouble: "forbidden"}
 		}, with(func(r *recovery.Request) { r.Kind = recovery.Unplanned; r.Accept.Unknown = true })},

@@ -25,7 +25,7 @@ func promotable(p *Pair, from, to *Site, r Request, t backend.Traits) *Stop {
 	case !from.demoted():
 		return stopf(Refused, fmt.Sprintf("kubectl vgr status %s -n %s shows when it is", p.Name, p.Namespace), "%s is not confirmed to be secondary on %s: %s", p.Name, from.Name, from.says())
 	case to.broken() != "":
-		return stopf(Refused, p.takeBackCommand(to, survivor(p)), "the copy on %s has an error: %s", to.Name, to.broken())
+		return stopf(Refused, p.takeBackCommand(to, survivor(p)), "%s", to.fault())
 	case t.ConfirmsSync && from.saysSynced() && !from.synced():
 		return stopf(Refused, rescueCommand(from, p.Namespace, p.Name),
 			"%s was not seen to synchronise before it was demoted, so its report of being in sync may be left over from an earlier hand-over and proves nothing", from.Name)

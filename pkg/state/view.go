@@ -135,13 +135,24 @@ func (v View) Replicated() bool {
 	return v.State() == vgrv1.StatePrimary && v.LastSync() != nil
 }
 
-// Broken is the error that a copy reports: it is split from its peer, or has diverged. Empty without one.
+// Broken is the error that a copy reports: it may be split from its peer; see Diverged. Empty without one.
 func (v View) Broken() string {
 	d := v.Condition(vgrv1.ConditionDegraded)
 	if d == nil || v.State() == vgrv1.StatePrimary || d.Status != metav1.ConditionTrue || d.Reason != ReasonError {
 		return ""
 	}
 	return d.Message
+}
+
+// Diverged is the error of a copy whose backend calls it split from its peer: it has writes of its own, and does not
+// follow. Empty without one.
+func (v View) Diverged() string {
+	text := v.Broken()
+	words := strings.NewReplacer("-", "", " ", "", "_", "").Replace(strings.ToLower(text))
+	if !strings.Contains(words, "splitbrain") && !strings.Contains(words, "diverged") {
+		return ""
+	}
+	return text
 }
 
 // ReasonError is the reason of Degraded with which a backend reports an error of a copy.

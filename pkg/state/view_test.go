@@ -39,6 +39,9 @@ func TestView(t *testing.T) {
 	refused := func() *vgrv1.VolumeGroupReplication {
 		return group(vgrv1.Primary, vgrv1.StateSecondary, metav1.ConditionFalse, vgrv1.ReasonPromotionNotConfirmed)
 	}
+	split := func(says string) *vgrv1.VolumeGroupReplication {
+		return with(degraded(secondary(), metav1.ConditionTrue, "Error"), func(g *vgrv1.VolumeGroupReplication) { g.Status.Conditions[1].Message = says })
+	}
 	cases := map[string]struct {
 		g    *vgrv1.VolumeGroupReplication
 		want string // the predicates that hold
@@ -54,7 +57,10 @@ func TestView(t *testing.T) {
 			"ready current settled secondary demoted saysinsync insync",
 		},
 		"in sync, left over": {degraded(secondary(), metav1.ConditionFalse, "Healthy"), "ready current settled secondary demoted saysinsync"},
-		"diverged":           {degraded(secondary(), metav1.ConditionTrue, "Error"), "ready current settled secondary demoted broken"},
+		"split":              {split("rpc error: image is in Split-Brain"), "ready current settled secondary demoted broken diverged"},
+		"split, in one word": {split("state is SPLIT_BRAIN"), "ready current settled secondary demoted broken diverged"},
+		"gone another way":   {split("the volume has diverged"), "ready current settled secondary demoted broken diverged"},
+		"an error":           {degraded(secondary(), metav1.ConditionTrue, "Error"), "ready current settled secondary demoted broken"},
 		"a healthy copy":     {degraded(secondary(), metav1.ConditionTrue, "VolumeDegraded"), "ready current settled secondary demoted"},
 		"guarded":            {refused(), "ready current demoted guarded"},
 		"guarded, and not answered by the backend": {with(refused(), func(g *vgrv1.VolumeGroupReplication) { g.Status.ObservedGeneration = 2 }), "ready demoted guarded"},
@@ -89,6 +95,7 @@ func TestView(t *testing.T) {
 				{"saysinsync", v.SaysInSync()},
 				{"insync", v.InSync()},
 				{"broken", v.Broken() != ""},
+				{"diverged", v.Diverged() != ""},
 				{"deleting", v.Deleting()},
 				{"replicated", v.Replicated()},
 				{"unproven", v.Unproven()},

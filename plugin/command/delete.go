@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -21,6 +20,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	"github.com/unified-replication/kubectl-vgr/pkg/state"
 	"github.com/unified-replication/kubectl-vgr/plugin/collect"
 	"github.com/unified-replication/kubectl-vgr/plugin/failure"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
@@ -317,14 +317,22 @@ func (d *deletion) one(ctx context.Context, e *Env, p pair, c client.Client, g *
 		site: p.here, key: client.ObjectKeyFromObject(g), clock: e.Clock, out: e.progress(),
 		again: fmt.Sprintf("kubectl vgr status %s -n %s --context %s", g.Name, g.Namespace, p.here.Name),
 		judge: func(g *vgrv1.VolumeGroupReplication) outcome {
-			if g == nil || g.UID != uid {
-				return outcome{done: true}
-			}
-			ready := meta.FindStatusCondition(g.Status.Conditions, vgrv1.ConditionReady)
-			if ready == nil || g.DeletionTimestamp.IsZero() {
-				return outcome{says: "waiting for the controller"}
-			}
-			return outcome{says: ready.Reason + ": " + ready.Message, failing: ready.Reason == vgrv1.ReasonDeletionBlocked}
+			return removed(g, uid)
 		},
 	}.run(ctx)
+}
+
+// removed judges whether a group that was deleted is gone, or another of its name is there.
+func removed(g *vgrv1.VolumeGroupReplication, uid types.UID) outcome {
+	v := state.Of(g)
+	switch ready := v.Ready(); {
+	case !v.Exists() || g.UID != uid:
+		return outcome{done: true}
+	case v.Released():
+		return outcome{says: v.Gone()}
+	case !v.Deleting() || ready == nil: // what it said before is not about the deletion
+		return outcome{says: "waiting for the controller"}
+	default:
+		return outcome{says: ready.Reason + ": " + ready.Message, failing: ready.Reason == vgrv1.ReasonDeletionBlocked}
+	}
 }

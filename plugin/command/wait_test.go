@@ -26,6 +26,36 @@ import (
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
 
+// TestRemoved: a deletion is over when the group is gone, and says meanwhile who keeps it, never what was said before.
+func TestRemoved(t *testing.T) {
+	now := metav1.Now()
+	deleted := func(generation int64, reason string, finalizers ...string) *vgrv1.VolumeGroupReplication {
+		g := &vgrv1.VolumeGroupReplication{ObjectMeta: metav1.ObjectMeta{UID: "a", Generation: 2, DeletionTimestamp: &now, Finalizers: finalizers}}
+		g.Status.Conditions = []metav1.Condition{{Type: vgrv1.ConditionReady, Reason: reason, Message: "said", ObservedGeneration: generation}}
+		return g
+	}
+	again := deleted(2, vgrv1.ReasonDeleting, vgrv1.Finalizer)
+	again.UID = "b"
+	here := deleted(2, vgrv1.ReasonPromoted, vgrv1.Finalizer)
+	here.DeletionTimestamp = nil
+	for name, tc := range map[string]struct {
+		g    *vgrv1.VolumeGroupReplication
+		want outcome
+	}{
+		"gone":                      {nil, outcome{done: true}},
+		"made again":                {again, outcome{done: true}},
+		"not deleted yet":           {here, outcome{says: "waiting for the controller"}},
+		"what was said before":      {deleted(1, vgrv1.ReasonPromoted, vgrv1.Finalizer), outcome{says: "waiting for the controller"}},
+		"waiting for the backend":   {deleted(2, vgrv1.ReasonDeleting, vgrv1.Finalizer), outcome{says: "Deleting: said"}},
+		"blocked":                   {deleted(2, vgrv1.ReasonDeletionBlocked, vgrv1.Finalizer), outcome{says: "DeletionBlocked: said", failing: true}},
+		"kept by another finalizer": {deleted(1, vgrv1.ReasonDeleting, "other/hold"), outcome{says: "deleted; the controller has released it, and another tool's finalizer keeps it: other/hold"}},
+	} {
+		if got := removed(tc.g, "a"); got != tc.want {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
 // hurried is a clock whose pauses are short.
 type hurried struct{ clock.RealClock }
 
