@@ -20,6 +20,7 @@ import (
 
 // TestCompletion presses the Tab key in real shells, through kubectl and for the plugin by its own name.
 func TestCompletion(t *testing.T) {
+	t.Parallel()
 	const bashCompletion = "/usr/share/bash-completion/bash_completion"
 	for name, shell := range map[string]struct {
 		start []string

@@ -32,15 +32,20 @@ const groupLabel = "replication.storage.dell.com/replicationGroupName"
 // array is the name of the group on the arrays.
 func (d dell) array() string { return "csi-" + d.ns + "-RT-west-Five_Minutes" }
 
-// newDell makes a pair with two volumes.
 func newDell(t *testing.T) dell {
 	t.Helper()
-	d := dell{newScene(t)}
+	return newDellIn(newScene(t))
+}
+
+// newDellIn makes a pair with two volumes.
+func newDellIn(s *scene) dell {
+	s.t.Helper()
+	d := dell{s}
 	d.class()
-	t.Cleanup(func() {
-		if t.Failed() {
+	d.t.Cleanup(func() {
+		if d.t.Failed() {
 			d.tail(lab.DellReplicator)
-			t.Logf("actions: %q", d.actions())
+			d.t.Logf("actions: %q", d.actions())
 		}
 	})
 	for _, name := range []string{"data", "logs"} {
@@ -150,7 +155,8 @@ func TestDellThereAndBack(t *testing.T) {
 
 // TestDellSourceLost: the source is lost, promoted without it, returns, and is taken back.
 func TestDellSourceLost(t *testing.T) {
-	d := newDell(t)
+	t.Parallel()
+	d := newDellIn(newSceneAlone(t))
 	d.write(lab.East, 5)
 	mend := d.isolate(lab.East)
 	d.write(lab.East, 2) // never crosses
@@ -188,10 +194,11 @@ func TestDellSourceLost(t *testing.T) {
 // TestDellLieOfSuccess: without a link the driver reports success for a failover that the array has
 // refused. Only the link state is believed.
 func TestDellLieOfSuccess(t *testing.T) {
-	d := newDell(t)
+	t.Parallel()
+	d := newDellIn(newSceneAlone(t))
 	d.lab.PowerStore.Break("FAILOVER_REMOTE", powerstore.ErrIgnored)
 	t.Cleanup(func() { d.lab.PowerStore.Break("FAILOVER_REMOTE", nil) })
-	if r := d.vgr("failover", "db", "-n", d.ns, "--to", "west", "--yes", "--timeout", "25s"); r.code == 0 || !strings.Contains(r.out+r.errOut, "is reported to have succeeded, and the array says") {
+	if r := d.vgr("failover", "db", "-n", d.ns, "--to", "west", "--yes", "--timeout", "60s"); r.code == 0 || !strings.Contains(r.out+r.errOut, "is reported to have succeeded, and the array says") {
 		t.Errorf("exit code %d\n%s%s", r.code, r.out, r.errOut)
 	}
 	d.did("east FAILOVER_REMOTE") // not fired again
@@ -205,7 +212,8 @@ func TestDellLieOfSuccess(t *testing.T) {
 
 // TestDellFailedAction: the driver says no for good.
 func TestDellFailedAction(t *testing.T) {
-	d := newDell(t)
+	t.Parallel()
+	d := newDellIn(newSceneAlone(t))
 	d.lab.PowerStore.Break("FAILOVER_REMOTE", errors.New("the array says no"))
 	t.Cleanup(func() { d.lab.PowerStore.Break("FAILOVER_REMOTE", nil) })
 	d.change(lab.East, "db", func(g *vgrv1.VolumeGroupReplication) { g.Spec.ReplicationState = vgrv1.Secondary })
@@ -231,7 +239,8 @@ func TestDellMoreInTheGroup(t *testing.T) {
 // TestDellTwins: there are two objects for one group of the array, as Dell's sidecar can make them, and the volumes name
 // both. Which one to ask is not known, so none is.
 func TestDellTwins(t *testing.T) {
-	d := newDell(t)
+	t.Parallel()
+	d := newDellIn(newSceneAlone(t))
 	first := d.grouped("logs")
 	twin := &unstructured.Unstructured{Object: map[string]any{"spec": first.Object["spec"]}}
 	twin.SetGroupVersionKind(first.GroupVersionKind())
@@ -260,7 +269,8 @@ func TestDellTwins(t *testing.T) {
 
 // TestDellControllerDies in the moment after an action was asked for: it is not asked for again.
 func TestDellControllerDies(t *testing.T) {
-	d := newDell(t)
+	t.Parallel()
+	d := newDellIn(newSceneAlone(t))
 	east := d.lab.Site(lab.East)
 	d.must(east.StopProc(t.Context(), lab.DellReplicator)) // nobody takes the action up
 	d.change(lab.East, "db", func(g *vgrv1.VolumeGroupReplication) { g.Spec.ReplicationState = vgrv1.Secondary })

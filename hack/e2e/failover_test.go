@@ -221,7 +221,8 @@ func (s *scene) killAt(name, step string) error {
 
 // TestUnplanned loses a site, gets it back, and goes back to it.
 func TestUnplanned(t *testing.T) {
-	s := newScene(t)
+	t.Parallel()
+	s := newSceneAlone(t)
 	s.pair("db")
 	s.must(s.lab.Site(lab.East).Cut(t.Context()))
 	refused := func(code int, args ...string) {
@@ -262,11 +263,12 @@ func TestUnplanned(t *testing.T) {
 // TestFailoverAborted: the link is down, so the demotion never crosses. The failover does not
 // promote, says how to take it back, and that works.
 func TestFailoverAborted(t *testing.T) {
-	s := newScene(t)
+	t.Parallel()
+	s := newSceneAlone(t)
 	s.pair("db")
 	s.must(s.lab.Inject(t.Context(), lab.Fault{Kind: lab.FaultLink}))
 	s.must(s.lab.Site(lab.East).Write(t.Context(), s.ns+"/db-data", 3))
-	if r := s.vgr("failover", "db", "-n", s.ns, "--to", "west", "--yes", "--timeout", "4s"); r.code != 3 || !strings.Contains(r.errOut, "or: kubectl vgr failover db -n "+s.ns+" --abort") {
+	if r := s.vgr("failover", "db", "-n", s.ns, "--to", "west", "--yes", "--timeout", "15s"); r.code != 3 || !strings.Contains(r.errOut, "or: kubectl vgr failover db -n "+s.ns+" --abort") {
 		t.Errorf("exit code %d\n%s", r.code, r.errOut)
 	}
 	if g := s.get(lab.West, "db"); g.Spec.ReplicationState != vgrv1.Secondary {
@@ -292,6 +294,7 @@ func TestFailoverAborted(t *testing.T) {
 // TestFailoverInUse: a pod that uses a PVC is named, and nothing is changed. A volume that is
 // attached without anybody knowing stops the demotion in the storage.
 func TestFailoverInUse(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	s.pair("db")
 	pod := &corev1.Pod{
@@ -311,7 +314,7 @@ func TestFailoverInUse(t *testing.T) {
 	s.must(s.sites[lab.East].Delete(t.Context(), pod))
 	s.gone(lab.East, pod)
 	s.must(s.lab.Site(lab.East).Attach(t.Context(), s.ns+"/db-data", true))
-	if r := s.vgr("failover", "db", "-n", s.ns, "--to", "west", "--yes", "--timeout", "4s"); r.code != 4 || !strings.Contains(r.errOut, "still published to a node") {
+	if r := s.vgr("failover", "db", "-n", s.ns, "--to", "west", "--yes", "--timeout", "20s"); r.code != 4 || !strings.Contains(r.errOut, "still published to a node") {
 		t.Errorf("exit code %d\n%s", r.code, r.errOut)
 	}
 	s.must(s.lab.Site(lab.East).Attach(t.Context(), s.ns+"/db-data", false))
@@ -353,8 +356,9 @@ func TestFailoverTwice(t *testing.T) {
 // TestFailoverMany moves 50 groups at once. The one that cannot be moved does not stop the others,
 // and decides the exit code.
 func TestFailoverMany(t *testing.T) {
+	t.Parallel()
 	const groups = 50
-	s := newScene(t)
+	s := newSceneAlone(t)
 	var volumes []string
 	for i := range groups {
 		volumes = append(volumes, fmt.Sprintf("db-%02d", i))
@@ -374,7 +378,7 @@ func TestFailoverMany(t *testing.T) {
 	}
 	making.Wait()
 	s.must(s.lab.Site(lab.East).Attach(t.Context(), s.ns+"/db-07", true))
-	r := s.vgr("failover", "--all", "-n", s.ns, "--to", "west", "--yes", "--concurrency", "50", "--timeout", "90s")
+	r := s.vgr("failover", "--all", "-n", s.ns, "--to", "west", "--yes", "--concurrency", "50", "--timeout", "150s")
 	if r.code != 4 || strings.Count(r.out, "moved") != groups-1 || !strings.Contains(r.errOut, "49 of 50 groups are done") {
 		t.Errorf("exit code %d\n%s%s", r.code, r.out, r.errOut[max(0, len(r.errOut)-3000):])
 	}
@@ -403,6 +407,7 @@ func median(all []time.Duration) time.Duration {
 
 // TestFailoverWaves: what depends on a group is moved after it, and not at all when it is not.
 func TestFailoverWaves(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	for i, name := range []string{"db", "app", "web"} {
 		s.pair(name)
@@ -411,7 +416,7 @@ func TestFailoverWaves(t *testing.T) {
 		})
 	}
 	s.must(s.lab.Site(lab.East).Attach(t.Context(), s.ns+"/app-data", true))
-	r := s.vgr("failover", "--all", "-n", s.ns, "--to", "west", "--yes", "--timeout", "25s")
+	r := s.vgr("failover", "--all", "-n", s.ns, "--to", "west", "--yes", "--timeout", "60s")
 	if r.code != 4 || !regexp.MustCompile(`/db +moved +west`).MatchString(r.out) || !strings.Contains(r.errOut, "web: not started, because wave 1 is not done") || !strings.Contains(r.errOut, "1 of 3 groups are done") {
 		t.Errorf("exit code %d\n%s%s", r.code, r.out, r.errOut)
 	}

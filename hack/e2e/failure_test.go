@@ -38,6 +38,7 @@ type words struct{ reason, text string }
 // it is on the group; where csi-addons is silent, the group says what it waits for. When the fault
 // goes, the group gets where it was to go.
 func TestRPC(t *testing.T) {
+	t.Parallel()
 	const silent = "csi-addons writes the cause of a failure to its manager's log only"
 	waiting := words{vgrv1.ReasonProgressing, "waiting for the backend's answer"}
 	cases := map[string]struct {
@@ -70,7 +71,8 @@ func TestRPC(t *testing.T) {
 	for name, tc := range cases {
 		for code, want := range tc.says {
 			t.Run(name+"/"+code, func(t *testing.T) {
-				s := newScene(t)
+				t.Parallel()
+				s := newSceneAlone(t)
 				db := map[string]string{"app": "db"}
 				s.claims(lab.East, db, "data")
 				switch {
@@ -121,9 +123,11 @@ func (s *scene) answers(name string, to vgrv1.ReplicationState) {
 // TestInfo: a primary whose replication cannot be looked at is primary, and nothing is claimed
 // about its replication.
 func TestInfo(t *testing.T) {
+	t.Parallel()
 	for _, code := range []string{"INTERNAL", "FAILED_PRECONDITION"} {
 		t.Run(code, func(t *testing.T) {
-			s := newScene(t)
+			t.Parallel()
+			s := newSceneAlone(t)
 			db := map[string]string{"app": "db"}
 			s.claims(lab.East, db, "data")
 			s.breakRPC(lab.East, "GetVolumeReplicationInfo", code)
@@ -148,9 +152,11 @@ func TestInfo(t *testing.T) {
 
 // TestDeletionBlocked: the driver does not let go, csi-addons says nothing, the group does.
 func TestDeletionBlocked(t *testing.T) {
+	t.Parallel()
 	for _, rpc := range []string{"DisableVolumeReplication", "DeleteVolumeGroup"} {
 		t.Run(rpc, func(t *testing.T) {
-			s := newScene(t)
+			t.Parallel()
+			s := newSceneAlone(t)
 			g := s.primaryGroup("db")
 			s.breakRPC(lab.East, rpc, "INTERNAL")
 			s.must(s.sites[lab.East].Delete(t.Context(), g))
@@ -198,6 +204,7 @@ func (s *scene) nothingLeft() {
 
 // TestClassDeletedFirst: csi-addons needs its classes to take a group apart; ours may be gone.
 func TestClassDeletedFirst(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	class := &vgrv1.VolumeGroupReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: s.ns}, Spec: vgrv1.ClassSpec{Provisioner: driver.FastName, Parameters: map[string]string{"backend": "csi-addons", "schedulingInterval": "3m"}}}
 	s.create(lab.East, class)
@@ -227,7 +234,8 @@ func TestClassDeletedFirst(t *testing.T) {
 
 // TestManagerDown: nobody answers for the backend, and the group does not pretend.
 func TestManagerDown(t *testing.T) {
-	s := newScene(t)
+	t.Parallel()
+	s := newSceneAlone(t)
 	g := s.primaryGroup("db")
 	fault := lab.Fault{Kind: lab.FaultProcess, Site: lab.East, Process: lab.CSIAddons, Crash: true}
 	s.must(s.lab.Inject(t.Context(), fault))
@@ -252,6 +260,7 @@ func TestManagerDown(t *testing.T) {
 // TestControllerKilled kills our controller in the middle of each transition. The one that follows
 // finishes it.
 func TestControllerKilled(t *testing.T) {
+	t.Parallel()
 	db := map[string]string{"app": "db"}
 	primary := func(s *scene) { s.ready(lab.East, "db", vgrv1.StatePrimary, 1) }
 	transitions := map[string]struct {
@@ -300,7 +309,8 @@ func TestControllerKilled(t *testing.T) {
 	}
 	for name, tr := range transitions {
 		t.Run(name, func(t *testing.T) {
-			s := newScene(t)
+			t.Parallel()
+			s := newSceneAlone(t)
 			s.claims(lab.East, db, "data")
 			if tr.before != nil {
 				tr.before(s)

@@ -22,25 +22,21 @@ import (
 )
 
 // backends are groups "db" on each storage, with what tells that one site can write.
-var backends = map[string]func(t *testing.T) (s *scene, oneWriter func(site, other string)){
-	"ceph": func(t *testing.T) (*scene, func(site, other string)) {
-		s := newScene(t)
+var backends = map[string]func(s *scene) (oneWriter func(site, other string)){
+	"ceph": func(s *scene) func(site, other string) {
 		s.pair("db")
-		return s, s.whole
+		return s.whole
 	},
-	"dell": func(t *testing.T) (*scene, func(site, other string)) {
-		d := newDell(t)
-		return d.scene, func(site, other string) {
-			t.Helper()
+	"dell": func(s *scene) func(site, other string) {
+		d := newDellIn(s)
+		return func(site, other string) {
+			s.t.Helper()
 			if !d.lab.PowerStore.Write(site, d.array(), 1) || d.lab.PowerStore.Write(other, d.array(), 1) {
-				t.Errorf("%s is to be writable, and %s not", site, other)
+				s.t.Errorf("%s is to be writable, and %s not", site, other)
 			}
 		}
 	},
-	"trident": func(t *testing.T) (*scene, func(site, other string)) {
-		n := newNetApp(t)
-		return n.scene, n.oneWriter
-	},
+	"trident": func(s *scene) func(site, other string) { return newNetAppIn(s, "netapp", nil).oneWriter },
 }
 
 // git is the file of the first day, from which a group was made on a site.
@@ -77,10 +73,12 @@ func (s *scene) reverts(site string, file *unstructured.Unstructured, more ...cl
 // TestGitOps: after a failover the old file is applied on the site that gave up the role, as GitOps does within
 // seconds. The API server refuses it; without its policy the controller does. Then a failover goes back.
 func TestGitOps(t *testing.T) {
+	t.Parallel()
 	for name, make := range backends {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, oneWriter := make(t)
+			s := newScene(t)
+			oneWriter := make(s)
 			file := s.git(lab.East)
 			s.done("failover", "db", "-n", s.ns, "--to", "west", "--yes")
 			for how, revert := range s.reverts(lab.East, file) {
@@ -95,11 +93,14 @@ func TestGitOps(t *testing.T) {
 	}
 }
 
-// TestGitOpsWithoutPolicy is TestGitOps on servers without the policy. It runs alone, as others count on the policy.
+// TestGitOpsWithoutPolicy is TestGitOps on servers without the policy, on which others count.
 func TestGitOpsWithoutPolicy(t *testing.T) {
+	t.Parallel()
 	for name, make := range backends {
 		t.Run(name, func(t *testing.T) {
-			s, oneWriter := make(t)
+			t.Parallel()
+			s := newSceneAlone(t)
+			oneWriter := make(s)
 			file := s.git(lab.East)
 			s.done("failover", "db", "-n", s.ns, "--to", "west", "--yes")
 			restore := s.withoutPolicy(lab.East, file)

@@ -74,11 +74,12 @@ func (r *running) end() result {
 // TestFailoverHangs: a promotion that the storage neither does nor refuses ends with the time. It
 // cannot be taken back any more; the same command sees it through.
 func TestFailoverHangs(t *testing.T) {
-	s := newScene(t)
+	t.Parallel()
+	s := newSceneAlone(t)
 	s.pair("db")
 	s.breakRPC(lab.West, "PromoteVolume", driver.Hang)
 	failover := []string{"failover", "db", "-n", s.ns, "--to", "west", "--yes"}
-	if r := s.vgr(append(failover, "--timeout", "45s")...); r.code != 3 || !strings.Contains(r.errOut, "the time is up in step promote") || strings.Contains(r.errOut, "--abort") {
+	if r := s.vgr(append(failover, "--timeout", "60s")...); r.code != 3 || !strings.Contains(r.errOut, "the time is up in step promote") || strings.Contains(r.errOut, "--abort") {
 		t.Errorf("exit code %d\n%s", r.code, r.errOut)
 	}
 	if r := s.vgr("failover", "db", "-n", s.ns, "--abort", "--yes"); r.code != 2 || !strings.Contains(r.errOut, "cannot be taken back") {
@@ -94,7 +95,7 @@ func TestFailoverHangs(t *testing.T) {
 func TestFailoverRestarts(t *testing.T) {
 	t.Parallel()
 	// In a lab of their own: an API server that has just started refuses what it will allow a moment
-	// later, and in the shared one nothing may be refused.
+	// later, and in the others nothing may be refused.
 	w := ownWorld(t)
 	for _, process := range []string{lab.APIServer, lab.Controller, lab.CSIAddons} {
 		t.Run(process, func(t *testing.T) {
@@ -122,6 +123,7 @@ func TestFailoverRestarts(t *testing.T) {
 // TestFailoverBroken: the link, or a site, goes while the source is demoted. Nothing is promoted on
 // a guess; when it is back the same command sees it through.
 func TestFailoverBroken(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		fault lab.Fault
 		code  int
@@ -132,12 +134,13 @@ func TestFailoverBroken(t *testing.T) {
 		"target": {lab.Fault{Kind: lab.FaultCut, Site: lab.West}, 6, "west does not answer"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newScene(t)
+			t.Parallel()
+			s := newSceneAlone(t)
 			s.pair("db")
 			s.must(s.lab.Site(lab.East).Write(t.Context(), s.ns+"/db-data", 5))
 			s.breakRPC(lab.East, "DemoteVolume", driver.Hang)
 			args := []string{"failover", "db", "-n", s.ns, "--to", "west", "--yes"}
-			failover := s.begin(append(args, "--timeout", "20s")...)
+			failover := s.begin(append(args, "--timeout", "40s")...)
 			failover.until("3/6 demote")
 			failover.until("waiting for the backend's answer to secondary")
 			s.must(s.lab.Inject(t.Context(), tc.fault))

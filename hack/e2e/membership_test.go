@@ -48,6 +48,7 @@ func (s *scene) mirrored(site string, names ...string) {
 
 // TestMembership follows the labels. csi-addons alone would notice them at its next interval only.
 func TestMembership(t *testing.T) {
+	t.Parallel()
 	for _, class := range []string{"hourly", single} {
 		t.Run(class, func(t *testing.T) {
 			s := newScene(t)
@@ -71,6 +72,7 @@ func TestMembership(t *testing.T) {
 // TestUnfit is about PVCs that cannot be members: the group says which and why, and goes on when
 // they are gone or fit.
 func TestUnfit(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	db := map[string]string{"app": "db"}
 	s.claims(lab.East, db, "data")
@@ -138,6 +140,7 @@ func TestUnfit(t *testing.T) {
 
 // TestLimit is about the number of PVCs that csi-addons can group.
 func TestLimit(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	many := map[string]string{"app": "many"}
 	var names []string

@@ -18,6 +18,7 @@ import (
 
 // TestMetrics: the controllers of both sites tell Prometheus what the statuses say.
 func TestMetrics(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	s.claims(lab.East, map[string]string{"app": "db"}, "data")
 	s.done("create", "db", "-n", s.ns, "--class", gold, "-l", "app=db", "--yes")

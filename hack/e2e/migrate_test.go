@@ -30,9 +30,9 @@ type handmade struct {
 	pvcs []string
 }
 
-func newHandmade(t *testing.T, pvcs ...string) handmade {
-	t.Helper()
-	h := handmade{newScene(t), pvcs}
+func newHandmade(s *scene, pvcs ...string) handmade {
+	s.t.Helper()
+	h := handmade{s, pvcs}
 	h.cephClaims(lab.East, nil, pvcs...)
 	h.replicate(lab.East, replicationv1.Primary)
 	h.confirmed(lab.East, replicationv1.PrimaryState)
@@ -128,7 +128,8 @@ func (r result) wants(t *testing.T, code int, texts ...string) {
 // TestMigrateReplications takes handmade replications over, fails over as a group, and gives them back:
 // the storage is never asked to stop, and the objects stay the same ones.
 func TestMigrateReplications(t *testing.T) {
-	h := newHandmade(t, "data", "logs", "index")
+	t.Parallel()
+	h := newHandmade(newSceneAlone(t), "data", "logs", "index")
 	east, west := h.objects(lab.East), h.objects(lab.West)
 	disabled := h.lab.Site(lab.East).Driver.Faults.Calls()["DisableVolumeReplication"]
 
@@ -184,11 +185,12 @@ func (h handmade) same(east, west string) {
 // TestMigrateWaits has no controller: nothing is handed over to a group whose volumes nobody knows. With
 // it the same command goes on.
 func TestMigrateWaits(t *testing.T) {
-	h := newHandmade(t, "data", "logs")
+	t.Parallel()
+	h := newHandmade(newSceneAlone(t), "data", "logs")
 	east, west := h.objects(lab.East), h.objects(lab.West)
 	ctx := context.WithoutCancel(t.Context())
 	h.must(h.lab.Site(lab.East).StopProc(ctx, lab.Controller))
-	h.migrate(lab.East, lab.West, "--apply", "--yes", "--timeout", "3s").wants(t, 3, "waiting for the controller", "the same command goes on")
+	h.migrate(lab.East, lab.West, "--apply", "--yes", "--timeout", "10s").wants(t, 3, "waiting for the controller", "the same command goes on")
 	for _, vr := range h.replications(lab.East) {
 		if vr.Labels[vgrv1.LabelGroup] != "" {
 			t.Errorf("%s was handed over to nobody", vr.Name)
@@ -203,7 +205,8 @@ func TestMigrateWaits(t *testing.T) {
 // TestMigrateMeanwhile has somebody change a replication while migrate waits: it is not handed over, since
 // the group would take that change back.
 func TestMigrateMeanwhile(t *testing.T) {
-	h := newHandmade(t, "data")
+	t.Parallel()
+	h := newHandmade(newSceneAlone(t), "data")
 	ctx := context.WithoutCancel(t.Context())
 	h.must(h.lab.Site(lab.East).StopProc(ctx, lab.Controller))
 	ended := make(chan result)
@@ -224,7 +227,8 @@ func TestMigrateMeanwhile(t *testing.T) {
 
 // TestMigrateRefuses names what is in the way, and changes nothing.
 func TestMigrateRefuses(t *testing.T) {
-	h := newHandmade(t, "data", "logs")
+	t.Parallel()
+	h := newHandmade(newScene(t), "data", "logs")
 	vr := &h.replications(lab.East)[0]
 	change := func(how func()) {
 		t.Helper()
@@ -252,7 +256,7 @@ func TestMigrateRefuses(t *testing.T) {
 // TestMigrateSingles makes one group of VolumeReplications of ours and one that is handmade.
 func TestMigrateSingles(t *testing.T) {
 	t.Parallel()
-	h := newHandmade(t, "data")
+	h := newHandmade(newScene(t), "data")
 	h.cephClaims(lab.East, nil, "logs")
 	class := &vgrv1.VolumeReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: h.ns}, Spec: vgrv1.ClassSpec{
 		Provisioner: "rbd.csi.ceph.com", Parameters: map[string]string{"schedulingInterval": "1m", "mirroringMode": "snapshot"},
@@ -278,6 +282,7 @@ func TestMigrateSingles(t *testing.T) {
 
 // TestMigrateMirrors takes handmade relationships of Trident over.
 func TestMigrateMirrors(t *testing.T) {
+	t.Parallel()
 	n := newNetApp(t)
 	n.vgr("migrate", "--from", "trident", "--into", "other", "data", "-n", n.ns).wants(t, 2, "belongs to VolumeGroupReplication db already")
 	for _, site := range []string{lab.East, lab.West} {
@@ -351,7 +356,8 @@ func (s *scene) serveUnified() {
 // TestMigrateUnified makes groups and single volumes of the old API's objects, of which one has the
 // VolumeReplication that the old controller made for it.
 func TestMigrateUnified(t *testing.T) {
-	s := newScene(t)
+	t.Parallel()
+	s := newSceneAlone(t)
 	s.vgr("migrate", "-n", s.ns).wants(t, 2, "the API replication.unified.io/v1alpha1 is not served")
 	s.serveUnified()
 	s.cephClaims(lab.East, nil, "data", "logs", "alone")

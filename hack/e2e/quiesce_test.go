@@ -86,7 +86,8 @@ func (s *scene) pods(site string, want int) {
 // TestQuiesce: applications are stopped where they run and started on the other site, only when
 // that is asked for. An abort starts them again.
 func TestQuiesce(t *testing.T) {
-	s := newScene(t)
+	t.Parallel()
+	s := newSceneAlone(t)
 	s.create(lab.East, s.statefulSet(1))
 	s.create(lab.East, s.reader(2))
 	s.create(lab.West, s.statefulSet(0))
@@ -129,7 +130,7 @@ func TestQuiesce(t *testing.T) {
 	s.synced(lab.East, "db") // else nothing would be stopped before the link is back
 	s.must(s.lab.Inject(t.Context(), lab.Fault{Kind: lab.FaultLink}))
 	s.must(s.lab.Site(lab.East).Write(t.Context(), s.ns+"/data-db-0", 3))
-	if r := s.vgr(append(quiesce, "west", "--timeout", "15s")...); r.code != 3 {
+	if r := s.vgr(append(quiesce, "west", "--timeout", "40s")...); r.code != 3 {
 		t.Errorf("with the link down: exit code %d\n%s", r.code, r.errOut)
 	}
 	expect("stopped and not moved", [2]int32{0, 0}, [2]int32{0, -1})
@@ -141,7 +142,8 @@ func TestQuiesce(t *testing.T) {
 // TestFailbackQuiesced: a site that was lost returns with its application running. It is stopped
 // before what it wrote is discarded, and so is the one on the other site.
 func TestFailbackQuiesced(t *testing.T) {
-	s := newScene(t)
+	t.Parallel()
+	s := newSceneAlone(t)
 	s.create(lab.East, s.statefulSet(1))
 	s.create(lab.West, s.statefulSet(0))
 	s.bound(lab.East, "data-db-0")

@@ -49,7 +49,8 @@ func (s *scene) seen(args ...string) overview.Overview {
 // TestTrouble: each third request to the API servers is answered with an error, those of our
 // controllers too. Everything goes on, only slower.
 func TestTrouble(t *testing.T) {
-	s := newScene(t)
+	t.Parallel()
+	s := newSceneAlone(t)
 	s.pair("db")
 	s.must(s.lab.Site(lab.East).Write(t.Context(), s.ns+"/db-data", 5))
 	kinds := []int{http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable}
@@ -84,7 +85,8 @@ func TestTrouble(t *testing.T) {
 
 // TestControllerUnanswered: a request of the controller that is never answered does not keep its group for ever.
 func TestControllerUnanswered(t *testing.T) {
-	s := newScene(t)
+	t.Parallel()
+	s := newSceneAlone(t)
 	path := "/apis/replication.storage.openshift.io/v1alpha1/namespaces/" + s.ns
 	s.trouble(lab.Controller, httpfault.Fault{Method: http.MethodPost, Path: path, Every: 2})
 	for _, name := range []string{"first", "second"} {
@@ -103,7 +105,8 @@ func TestControllerUnanswered(t *testing.T) {
 // TestTroubleOnScreen: the screen shows both sites in spite of errors, and none as live that has
 // nothing else to say.
 func TestTroubleOnScreen(t *testing.T) {
-	s := newScene(t)
+	t.Parallel()
+	s := newSceneAlone(t)
 	term := s.terminal(120, 30)
 	s.pair("orders")
 	s.trouble("", httpfault.Fault{Codes: []int{http.StatusInternalServerError}, Every: 3})
@@ -119,13 +122,14 @@ func TestTroubleOnScreen(t *testing.T) {
 // TestTroubleStays: a site that has only errors to say is shown as such, beside one that answers, and
 // nothing is begun.
 func TestTroubleStays(t *testing.T) {
-	s := newScene(t)
+	t.Parallel()
+	s := newSceneAlone(t)
 	s.pair("db")
 	for name, codes := range map[string][]int{"429": {http.StatusTooManyRequests}, "500": {http.StatusInternalServerError}, "silence": nil} {
 		t.Run(name, func(t *testing.T) {
 			s.must(s.lab.Inject(t.Context(), lab.Fault{Kind: lab.FaultHTTP, Site: lab.West, HTTP: &httpfault.Fault{Codes: codes}}))
 			// What is bounded less than usual is only told sooner.
-			args := func(command ...string) []string { return append(command, "-n", s.ns, "--request-timeout", "2s") }
+			args := func(command ...string) []string { return append(command, "-n", s.ns, "--request-timeout", "5s") }
 			r := s.vgr(args("list")...)
 			if r.code != 0 || !strings.Contains(r.out, "Unreachable") || strings.Contains(r.out, "Secondary") || !strings.Contains(r.errOut, "west") {
 				t.Errorf("list: exit code %d\n%s%s", r.code, r.out, r.errOut)
@@ -143,7 +147,8 @@ func TestTroubleStays(t *testing.T) {
 // TestAnswersLost: changes are made, and whoever asked for them is told of an error; for a while
 // there are only errors. What was done is seen and not done again, and the rest waits.
 func TestAnswersLost(t *testing.T) {
-	s := newScene(t)
+	t.Parallel()
+	s := newSceneAlone(t)
 	s.pair("db")
 	s.must(s.lab.Site(lab.East).Write(t.Context(), s.ns+"/db-data", 5))
 	lost := httpfault.Fault{Codes: []int{http.StatusGatewayTimeout}, Method: http.MethodPatch, Late: true}
@@ -170,7 +175,8 @@ func TestAnswersLost(t *testing.T) {
 
 // TestFar: both sites are far away, on a bad line.
 func TestFar(t *testing.T) {
-	s := newScene(t)
+	t.Parallel()
+	s := newSceneAlone(t)
 	s.pair("db")
 	s.must(s.lab.Site(lab.East).Write(t.Context(), s.ns+"/db-data", 5))
 	for _, site := range s.lab.Sites() {

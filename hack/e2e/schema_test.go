@@ -56,6 +56,7 @@ func vendorSchemas(t *testing.T) map[string]*apiextensions.JSONSchemaProps {
 // TestVendorSchemas checks every backend object that our adapter and plugin have written against
 // the vendors' own CRDs: no field that they do not know, no value that they refuse.
 func TestVendorSchemas(t *testing.T) {
+	t.Parallel()
 	schemas := vendorSchemas(t)
 	s := newScene(t)
 	s.claims(lab.East, map[string]string{"app": "db"}, "data", "logs")

@@ -16,7 +16,7 @@ import (
 // before, and RBD promotes the side that lacks the writes without force. None may be lost.
 func TestBackToBack(t *testing.T) {
 	t.Parallel()
-	s := newScene(t)
+	s := newPatientScene(t)
 	const groups = 3
 	var names []string
 	for i := range groups {

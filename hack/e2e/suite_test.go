@@ -15,7 +15,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -49,15 +48,12 @@ const (
 	ceph = "ceph"
 )
 
-// world is the lab with everything installed. All tests share it, each in its own namespace.
+// world is a lab with everything installed.
 type world struct {
-	lab    *lab.Lab
-	bin    string
-	sites  map[string]client.Client
-	number atomic.Int32
+	lab   *lab.Lab
+	bin   string
+	sites map[string]client.Client
 }
-
-var shared *world
 
 func TestMain(m *testing.M) {
 	os.Exit(run(m))
@@ -71,13 +67,16 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(bin)
-	shared, err = newWorld(context.Background(), bin)
-	if err != nil {
+	if err := build(context.Background(), bin); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	if worlds, err = newLabs(context.Background(), bin); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	code := m.Run()
-	if err := errors.Join(shared.refused(), shared.lab.Close()); err != nil {
+	if err := worlds.close(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -99,14 +98,14 @@ func (w *world) refused() error {
 	return errors.Join(all...)
 }
 
-func newWorld(ctx context.Context, bin string) (*world, error) {
+func build(ctx context.Context, bin string) error {
 	build := exec.CommandContext(ctx, "go", "build", "-o", bin, "./cmd/...")
 	build.Dir = filepath.Join("..", "..")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as make build does, which has compiled it all
 	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("build: %w\n%s", err, out)
+		return fmt.Errorf("build: %w\n%s", err, out)
 	}
-	return startWorld(ctx, bin, 0)
+	return nil
 }
 
 // startWorld starts a lab with the programs that were built, and makes the classes. The interval is that of Ceph's
@@ -145,63 +144,6 @@ func startWorld(ctx context.Context, bin string, interval time.Duration) (*world
 		}
 	}
 	return w, nil
-}
-
-// others has room for one lab beside the shared one.
-var others = make(chan struct{}, 1)
-
-// ownWorld is a lab that the test has for itself.
-func ownWorld(t *testing.T) *world {
-	t.Helper()
-	return ownWorldAt(t, 0)
-}
-
-func ownWorldAt(t *testing.T, interval time.Duration) *world {
-	t.Helper()
-	others <- struct{}{}
-	t.Cleanup(func() { <-others })
-	w, err := startWorld(t.Context(), shared.bin, interval)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := w.lab.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return w
-}
-
-// scene is one test's namespace.
-type scene struct {
-	*world
-	t  *testing.T
-	ns string
-}
-
-// newScene makes a namespace on both sites and mends the lab when the test ends. So a test that breaks something has a lab of
-// its own, or runs alone.
-func newScene(t *testing.T) *scene {
-	t.Helper()
-	return newSceneIn(t, shared)
-}
-
-func newSceneIn(t *testing.T, w *world) *scene {
-	t.Helper()
-	s := &scene{world: w, t: t, ns: fmt.Sprintf("test-%d", w.number.Add(1))}
-	for _, site := range []string{lab.East, lab.West} {
-		s.create(site, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.ns}})
-	}
-	t.Cleanup(func() {
-		if err := s.lab.ClearFaults(context.WithoutCancel(t.Context())); err != nil {
-			t.Error(err)
-		}
-		if t.Failed() {
-			s.tail(lab.Controller)
-			s.tail(lab.CSIAddons)
-		}
-	})
-	return s
 }
 
 // tail shows the end of the logs of a process.

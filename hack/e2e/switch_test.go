@@ -85,13 +85,14 @@ func (s *scene) protected(name string) {
 
 // A demotion that has not crossed must not be followed by a promotion: csi-addons would force it.
 func TestPromoteWaitsForTheLink(t *testing.T) {
-	s := newScene(t)
+	t.Parallel()
+	s := newSceneAlone(t)
 	s.pair("db")
 	s.must(s.lab.Inject(t.Context(), lab.Fault{Kind: lab.FaultLink}))
 	s.must(s.lab.Site(lab.East).Write(t.Context(), s.ns+"/db-data", 5))
 	s.done("demote", "db", "-n", s.ns, "--yes")
 	promote := []string{"promote", "db", "-n", s.ns, "--context", "west", "--peer-context", "east", "--yes"}
-	r := s.vgr(append(promote, "--timeout", "5s")...)
+	r := s.vgr(append(promote, "--timeout", "20s")...)
 	if r.code != 3 || !strings.Contains(r.errOut, "no site is primary") {
 		t.Errorf("promote while the link is down: exit code %d\n%s", r.code, r.errOut)
 	}
@@ -109,10 +110,11 @@ func TestPromoteWaitsForTheLink(t *testing.T) {
 
 // A volume that is in use cannot be demoted; the storage's words are on the group.
 func TestDemoteInUse(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	s.pair("db")
 	s.must(s.lab.Site(lab.East).Attach(t.Context(), s.ns+"/db-data", true))
-	if r := s.vgr("demote", "db", "-n", s.ns, "--yes", "--timeout", "4s"); r.code != 4 || !strings.Contains(r.errOut, "still published to a node") {
+	if r := s.vgr("demote", "db", "-n", s.ns, "--yes", "--timeout", "20s"); r.code != 4 || !strings.Contains(r.errOut, "still published to a node") {
 		t.Errorf("exit code %d\n%s", r.code, r.errOut)
 	}
 	s.says(lab.East, "db", vgrv1.ReasonFailedToDemote, "still published to a node")
@@ -123,7 +125,8 @@ func TestDemoteInUse(t *testing.T) {
 // TestResync is the way back after a site was given up: the old primary follows the new one and
 // loses what it alone had.
 func TestResync(t *testing.T) {
-	s := newScene(t)
+	t.Parallel()
+	s := newSceneAlone(t)
 	s.claims(lab.East, map[string]string{"app": "db"}, "data")
 	s.done("create", "db", "-n", s.ns, "--class", gold, "-l", "app=db", "--yes")
 	s.must(s.lab.Site(lab.East).Cut(t.Context()))
@@ -151,6 +154,7 @@ func TestResync(t *testing.T) {
 
 // TestDelete looks at both deletion policies.
 func TestDelete(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	s.claims(lab.East, map[string]string{"app": "db"}, "data")
 	s.done("create", "db", "-n", s.ns, "--class", gold, "-l", "app=db", "--yes")

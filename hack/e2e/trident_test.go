@@ -32,15 +32,16 @@ type netapp struct {
 
 func newNetApp(t *testing.T) netapp {
 	t.Helper()
-	return newNetAppOf(t, "netapp", nil)
+	return newNetAppIn(newScene(t), "netapp", nil)
 }
 
-// newNetAppOf makes a pair with two volumes, of a class with more parameters.
-func newNetAppOf(t *testing.T, name string, more map[string]string) netapp {
+// newNetAppIn makes a pair with two volumes, of a class with more parameters.
+func newNetAppIn(s *scene, name string, more map[string]string) netapp {
+	t := s.t
 	t.Helper()
 	parameters := map[string]string{"replicationPolicy": "MirrorAllSnapshots", "replicationSchedule": "5min", "schedulingInterval": "5m"}
 	maps.Copy(parameters, more)
-	n := netapp{newScene(t), map[string]string{}}
+	n := netapp{s, map[string]string{}}
 	for _, site := range []string{lab.East, lab.West} {
 		class := &vgrv1.VolumeGroupReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: vgrv1.ClassSpec{Provisioner: trident.Name, Parameters: parameters}}
 		if err := client.IgnoreAlreadyExists(n.sites[site].Create(t.Context(), class)); err != nil {
@@ -179,7 +180,8 @@ func TestTridentThereAndBack(t *testing.T) {
 
 // TestTridentSourceLost: the source is lost, promoted without it, returns, and is taken back.
 func TestTridentSourceLost(t *testing.T) {
-	n := newNetApp(t)
+	t.Parallel()
+	n := newNetAppIn(newSceneAlone(t), "netapp", nil)
 	n.write(lab.East, 5) // never crosses: the schedule has not run
 	mend := n.isolate(lab.East)
 	if r := n.vgr("failover", "db", "-n", n.ns, "--to", "west", "--yes"); r.code != 6 {
@@ -205,7 +207,8 @@ func TestTridentSourceLost(t *testing.T) {
 
 // TestTridentGroupSnapshot: a planned failover goes through a snapshot of all volumes, and back.
 func TestTridentGroupSnapshot(t *testing.T) {
-	n := newNetAppOf(t, "netapp-moments", map[string]string{"groupSnapshots": "true"})
+	t.Parallel()
+	n := newNetAppIn(newSceneAlone(t), "netapp-moments", map[string]string{"groupSnapshots": "true"})
 	consistent := func(site string, want metav1.ConditionStatus) {
 		t.Helper()
 		c := meta.FindStatusCondition(n.get(site, "db").Status.Conditions, vgrv1.ConditionGroupConsistent)
@@ -216,13 +219,13 @@ func TestTridentGroupSnapshot(t *testing.T) {
 	consistent(lab.East, metav1.ConditionFalse)
 	n.write(lab.East, 4)
 	mend := n.breaks(trident.OpSnapshot)
-	if r := n.vgr("failover", "db", "-n", n.ns, "--to", "west", "--yes", "--timeout", "10s"); r.code != 3 || !strings.Contains(r.errOut, "ONTAP says no") {
+	if r := n.vgr("failover", "db", "-n", n.ns, "--to", "west", "--yes", "--timeout", "30s"); r.code != 3 || !strings.Contains(r.errOut, "ONTAP says no") {
 		t.Errorf("a failed snapshot: exit code %d\n%s", r.code, r.errOut)
 	}
 	mend()
 	n.change(lab.East, "db", func(g *vgrv1.VolumeGroupReplication) { g.Annotations[vgrv1.AnnotationRetry] = "1" })
 	mend = n.breaks(trident.OpUpdate)
-	if r := n.vgr("failover", "db", "-n", n.ns, "--to", "west", "--yes", "--timeout", "10s"); r.code != 3 {
+	if r := n.vgr("failover", "db", "-n", n.ns, "--to", "west", "--yes", "--timeout", "30s"); r.code != 3 {
 		t.Errorf("a failed update: exit code %d\n%s", r.code, r.errOut)
 	}
 	n.done("failover", "db", "-n", n.ns, "--abort", "--yes")
@@ -265,7 +268,8 @@ func TestTridentGroupSnapshot(t *testing.T) {
 // TestTridentErrors: ONTAP refuses each thing once. The group says so, nothing else happens, and it is
 // tried again when that is asked for.
 func TestTridentErrors(t *testing.T) {
-	n := newNetApp(t)
+	t.Parallel()
+	n := newNetAppIn(newSceneAlone(t), "netapp", nil)
 	retry := 0
 	again := func(site string) {
 		retry++
@@ -274,7 +278,7 @@ func TestTridentErrors(t *testing.T) {
 		})
 	}
 	mend := n.breaks(trident.OpUpdate)
-	r := n.vgr("failover", "db", "-n", n.ns, "--to", "west", "--yes", "--timeout", "15s")
+	r := n.vgr("failover", "db", "-n", n.ns, "--to", "west", "--yes", "--timeout", "30s")
 	if r.code != 3 || !strings.Contains(r.out+r.errOut, "ONTAP says no") {
 		t.Errorf("a failed update: exit code %d\n%s%s", r.code, r.out, r.errOut)
 	}
@@ -282,7 +286,7 @@ func TestTridentErrors(t *testing.T) {
 	mend()
 	mend = n.breaks(trident.OpPromote)
 	again(lab.West)
-	r = n.vgr("failover", "db", "-n", n.ns, "--to", "west", "--yes", "--timeout", "15s")
+	r = n.vgr("failover", "db", "-n", n.ns, "--to", "west", "--yes", "--timeout", "30s")
 	if r.code == 0 || !strings.Contains(r.out+r.errOut, "Could not promote mirror") {
 		t.Errorf("a failed promotion: exit code %d\n%s%s", r.code, r.out, r.errOut)
 	}
@@ -291,7 +295,7 @@ func TestTridentErrors(t *testing.T) {
 	again(lab.West)
 	n.ready(lab.West, "db", vgrv1.StatePrimary, 2)
 	mend = n.breaks(trident.OpResync)
-	r = n.vgr("failover", "db", "-n", n.ns, "--to", "west", "--yes", "--timeout", "15s")
+	r = n.vgr("failover", "db", "-n", n.ns, "--to", "west", "--yes", "--timeout", "30s")
 	if r.code == 0 || !strings.Contains(r.out+r.errOut, "Could not reestablish mirror") {
 		t.Errorf("a failed resynchronisation: exit code %d\n%s%s", r.code, r.out, r.errOut)
 	}
@@ -305,7 +309,8 @@ func TestTridentErrors(t *testing.T) {
 // TestTridentRestarts in the middle of an update, which it gives up then. The next run asks for another
 // one.
 func TestTridentRestarts(t *testing.T) {
-	n := newNetApp(t)
+	t.Parallel()
+	n := newNetAppIn(newSceneAlone(t), "netapp", nil)
 	west := n.lab.Site(lab.West)
 	n.write(lab.East, 2)
 	n.change(lab.West, "db", func(g *vgrv1.VolumeGroupReplication) {
@@ -326,7 +331,8 @@ func TestTridentRestarts(t *testing.T) {
 
 // TestTridentControllerDies between what it asks for and the answer.
 func TestTridentControllerDies(t *testing.T) {
-	n := newNetApp(t)
+	t.Parallel()
+	n := newNetAppIn(newSceneAlone(t), "netapp", nil)
 	west := n.lab.Site(lab.West)
 	west.StopTrident()
 	n.promoteUnguarded(lab.West, "db")
@@ -389,7 +395,8 @@ func TestTridentDelete(t *testing.T) {
 // TestTridentPolicyReplaced: Trident takes another policy and schedule than those that it does not know,
 // without a word. The copy says so.
 func TestTridentPolicyReplaced(t *testing.T) {
-	n := newNetAppOf(t, "netapp-misspelt", map[string]string{"replicationPolicy": "MirorAllSnapshots", "replicationSchedule": "5mins"})
+	t.Parallel()
+	n := newNetAppIn(newScene(t), "netapp-misspelt", map[string]string{"replicationPolicy": "MirorAllSnapshots", "replicationSchedule": "5mins"})
 	c := meta.FindStatusCondition(n.get(lab.West, "db").Status.Conditions, vgrv1.ConditionValidated)
 	if c == nil || c.Status != metav1.ConditionFalse || !strings.Contains(c.Message, `it uses policy "MirrorAllSnapshots", not "MirorAllSnapshots"; it uses schedule "hourly", not "5mins"`) {
 		t.Errorf("it says %+v", c)
@@ -420,7 +427,8 @@ func TestThreeBackends(t *testing.T) {
 // TestTridentFalsePromotion: Trident reports promoted of a volume that nobody can write to when it
 // cannot ask ONTAP. Nothing in Kubernetes tells; the volume's message says so.
 func TestTridentFalsePromotion(t *testing.T) {
-	n := newNetApp(t)
+	t.Parallel()
+	n := newNetAppIn(newSceneAlone(t), "netapp", nil)
 	n.breaks(trident.OpGet)
 	n.promoteUnguarded(lab.West, "db")
 	n.ready(lab.West, "db", vgrv1.StatePrimary, 2)

@@ -73,7 +73,8 @@ func (t *terminal) shows(texts ...string) (screen string) {
 // TestTUI: what an administrator does at a screen, on a real terminal: look, filter, open a group,
 // move it, lose a site, leave. The terminal is a shell again afterwards.
 func TestTUI(t *testing.T) {
-	s := newScene(t)
+	t.Parallel()
+	s := newSceneAlone(t)
 	term := s.terminal(120, 40)
 	s.pair("orders")
 	s.pair("users")
@@ -140,6 +141,7 @@ func (s *scene) signal(arguments string, signal syscall.Signal) {
 
 // TestTUITerminated: a signal leaves the terminal as it was, and stops an action between two steps.
 func TestTUITerminated(t *testing.T) {
+	t.Parallel()
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		t.Run(signal.String(), func(t *testing.T) {
 			s := newScene(t)

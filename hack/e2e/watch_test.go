@@ -19,7 +19,8 @@ import (
 // TestWatch: a site that falls silent is not shown as live, and does not keep the other from being
 // shown. Silence is the hard case: nothing tells the client that the connection is dead.
 func TestWatch(t *testing.T) {
-	s := newScene(t)
+	t.Parallel()
+	s := newSceneAlone(t)
 	s.claims(lab.East, map[string]string{"app": "db"}, "data")
 	s.done("create", "db", "-n", s.ns, "--class", gold, "-l", "app=db", "--yes")
 

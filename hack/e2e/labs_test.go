@@ -1,0 +1,168 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/unified-replication/kubectl-vgr/hack/lab"
+)
+
+// How many tests are under way at the same time is decided here and not by -parallel, which would count those that wait for a lab.
+const (
+	// scenesAtOnce is how many tests share the shared lab.
+	scenesAtOnce = 4
+	// labsToBreak is how many labs there are for tests that break something.
+	labsToBreak = 3
+)
+
+// labs are where tests run.
+type labs struct {
+	bin string
+	// shared is for tests that touch only their own namespace.
+	shared *world
+	places chan struct{}
+	// toBreak are lent to one test at a time, and started when they are first needed: nil until then.
+	toBreak chan *world
+	// other has room for one more lab, which one test has from its beginning to its end.
+	other chan struct{}
+	// starting keeps labs from starting at the same time, which takes all of the processors.
+	starting sync.Mutex
+	scenes   atomic.Int32
+}
+
+var worlds *labs
+
+func newLabs(ctx context.Context, bin string) (*labs, error) {
+	l := &labs{bin: bin, places: make(chan struct{}, scenesAtOnce), toBreak: make(chan *world, labsToBreak), other: make(chan struct{}, 1)}
+	for range labsToBreak {
+		l.toBreak <- nil
+	}
+	var err error
+	l.shared, err = l.start(ctx, 0)
+	return l, err
+}
+
+func (l *labs) start(ctx context.Context, interval time.Duration) (*world, error) {
+	l.starting.Lock()
+	defer l.starting.Unlock()
+	return startWorld(ctx, l.bin, interval)
+}
+
+// close ends all labs. Nothing that our controllers wrote in them may have been refused.
+func (l *labs) close() error {
+	errs := []error{l.shared.refused(), l.shared.lab.Close()}
+	for range labsToBreak {
+		if w := <-l.toBreak; w != nil {
+			errs = append(errs, w.refused(), w.lab.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// ownWorld is a lab that the test has for itself, from its beginning to its end.
+func ownWorld(t *testing.T) *world {
+	t.Helper()
+	return ownWorldAt(t, 0)
+}
+
+func ownWorldAt(t *testing.T, interval time.Duration) *world {
+	t.Helper()
+	began := time.Now()
+	worlds.other <- struct{}{}
+	waited(t, began)
+	t.Cleanup(func() { <-worlds.other })
+	w, err := worlds.start(t.Context(), interval)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := w.lab.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
+// scene is one test's namespace.
+type scene struct {
+	*world
+	t  *testing.T
+	ns string
+}
+
+// newScene makes a namespace on the lab that is shared. What breaks more than its own objects takes newSceneAlone. No test
+// may have two scenes of either kind, or all could wait for each other.
+func newScene(t *testing.T) *scene {
+	t.Helper()
+	began := time.Now()
+	worlds.places <- struct{}{}
+	waited(t, began)
+	t.Cleanup(func() { <-worlds.places })
+	return newSceneIn(t, worlds.shared)
+}
+
+// newPatientScene is newScene for a test that only waits, for longer than all others: it begins at once.
+func newPatientScene(t *testing.T) *scene {
+	t.Helper()
+	return newSceneIn(t, worlds.shared)
+}
+
+// newSceneAlone makes a namespace on a lab where no other test is until this one has ended.
+func newSceneAlone(t *testing.T) *scene {
+	t.Helper()
+	began := time.Now()
+	w := <-worlds.toBreak
+	waited(t, began)
+	t.Cleanup(func() {
+		if t.Failed() && w != nil { // nobody knows what is left broken
+			if err := errors.Join(w.refused(), w.lab.Close()); err != nil {
+				t.Error(err)
+			}
+			w = nil
+		}
+		worlds.toBreak <- w
+	})
+	if w == nil {
+		var err error
+		if w, err = worlds.start(context.WithoutCancel(t.Context()), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return newSceneIn(t, w)
+}
+
+// waited tells how much of a test's time is not its own.
+func waited(t *testing.T, began time.Time) {
+	t.Helper()
+	t.Logf("waited %s for its lab", time.Since(began).Round(time.Second))
+}
+
+// newSceneIn makes a namespace on both sites of a lab, and mends the lab when the test ends.
+func newSceneIn(t *testing.T, w *world) *scene {
+	t.Helper()
+	s := &scene{world: w, t: t, ns: fmt.Sprintf("test-%d", worlds.scenes.Add(1))}
+	for _, site := range []string{lab.East, lab.West} {
+		s.create(site, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.ns}})
+	}
+	t.Cleanup(func() {
+		if err := s.lab.ClearFaults(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			s.tail(lab.Controller)
+			s.tail(lab.CSIAddons)
+		}
+	})
+	return s
+}
