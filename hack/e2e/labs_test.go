@@ -32,6 +32,9 @@ type labs struct {
 	// shared is for tests that touch only their own namespace.
 	shared *world
 	places chan struct{}
+	// sharing is how many tests are on the shared lab; the lock is held while it changes.
+	sharing int
+	changes sync.Mutex
 	// toBreak are lent to one test at a time, and started when they are first needed: nil until then.
 	toBreak chan *world
 	// other has room for one more lab, which one test has from its beginning to its end.
@@ -109,13 +112,40 @@ func newScene(t *testing.T) *scene {
 	worlds.places <- struct{}{}
 	waited(t, began)
 	t.Cleanup(func() { <-worlds.places })
-	return newSceneIn(t, worlds.shared)
+	return newSharedScene(t)
 }
 
 // newPatientScene is newScene for a test that only waits, for longer than all others: it begins at once.
 func newPatientScene(t *testing.T) *scene {
 	t.Helper()
-	return newSceneIn(t, worlds.shared)
+	return newSharedScene(t)
+}
+
+func newSharedScene(t *testing.T) *scene {
+	t.Helper()
+	worlds.enter()
+	t.Cleanup(func() {
+		if err := worlds.leave(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
+	return newSceneOn(t, worlds.shared)
+}
+
+func (l *labs) enter() {
+	l.changes.Lock()
+	defer l.changes.Unlock()
+	l.sharing++
+}
+
+// leave mends the shared lab after its last test: a volume that is attached counts as broken too, and is another test's.
+func (l *labs) leave(ctx context.Context) error {
+	l.changes.Lock()
+	defer l.changes.Unlock()
+	if l.sharing--; l.sharing > 0 {
+		return nil
+	}
+	return l.shared.lab.ClearFaults(ctx)
 }
 
 // newSceneAlone makes a namespace on a lab where no other test is until this one has ended.
@@ -148,17 +178,24 @@ func waited(t *testing.T, began time.Time) {
 	t.Logf("waited %s for its lab", time.Since(began).Round(time.Second))
 }
 
-// newSceneIn makes a namespace on both sites of a lab, and mends the lab when the test ends.
+// newSceneIn makes a namespace on both sites of a lab that the test has for itself, and mends it when the test ends.
 func newSceneIn(t *testing.T, w *world) *scene {
+	t.Helper()
+	t.Cleanup(func() {
+		if err := w.lab.ClearFaults(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
+	return newSceneOn(t, w)
+}
+
+func newSceneOn(t *testing.T, w *world) *scene {
 	t.Helper()
 	s := &scene{world: w, t: t, ns: fmt.Sprintf("test-%d", worlds.scenes.Add(1))}
 	for _, site := range []string{lab.East, lab.West} {
 		s.create(site, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.ns}})
 	}
 	t.Cleanup(func() {
-		if err := s.lab.ClearFaults(context.WithoutCancel(t.Context())); err != nil {
-			t.Error(err)
-		}
 		if t.Failed() {
 			s.tail(lab.Controller)
 			s.tail(lab.CSIAddons)
