@@ -32,7 +32,11 @@ esac
 
 parameters+=("schedulingInterval=$every")
 
-assets=$(bin/lab assets)
+# To wait until a field is there came with kubectl 1.31.
+waits() { [ "$(kubectl version --client -o json 2>/dev/null | sed -n 's/.*"minor": "\([0-9]*\).*/\1/p')" -ge 31 ] 2>/dev/null; }
+build=(--backend "$backend")
+waits || build+=(--kubectl)
+assets=$(bin/lab assets "${build[@]}")
 export PATH="$PWD/bin:$assets:$PATH"
 export KUBECTL_VGR_CONTEXT=east KUBECTL_VGR_PEER_CONTEXT=west
 

@@ -75,7 +75,7 @@ func Start(ctx context.Context, o Options) (*Lab, error) {
 		o.Log = io.Discard
 	}
 	if o.Assets == nil {
-		set, err := defaultAssets(ctx, o.Log)
+		set, err := defaultAssets(ctx, o)
 		if err != nil {
 			return nil, err
 		}
@@ -98,12 +98,12 @@ func Start(ctx context.Context, o Options) (*Lab, error) {
 	return l, nil
 }
 
-func defaultAssets(ctx context.Context, log io.Writer) (*assets.Set, error) {
+func defaultAssets(ctx context.Context, o Options) (*assets.Set, error) {
 	options, err := assets.DefaultOptions(os.Getenv)
 	if err != nil {
 		return nil, err
 	}
-	options.Progress = log
+	options.Progress, options.Programs = o.Log, assets.ForLab(o.Dell)
 	set, err := assets.Ensure(ctx, options)
 	return &set, err
 }

@@ -39,6 +39,8 @@ type Options struct {
 	// Preinstalled is a directory whose etcd, kube-apiserver and kube-controller-manager are used
 	// instead of our own, each if it is there: the value of KUBEBUILDER_ASSETS. May be empty.
 	Preinstalled string
+	// Programs are those that are needed; all when there are none.
+	Programs []string
 	// Progress gets a line for each build that is needed. May be nil.
 	Progress io.Writer
 }
@@ -56,7 +58,16 @@ func DefaultOptions(getenv func(string) string) (Options, error) {
 	return Options{Cache: filepath.Join(cache, "kubectl-vgr", "lab"), Preinstalled: getenv("KUBEBUILDER_ASSETS")}, nil
 }
 
-// Set is a complete set of programs and of the manifests that belong to them.
+// ForLab are the programs that a lab runs, with Dell's or without.
+func ForLab(dell bool) []string {
+	all := []string{Etcd, APIServer, ControllerManager, CSIAddonsManager}
+	if dell {
+		all = append(all, DellReplicator, DellReplicationController)
+	}
+	return all
+}
+
+// Set are programs and the manifests that belong to them.
 type Set struct {
 	programs map[string]string
 	// Dir holds our own builds.
@@ -85,6 +96,9 @@ func Ensure(ctx context.Context, o Options) (Set, error) {
 	set := Set{Dir: dir, programs: map[string]string{}}
 	var missing []program
 	for _, p := range programs() {
+		if len(o.Programs) > 0 && !slices.Contains(o.Programs, p.name) {
+			continue
+		}
 		own, preinstalled := filepath.Join(dir, p.name), filepath.Join(o.Preinstalled, p.name)
 		switch {
 		case o.Preinstalled != "" && p.replaceable && exists(preinstalled):
@@ -96,7 +110,11 @@ func Ensure(ctx context.Context, o Options) (Set, error) {
 			set.programs[p.name] = own
 		}
 	}
-	if len(missing) == 0 && exists(set.CSIAddonsManifests()) && exists(set.DellManifests()) {
+	complete := len(missing) == 0
+	for _, m := range manifestsOf(o.Programs) {
+		complete = complete && exists(filepath.Join(dir, m.name))
+	}
+	if complete {
 		return set, nil
 	}
 	if err := buildLocked(ctx, o, dir, missing); err != nil {

@@ -56,7 +56,7 @@ func TestEnsureUsesWhatIsThere(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	set, err := Ensure(t.Context(), Options{Cache: cache, Preinstalled: preinstalled})
+	set, err := Ensure(t.Context(), Options{Cache: cache, Preinstalled: preinstalled, Programs: ForLab(false)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,6 +65,40 @@ func TestEnsureUsesWhatIsThere(t *testing.T) {
 	}
 	if got := filepath.Dir(set.Path(ControllerManager)); got != dir {
 		t.Errorf("kube-controller-manager is taken from %s, want %s", got, dir)
+	}
+}
+
+func TestEnsureLeavesOutWhatIsNotNeeded(t *testing.T) {
+	cache := t.TempDir()
+	dir := filepath.Join(cache, version())
+	if err := os.MkdirAll(filepath.Join(dir, csiAddonsManifests), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range ForLab(false) {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set, err := Ensure(t.Context(), Options{Cache: cache, Programs: ForLab(false)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := set.Path(APIServer); got != filepath.Join(dir, APIServer) {
+		t.Errorf("kube-apiserver is %s", got)
+	}
+	// The build of Dell's is asked for, and ends with its context.
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Ensure(ctx, Options{Cache: cache, Programs: ForLab(true)}); err == nil || !strings.Contains(err.Error(), DellReplicator) {
+		t.Errorf("Dell's programs are not there: %v", err)
+	}
+}
+
+func TestExecutable(t *testing.T) {
+	for importPath, want := range map[string]string{"go.etcd.io/etcd/server/v3": "server", csiAddonsModule + "/cmd/manager": "manager"} {
+		if got := (program{importPath: importPath}).executable(); got != want {
+			t.Errorf("%s is built as %s, not %s", importPath, got, want)
+		}
 	}
 }
 

@@ -7,13 +7,19 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // program is one build: a package of one of the embedded modules.
@@ -23,6 +29,14 @@ type program struct {
 	importPath  string
 	version     string
 	replaceable bool
+}
+
+// majorVersion is the end of an import path that names no directory.
+var majorVersion = regexp.MustCompile(`/v[0-9]+$`)
+
+// executable is how go build calls the program.
+func (p program) executable() string {
+	return path.Base(majorVersion.ReplaceAllString(p.importPath, ""))
 }
 
 const (
@@ -40,13 +54,13 @@ const (
 
 func programs() []program {
 	return []program{
-		{name: Etcd, module: "etcd", importPath: "go.etcd.io/etcd/server/v3", version: etcdVersion, replaceable: true},
-		{name: CSIAddonsManager, module: "csi-addons", importPath: csiAddonsModule + "/cmd/manager", version: csiAddonsVersion},
-		{name: DellReplicator, module: "dell", importPath: dellModule + "/cmd/csi-replicator", version: dellVersion},
-		{name: DellReplicationController, module: "dell", importPath: dellModule + "/cmd/replication-controller", version: dellVersion},
 		{name: APIServer, module: "kubernetes", importPath: "k8s.io/kubernetes/cmd/kube-apiserver", version: kubernetesVersion, replaceable: true},
 		{name: ControllerManager, module: "kubernetes", importPath: "k8s.io/kubernetes/cmd/kube-controller-manager", version: kubernetesVersion, replaceable: true},
 		{name: Kubectl, module: "kubernetes", importPath: "k8s.io/kubernetes/cmd/kubectl", version: kubernetesVersion, replaceable: true},
+		{name: CSIAddonsManager, module: "csi-addons", importPath: csiAddonsModule + "/cmd/manager", version: csiAddonsVersion},
+		{name: DellReplicator, module: "dell", importPath: dellModule + "/cmd/csi-replicator", version: dellVersion},
+		{name: DellReplicationController, module: "dell", importPath: dellModule + "/cmd/replication-controller", version: dellVersion},
+		{name: Etcd, module: "etcd", importPath: "go.etcd.io/etcd/server/v3", version: etcdVersion, replaceable: true},
 	}
 }
 
@@ -73,21 +87,10 @@ func buildLocked(ctx context.Context, o Options, dir string, missing []program) 
 		return fmt.Errorf("lock the cache of the lab's programs: %w", err)
 	}
 	defer unlock()
-	for _, p := range missing {
-		if exists(filepath.Join(dir, p.name)) {
-			continue // somebody else built it while we waited
-		}
-		fmt.Fprintf(o.Progress, "building %s %s (once, some minutes) …\n", p.name, p.version)
-		started := time.Now()
-		if err := build(ctx, dir, p); err != nil {
-			return fmt.Errorf("build %s %s: %w", p.name, p.version, err)
-		}
-		fmt.Fprintf(o.Progress, "built %s in %s\n", p.name, time.Since(started).Round(time.Second))
+	if err := buildAll(ctx, o.Progress, dir, missing); err != nil {
+		return err
 	}
-	for _, m := range []manifests{
-		{csiAddonsManifests, "csi-addons", csiAddonsModule, slices.Concat([]string{"config/crd/bases/*.yaml"}, rbacManifests())},
-		{dellManifests, "dell", dellModule, []string{"deploy/replicationcrds.all.yaml"}},
-	} {
+	for _, m := range manifestsOf(o.Programs) {
 		if err := m.copy(ctx, dir); err != nil {
 			return err
 		}
@@ -95,19 +98,82 @@ func buildLocked(ctx context.Context, o Options, dir string, missing []program) 
 	return nil
 }
 
-// build compiles into a scratch directory and renames, so that a program that is there is whole.
-func build(ctx context.Context, dir string, p program) error {
-	scratch, err := materialise(dir, p.module)
+// buildAll builds the programs of each module at once, and two modules at a time: while the one links, which uses one
+// processor, the other compiles.
+func buildAll(ctx context.Context, progress io.Writer, dir string, missing []program) error {
+	modules := map[string][]program{}
+	var order []string // as in programs, where what takes longest is first
+	for _, p := range missing {
+		if exists(filepath.Join(dir, p.name)) {
+			continue // another process built it while we waited
+		}
+		if modules[p.module] == nil {
+			order = append(order, p.module)
+		}
+		modules[p.module] = append(modules[p.module], p)
+	}
+	var all errgroup.Group
+	all.SetLimit(2)
+	var printing sync.Mutex
+	say := func(format string, args ...any) {
+		printing.Lock()
+		defer printing.Unlock()
+		fmt.Fprintf(progress, format, args...)
+	}
+	for _, module := range order {
+		all.Go(func() error {
+			programs := modules[module]
+			names := strings.Join(namesOf(programs), ", ")
+			say("building %s %s (once, some minutes) …\n", names, programs[0].version)
+			started := time.Now()
+			if err := build(ctx, dir, module, programs); err != nil {
+				return fmt.Errorf("build %s %s: %w", names, programs[0].version, err)
+			}
+			say("built %s in %s\n", names, time.Since(started).Round(time.Second))
+			return nil
+		})
+	}
+	return all.Wait()
+}
+
+func namesOf(programs []program) []string {
+	names := make([]string, len(programs))
+	for i, p := range programs {
+		names[i] = p.name
+	}
+	return names
+}
+
+// build compiles programs of a module into a scratch directory and renames, so that a program that is there is whole.
+func build(ctx context.Context, dir, module string, programs []program) error {
+	scratch, err := materialise(dir, module)
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(scratch)
-	out := filepath.Join(scratch, p.name)
-	args := append([]string{"build"}, buildFlags()...)
-	if _, err := goTool(ctx, scratch, append(args, "-o", out, p.importPath)...); err != nil {
+	out := filepath.Join(scratch, "bin")
+	args := slices.Concat([]string{"build"}, buildFlags(), []string{"-o", out + string(filepath.Separator)})
+	for _, p := range programs {
+		args = append(args, p.importPath)
+	}
+	if _, err := goTool(ctx, scratch, args...); err != nil {
 		return err
 	}
-	return os.Rename(out, filepath.Join(dir, p.name))
+	for _, p := range programs {
+		if err := os.Rename(filepath.Join(out, p.executable()), filepath.Join(dir, p.name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// manifestsOf are those that belong to programs; to all of them when none is named.
+func manifestsOf(programs []string) []manifests {
+	all := []manifests{{csiAddonsManifests, "csi-addons", csiAddonsModule, slices.Concat([]string{"config/crd/bases/*.yaml"}, rbacManifests())}}
+	if len(programs) == 0 || slices.Contains(programs, DellReplicator) {
+		all = append(all, manifests{dellManifests, "dell", dellModule, []string{"deploy/replicationcrds.all.yaml"}})
+	}
+	return all
 }
 
 // manifests are files of a vendor's module, where they are beside the code of the same version.

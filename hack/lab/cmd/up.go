@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -75,7 +76,7 @@ func up(ctx context.Context, s *session, dir control.StateDir, f *runFlags, time
 	if err != nil {
 		return lab.Status{}, err
 	}
-	options.Progress = progress
+	options.Progress, options.Programs = progress, assets.ForLab(slices.Contains(f.backends, "dell"))
 	if _, err := assets.Ensure(ctx, options); err != nil {
 		return lab.Status{}, err
 	}
