@@ -4,6 +4,7 @@
 package controller
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,7 +23,7 @@ type Metrics struct {
 	elected <-chan struct{}
 	version string
 
-	build, spec, state, condition, volumes, lastSync, schedule, operation *prometheus.Desc
+	build, spec, state, condition, reason, volumes, lastSync, schedule, operation, deletion, unguarded *prometheus.Desc
 }
 
 // NewMetrics makes the collector. What list returns is only read, so it may be a cache's own.
@@ -36,22 +37,26 @@ func NewMetrics(list func(client.ObjectList) error, elected <-chan struct{}, ver
 		spec:      desc("spec_state", "The state that is asked for, 1 for that one.", "state", "class", "backend"),
 		state:     desc("status_state", "The state that the backend reports, 1 for that one.", "state"),
 		condition: desc("status_condition", "The conditions, 1 for the status that each has.", "type", "status"),
+		reason:    desc("status_condition_reason", "Why a condition is as it is, 1 for its reason; Other for one that only the backend knows.", "type", "reason"),
 		volumes:   desc("status_volumes", "PVCs that the backend has confirmed to be replicated."),
 		lastSync:  desc("status_last_sync_timestamp_seconds", "When the last synchronisation that is known of was; absent when none is."),
 		schedule:  desc("schedule_seconds", "How often the class has the storage synchronise; absent when it does not say."),
+		deletion:  desc("deletion_timestamp_seconds", "When the object was deleted that is still there; absent when it was not."),
+		unguarded: desc("promotion_unguarded", "1 when every request for primary is obeyed, by the annotation promotion; else 0."),
 		operation: desc("last_operation_timestamp_seconds", "When the last failover or failback began.", "operation", "result"),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.build, m.spec, m.state, m.condition, m.volumes, m.lastSync, m.schedule, m.operation} {
+	for _, d := range []*prometheus.Desc{m.build, m.spec, m.state, m.condition, m.reason, m.volumes, m.lastSync, m.schedule, m.operation, m.deletion, m.unguarded} {
 		ch <- d
 	}
 }
 
 // replicated is what groups and single volumes have in common here.
 type replicated struct {
+	obj     client.Object
 	labels  [3]string
 	class   string
 	desired vgrv1.ReplicationState
@@ -79,7 +84,7 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	for i := range groups.Items {
 		g := &groups.Items[i]
 		r := replicated{
-			labels: [3]string{"VolumeGroupReplication", g.Namespace, g.Name}, class: g.Spec.VolumeGroupReplicationClass,
+			obj: g, labels: [3]string{"VolumeGroupReplication", g.Namespace, g.Name}, class: g.Spec.VolumeGroupReplicationClass,
 			desired: g.Spec.ReplicationState, status: &g.Status.ReplicationStatus, volumes: len(g.Status.PersistentVolumeClaimsRefList),
 		}
 		m.tell(ch, r, schedules)
@@ -98,7 +103,7 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 			confirmed = 1
 		}
 		m.tell(ch, replicated{
-			labels: [3]string{"VolumeReplication", v.Namespace, v.Name}, class: v.Spec.VolumeReplicationClass,
+			obj: v, labels: [3]string{"VolumeReplication", v.Namespace, v.Name}, class: v.Spec.VolumeReplicationClass,
 			desired: v.Spec.ReplicationState, status: &v.Status.ReplicationStatus, volumes: confirmed,
 		}, schedules)
 	}
@@ -129,8 +134,13 @@ func (m *Metrics) tell(ch chan<- prometheus.Metric, r replicated, schedules map[
 		for _, s := range []metav1.ConditionStatus{metav1.ConditionTrue, metav1.ConditionFalse, metav1.ConditionUnknown} {
 			send(m.condition, is(c.Status == s), c.Type, strings.ToLower(string(s)))
 		}
+		send(m.reason, 1, c.Type, bounded(c.Reason))
 	}
 	send(m.volumes, float64(r.volumes))
+	send(m.unguarded, is(r.obj.GetAnnotations()[vgrv1.AnnotationPromotion] == vgrv1.PromotionUnguarded))
+	if deleted := r.obj.GetDeletionTimestamp(); deleted != nil {
+		send(m.deletion, float64(deleted.Unix()))
+	}
 	if r.status.LastSyncTime != nil {
 		send(m.lastSync, float64(r.status.LastSyncTime.Unix()))
 	}
@@ -159,4 +169,12 @@ func (m *Metrics) schedules() map[string]int64 {
 		add("VolumeReplication", c.Name, c.Spec.Parameters)
 	}
 	return out
+}
+
+// bounded is a reason of the API, or Other: a backend's own words are without number.
+func bounded(reason string) string {
+	if slices.Contains(vgrv1.Reasons(), reason) {
+		return reason
+	}
+	return "Other"
 }

@@ -37,14 +37,23 @@ func listed(list client.ObjectList) error {
 		}
 		known.Status.State, known.Status.Backend, known.Status.LastSyncTime = vgrv1.StatePrimary, "csi-addons", &noon
 		known.Status.PersistentVolumeClaimsRefList = []corev1.LocalObjectReference{{Name: "data"}, {Name: "logs"}}
-		known.Status.Conditions = []metav1.Condition{{Type: vgrv1.ConditionReady, Status: metav1.ConditionTrue}}
+		known.Status.Conditions = []metav1.Condition{
+			{Type: vgrv1.ConditionReady, Status: metav1.ConditionTrue, Reason: vgrv1.ReasonPromoted},
+			{Type: vgrv1.ConditionReplicating, Status: metav1.ConditionFalse, Reason: "MessageOfSomeDriver"},
+		}
 		unseen := vgrv1.VolumeGroupReplication{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "production", Name: "unseen", Annotations: map[string]string{
 				vgrv1.AnnotationOperation: `{"id":"a2","kind":"unplanned","started":"2026-01-31T11:00:00.000000Z"}`,
 			}},
 			Spec: vgrv1.VolumeGroupReplicationSpec{VolumeGroupReplicationClass: "none", ReplicationState: vgrv1.Secondary},
 		}
-		l.Items = []vgrv1.VolumeGroupReplication{known, unseen}
+		refused := vgrv1.VolumeGroupReplication{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "production", Name: "refused", DeletionTimestamp: &noon, Annotations: map[string]string{vgrv1.AnnotationPromotion: vgrv1.PromotionUnguarded}},
+			Spec:       vgrv1.VolumeGroupReplicationSpec{VolumeGroupReplicationClass: "gold", ReplicationState: vgrv1.Primary},
+		}
+		refused.Status.State = vgrv1.StateSecondary
+		refused.Status.Conditions = []metav1.Condition{{Type: vgrv1.ConditionReady, Status: metav1.ConditionFalse, Reason: vgrv1.ReasonPromotionNotConfirmed}}
+		l.Items = []vgrv1.VolumeGroupReplication{known, unseen, refused}
 	case *vgrv1.VolumeReplicationList:
 		l.Items = []vgrv1.VolumeReplication{{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "production", Name: "one"},

@@ -121,6 +121,20 @@ const (
 	ReasonNotConfirmed = "NotConfirmed"
 )
 
+// Reasons are all reasons above. A backend's own words may stand beside them.
+func Reasons() []string {
+	return []string{
+		ReasonPromoted, ReasonDemoted, ReasonResynced, ReasonProgressing, ReasonResyncing,
+		ReasonFailedToPromote, ReasonFailedToDemote, ReasonFailedToResync, ReasonBackendError,
+		ReasonBackendNotInstalled, ReasonBackendUnknown, ReasonClassNotFound, ReasonInvalidParameters, ReasonInvalidSelector,
+		ReasonNoVolumes, ReasonTooManyVolumes, ReasonVolumeNotFound, ReasonVolumeNotBound, ReasonVolumeTerminating,
+		ReasonForeignDriver, ReasonVolumeConflict, ReasonSourceInvalid, ReasonObjectConflict,
+		ReasonPromotionNotConfirmed, ReasonRoleChangedOutside, ReasonRoleDiffers, ReasonDeleting, ReasonDeletionBlocked,
+		ReasonLinkInSync, ReasonLinkNotInSync, ReasonGroupError, ReasonNotReported,
+		ReasonNativeGroup, ReasonSingleVolume, ReasonPerVolume, ReasonGroupSnapshots, ReasonNotConfirmed,
+	}
+}
+
 // Finalizer keeps a VolumeGroupReplication or VolumeReplication until its backend objects are gone.
 const Finalizer = "replication.unified.io/backend-cleanup"
 
