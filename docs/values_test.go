@@ -119,8 +119,7 @@ func TestFields(t *testing.T) {
 			return
 		}
 		seen[at] = true
-		for field := range at.NumField() {
-			f := at.Field(field)
+		for f := range at.Fields() {
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 			if name == "-" || !f.IsExported() {
 				continue
