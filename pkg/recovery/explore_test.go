@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"flag"
 	"fmt"
+	"runtime/debug"
 	"strings"
 	"testing"
 
@@ -32,6 +33,7 @@ var thorough = flag.Bool("thorough", false, "let two tools see old pictures as w
 // TestExplore walks through every state that tools, controllers, storage and faults can reach
 // together, and looks at each of them. A violation is shown with the shortest way to it.
 func TestExplore(t *testing.T) {
+	old := debug.SetGCPercent(400) // all that is made is kept
 	scenarios := map[string]func(backend.Traits) world{
 		"planned":            func(t backend.Traits) world { return newWorld(t, recovery.Planned, 1) },
 		"planned, two tools": func(t backend.Traits) world { w := newWorld(t, recovery.Planned, 0); w.together = true; return w },
@@ -92,6 +94,7 @@ func TestExplore(t *testing.T) {
 	if *thorough {
 		scenarios["planned, two tools, late"] = func(t backend.Traits) world { w := late(newWorld(t, recovery.Planned, 0)); w.together = true; return w }
 	}
+	t.Cleanup(func() { debug.SetGCPercent(old) })
 	if raceEnabled {
 		t.Skip("nothing runs at the same time here, and the race detector makes it many times slower; make test runs it without")
 	}
@@ -138,6 +141,7 @@ func explore(t *testing.T, start world) {
 	calmed, ends := map[string]bool{}, map[string]int{}
 	for i := 0; i < len(nodes); i++ {
 		w := nodes[i].world
+		nodes[i].world = world{} // of what was looked at, only the way to it counts
 		fail := func(what string) {
 			t.Helper()
 			t.Fatalf("%s\n%s\nin %q", what, trace(nodes, i), w.key())

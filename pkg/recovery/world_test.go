@@ -5,6 +5,7 @@ package recovery_test
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -13,7 +14,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -56,7 +56,7 @@ const (
 type world struct {
 	traits backend.Traits
 	kind   recovery.Kind
-	read   *journals
+	read   *memory
 	groups [2]*vgrv1.VolumeGroupReplication // never changed in place
 	up     [2]bool
 	link   bool
@@ -130,20 +130,60 @@ type tool struct {
 	pictures [2]*vgrv1.VolumeGroupReplication
 }
 
-// journals remembers what was read from objects, which never change.
-type journals map[*vgrv1.VolumeGroupReplication]journal
+// memory has what was found out about objects, which never change: that would be most of the work otherwise.
+type memory struct {
+	journals map[*vgrv1.VolumeGroupReplication]journal
+	// objects has one object for each content.
+	objects map[string]*vgrv1.VolumeGroupReplication
+	reports map[reporting]*vgrv1.VolumeGroupReplication
+	// ends are how runs end that begin in a truth.
+	ends map[[sha256.Size]byte]ending
+}
+
+func newMemory() *memory {
+	return &memory{
+		journals: map[*vgrv1.VolumeGroupReplication]journal{}, objects: map[string]*vgrv1.VolumeGroupReplication{},
+		reports: map[reporting]*vgrv1.VolumeGroupReplication{}, ends: map[[sha256.Size]byte]ending{},
+	}
+}
+
+// one is the object that has the content of g.
+func (m *memory) one(g *vgrv1.VolumeGroupReplication) *vgrv1.VolumeGroupReplication {
+	content, err := json.Marshal(g)
+	if err != nil {
+		panic(err)
+	}
+	if old := m.objects[string(content)]; old != nil {
+		return old
+	}
+	m.objects[string(content)] = g
+	return g
+}
+
+// reporting is all that a controller's report of a group is made of.
+type reporting struct {
+	group                     *vgrv1.VolumeGroupReplication
+	reported                  *metav1.Time
+	shown                     [2]shown
+	data                      uint8
+	primary, split            bool
+	failedOver, handed, fresh bool
+}
+
+// ending is how a run ends, or why it does not.
+type ending struct{ end, stuck string }
 
 type journal struct {
 	op  *recovery.Operation
 	key string
 }
 
-func (js journals) of(g *vgrv1.VolumeGroupReplication) journal {
-	j, ok := js[g]
+func (m *memory) of(g *vgrv1.VolumeGroupReplication) journal {
+	j, ok := m.journals[g]
 	if !ok {
 		j.op, _ = recovery.Journal(g)
 		j.key = groupKey(g)
-		js[g] = j
+		m.journals[g] = j
 	}
 	return j
 }
@@ -177,7 +217,7 @@ type event struct {
 }
 
 func newWorld(t backend.Traits, kind recovery.Kind, faults int) world {
-	w := world{faults: faults, cutOff: -1, traits: t, kind: kind, read: &journals{}, up: [2]bool{true, true}, link: true, primary: [2]bool{east: true}, app: !t.PromoteFirst, accepted: kind == recovery.Unplanned}
+	w := world{faults: faults, cutOff: -1, traits: t, kind: kind, read: newMemory(), up: [2]bool{true, true}, link: true, primary: [2]bool{east: true}, app: !t.PromoteFirst, accepted: kind == recovery.Unplanned}
 	if t.ConfirmsSync { // the group has just come from west: all that is shown and reported is from before
 		w.last, w.crossed, w.demotion, w.shown = west, true, [2]bool{west: true}, [2]shown{showsDemoted, showsDemoted}
 		w.reported = [2]*metav1.Time{east: &before}
@@ -553,7 +593,7 @@ func (w *world) send(i int) {
 		g.Generation++
 	}
 	w.change(site, g)
-	t.pictures[site] = g
+	t.pictures[site] = w.groups[site]
 }
 
 func (w *world) scale(site int, s recovery.Scale) {
@@ -566,12 +606,12 @@ func (w *world) scale(site int, s recovery.Scale) {
 	}
 }
 
-// change stores an object. Who decided on the old one fails with the write, also when only its
+func (w *world) change(site int, g *vgrv1.VolumeGroupReplication) { w.store(site, w.read.one(g)) }
+
+// store stores an object. Who decided on the old one fails with the write, also when only its
 // version is another one.
-func (w *world) change(site int, g *vgrv1.VolumeGroupReplication) {
-	if !equality.Semantic.DeepEqual(w.groups[site], g) {
-		w.groups[site] = g
-	}
+func (w *world) store(site int, g *vgrv1.VolumeGroupReplication) {
+	w.groups[site] = g
 	for i := range w.tools {
 		if p := w.tools[i].pending; p != nil && p.Site == sites[site] {
 			w.tools[i].stale = true
@@ -777,10 +817,43 @@ func (w *world) storageDemote(i int) {
 
 // report writes the status as the backend is now.
 func (w *world) report(i int) {
-	g := w.groups[i].DeepCopy()
 	if w.promoting[i] {
 		return // nothing is said meanwhile
 	}
+	k := reporting{
+		group: w.groups[i], reported: w.reported[i], shown: w.shown, primary: w.primary[i], split: w.split,
+		failedOver: w.failedOver, handed: w.handed[i],
+	}
+	if w.snapshots {
+		k.data = w.data[i]
+	}
+	request := w.groups[i].Annotations[vgrv1.AnnotationSyncRequest]
+	if w.traits.PromoteFirst && request != w.groups[i].Status.LastSyncRequest && w.link && !w.primary[i] && w.groups[i].Spec.ReplicationState == vgrv1.Secondary {
+		if k.fresh = true; !w.fetch(i) {
+			w.synchronise()
+		}
+	}
+	g, ok := w.read.reports[k]
+	if !ok {
+		g = w.read.one(w.said(i, k.fresh))
+		w.read.reports[k] = g
+	}
+	w.store(i, g)
+}
+
+// fetch brings a site what is in the snapshot that it was told of, if it was.
+func (w *world) fetch(i int) bool {
+	held, ok := told(w.groups[i])
+	if ok {
+		w.data[i] |= held
+	}
+	return ok
+}
+
+// said is a group with the status that its controller would write. It is fresh when the update that was asked for has
+// come through.
+func (w *world) said(i int, fresh bool) *vgrv1.VolumeGroupReplication {
+	g := w.groups[i].DeepCopy()
 	s := &g.Status
 	was := s.State
 	held := g.Spec.ReplicationState == vgrv1.Primary && !w.primary[i] && !state.MayPromote(g, &s.ReplicationStatus)
@@ -830,18 +903,13 @@ func (w *world) report(i int) {
 	case was != vgrv1.StateSecondary, !w.settled(i): // a settled secondary is never looked at again
 		set(vgrv1.ConditionDegraded, true, "VolumeDegraded")
 	}
-	if request := g.Annotations[vgrv1.AnnotationSyncRequest]; w.traits.PromoteFirst && request != s.LastSyncRequest && w.link && !w.primary[i] && g.Spec.ReplicationState == vgrv1.Secondary {
-		if held, ok := told(g); ok {
-			w.data[i] |= held
-		} else {
-			w.synchronise()
-		}
-		s.LastSyncRequest = request
+	if fresh {
+		s.LastSyncRequest = g.Annotations[vgrv1.AnnotationSyncRequest]
 	}
 	if w.snapshots {
 		w.snapshot(i, g)
 	}
-	w.change(i, g)
+	return g
 }
 
 // settled says whether a secondary's last word was that it is in sync.
@@ -860,6 +928,18 @@ func (w *world) calm() (end, stuck string) {
 		n.round()
 	}
 	n.late = false
+	truth := sha256.Sum256(n.truth(nil))
+	e, ok := n.read.ends[truth]
+	if !ok {
+		e.end, e.stuck = n.again()
+		n.read.ends[truth] = e
+	}
+	return e.end, e.stuck
+}
+
+// again runs the same command, and then an abort if that did not do it.
+func (w *world) again() (end, stuck string) {
+	n := *w
 	end = n.run(n.request("C"))
 	if end == "done" || strings.HasPrefix(end, string(recovery.Nothing)) {
 		at := west
