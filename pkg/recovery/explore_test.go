@@ -51,7 +51,25 @@ func TestExplore(t *testing.T) {
 		"planned, another tool asks for primary":   func(t backend.Traits) world { w := newWorld(t, recovery.Planned, 0); w.edits = 1; return w },
 		"unplanned, another tool asks for primary": func(t backend.Traits) world { w := newWorld(t, recovery.Unplanned, 0); w.edits = 1; return w },
 		"failback, another tool asks for primary":  func(t backend.Traits) world { w := newReturnedWorld(t); w.faults, w.edits = 0, 1; return w },
-		"planned, made anew":                       func(t backend.Traits) world { w := newWorld(t, recovery.Planned, 0); w.remakes = 1; return w },
+		"planned, late, another tool asks for primary": func(t backend.Traits) world {
+			w := late(newWorld(t, recovery.Planned, 0))
+			w.edits = 1
+			return w
+		},
+		"unplanned, late, another tool asks for primary": func(t backend.Traits) world {
+			w := late(newWorld(t, recovery.Unplanned, 0))
+			w.edits = 1
+			return w
+		},
+		"failback, late, another tool asks for primary": func(t backend.Traits) world {
+			w := late(newReturnedWorld(t))
+			w.edits = 1
+			return w
+		},
+		"planned, another tool asks for any role":       func(t backend.Traits) world { return edited(newWorld(t, recovery.Planned, 0)) },
+		"planned, late, another tool asks for any role": func(t backend.Traits) world { return edited(late(newWorld(t, recovery.Planned, 0))) },
+		"failback, another tool asks for any role":      func(t backend.Traits) world { w := edited(newReturnedWorld(t)); w.faults = 0; return w },
+		"planned, made anew":                            func(t backend.Traits) world { w := newWorld(t, recovery.Planned, 0); w.remakes = 1; return w },
 		"roles": func(t backend.Traits) world {
 			w := newWorld(t, recovery.Planned, 0)
 			w.menu = []recovery.Request{{Kind: recovery.Demote, To: sites[west]}, {Kind: recovery.Promote, To: sites[west]}, {Kind: recovery.Planned, To: sites[west]}}
@@ -117,6 +135,12 @@ func TestExplore(t *testing.T) {
 // late has a tool that may see a site as it was.
 func late(w world) world {
 	w.late, w.faults = true, 0
+	return w
+}
+
+// edited has another tool that asks for any role once.
+func edited(w world) world {
+	w.edits, w.anyRole = 1, true
 	return w
 }
 

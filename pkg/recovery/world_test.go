@@ -95,6 +95,8 @@ type world struct {
 	// faults is how many things may still go wrong. edits is how often another tool, such as GitOps, may
 	// still ask a site for primary.
 	faults, edits int
+	// anyRole: that tool may ask for any role.
+	anyRole bool
 	// remakes is how often a group may still be deleted, with what the storage has left in place, and
 	// made anew as an old file says: as primary on east, as secondary on west.
 	remakes int
@@ -434,8 +436,10 @@ func (w *world) events() []event {
 		if w.traits.ConfirmsSync && w.shows(i) != w.shown[i] || w.unreported(i) {
 			add("the daemon of "+s.Name+" looks", func(n *world) { n.look(i) })
 		}
-		if w.edits > 0 && w.up[i] && w.groups[i].Spec.ReplicationState != vgrv1.Primary {
-			add("another tool asks "+s.Name+" to be primary", func(n *world) { n.edit(i); n.edits-- })
+		for _, role := range w.asks() {
+			if w.up[i] && w.groups[i].Spec.ReplicationState != role {
+				add("another tool asks "+s.Name+" to be "+string(role), func(n *world) { n.edit(i, role); n.edits-- })
+			}
 		}
 		if w.remakes > 0 && w.up[i] {
 			add("the group on "+s.Name+" is deleted and made anew", func(n *world) { n.remake(i); n.remakes-- })
@@ -709,10 +713,22 @@ func inherits(g *vgrv1.VolumeGroupReplication) bool {
 	return g.Status.ObservedGeneration == 0 && strings.HasSuffix(string(g.UID), "+")
 }
 
-// edit asks a site for primary, as kubectl patch or GitOps do.
-func (w *world) edit(i int) {
+// asks are the roles that another tool may ask for.
+func (w *world) asks() []vgrv1.ReplicationState {
+	switch {
+	case w.edits == 0:
+		return nil
+	case w.anyRole:
+		return []vgrv1.ReplicationState{vgrv1.Primary, vgrv1.Secondary, vgrv1.Resync}
+	default:
+		return []vgrv1.ReplicationState{vgrv1.Primary}
+	}
+}
+
+// edit asks a site for a role, as kubectl patch or GitOps do.
+func (w *world) edit(i int, role vgrv1.ReplicationState) {
 	g := w.groups[i].DeepCopy()
-	g.Spec.ReplicationState = vgrv1.Primary
+	g.Spec.ReplicationState = role
 	g.Generation++
 	w.change(i, g)
 }
@@ -943,10 +959,16 @@ func (w *world) again() (end, stuck string) {
 	end = n.run(n.request("C"))
 	if end == "done" || strings.HasPrefix(end, string(recovery.Nothing)) {
 		at := west
-		if last, _ := recovery.Newest(n.observeAll()); last.Result == recovery.Aborted {
+		if last, _ := recovery.Newest(n.observeAll()); last != nil && last.Result == recovery.Aborted {
 			at = east
 		}
+		if n.anyRole { // a role that another tool asked for may be what there was to do
+			return strings.SplitN(end, ":", 2)[0], n.invariant()
+		}
 		return strings.SplitN(end, ":", 2)[0], cmp.Or(n.invariant(), n.running(at), n.owes())
+	}
+	if n.anyRole { // it may stop, and name the other tool, but break nothing
+		return "stopped", n.invariant()
 	}
 	r := n.request("D")
 	r.Abort = true
