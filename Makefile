@@ -87,6 +87,18 @@ e2e: build assets ## Run the tests of the lab, and end to end on its sites
 	cd hack && $(GOTEST) -timeout=15m $$(go list ./... | grep -v '/e2e$$')
 	cd hack && go test -shuffle=on -timeout=60m -parallel=64 ./e2e # it decides itself how many, see labs_test.go
 
+.PHONY: chaos
+chaos: build assets ## Move groups of each backend while all around them breaks, for CHAOS_TIME (10m); CHAOS_SEED repeats one schedule
+	cd hack && CHAOS_TIME=$(or $(CHAOS_TIME),10m) go test ./e2e -run 'TestChaos$$' -v -count=1 -timeout=90m
+
+# What, together, has the controllers ask for all that they ever ask for.
+BY_USE := TestOperatorRoles|TestSwitchRoles|TestDelete|TestMembership|TestUnfit|TestVolumeReplication|TestClassDeletedFirst|TestDeletionBlocked|TestManagerDown
+BY_USE := $(BY_USE)|TestMetrics|TestDellThereAndBack|TestDellDelete|TestTridentThereAndBack|TestTridentGroupSnapshot|TestTridentJoin|TestTridentDelete|TestMigrateSingles
+
+.PHONY: rbac-by-use
+rbac-by-use: build assets ## Compare the shipped roles with what the API servers were asked for, over the tests that ask for all
+	cd hack && RBAC_BY_USE=1 go test ./e2e -run '^($(BY_USE))$$' -count=1 -parallel=4 -timeout=40m
+
 .PHONY: bench
 bench: assets ## Measure plugin and controller beside kubectl, a shell script and csi-addons; ARGS=-help says what can be chosen
 	cd hack && go run ./bench $(ARGS)

@@ -5,6 +5,7 @@ package plugin_test
 
 import (
 	"encoding/json"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -201,5 +202,48 @@ func TestDocumentedController(t *testing.T) {
 				t.Errorf("the page says that it only reads: %+v", rule)
 			}
 		}
+	}
+}
+
+// TestThreats: each test that the threat model names exists.
+func TestThreats(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "docs", "security.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(text)
+	table := page[strings.Index(page, "## Who could make whom do what"):strings.Index(page, "What nothing stops")]
+	there := map[string]bool{}
+	err = filepath.WalkDir("..", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		source, err := os.ReadFile(path)
+		for _, found := range regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing\.T\)`).FindAllSubmatch(source, -1) {
+			there[string(found[1])] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := 0
+	for line := range strings.Lines(table) {
+		if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| who ") {
+			continue
+		}
+		lines++
+		cited := regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(line, -1)
+		if len(cited) == 0 {
+			t.Errorf("no test in %s", line)
+		}
+		for _, test := range cited {
+			if !there[test[1]] {
+				t.Errorf("there is no %s", test[1])
+			}
+		}
+	}
+	if lines < 20 {
+		t.Errorf("only %d lines", lines)
 	}
 }

@@ -62,12 +62,12 @@ func (l *labs) start(ctx context.Context, interval time.Duration) (*world, error
 	return startWorld(ctx, l.bin, interval)
 }
 
-// close ends all labs. Nothing that our controllers wrote in them may have been refused.
-func (l *labs) close() error {
-	errs := []error{l.shared.refused(), l.shared.lab.Close()}
+// close ends all labs, after a last look at each. Nothing that our controllers wrote in them may have been refused.
+func (l *labs) close(look func(*world) error) error {
+	errs := []error{look(l.shared), l.shared.refused(), l.shared.lab.Close()}
 	for range labsToBreak {
 		if w := <-l.toBreak; w != nil {
-			errs = append(errs, w.refused(), w.lab.Close())
+			errs = append(errs, look(w), w.refused(), w.lab.Close())
 		}
 	}
 	return errors.Join(errs...)
@@ -102,6 +102,8 @@ type scene struct {
 	*world
 	t  *testing.T
 	ns string
+	// user runs the plugin; an administrator when empty.
+	user string
 }
 
 // newScene makes a namespace on the lab that is shared. What breaks more than its own objects takes newSceneAlone. No test

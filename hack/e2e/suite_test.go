@@ -76,7 +76,12 @@ func run(m *testing.M) int {
 		return 1
 	}
 	code := m.Run()
-	if err := worlds.close(); err != nil {
+	used := &permissions{}
+	err = worlds.close(used.see)
+	if code == 0 {
+		err = errors.Join(err, used.compare())
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -113,6 +118,7 @@ func build(ctx context.Context, bin string) error {
 func startWorld(ctx context.Context, bin string, interval time.Duration) (*world, error) {
 	l, err := lab.Start(ctx, lab.Options{
 		ControllerBinary: filepath.Join(bin, "vgr-controller"), Dell: true, Trident: true, StatusInterval: interval, Log: os.Stderr,
+		People: []string{operator},
 	})
 	if err != nil {
 		return nil, err
@@ -377,7 +383,11 @@ func (s *scene) vgr(args ...string) result {
 
 // env is the environment of the plugin: east is here, west is the peer.
 func (s *scene) env() []string {
-	return []string{"KUBECONFIG=" + s.lab.Kubeconfig(), "HOME=" + s.bin, "LANG=C.UTF-8", "KUBECTL_VGR_CONTEXT=east", "KUBECTL_VGR_PEER_CONTEXT=west"}
+	config := s.lab.Kubeconfig()
+	if s.user != "" {
+		config = s.lab.KubeconfigOf(s.user)
+	}
+	return []string{"KUBECONFIG=" + config, "HOME=" + s.bin, "LANG=C.UTF-8", "KUBECTL_VGR_CONTEXT=east", "KUBECTL_VGR_PEER_CONTEXT=west"}
 }
 
 // done runs the plugin, which must succeed.

@@ -3,17 +3,26 @@
 
 package lab
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
-// auditPolicy records who writes, which tests use to prove that somebody does not.
-const auditPolicy = `apiVersion: audit.k8s.io/v1
+// auditPolicy records who writes, which tests use to prove that somebody does not; and all that our controller and
+// the lab's people ask for, which tests compare with their roles.
+func auditPolicy(people []string) string {
+	users := append([]string{controllerUser}, people...)
+	return `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
 rules:
 - level: Metadata
   verbs: [create, update, patch, delete, deletecollection]
+- level: Metadata
+  users: ["` + strings.Join(users, `", "`) + `"]
 - level: None
 `
+}
 
 func (c *controlPlane) etcdArgs() []string {
 	client, peer := "http://"+local(c.ports.etcd), "http://"+local(c.ports.etcdPeer)

@@ -39,6 +39,7 @@ type controlPlane struct {
 	controller     string
 	controllerArgs []string
 	dell           bool
+	people         []string
 
 	authority *pki.Authority
 	server    pki.Pair
@@ -55,7 +56,7 @@ const (
 func newControlPlane(site, dir string, p ports, o Options) (*controlPlane, error) {
 	c := &controlPlane{
 		site: site, dir: dir, assets: *o.Assets, controller: o.ControllerBinary, controllerArgs: o.ControllerArgs, dell: o.Dell,
-		ports: p, users: map[string]pki.Pair{},
+		people: o.People, ports: p, users: map[string]pki.Pair{},
 	}
 	if err := c.writeCredentials(); err != nil {
 		return nil, err
@@ -75,6 +76,9 @@ func (c *controlPlane) writeCredentials() error {
 		csiAddonsUser:  accountGroups(csiAddonsNamespace),
 		controllerUser: accountGroups(controllerNamespace),
 	}
+	for _, user := range c.people {
+		groups[user] = []string{"system:authenticated"}
+	}
 	for user, memberOf := range groups {
 		if c.users[user], err = c.authority.Client(user, memberOf...); err != nil {
 			return err
@@ -89,7 +93,7 @@ func (c *controlPlane) writeCredentials() error {
 	}
 	files := map[string][]byte{
 		"ca.crt": c.authority.Cert(), "apiserver.crt": c.server.Cert, "apiserver.key": c.server.Key,
-		"sa.key": private, "sa.pub": public, "audit.yaml": []byte(auditPolicy),
+		"sa.key": private, "sa.pub": public, "audit.yaml": []byte(auditPolicy(c.people)),
 	}
 	for name, data := range files {
 		if err := os.WriteFile(c.file(name), data, 0o600); err != nil {

@@ -7,7 +7,6 @@ import (
 	"maps"
 
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
@@ -24,15 +23,15 @@ func kubeconfigOf(c *rest.Config, context string) *clientcmdapi.Config {
 	}
 }
 
-// writeKubeconfig merges both sites into one file, with the first as current context.
-func (l *Lab) writeKubeconfig() error {
+// kubeconfig merges both sites, with the first as current context.
+func (l *Lab) kubeconfig(access func(*Site) *rest.Config) *clientcmdapi.Config {
 	merged := clientcmdapi.NewConfig()
 	for _, site := range l.sites {
-		config := kubeconfigOf(site.RESTConfig(), site.Name)
+		config := kubeconfigOf(access(site), site.Name)
 		maps.Copy(merged.Clusters, config.Clusters)
 		maps.Copy(merged.AuthInfos, config.AuthInfos)
 		maps.Copy(merged.Contexts, config.Contexts)
 	}
 	merged.CurrentContext = l.sites[0].Name
-	return clientcmd.WriteToFile(*merged, l.Kubeconfig())
+	return merged
 }

@@ -17,6 +17,8 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/utils/clock"
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab/array"
@@ -40,6 +42,8 @@ type Options struct {
 	ControllerArgs []string
 	// Dir holds everything the lab writes. When empty it is a temporary directory that Close removes.
 	Dir string
+	// People are users without any permission on both sites, each with a kubeconfig: KubeconfigOf.
+	People []string
 	// Dell adds two PowerStore arrays to the sites, with Dell's own controllers.
 	Dell bool
 	// Trident adds two ONTAP clusters to the sites, with a stand-in for Trident.
@@ -150,7 +154,13 @@ func (l *Lab) start(ctx context.Context, o Options) error {
 		}
 	}
 	fmt.Fprintf(o.Log, "both sites are ready after %s\n", time.Since(started).Round(100*time.Millisecond))
-	return l.writeKubeconfig()
+	for _, person := range o.People {
+		config := l.kubeconfig(func(s *Site) *rest.Config { return s.plane.config(person, s.proxy.Address()) })
+		if err := clientcmd.WriteToFile(*config, l.KubeconfigOf(person)); err != nil {
+			return err
+		}
+	}
+	return clientcmd.WriteToFile(*l.kubeconfig((*Site).RESTConfig), l.Kubeconfig())
 }
 
 // Site returns a site by name, or nil when there is none of that name.
@@ -171,6 +181,9 @@ func (l *Lab) Dir() string { return l.dir }
 
 // Kubeconfig is the file with the contexts of both sites.
 func (l *Lab) Kubeconfig() string { return filepath.Join(l.dir, "kubeconfig") }
+
+// KubeconfigOf is the same for one of the lab's people.
+func (l *Lab) KubeconfigOf(person string) string { return filepath.Join(l.dir, "kubeconfig-"+person) }
 
 // Close ends everything the lab started and waits until it is gone.
 func (l *Lab) Close() error {

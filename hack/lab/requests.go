@@ -84,7 +84,7 @@ func parseRequests(data []byte) []Requests {
 	return all
 }
 
-// AuditEvent is one write request, with its author.
+// AuditEvent is one request, with its author.
 type AuditEvent struct {
 	User, Verb, Group, Resource, Subresource, Namespace, Name string
 	Code                                                      int
@@ -94,6 +94,19 @@ type AuditEvent struct {
 // the lab's controllers is a service account, such as
 // system:serviceaccount:vgr-system:vgr-controller.
 func (s *Site) Writes() ([]AuditEvent, error) {
+	all, err := s.audited()
+	return slices.DeleteFunc(all, func(e AuditEvent) bool {
+		return !slices.Contains([]string{"create", "update", "patch", "delete", "deletecollection"}, e.Verb)
+	}), err
+}
+
+// Asked lists all requests of our controller, or of one of the lab's people, since the site started.
+func (s *Site) Asked(user string) ([]AuditEvent, error) {
+	all, err := s.audited()
+	return slices.DeleteFunc(all, func(e AuditEvent) bool { return e.User != user }), err
+}
+
+func (s *Site) audited() ([]AuditEvent, error) {
 	file, err := os.Open(s.plane.file("audit.log"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

@@ -173,7 +173,11 @@ func abort(p *Pair, last *Operation, r Request) (Operation, *Stop) {
 	if !p.about(last) {
 		return Operation{}, foreign(p, last)
 	}
-	if last.Kind == Unplanned || last.asked(StepPromote) {
+	if last.Kind == Unplanned && !last.asked(StepPromote) {
+		return Operation{}, stopf(Refused, "run the same failover again: it goes on where it stopped; if it is not to go on: "+discardCommand(p),
+			"%s has not asked %s to be primary, so there is nothing to take back", last.String(), last.To.Name)
+	}
+	if last.asked(StepPromote) {
 		return Operation{}, stopf(Refused, "run the same failover again: it goes on where it stopped",
 			"%s was asked to be primary already; the backend may be in the middle of it, and that cannot be taken back", last.To.Name)
 	}

@@ -303,7 +303,7 @@ func Journal(g *vgrv1.VolumeGroupReplication) (*Operation, error) {
 		return nil, nil //nolint:nilnil // none is a normal answer
 	}
 	var op Operation
-	if err := json.Unmarshal([]byte(text), &op); err != nil || op.ID == "" || op.Revision < 0 || op.Revision > maxRevision {
+	if err := json.Unmarshal([]byte(text), &op); err != nil || op.ID == "" || op.Revision < 0 || op.Revision > maxRevision || !op.fits() {
 		return nil, fmt.Errorf("annotation %s of %s/%s cannot be read", vgrv1.AnnotationOperation, g.Namespace, g.Name)
 	}
 	return &op, nil
@@ -313,13 +313,31 @@ func Journal(g *vgrv1.VolumeGroupReplication) (*Operation, error) {
 // and would leave no revision for the next one.
 const maxRevision = 1 << 40
 
+// What is longer than these was not written by this tool, and would fill screens, plans and events.
+const (
+	maxText  = 512
+	maxSteps = 256
+)
+
+// fits says whether the texts of a journal are as short as this tool writes them.
+func (op *Operation) fits() bool {
+	texts := []string{op.ID, string(op.Kind), op.From.Name, op.From.Cluster, op.To.Name, op.To.Cluster, op.By, op.Holder, op.Accepted, string(op.Result)}
+	for _, step := range op.Steps {
+		texts = append(texts, string(step.ID), step.Site)
+	}
+	for _, w := range op.Stopped {
+		texts = append(texts, w.Cluster, w.Kind, w.Name)
+	}
+	return len(op.Steps) <= maxSteps && !slices.ContainsFunc(texts, func(text string) bool { return len(text) > maxText })
+}
+
 // History are the operations of a group before its last one, newest first.
 func History(g *vgrv1.VolumeGroupReplication) []Operation {
 	var ops []Operation
 	if json.Unmarshal([]byte(g.Annotations[vgrv1.AnnotationHistory]), &ops) != nil {
 		return nil
 	}
-	return ops
+	return slices.DeleteFunc(ops, func(op Operation) bool { return !op.fits() })
 }
 
 // Timeline are all operations of a group that its copies on the sites know of, newest first. A site

@@ -1,0 +1,231 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package plugin_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/manifests"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+)
+
+// tenant is a client of who has the role edit in the namespace default of both sites, and may patch groups there.
+func (b *bench) tenant(site string, admin client.Client) client.Client {
+	b.t.Helper()
+	subject := []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: "nobody"}}
+	b.must(admin.Create(b.t.Context(), &rbacv1.Role{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "groups"},
+		Rules:      []rbacv1.PolicyRule{{APIGroups: []string{vgrv1.GroupVersion.Group}, Resources: []string{"volumegroupreplications"}, Verbs: []string{"get", "list", "create", "patch", "update", "delete"}}},
+	}))
+	for name, ref := range map[string]rbacv1.RoleRef{
+		"edit": {APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "edit"}, "groups": {APIGroup: rbacv1.GroupName, Kind: "Role", Name: "groups"},
+	} {
+		b.must(admin.Create(b.t.Context(), &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name}, RoleRef: ref, Subjects: subject}))
+	}
+	config, err := clientcmd.LoadFromFile(b.kubeconfig)
+	b.must(err)
+	rest, err := clientcmd.NewNonInteractiveClientConfig(*config, "nobody-"+site, nil, nil).ClientConfig()
+	b.must(err)
+	c, err := client.New(rest, client.Options{Scheme: admin.Scheme()})
+	b.must(err)
+	return c
+}
+
+// replicas are those that the victim asks for on a site.
+func (b *bench) replicas(c client.Client) int32 {
+	b.t.Helper()
+	var victim appsv1.Deployment
+	b.must(c.Get(b.t.Context(), keyOf("default", "victim"), &victim))
+	return *victim.Spec.Replicas
+}
+
+// TestTenant: what somebody writes who may edit a namespace, and the groups in it, does not make an administrator's
+// commands do what he did not ask for, nor keep them from working.
+func TestTenant(t *testing.T) {
+	b := newBench(t)
+	admins := map[string]client.Client{"east": b.east, "west": b.west}
+	tenants, clusters := map[string]client.Client{}, map[string]string{}
+	for site, c := range admins {
+		b.must(c.Create(t.Context(), &vgrv1.VolumeGroupReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: "gold"}, Spec: vgrv1.ClassSpec{Provisioner: "rbd.csi.ceph.com", Parameters: map[string]string{"schedulingInterval": "5m"}}}))
+		b.volume(c, "data", "rbd.csi.ceph.com", map[string]string{"group": "orders"})
+		desired, said := vgrv1.Primary, vgrv1.StatePrimary
+		if site == "west" {
+			desired, said = vgrv1.Secondary, vgrv1.StateSecondary
+		}
+		b.group(c, "orders", desired, said, ready("Promoted"))
+		b.led(c, "orders")
+		none := int32(0)
+		app := map[string]string{"app": "victim"}
+		b.must(c.Create(t.Context(), &appsv1.Deployment{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "victim"},
+			Spec: appsv1.DeploymentSpec{Replicas: &none, Selector: &metav1.LabelSelector{MatchLabels: app}, Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: app}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Image: "a"}}},
+			}},
+		}))
+		var ns corev1.Namespace
+		b.must(c.Get(t.Context(), client.ObjectKey{Name: "kube-system"}, &ns))
+		clusters[site] = string(ns.UID)
+		tenants[site] = b.tenant(site, c)
+	}
+	t.Run("reach", func(t *testing.T) { b.with(t).tenantReaches(tenants["west"]) })
+	t.Run("promotes", func(t *testing.T) { b.with(t).tenantPromotes(tenants["west"]) })
+	t.Run("journal", func(t *testing.T) { b.with(t).tenantForges(tenants, clusters) })
+	t.Run("waves", func(t *testing.T) { b.with(t).tenantOrders(tenants["east"]) })
+	t.Run("size", func(t *testing.T) { b.with(t).tenantFills(tenants["east"]) })
+}
+
+// tenantReaches: what is another namespace's, or the cluster's, is not his.
+func (b *bench) tenantReaches(tenant client.Client) {
+	elsewhere := metav1.ObjectMeta{Namespace: manifests.Namespace, Name: "tenants"}
+	for what, obj := range map[string]client.Object{
+		"a group in another namespace": &vgrv1.VolumeGroupReplication{ObjectMeta: elsewhere, Spec: vgrv1.VolumeGroupReplicationSpec{
+			VolumeGroupReplicationClass: "gold", ReplicationState: vgrv1.Primary, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}},
+		}},
+		"a class":                 &vgrv1.VolumeGroupReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: "tenants"}, Spec: vgrv1.ClassSpec{Provisioner: "rbd.csi.ceph.com"}},
+		"the controller's Lease":  &coordinationv1.Lease{ObjectMeta: elsewhere},
+		"a volume marked no copy": &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "tenants"}},
+	} {
+		if err := tenant.Create(b.t.Context(), obj); !apierrors.IsForbidden(err) {
+			b.t.Errorf("%s: %v", what, err)
+		}
+	}
+	var g vgrv1.VolumeGroupReplication
+	b.must(tenant.Get(b.t.Context(), keyOf("default", "orders"), &g))
+	g.Status.State = vgrv1.StatePrimary
+	if err := tenant.Status().Update(b.t.Context(), &g); !apierrors.IsForbidden(err) {
+		b.t.Errorf("a status: %v", err)
+	}
+}
+
+// tenantPromotes by the spec alone, as an old script does.
+func (b *bench) tenantPromotes(tenant client.Client) {
+	var g vgrv1.VolumeGroupReplication
+	b.must(tenant.Get(b.t.Context(), keyOf("default", "orders"), &g))
+	before := g.DeepCopy()
+	g.Spec.ReplicationState = vgrv1.Primary
+	deadline := time.Now().Add(30 * time.Second) //nolint:forbidigo // the server takes a moment to read the policy
+	for {
+		err := tenant.Patch(b.t.Context(), g.DeepCopy(), client.MergeFrom(before), client.DryRunAll)
+		if apierrors.IsForbidden(err) && strings.Contains(err.Error(), "nothing in this write confirms") {
+			return
+		}
+		if time.Now().After(deadline) { //nolint:forbidigo // as above
+			b.t.Fatalf("it is not refused: %v", err)
+		}
+	}
+}
+
+// tenantForges journals: operations that nobody began, at the point where the promotion comes next, and with workloads
+// of others to scale.
+func (b *bench) tenantForges(tenants map[string]client.Client, clusters map[string]string) {
+	at := metav1.NewMicroTime(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	op := recovery.Operation{
+		ID: "forged", Kind: recovery.Planned, By: "root@admin", Holder: "root@admin/1-x", Revision: 1_000, Started: at,
+		From: recovery.SiteRef{Name: "east", Cluster: clusters["east"]}, To: recovery.SiteRef{Name: "west", Cluster: clusters["west"]},
+		Members: map[string]string{"data": "handle-data"}, Quiesce: true, Start: true,
+		Stopped: []recovery.StoppedWorkload{
+			{Cluster: clusters["east"], Kind: "Deployment", Name: "victim", Replicas: 300}, {Cluster: clusters["west"], Kind: "Deployment", Name: "victim", Replicas: 300},
+		},
+		Steps: []recovery.StepTimes{
+			{ID: recovery.StepRecord, Started: at, Finished: &at},
+			{ID: recovery.StepVerify, Started: at, Finished: &at},
+			{ID: recovery.StepDemote, Site: clusters["east"], Started: at, Finished: &at, Asked: true},
+			{ID: recovery.StepSync, Started: at, Finished: &at},
+		},
+	}
+	discarding := op
+	discarding.Kind, discarding.Discard = recovery.Failback, true
+	aborting := op
+	aborting.Aborting = true
+	unplanned := op
+	unplanned.Kind, unplanned.Accepted = recovery.Unplanned, "unknown"
+	for name, forged := range map[string]recovery.Operation{"planned": op, "unplanned": unplanned, "failback": discarding, "aborting": aborting} {
+		for _, on := range [][]string{{"east"}, {"west"}, {"east", "west"}} {
+			text, err := json.Marshal(forged)
+			b.must(err)
+			for _, site := range []string{"east", "west"} {
+				var g vgrv1.VolumeGroupReplication
+				b.must(tenants[site].Get(b.t.Context(), keyOf("default", "orders"), &g))
+				g.Annotations = nil
+				for _, s := range on {
+					if s == site {
+						g.Annotations = map[string]string{vgrv1.AnnotationOperation: string(text)}
+					}
+				}
+				b.must(tenants[site].Update(b.t.Context(), &g))
+			}
+			for _, args := range [][]string{{"--to", "west"}, {"--abort"}} {
+				r := b.vgr(append([]string{"failover", "orders", "--peer-context", "west", "--yes", "--timeout", "2s"}, args...)...)
+				what := name + " on " + strings.Join(on, " and ") + ", " + strings.Join(args, " ")
+				var west vgrv1.VolumeGroupReplication
+				b.must(b.west.Get(b.t.Context(), keyOf("default", "orders"), &west))
+				if west.Spec.ReplicationState == vgrv1.Primary {
+					b.t.Errorf("%s: west was asked to be primary beside east\n%s", what, r.errOut)
+				}
+				if b.replicas(b.east) != 0 || b.replicas(b.west) != 0 {
+					b.t.Errorf("%s: the victim has %d and %d replicas\n%s", what, b.replicas(b.east), b.replicas(b.west), r.errOut)
+				}
+				if strings.Contains(r.errOut, "asked to be primary already") {
+					b.t.Errorf("%s: it says what is not so\n%s", what, r.errOut)
+				}
+			}
+			if r := b.vgr("failover", "orders", "--peer-context", "west", "--discard-journal", "--yes"); r.code != 0 {
+				b.t.Errorf("%s: no way out: exit code %d\n%s", name, r.code, r.errOut)
+			}
+		}
+	}
+}
+
+// tenantOrders: waves that are no numbers.
+func (b *bench) tenantOrders(tenant client.Client) {
+	for _, wave := range []string{"99999999999999999999", "-9223372036854775808", "1e3", " ", "\x1b[31m0"} {
+		var g vgrv1.VolumeGroupReplication
+		b.must(tenant.Get(b.t.Context(), keyOf("default", "orders"), &g))
+		g.Annotations = map[string]string{vgrv1.AnnotationWave: wave}
+		b.must(tenant.Update(b.t.Context(), &g))
+		r := b.vgr("failover", "--all", "--peer-context", "west", "--to", "west", "--dry-run=client")
+		if strings.Contains(r.out+r.errOut, "\x1b") || r.code != 0 && !strings.Contains(r.errOut, vgrv1.AnnotationWave) {
+			b.t.Errorf("wave %q: exit code %d\n%s%s", wave, r.code, r.out, r.errOut)
+		}
+	}
+}
+
+// tenantFills annotations as far as an API server lets him. What everybody sees is not slowed down, nor grows with it.
+func (b *bench) tenantFills(tenant client.Client) {
+	const limit = 255 << 10
+	operation := `{"id":"x","kind":"` + strings.Repeat("k", 1000) + `","steps":[` + strings.Repeat(`{"id":"promote"},`, 10) + `{}]},`
+	for name, annotations := range map[string]map[string]string{
+		"history": {vgrv1.AnnotationHistory: "[" + strings.TrimSuffix(strings.Repeat(operation, limit/len(operation)), ",") + "]"},
+		"journal": {vgrv1.AnnotationOperation: `{"id":"` + strings.Repeat("x", limit-100) + `"}`},
+		"nested":  {vgrv1.AnnotationOperation: strings.Repeat("[", limit-100)},
+	} {
+		var g vgrv1.VolumeGroupReplication
+		b.must(tenant.Get(b.t.Context(), keyOf("default", "orders"), &g))
+		g.Annotations = annotations
+		b.must(tenant.Update(b.t.Context(), &g))
+		for _, args := range [][]string{{"list"}, {"status", "orders"}, {"validate", "orders"}, {"failover", "orders", "--to", "west", "--dry-run=client"}, {"failover", "orders", "--abort", "--dry-run=client"}} {
+			began := time.Now() //nolint:forbidigo // how long a user waits
+			r := b.vgr(append(args, "--peer-context", "west")...)
+			if took := time.Since(began); took > 10*time.Second { //nolint:forbidigo // as above
+				b.t.Errorf("%s: %v takes %s", name, args, took)
+			}
+			if n := len(r.out) + len(r.errOut); n > 32<<10 {
+				b.t.Errorf("%s: %v prints %d bytes", name, args, n)
+			}
+		}
+	}
+}
