@@ -97,7 +97,7 @@ BY_USE := $(BY_USE)|TestMetrics|TestDellThereAndBack|TestDellDelete|TestTridentT
 
 .PHONY: rbac-by-use
 rbac-by-use: build assets ## Compare the shipped roles with what the API servers were asked for, over the tests that ask for all
-	cd hack && RBAC_BY_USE=1 go test ./e2e -run '^($(BY_USE))$$' -count=1 -parallel=4 -timeout=40m
+	cd hack && RBAC_BY_USE=1 go test ./e2e -run '^($(BY_USE))$$' -count=1 -parallel=16 -timeout=40m
 
 .PHONY: bench
 bench: assets ## Measure plugin and controller beside kubectl, a shell script and csi-addons; ARGS=-help says what can be chosen

@@ -77,11 +77,7 @@ func run(m *testing.M) int {
 	}
 	code := m.Run()
 	used := &permissions{}
-	err = worlds.close(used.see)
-	if code == 0 {
-		err = errors.Join(err, used.compare())
-	}
-	if err != nil {
+	if err := errors.Join(worlds.close(used.see), used.compare()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
