@@ -207,6 +207,7 @@ func testVolumeReplication(t *testing.T, provisioner, storageClass, schedule, re
 		s.mirrored(lab.East, "data")
 	}
 	before := v.DeepCopy()
+	metav1.SetMetaDataAnnotation(&v.ObjectMeta, vgrv1.AnnotationPromotion, vgrv1.PromotionUnguarded) // else the API server refuses it
 	v.Spec.ReplicationState = vgrv1.Secondary
 	s.must(s.sites[lab.East].Patch(t.Context(), v, client.MergeFrom(before)))
 	if refused == "" {
