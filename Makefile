@@ -72,7 +72,7 @@ test-unit: assets ## Run the tests of the product against real API servers, but 
 
 .PHONY: states
 states: ## Walk through the schedules of the planner, behind whatever else wants the processors
-	nice -n 19 go test -timeout=30m -run TestExplore -v ./pkg/recovery | grep -E 'states|---|^(ok|FAIL)'
+	GOMEMLIMIT=6GiB nice -n 19 go test -timeout=30m -run TestExplore -v ./pkg/recovery | grep -E 'states|---|^(ok|FAIL)'
 
 .PHONY: explore
 explore: ## Walk through every schedule of the planner that the model has; takes minutes
