@@ -309,6 +309,15 @@ func (n *next) reverse(s Step) *Decision {
 		n.op.finish(s.ID, n.to.Now)
 		return nil
 	}
+	if n.to.is(vgrv1.Primary) && n.to.Journal != nil && n.to.Journal.asked(StepPromote) && state.Peer(n.to.Group) == "" {
+		// What it was told is bound to an earlier write, or by an older plugin to none, so it does not protect itself.
+		if d := n.mayPromote(s); d != nil {
+			return d
+		}
+		w := n.write(n.to)
+		w.State, w.Peer = vgrv1.Primary, vgrv1.PeerDemoted
+		return n.send(s, w)
+	}
 	return &Decision{Operation: n.op, Step: s, Wait: n.to.Name + " does not replicate yet: " + n.to.says()}
 }
 
@@ -316,7 +325,9 @@ func (n *next) reverse(s Step) *Decision {
 // What it is told of the peer goes with the write.
 func (n *next) follow(s Step, copied, primary *Site) *Decision {
 	proven := copied.follows()
-	if !n.op.asked(s.ID) && !proven {
+	// What it was told may be bound to an earlier write, or by an older plugin to none: then it does not follow.
+	untold := !n.stale(copied, s.ID) && copied.desired() == vgrv1.Secondary && state.Peer(copied.Group) != vgrv1.PeerPrimary
+	if (!n.op.asked(s.ID) || untold) && !proven {
 		if !primary.is(vgrv1.Primary) {
 			return n.fail(s, "", "%s is not primary any more, so there is nothing to follow: %s", primary.Name, primary.says())
 		}

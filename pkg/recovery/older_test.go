@@ -1,0 +1,131 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package recovery_test
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+)
+
+// olderPlugin makes of a world what a plugin from before the guard has left in flight: its journal knows no
+// verification, and what it told is bound to no write.
+func (w *world) olderPlugin(t *testing.T) {
+	t.Helper()
+	for i := range sites {
+		g := w.groups[i].DeepCopy()
+		delete(g.Annotations, vgrv1.AnnotationBoundTo)
+		if text := g.Annotations[vgrv1.AnnotationOperation]; text != "" {
+			var op recovery.Operation
+			if err := json.Unmarshal([]byte(text), &op); err != nil {
+				t.Fatal(err)
+			}
+			steps := op.Steps[:0]
+			for _, s := range op.Steps {
+				if s.ID != recovery.StepVerify {
+					steps = append(steps, s)
+				}
+			}
+			op.Steps, op.Schedule = steps, nil
+			data, err := json.Marshal(op)
+			if err != nil {
+				t.Fatal(err)
+			}
+			g.Annotations[vgrv1.AnnotationOperation] = string(data)
+		}
+		w.change(i, g)
+	}
+	w.tools[0].die()
+}
+
+// TestOlderPlugin: a failover that an older plugin has begun is seen through or taken back, wherever it was left; no
+// second primary comes of it and nothing is lost.
+func TestOlderPlugin(t *testing.T) {
+	for name, traits := range storages {
+		if name == bySnapshot {
+			continue // only newer plugins know it
+		}
+		for _, abort := range []bool{false, true} {
+			reached := map[string]bool{}
+			for stop := range 40 {
+				w := newWorld(traits, recovery.Planned, 0)
+				w.settle()
+				w.app = false
+				w.begin(0, w.request("A"))
+				for round := range stop { // it dies after a write, before the controllers have seen that
+					if w.step(0); !w.tools[0].running || w.tools[0].pending == nil && round == stop-1 {
+						break
+					}
+					if w.tools[0].pending != nil {
+						w.send(0)
+					}
+					if round < stop-1 {
+						w.round()
+					}
+				}
+				if !w.tools[0].running {
+					continue
+				}
+				w.olderPlugin(t)
+				for range 3 {
+					w.round()
+				}
+				r := w.request("C")
+				r.Abort = abort
+				last, err := recovery.Newest(w.observeAll())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if last == nil {
+					continue // nothing was written yet
+				}
+				end := w.run(r)
+				kind, _, _ := strings.Cut(end, ":")
+				reached[kind] = true
+				if kind == string(recovery.Nothing) {
+					end = "done"
+				}
+				switch {
+				case w.invariant() != "":
+					t.Errorf("%s, abort %v, after %d: %s", name, abort, stop, w.invariant())
+				case end != "done" && !(abort && kind == string(recovery.Refused)):
+					t.Errorf("%s, abort %v, after %d: %s", name, abort, stop, end)
+				case end == "done" && w.primary[west] == abort || end == "done" && w.primary[east] != abort:
+					t.Errorf("%s, abort %v, after %d: primary %v", name, abort, stop, w.primary)
+				}
+			}
+			if !reached["done"] {
+				t.Errorf("%s, abort %v: nothing was ever done: %v", name, abort, reached)
+			}
+		}
+	}
+}
+
+// TestReplaced: an operation that another one replaces is kept in the history, as what it was.
+func TestReplaced(t *testing.T) {
+	g := &vgrv1.VolumeGroupReplication{}
+	first := recovery.Operation{ID: "a", Kind: recovery.Planned, From: sites[east], To: sites[west], Revision: 1}
+	second, third := first, first
+	second.ID, third.ID = "b", "c"
+	second.Result = recovery.Done
+	for _, op := range []recovery.Operation{first, second, third} {
+		if err := (recovery.Write{Operation: op}).Apply(g); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []string
+	for _, op := range recovery.History(g) {
+		got = append(got, op.ID+" "+string(op.Result))
+	}
+	if want := []string{"b done", "a superseded"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if op, err := recovery.Journal(g); err != nil || op.ID != "c" {
+		t.Errorf("got %v, %v", op, err)
+	}
+}
