@@ -93,7 +93,7 @@ func TestOlderPlugin(t *testing.T) {
 				switch {
 				case w.invariant() != "":
 					t.Errorf("%s, abort %v, after %d: %s", name, abort, stop, w.invariant())
-				case end != "done" && !(abort && kind == string(recovery.Refused)):
+				case end != "done" && (!abort || kind != string(recovery.Refused)):
 					t.Errorf("%s, abort %v, after %d: %s", name, abort, stop, end)
 				case end == "done" && w.primary[west] == abort || end == "done" && w.primary[east] != abort:
 					t.Errorf("%s, abort %v, after %d: primary %v", name, abort, stop, w.primary)
