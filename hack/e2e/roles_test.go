@@ -165,6 +165,7 @@ func documentedRoles(t *testing.T) []rbacv1.ClusterRole {
 // TestOperatorRoles moves groups of each backend, there and back and with a site lost, as a user who has just the
 // documented roles, the one to move in these namespaces only. The API servers' audit logs tell what that needed.
 func TestOperatorRoles(t *testing.T) {
+	t.Parallel()
 	s := newSceneAlone(t)
 	n, d := newNetAppIn(newSceneOn(t, s.world), "netapp", nil), newDellIn(newSceneOn(t, s.world))
 	s.create(lab.East, s.statefulSet(1))
