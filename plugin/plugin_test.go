@@ -545,6 +545,12 @@ func (b *bench) peerFound() {
 	b.must(b.east.Get(b.t.Context(), client.ObjectKey{Namespace: "default", Name: "alone"}, &g))
 	g.Annotations = map[string]string{vgrv1.AnnotationPeerClusterUID: string(ns.UID), vgrv1.AnnotationPeerContext: "renamed-since"}
 	b.must(b.east.Update(b.t.Context(), &g))
+	stray := vgrv1.VolumeGroupReplication{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "stray", Annotations: map[string]string{vgrv1.AnnotationPeerClusterUID: "another"}}, Spec: g.Spec}
+	b.must(b.east.Create(b.t.Context(), &stray))
+	if r := b.vgr("list"); r.code == 0 || !strings.Contains(r.errOut, "name several clusters as their peer") || !strings.Contains(r.errOut, "--peer-context") {
+		b.t.Errorf("one group chose the peer of all: exit code %d\n%s%s", r.code, r.out, r.errOut)
+	}
+	b.must(b.east.Delete(b.t.Context(), &stray))
 	var o overview.Overview
 	b.must(json.Unmarshal([]byte(b.vgr("list", "-o", "json").out), &o))
 	if len(o.Sites) != 2 || o.Sites[1].Name != "west" {

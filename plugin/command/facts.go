@@ -69,13 +69,6 @@ func (e *Env) survey(ctx context.Context, q collect.Query, scaling bool) (*surve
 	if err := ended(ctx, "", "not all sites were waited for"); err != nil {
 		return nil, err
 	}
-	for i, in := range s.inputs {
-		for _, g := range in.Groups { // a lost site is known by what its peer remembers
-			if other := &s.clusters[1-i]; *other == "" && !s.inputs[1-i].Answered {
-				*other = g.Annotations[vgrv1.AnnotationPeerClusterUID]
-			}
-		}
-	}
 	if s.clusters[0] != "" && s.clusters[0] == s.clusters[1] {
 		return nil, failure.Refused("name the other site with --peer-context", "contexts %s and %s are the same cluster", p.here.Name, p.peer.Name)
 	}

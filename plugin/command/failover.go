@@ -14,6 +14,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/operate"
 )
 
 // failover is failover or failback.
@@ -184,5 +185,5 @@ func (s *survey) target(g overview.Group, to string) recovery.SiteRef {
 			at = 1 - i
 		}
 	}
-	return recovery.SiteRef{Name: s.sites[at].Name, Cluster: s.clusters[at]}
+	return recovery.SiteRef{Name: s.sites[at].Name, Cluster: operate.Cluster(s.inputs, s.clusters, at, g.Namespace, g.Name)}
 }

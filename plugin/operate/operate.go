@@ -462,7 +462,7 @@ func (c *Clocks) now(i int, in overview.SiteInput) time.Time {
 func Pair(inputs []overview.SiteInput, sites [2]*site.Site, clusters [2]string, clocks *Clocks, namespace, name string) recovery.Pair {
 	p := recovery.Pair{Namespace: namespace, Name: name}
 	for i, in := range inputs {
-		s := recovery.Site{SiteRef: recovery.SiteRef{Name: sites[i].Name, Cluster: clusters[i]}, Answered: in.Answered, Trouble: in.Message, Now: clocks.now(i, in)}
+		s := recovery.Site{SiteRef: recovery.SiteRef{Name: sites[i].Name, Cluster: Cluster(inputs, clusters, i, namespace, name)}, Answered: in.Answered, Trouble: in.Message, Now: clocks.now(i, in)}
 		s.NotAsked = in.Problem == overview.SiteNotAsked
 		s.Alive = in.Answered || in.Problem != overview.SiteUnreachable && !s.NotAsked
 		if in.Answered {
@@ -471,4 +471,16 @@ func Pair(inputs []overview.SiteInput, sites [2]*site.Site, clusters [2]string, 
 		p.Sites[i] = s
 	}
 	return p
+}
+
+// Cluster identifies a site for one group: a lost site is known by what this group on its peer remembers, for no other group.
+func Cluster(inputs []overview.SiteInput, clusters [2]string, at int, namespace, name string) string {
+	if clusters[at] != "" || inputs[at].Answered || !inputs[1-at].Answered {
+		return clusters[at]
+	}
+	g := inputs[1-at].Group(namespace, name)
+	if g == nil || g.Annotations[vgrv1.AnnotationPeerClusterUID] == clusters[1-at] {
+		return "" // a group that names its own cluster says nothing about the other one
+	}
+	return g.Annotations[vgrv1.AnnotationPeerClusterUID]
 }

@@ -214,9 +214,12 @@ func (c *Connector) search(ctx context.Context, here *Site) (string, error) {
 	}
 	var uid, hint string
 	for _, g := range groups.Items {
-		if uid = g.Annotations[vgrv1.AnnotationPeerClusterUID]; uid != "" {
-			hint = g.Annotations[vgrv1.AnnotationPeerContext]
-			break
+		switch named := g.Annotations[vgrv1.AnnotationPeerClusterUID]; {
+		case named == "" || named == uid:
+		case uid != "": // whoever may write one group must not choose the other site for all
+			return "", failure.Refused("name the other site with --peer-context", "the groups on %s name several clusters as their peer", here.Name)
+		default:
+			uid, hint = named, g.Annotations[vgrv1.AnnotationPeerContext]
 		}
 	}
 	if uid == "" {
