@@ -277,6 +277,10 @@ func Refused(err error) bool {
 	if errors.As(err, &status) {
 		return status.Status().Code >= 400 && status.Status().Code < 500
 	}
+	var notAsked *site.NotAsked
+	if errors.As(err, &notAsked) {
+		return notAsked.Unsent // a proxy or a web page that answers may have let the write through
+	}
 	var network *net.OpError
 	return errors.As(err, &network) && (network.Op == "dial" || network.Op == "proxyconnect")
 }
@@ -310,7 +314,7 @@ func (o *Operator) DryRun(ctx context.Context, jobs []*Job, inputs []overview.Si
 			}
 			err := o.dryRun(ctx, i, s.Group.DeepCopy(), w)
 			for _, x := range j.Operation.Stopped {
-				if err == nil && x.Cluster == s.Cluster {
+				if err == nil && stoppedAt(x, s.SiteRef) {
 					err = o.dryRunScale(ctx, i, j.Namespace, x)
 				}
 			}
@@ -320,6 +324,12 @@ func (o *Operator) DryRun(ctx context.Context, jobs []*Job, inputs []overview.Si
 		}
 	}
 	return nil
+}
+
+// stoppedAt says whether a stopped workload is known to be of a site. Where the clusters cannot be identified it is of
+// neither: a workload of that name may be on both.
+func stoppedAt(w recovery.StoppedWorkload, at recovery.SiteRef) bool {
+	return w.Cluster != "" && w.Cluster == at.Cluster
 }
 
 func (o *Operator) dryRun(ctx context.Context, at int, g *vgrv1.VolumeGroupReplication, w recovery.Write) error {

@@ -23,3 +23,17 @@ func TestTarget(t *testing.T) {
 		}
 	}
 }
+
+// TestStoppedAt: a dry run scales only where a workload is known to have been stopped.
+func TestStoppedAt(t *testing.T) {
+	for _, tc := range []struct {
+		stopped, site string
+		want          bool
+	}{
+		{"uid-east", "uid-east", true}, {"uid-east", "uid-west", false}, {"uid-east", "", false}, {"", "uid-east", false}, {"", "", false},
+	} {
+		if got := stoppedAt(recovery.StoppedWorkload{Cluster: tc.stopped}, recovery.SiteRef{Name: "east", Cluster: tc.site}); got != tc.want {
+			t.Errorf("stopped at %q, site %q: %v", tc.stopped, tc.site, got)
+		}
+	}
+}

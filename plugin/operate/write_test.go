@@ -14,6 +14,8 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
 
 // TestRefused: "nothing was changed" is said only of what the server itself has turned away.
@@ -31,6 +33,8 @@ func TestRefused(t *testing.T) {
 		"gateway":        {apierrors.NewTimeoutError("gateway", 0), false},
 		"no answer":      {context.DeadlineExceeded, false},
 		"not connected":  {fmt.Errorf("patch: %w", &url.Error{Err: &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}}), true},
+		"login failed":   {fmt.Errorf("patch: %w", &url.Error{Err: &site.NotAsked{Why: "its login plugin: exit 3", Unsent: true}}), true},
+		"a web page":     {fmt.Errorf("patch: %w", &url.Error{Err: &site.NotAsked{Why: "a web page answers (HTTP 502)"}}), false},
 		"cut off":        {errors.New("connection reset by peer"), false},
 	} {
 		t.Run(name, func(t *testing.T) {

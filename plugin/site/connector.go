@@ -141,7 +141,7 @@ func (c *Connector) site(name string) (*Site, error) {
 	}
 	config, err := clientcmd.NewNonInteractiveClientConfig(c.raw, name, overrides, nil).ClientConfig()
 	if err != nil { // the other site can be asked all the same
-		err = notAsked("its part of the kubeconfig cannot be used: %v", err)
+		err = unsent("its part of the kubeconfig cannot be used: %v", err)
 		broken := &rest.Config{Timeout: RequestTimeout}
 		if cluster := c.raw.Clusters[c.raw.Contexts[name].Cluster]; cluster != nil {
 			broken.Host = cluster.Server

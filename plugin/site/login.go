@@ -16,12 +16,20 @@ import (
 )
 
 // NotAsked is why a site could not be asked when that is no proof that it is lost.
-type NotAsked struct{ Why string }
+type NotAsked struct {
+	Why string
+	// Unsent: the request never left this machine, so that a write was not done.
+	Unsent bool
+}
 
 // Error implements error.
 func (e *NotAsked) Error() string { return e.Why }
 
-func notAsked(format string, args ...any) error { return &NotAsked{fmt.Sprintf(format, args...)} }
+func notAsked(format string, args ...any) error { return &NotAsked{Why: fmt.Sprintf(format, args...)} }
+
+func unsent(format string, args ...any) error {
+	return &NotAsked{Why: fmt.Sprintf(format, args...), Unsent: true}
+}
 
 // afterFailure is how long a login plugin that failed is not started again: a command asks dozens of questions, and a
 // plugin may open a browser for each.
@@ -107,7 +115,7 @@ func (l *login) ended(ctx context.Context, began time.Time) error {
 		return ctx.Err() // whoever asked does not want to know any more
 	}
 	l.late.Store(true)
-	return notAsked("its login plugin has not answered within %s", l.now().Sub(began).Round(time.Second))
+	return unsent("its login plugin has not answered within %s", l.now().Sub(began).Round(time.Second))
 }
 
 // fails remembers that the plugin has failed.
@@ -115,7 +123,7 @@ func (l *login) fails(err error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.late.Store(false)
-	l.failed, l.at = notAsked("its login plugin: %v", err), l.now()
+	l.failed, l.at = unsent("its login plugin: %v", err), l.now()
 	return l.failed
 }
 

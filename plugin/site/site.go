@@ -89,7 +89,7 @@ func connect(name string, config *rest.Config, k kinds, now func() time.Time) *S
 		transport: sync.OnceValues(func() (*http.Client, error) {
 			over, err := rest.HTTPClientFor(config)
 			if err != nil {
-				return nil, notAsked("kubeconfig: %v", err)
+				return nil, unsent("kubeconfig: %v", err)
 			}
 			if config.ExecProvider != nil || config.AuthProvider != nil {
 				over.Transport = newLogin(over.Transport, now)
