@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package plugin is kubectl vgr: its root command, global flags and the way it ends. The
-// commands themselves are in plugin/command.
+// commands themselves are in plugin/command, a package for each or for a family.
 package plugin
 
 import (
@@ -20,7 +20,17 @@ import (
 
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/pkg/version"
-	"github.com/unified-replication/kubectl-vgr/plugin/command"
+	"github.com/unified-replication/kubectl-vgr/plugin/cli"
+	"github.com/unified-replication/kubectl-vgr/plugin/command/class"
+	"github.com/unified-replication/kubectl-vgr/plugin/command/completion"
+	"github.com/unified-replication/kubectl-vgr/plugin/command/failover"
+	"github.com/unified-replication/kubectl-vgr/plugin/command/gather"
+	"github.com/unified-replication/kubectl-vgr/plugin/command/group"
+	"github.com/unified-replication/kubectl-vgr/plugin/command/history"
+	"github.com/unified-replication/kubectl-vgr/plugin/command/install"
+	"github.com/unified-replication/kubectl-vgr/plugin/command/migrate"
+	"github.com/unified-replication/kubectl-vgr/plugin/command/show"
+	versioncommand "github.com/unified-replication/kubectl-vgr/plugin/command/version"
 	"github.com/unified-replication/kubectl-vgr/plugin/failure"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
@@ -41,7 +51,7 @@ type Config struct {
 func Main(ctx context.Context, c Config) int {
 	root := NewRoot(c) //nolint:contextcheck // completions take the context of their command
 	args := c.Args[1:]
-	if strings.TrimSuffix(filepath.Base(c.Args[0]), ".exe") == command.CompletionLink {
+	if strings.TrimSuffix(filepath.Base(c.Args[0]), ".exe") == completion.CompletionLink {
 		args = append([]string{cobra.ShellCompRequestCmd}, args...) // kubectl asks for completions
 	}
 	root.SetArgs(args)
@@ -80,7 +90,7 @@ func NewRoot(c Config) *cobra.Command {
 	connector := &site.Connector{
 		Flags: flags, Env: c.Getenv, Profiles: c.Profiles, Clock: c.Clock, UserAgent: "kubectl-vgr/" + version.Get().Version,
 	}
-	e := &command.Env{Raw: c.IOStreams, Sites: connector, Profiles: c.Profiles, Clock: c.Clock, Getenv: c.Getenv, Executable: c.Executable}
+	e := &cli.Env{Raw: c.IOStreams, Sites: connector, Profiles: c.Profiles, Clock: c.Clock, Getenv: c.Getenv, Executable: c.Executable}
 	e.Guard()
 	e.Again = func(ctx context.Context, args []string, out io.Writer) int {
 		again := c
@@ -103,8 +113,8 @@ func NewRoot(c Config) *cobra.Command {
 	root.PersistentFlags().StringVar(&connector.PeerContext, "peer-context", "", "kubeconfig context of the other site")
 	root.PersistentFlags().StringVar(&e.Color, "color", "auto", "auto, always or never")
 	hideRare(root)
-	for name, complete := range map[string]func(*command.Env) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective){
-		"context": command.CompleteContexts, "peer-context": command.CompleteContexts, "namespace": command.CompleteNamespaces,
+	for name, complete := range map[string]func(*cli.Env) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective){
+		"context": cli.CompleteContexts, "peer-context": cli.CompleteContexts, "namespace": cli.CompleteNamespaces,
 	} {
 		_ = root.RegisterFlagCompletionFunc(name, complete(e))
 	}
@@ -125,7 +135,7 @@ func hideRare(root *cobra.Command) {
 	}
 }
 
-func addGroups(root *cobra.Command, e *command.Env) {
+func addGroups(root *cobra.Command, e *cli.Env) {
 	const look, act, admin = "look", "act", "admin"
 	root.AddGroup(
 		&cobra.Group{ID: look, Title: "See:"},
@@ -138,8 +148,8 @@ func addGroups(root *cobra.Command, e *command.Env) {
 			root.AddCommand(cmd)
 		}
 	}
-	add(look, command.NewList(e), command.NewStatus(e), command.NewTUI(e), command.NewValidate(e), command.NewHistory(e), command.NewGather(e))
-	add(act, command.NewFailover(e), command.NewFailback(e), command.NewCreate(e), command.NewPromote(e), command.NewDemote(e), command.NewResync(e), command.NewDelete(e), command.NewMigrate(e))
-	add(admin, command.NewInstall(e), command.NewUninstall(e), command.NewClass(e), command.NewCompletion(e), command.NewVersion(e))
+	add(look, show.NewList(e), show.NewStatus(e), show.NewTUI(e), failover.NewValidate(e), history.NewHistory(e), gather.NewGather(e))
+	add(act, failover.NewFailover(e), failover.NewFailback(e), group.NewCreate(e), failover.NewPromote(e), failover.NewDemote(e), failover.NewResync(e), group.NewDelete(e), migrate.NewMigrate(e))
+	add(admin, install.NewInstall(e), install.NewUninstall(e), class.NewClass(e), completion.NewCompletion(e), versioncommand.NewVersion(e))
 	root.SetHelpCommandGroupID(admin)
 }

@@ -1,0 +1,163 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package cli is what every command has: streams, output formats, selection of groups, dry run, confirmation, completion, and errors
+// with exit code and next step.
+package cli
+
+import (
+	"context"
+	"io"
+	"os"
+	"sync"
+
+	"golang.org/x/term"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/utils/clock"
+
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/present"
+	"github.com/unified-replication/kubectl-vgr/plugin/site"
+)
+
+// Env is what every command gets from main.
+type Env struct {
+	// IOStreams let through only text, and the colours that are wanted.
+	genericiooptions.IOStreams
+	// Raw are the streams as they are, for screens that move the cursor and for formats that programs read.
+	Raw      genericiooptions.IOStreams
+	Sites    *site.Connector
+	Profiles backend.Profiles
+	Clock    clock.WithTicker
+	Getenv   func(string) string
+	// Color is the value of --color.
+	Color string
+	// Executable is the path of this program, for completion install.
+	Executable func() (string, error)
+	// Again runs another command of the plugin, which says all that it says to out, and returns its
+	// exit code.
+	Again func(ctx context.Context, args []string, out io.Writer) int
+
+	progressing sync.Mutex
+}
+
+// Guard has all output pass present.Guard on its way to the raw streams.
+func (e *Env) Guard() {
+	e.IOStreams = genericiooptions.IOStreams{In: e.Raw.In, Out: present.Guard(e.Raw.Out, e.Colours), ErrOut: present.Guard(e.Raw.ErrOut, func() bool { return e.ErrStyle().Color })}
+}
+
+// Colours reports whether standard output has colours.
+func (e *Env) Colours() bool {
+	s, err := e.Style()
+	return err == nil && s.Color
+}
+
+// Data is where formats for programs go: as they are, unless a person looks at them.
+func (e *Env) Data() io.Writer {
+	if terminal, _ := e.OutTerminal(); terminal {
+		return present.Guard(e.Raw.Out, func() bool { return false })
+	}
+	return e.Raw.Out
+}
+
+// Progress is where waits tell what they see, several at the same time, line by line.
+func (e *Env) Progress() io.Writer { return lineWriter{&e.progressing, e.ErrOut} }
+
+type lineWriter struct {
+	mu  *sync.Mutex
+	out io.Writer
+}
+
+// Write implements io.Writer.
+func (w lineWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.out.Write(p)
+}
+
+// OutTerminal says whether standard output is a terminal, and how wide.
+func (e *Env) OutTerminal() (bool, int) {
+	f, ok := e.Raw.Out.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return false, 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return true, 80
+	}
+	return true, width
+}
+
+// Style is how standard output looks.
+func (e *Env) Style() (present.Style, error) {
+	terminal, width := e.OutTerminal()
+	s, err := present.StyleFor(e.Color, e.Getenv, terminal, width)
+	if err != nil {
+		return s, failure.New(failure.CodeError, "leave it out, or use --color=never", "%v", err)
+	}
+	return s, nil
+}
+
+// ErrStyle is how messages look: without colours unless standard error is a terminal too.
+func (e *Env) ErrStyle() present.Style {
+	s, err := e.Style()
+	f, ok := e.Raw.ErrOut.(*os.File)
+	if err != nil || !ok || !term.IsTerminal(int(f.Fd())) {
+		s.Color, s.Width = e.Color == "always", 0
+		return s
+	}
+	s.Width, _, _ = term.GetSize(int(f.Fd())) // 0 is not limited
+	return s
+}
+
+// Pair is this site and, if one is known, its peer.
+type Pair struct {
+	Here *site.Site
+	Peer *site.Site
+}
+
+// Pair returns this site and its peer, as far as flags, environment or groups name one.
+func (e *Env) Pair(ctx context.Context) (Pair, error) {
+	here, err := e.Sites.Here()
+	if err != nil {
+		return Pair{}, err
+	}
+	peer, err := e.Sites.Peer(ctx, here)
+	return Pair{here, peer}, err
+}
+
+// All returns the sites that are known, this one first.
+func (p Pair) All() []*site.Site {
+	if p.Peer == nil {
+		return []*site.Site{p.Here}
+	}
+	return []*site.Site{p.Here, p.Peer}
+}
+
+// Login lets login plugins say and ask what they have to, before a screen is drawn.
+func (p Pair) Login(ctx context.Context) {
+	var asked sync.WaitGroup
+	for _, s := range p.All() {
+		asked.Go(func() { s.Login(ctx) })
+	}
+	asked.Wait()
+}
+
+// Distinct identifies both clusters and refuses two contexts that are one. Without the permission
+// to read kube-system it says so instead.
+func (p Pair) Distinct(ctx context.Context) (hereUID, peerUID string, err error) {
+	if hereUID, err = p.Here.UID(ctx); err != nil {
+		return "", "", SiteError(ctx, p.Here, "identify the cluster", err)
+	}
+	if p.Peer == nil {
+		return hereUID, "", nil
+	}
+	if peerUID, err = p.Peer.UID(ctx); err != nil {
+		return hereUID, "", SiteError(ctx, p.Peer, "identify the cluster", err)
+	}
+	if hereUID == peerUID {
+		return "", "", failure.Refused("name the other site with --peer-context", "contexts %s and %s are the same cluster", p.Here.Name, p.Peer.Name)
+	}
+	return hereUID, peerUID, nil
+}

@@ -1,0 +1,127 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	"github.com/unified-replication/kubectl-vgr/plugin/collect"
+	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/operate"
+	"github.com/unified-replication/kubectl-vgr/plugin/site"
+)
+
+// NamedNotFound tells an object that does not exist from a resource that is not served.
+func NamedNotFound(err error) bool {
+	var status apierrors.APIStatus
+	s, ok := err.(apierrors.APIStatus)
+	if !ok {
+		return false
+	}
+	status = s
+	return status.Status().Details != nil && status.Status().Details.Name != ""
+}
+
+// Ended is why a command goes on no longer, when that is no trouble of a site: it was interrupted, or the time that it
+// had is up.
+func Ended(ctx context.Context, next, format string, args ...any) error {
+	code, why := failure.CodeInterrupted, "interrupted"
+	switch {
+	case ctx.Err() == nil:
+		return nil
+	case errors.Is(context.Cause(ctx), ErrTimeout):
+		code, why = failure.CodeTimeout, "the time is up"
+	}
+	return failure.New(code, next, "%s: %s", why, fmt.Sprintf(format, args...))
+}
+
+// notAskedNext is what shows why a site could not be asked.
+func notAskedNext(name string) string {
+	return "kubectl --context " + recovery.Word(name) + " get --raw /version must work; log in first where that is needed"
+}
+
+// SiteError puts an error of a request into words and an exit code.
+func SiteError(ctx context.Context, s *site.Site, doing string, err error) error {
+	if err := Ended(ctx, "", "%s did not %s", s.Name, doing); err != nil {
+		return err
+	}
+	problem, message := collect.Explain(s, err)
+	switch problem {
+	case overview.SiteNotAsked:
+		return failure.New(failure.CodeUnreachable, notAskedNext(s.Name), "%s: cannot %s: it could not be asked: %s", s.Name, doing, message)
+	case overview.SiteUnreachable:
+		return failure.New(failure.CodeUnreachable, "check the network and kubectl --context "+s.Name+" cluster-info", "%s: cannot %s: %s", s.Name, doing, message)
+	case overview.SiteForbidden:
+		return failure.New(failure.CodeError, "ask for the permission, or use another context", "%s: cannot %s: %s", s.Name, doing, message)
+	case overview.SiteNotInstalled:
+		return failure.New(failure.CodeError, "install the CRDs and the controller of kubectl vgr in "+s.Name, "%s: cannot %s: %s", s.Name, doing, message)
+	default:
+		return failure.New(failure.CodeError, "", "%s: cannot %s: %s", s.Name, doing, message)
+	}
+}
+
+// WriteError is siteError for what changes something unless it is a dry run: without a refusal of the server it may
+// have been done, and must not be called undone.
+func WriteError(ctx context.Context, s *site.Site, dry bool, doing string, err error) error {
+	if dry || operate.Refused(err) {
+		return SiteError(ctx, s, doing, err)
+	}
+	const next = "run the same command again: it looks at what is there first"
+	if err := Ended(ctx, next, "%s: %s: it may have been done", s.Name, doing); err != nil {
+		return err
+	}
+	code := failure.CodeError
+	problem, message := collect.Explain(s, err)
+	if problem == overview.SiteUnreachable || problem == overview.SiteNotAsked {
+		code = failure.CodeUnreachable
+	}
+	return failure.New(code, next, "%s: %s: %s; it may have been done", s.Name, doing, message)
+}
+
+// Answered turns a site that did not answer into an error.
+func Answered(ctx context.Context, in overview.SiteInput) error {
+	if err := Ended(ctx, "", "%s was not waited for", in.Name); err != nil {
+		return err
+	}
+	return Silent(in)
+}
+
+// Silent is the error of a site that did not answer; nil when it did.
+func Silent(in overview.SiteInput) error {
+	code, next := failure.CodeError, ""
+	switch in.Problem {
+	case "":
+		return nil
+	case overview.SiteNotAsked:
+		code, next = failure.CodeUnreachable, notAskedNext(in.Name)
+	case overview.SiteUnreachable:
+		code, next = failure.CodeUnreachable, "check the network and kubectl --context "+in.Name+" cluster-info"
+	case overview.SiteForbidden:
+		next = "ask for get, list and watch on volumegroupreplications.replication.unified.io, or use another context"
+	case overview.SiteNotInstalled:
+		next = "install the CRDs and the controller of kubectl vgr in " + in.Name
+	default:
+	}
+	return failure.New(code, next, "%s: %s: %s", in.Name, in.Problem, in.Message)
+}
+
+// Title names an object whose kind is filled in, for a plan.
+func Title(obj client.Object) string {
+	kind := strings.ToLower(obj.GetObjectKind().GroupVersionKind().Kind)
+	if ns := obj.GetNamespace(); ns != "" {
+		return fmt.Sprintf("%s/%s -n %s", kind, obj.GetName(), ns)
+	}
+	return kind + "/" + obj.GetName()
+}
+
+// ErrTimeout tells the end of --timeout from an interruption.
+var ErrTimeout = failure.New(failure.CodeTimeout, "", "the time is up")

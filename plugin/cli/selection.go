@@ -1,0 +1,166 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/plugin/collect"
+	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/site"
+)
+
+// Selection is which groups a command is about.
+type Selection struct {
+	selector      string
+	all           bool
+	AllNamespaces bool
+}
+
+// AddFlags adds -l and --all, and -A where the command works on all namespaces.
+func (s *Selection) AddFlags(cmd *cobra.Command, namespaces bool) {
+	cmd.Flags().StringVarP(&s.selector, "selector", "l", "", "groups with these labels")
+	if namespaces {
+		cmd.Flags().BoolVarP(&s.AllNamespaces, "all-namespaces", "A", false, "groups of all namespaces")
+	} else {
+		cmd.Flags().BoolVar(&s.all, "all", false, "all groups of the namespace")
+	}
+}
+
+// Query needs names, -l or --all when the command changes something.
+func (s *Selection) Query(e *Env, args []string, changes bool) (collect.Query, error) {
+	q := collect.Query{Namespace: e.Sites.Namespace(), Names: args}
+	if s.AllNamespaces {
+		q.Namespace = ""
+	}
+	if s.selector != "" {
+		parsed, err := labels.Parse(s.selector)
+		if err != nil {
+			return q, failure.New(failure.CodeError, "use KEY=VALUE[,KEY=VALUE…]", "malformed selector %q: %v", s.selector, err)
+		}
+		q.Selector = parsed
+	}
+	given := 0
+	for _, yes := range []bool{len(args) > 0, s.selector != "", s.all} {
+		if yes {
+			given++
+		}
+	}
+	if changes && given != 1 {
+		return q, failure.New(failure.CodeError, "kubectl vgr list shows the groups", "name groups, or use -l or --all (one of them)")
+	}
+	if !changes && len(args) > 0 && s.selector != "" {
+		return q, failure.New(failure.CodeError, "use one of them", "names and -l cannot be used together")
+	}
+	return q, nil
+}
+
+// Named refuses names that no site that answered knows.
+func (e *Env) Named(ctx context.Context, o overview.Overview, q collect.Query, sites []*site.Site) error {
+	var unknown []string
+	for _, name := range q.Names {
+		if !slices.ContainsFunc(o.Groups, func(g overview.Group) bool { return g.Name == name }) {
+			unknown = append(unknown, name)
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	return e.nothing(ctx, o, q, sites, unknown)
+}
+
+// Selected is named, and refuses a selection without groups: what was done to none of them would look like success.
+func (e *Env) Selected(ctx context.Context, o overview.Overview, q collect.Query, sites []*site.Site) error {
+	if err := e.Named(ctx, o, q, sites); err != nil || len(o.Groups) > 0 {
+		return err
+	}
+	return e.nothing(ctx, o, q, sites, nil)
+}
+
+// nothing is the error of a selection that no group fits, with the namespaces that are perhaps meant.
+func (e *Env) nothing(ctx context.Context, o overview.Overview, q collect.Query, sites []*site.Site, unknown []string) error {
+	for _, s := range o.Sites {
+		if !s.Answered {
+			return Silent(overview.SiteInput{Site: s})
+		}
+	}
+	what, where := "no group", "namespace "+q.Namespace
+	if len(unknown) > 0 {
+		what += " " + strings.Join(unknown, ", ")
+	}
+	if q.Namespace == "" {
+		where = "any namespace"
+	}
+	if q.Selector != nil && !q.Selector.Empty() {
+		where += " with labels " + q.Selector.String()
+	}
+	return failure.Refused(e.perhaps(ctx, q, sites, unknown), "%s in %s", what, where)
+}
+
+const (
+	// askedFor bounds the groups that a mistake is compared with.
+	askedFor = 500
+	// mostNamed bounds the namespaces of one line.
+	mostNamed = 10
+)
+
+// perhaps names the namespaces that have such groups, or else any.
+func (e *Env) perhaps(ctx context.Context, q collect.Query, sites []*site.Site, unknown []string) string {
+	found := make([]metav1.PartialObjectMetadataList, len(sites))
+	var asked sync.WaitGroup
+	for i, s := range sites {
+		asked.Go(func() { // without an answer there is only less to say
+			_ = s.Page(ctx, vgrv1.GroupVersion.WithResource("volumegroupreplications"), "", metav1.ListOptions{Limit: askedFor}, &found[i])
+		})
+	}
+	asked.Wait()
+	var like, all []string
+	for _, list := range found {
+		for i := range list.Items {
+			g := &list.Items[i]
+			all = append(all, g.Namespace)
+			fits := q.Selector == nil || q.Selector.Matches(labels.Set(g.Labels))
+			if fits && (len(unknown) == 0 || slices.Contains(unknown, g.Name)) {
+				like = append(like, g.Namespace)
+			}
+		}
+	}
+	what := "groups"
+	if len(unknown) > 0 || q.Selector != nil && !q.Selector.Empty() {
+		what = "such groups"
+	}
+	switch {
+	case len(like) > 0:
+		return what + " are in " + namespaces(like) + ": choose one with -n"
+	case len(all) == 0 || q.Namespace == "":
+		return "kubectl vgr list -A --context " + sites[0].Name
+	case slices.Contains(all, q.Namespace):
+		return fmt.Sprintf("kubectl vgr list -n %s --context %s", q.Namespace, sites[0].Name)
+	default:
+		return "groups are in " + namespaces(all) + ": choose one with -n"
+	}
+}
+
+func namespaces(names []string) string {
+	slices.Sort(names)
+	names = slices.Compact(names)
+	word, more := "namespaces ", ""
+	if len(names) == 1 {
+		word = "namespace "
+	}
+	if n := len(names) - mostNamed; n > 0 {
+		names, more = names[:mostNamed], fmt.Sprintf(" and %d more", n)
+	}
+	return word + strings.Join(names, ", ") + more
+}

@@ -1,0 +1,18 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+)
+
+// Ways are the commands that end an operation that is in flight.
+func Ways(op *recovery.Operation, g *vgrv1.VolumeGroupReplication) []string {
+	all := []string{op.GoOn(g.Namespace, g.Name)}
+	if abort := op.AbortCommand(g.Namespace, g.Name); abort != "" {
+		all = append(all, abort)
+	}
+	return all
+}

@@ -1,0 +1,193 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package failover has the commands that change roles, which the planner carries out: failover, failback, promote, demote, resync; and
+// validate, which checks without changing anything.
+package failover
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	"github.com/unified-replication/kubectl-vgr/plugin/cli"
+	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/operate"
+	"github.com/unified-replication/kubectl-vgr/plugin/preflight"
+)
+
+// failover is failover or failback.
+type failover struct {
+	operation
+	kind      recovery.Kind
+	to        string
+	unplanned bool
+	accept    string
+	discard   string
+	survivor  bool
+	// sourceIsLost is the user's word, where nothing shows it.
+	sourceIsLost bool
+	quiesce      bool
+	start        bool
+	abort        bool
+	forget       bool
+}
+
+// NewFailover makes the failover command.
+func NewFailover(e *cli.Env) *cobra.Command {
+	f := &failover{kind: recovery.Planned}
+	cmd := f.command(e, "failover", "Move groups to the other site", `  # Planned: both sites work, nothing is lost
+  kubectl vgr failover postgresql -n production --to west
+
+  # East is down: accept losing the writes that were not replicated
+  kubectl vgr failover postgresql -n production --to west --unplanned --accept-data-loss 10m
+
+  # Take back an operation that has not reached the promotion
+  kubectl vgr failover postgresql -n production --abort`)
+	cmd.Long = `Move groups to the other site.
+
+A planned failover needs both sites and loses nothing: the source gives up its role, the storage confirms that the sites are in
+sync, and only then the target takes over. Where the storage can only confirm that by comparing both sites (Ceph), the command
+first waits until the source has synchronised since it became primary: up to about two schedules after the last move.
+
+An unplanned failover needs the target alone. The command never chooses it by itself, and you must accept the loss by name.
+
+The command writes each step to the group on both sites. After a crash, run the same command again: it continues.`
+	cmd.Flags().BoolVar(&f.unplanned, "unplanned", false, "the source is lost: promote without it")
+	cmd.Flags().StringVar(&f.accept, "accept-data-loss", "", "how much an unplanned failover may lose: an age such as 10m, or unknown")
+	cmd.Flags().BoolVar(&f.sourceIsLost, "source-is-lost", false, sourceIsLost)
+	cmd.Flags().BoolVar(&f.abort, "abort", false, "take back the operation that is in flight")
+	cmd.Flags().BoolVar(&f.forget, "discard-journal", false, "show the journal of a group that nothing can be made of, and remove it; moves nothing")
+	return cmd
+}
+
+// NewFailback makes the failback command.
+func NewFailback(e *cli.Env) *cobra.Command {
+	f := &failover{kind: recovery.Failback}
+	cmd := f.command(e, "failback", "Move groups back to a site that was lost", `  # East is back: discard what it alone has, copy from west, and move back
+  kubectl vgr failback postgresql -n production --to east --discard-site east`)
+	cmd.Long = `Move groups back to a site that was lost.
+
+The old primary may hold writes that never reached the other site. They are discarded, which must be said by name with
+--discard-site. Then it follows, and a planned failover brings the role back without loss.`
+	cmd.Flags().StringVar(&f.discard, "discard-site", "", "the site whose unreplicated writes are discarded")
+	cmd.Flags().BoolVar(&f.survivor, "discard-survivor", false, discardSurvivor)
+	_ = cmd.RegisterFlagCompletionFunc("discard-site", cli.CompleteContexts(e))
+	return cmd
+}
+
+func (f *failover) command(e *cli.Env, use, short, example string) *cobra.Command {
+	cmd := &cobra.Command{Use: use + " NAME…", Short: short, Example: example, ValidArgsFunction: cli.CompleteGroups(e)}
+	f.addFlags(cmd)
+	cmd.Flags().StringVar(&f.to, "to", "", "context of the site that is to be primary; by default the one that is not")
+	cmd.Flags().BoolVar(&f.quiesce, "quiesce", false, "first scale the Deployments and StatefulSets that use the PVCs to 0")
+	cmd.Flags().BoolVar(&f.start, "start-workloads", false, "with --quiesce: scale them up on the other site, where they exist")
+	_ = cmd.RegisterFlagCompletionFunc("to", cli.CompleteContexts(e))
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		cmd.SilenceUsage = true
+		return f.run(cmd.Context(), e, args)
+	}
+	return cmd
+}
+
+// workloads checks the flags about workloads.
+func (f *failover) workloads() error {
+	switch {
+	case f.start && !f.quiesce:
+		return failure.New(failure.CodeError, "add --quiesce", "--start-workloads starts what --quiesce has stopped")
+	case f.quiesce && f.unplanned:
+		return failure.New(failure.CodeError, "leave it out", "--quiesce: nothing can be stopped on a site that is lost")
+	case f.quiesce && f.abort:
+		return failure.New(failure.CodeError, "leave it out", "--quiesce: an abort starts again what the operation has stopped")
+	default:
+		return nil
+	}
+}
+
+// loss reads --accept-data-loss and what goes with it.
+func (f *failover) loss() (recovery.Loss, error) {
+	if err := f.workloads(); err != nil {
+		return recovery.Loss{}, err
+	}
+	switch {
+	case f.unplanned && f.abort:
+		return recovery.Loss{}, failure.New(failure.CodeError, "leave one of them out", "--abort and --unplanned cannot be used together")
+	case f.unplanned && f.to == "":
+		return recovery.Loss{}, failure.New(failure.CodeError, "add --to SITE", "--unplanned needs the site that is to be primary")
+	case f.accept != "" && !f.unplanned:
+		return recovery.Loss{}, failure.New(failure.CodeError, "leave it out, or add --unplanned if the source is lost", "--accept-data-loss: a planned failover loses nothing")
+	case f.sourceIsLost && !f.unplanned:
+		return recovery.Loss{}, failure.New(failure.CodeError, "leave it out, or add --unplanned", "--source-is-lost: a planned failover needs the source")
+	case f.to == "" && f.kind == recovery.Failback:
+		return recovery.Loss{}, failure.New(failure.CodeError, "add --to SITE", "a failback needs the site that is to be primary again")
+	case f.to == "" && !f.abort && f.Yes:
+		return recovery.Loss{}, failure.New(failure.CodeError, "add --to SITE", "without --to the direction depends on where the group is now, and --yes asks nobody")
+	case f.accept == "":
+		return recovery.Loss{}, nil // the planner says what would be lost
+	case f.accept == "unknown":
+		return recovery.Loss{Unknown: true}, nil
+	}
+	age, err := time.ParseDuration(f.accept)
+	if err != nil || age <= 0 {
+		return recovery.Loss{}, failure.New(failure.CodeError, "use an age such as 10m or 1h30m, or unknown", "--accept-data-loss %q is no time", f.accept)
+	}
+	return recovery.Loss{Age: age}, nil
+}
+
+func (f *failover) run(ctx context.Context, e *cli.Env, args []string) error {
+	if f.forget {
+		return f.discardJournals(ctx, e, args)
+	}
+	loss, err := f.loss()
+	if err != nil {
+		return err
+	}
+	return f.operation.run(ctx, e, args, f.quiesce, func(s *preflight.Survey) (requester, error) {
+		if err := f.named(s); err != nil {
+			return nil, err
+		}
+		return func(g overview.Group, facts recovery.Facts) recovery.Request {
+			req := recovery.Request{
+				Kind: f.kind, Abort: f.abort, Accept: loss, Discard: f.discard, DiscardSurvivor: f.survivor, SourceIsLost: f.sourceIsLost,
+				Quiesce: f.quiesce, Start: f.start, To: target(s, g, f.to),
+			}
+			if f.unplanned {
+				req.Kind = recovery.Unplanned
+			}
+			if last, err := recovery.Newest(facts.Pair); err == nil && last.InFlight() && f.to == "" {
+				req.To = last.To // where it was going
+			}
+			return req
+		}, nil
+	})
+}
+
+// named refuses a site that is none of the two.
+func (f *failover) named(s *preflight.Survey) error {
+	for flag, name := range map[string]string{"--to": f.to, "--discard-site": f.discard} {
+		if name != "" && name != s.Sites[0].Name && name != s.Sites[1].Name {
+			return failure.New(failure.CodeError, fmt.Sprintf("%s %s, or %s %s", flag, s.Sites[0].Name, flag, s.Sites[1].Name), "%s %s: that is none of the two sites", flag, name)
+		}
+	}
+	return nil
+}
+
+// target is the site that was named, or else the one that is not primary.
+func target(s *preflight.Survey, g overview.Group, to string) recovery.SiteRef {
+	at := 1
+	for i, x := range s.Sites {
+		gs := g.On(x.Name)
+		switch {
+		case to == x.Name:
+			at = i
+		case to == "" && (gs.State == vgrv1.StatePrimary || gs.Desired == vgrv1.Primary):
+			at = 1 - i
+		}
+	}
+	return recovery.SiteRef{Name: s.Sites[at].Name, Cluster: operate.Cluster(s.Inputs, s.Clusters, at, g.Namespace, g.Name)}
+}

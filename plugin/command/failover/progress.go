@@ -1,0 +1,166 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package failover
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	"github.com/unified-replication/kubectl-vgr/plugin/cli"
+	"github.com/unified-replication/kubectl-vgr/plugin/operate"
+	"github.com/unified-replication/kubectl-vgr/plugin/present"
+)
+
+// progress tells how far groups have come: a line for each change, and on a terminal a bar for each
+// group that moves. Of several groups a terminal shows the bars alone.
+type progress struct {
+	e       *cli.Env
+	style   present.Style
+	started time.Time
+	// rows of the terminal; 0 without one.
+	rows int
+
+	mu    sync.Mutex
+	moves []present.Move
+	since []time.Time
+	index map[*operate.Job]int
+	last  []string
+	drawn int
+	stop  chan struct{}
+	ended sync.WaitGroup
+}
+
+// newProgress begins to tell of jobs; close ends it.
+func newProgress(e *cli.Env, jobs []*operate.Job) *progress {
+	p := &progress{e: e, style: e.ErrStyle(), started: e.Clock.Now(), index: map[*operate.Job]int{}, stop: make(chan struct{})}
+	p.moves, p.since, p.last = make([]present.Move, len(jobs)), make([]time.Time, len(jobs)), make([]string, len(jobs))
+	for i, j := range jobs {
+		p.index[j], p.moves[i].Group = i, j.Namespace+"/"+j.Name
+	}
+	f, ok := e.Raw.ErrOut.(*os.File)
+	if !ok || e.Getenv("TERM") == "dumb" {
+		return p
+	}
+	width, rows, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return p
+	}
+	p.style.Width, p.rows = width, rows
+	p.ended.Go(p.tick)
+	return p
+}
+
+// tick lets the times go on.
+func (p *progress) tick() {
+	tick := p.e.Clock.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-p.stop:
+			return
+		case <-tick.C():
+			p.mu.Lock()
+			p.draw("")
+			p.mu.Unlock()
+		}
+	}
+}
+
+// close takes the bars away; how it ended is printed by others.
+func (p *progress) close() {
+	close(p.stop)
+	p.ended.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.moves = nil
+	p.draw("")
+}
+
+// tell takes in what a job decided.
+func (p *progress) tell(j *operate.Job, d recovery.Decision) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	i := p.index[j]
+	m := &p.moves[i]
+	steps := recovery.Steps(d.Operation, j.Traits)
+	number := 0
+	for n, s := range steps {
+		if s.ID == d.Step.ID {
+			number = n + 1
+		}
+	}
+	if m.State != present.Moving || m.Step != number {
+		p.since[i] = p.e.Clock.Now()
+	}
+	m.State, m.Step, m.Steps, m.Name, m.Says = present.Moving, number, len(steps), string(d.Step.ID), says(d)
+	switch {
+	case d.Done:
+		m.State = present.Moved
+	case d.Stop != nil:
+		m.State = present.MoveStopped
+	}
+	p.draw(p.line(i))
+}
+
+// says is what a decision does or waits for; empty when it ends.
+func says(d recovery.Decision) string {
+	switch {
+	case d.Write != nil && (len(d.Write.Scale) > 0 || d.Step.Site.Name != ""):
+		return d.Step.Site.Name + ": " + d.Step.Does
+	case d.Write != nil:
+		return d.Write.Site.Name + ": " + d.Step.Does
+	default:
+		return d.Wait
+	}
+}
+
+// line is what is new about a job; empty when nothing is.
+func (p *progress) line(i int) string {
+	m := p.moves[i]
+	if m.Says == "" || p.rows > 0 && len(p.moves) > 1 {
+		return ""
+	}
+	line := fmt.Sprintf("%s  %d/%d %s  %s", m.Group, m.Step, m.Steps, m.Name, m.Says)
+	if m.Step == 0 {
+		line = m.Group + "  " + m.Says
+	}
+	if p.last[i] == line {
+		return ""
+	}
+	p.last[i] = line
+	return fmt.Sprintf("%6s  %s\n", p.e.Clock.Since(p.started).Round(100*time.Millisecond), present.Clean(line))
+}
+
+// draw puts a line above the bars, and the bars anew.
+func (p *progress) draw(line string) {
+	if p.rows == 0 {
+		fmt.Fprint(p.e.ErrOut, line)
+		return
+	}
+	var b strings.Builder
+	if p.drawn > 0 {
+		fmt.Fprintf(&b, "\x1b[%dA\r", p.drawn)
+	}
+	b.WriteString(strings.TrimSuffix(line, "\n"))
+	if line != "" {
+		b.WriteString(cli.ClearLine + "\n")
+	}
+	for i := range p.moves {
+		p.moves[i].Took = p.e.Clock.Since(p.since[i])
+	}
+	p.drawn = 0
+	if len(p.moves) > 0 {
+		for _, bar := range present.Moves(p.style, p.moves, p.rows-1) {
+			b.WriteString(present.Screen(bar, p.style.Color) + cli.ClearLine + "\n")
+			p.drawn++
+		}
+	}
+	fmt.Fprint(p.e.Raw.ErrOut, b.String()+cli.ClearBelow)
+}

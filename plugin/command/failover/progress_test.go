@@ -1,0 +1,81 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package failover
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	clocktesting "k8s.io/utils/clock/testing"
+
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	"github.com/unified-replication/kubectl-vgr/plugin/cli"
+	"github.com/unified-replication/kubectl-vgr/plugin/operate"
+)
+
+// screen carries out what a terminal would of what is drawn: up, clear to the end, lines.
+func screen(text string) []string {
+	var lines []string
+	row := 0
+	for text != "" {
+		switch {
+		case strings.HasPrefix(text, "\x1b[1A\r"), strings.HasPrefix(text, "\x1b[2A\r"), strings.HasPrefix(text, "\x1b[3A\r"):
+			row -= int(text[2] - '0')
+			text = text[5:]
+		case strings.HasPrefix(text, cli.ClearLine):
+			text = text[len(cli.ClearLine):]
+		case strings.HasPrefix(text, cli.ClearBelow):
+			lines, text = lines[:row], text[len(cli.ClearBelow):]
+		default:
+			line, rest, _ := strings.Cut(text, "\n")
+			if end, found := strings.CutSuffix(line, cli.ClearLine); found {
+				line = end
+			}
+			lines = append(lines[:min(row, len(lines))], append([]string{line}, lines[min(row+1, len(lines)):]...)...)
+			row, text = row+1, rest
+		}
+	}
+	return lines
+}
+
+// TestProgress: on a terminal bars are drawn in place, and nothing of them stays. Without one there
+// is a line for each change.
+func TestProgress(t *testing.T) {
+	op := recovery.Operation{Kind: recovery.Planned, From: recovery.SiteRef{Name: "east"}, To: recovery.SiteRef{Name: "west"}}
+	traits := backend.Traits{Fences: true, ConfirmsSync: true}
+	jobs := []*operate.Job{{Namespace: "a", Name: "one", Traits: traits}, {Namespace: "a", Name: "two", Traits: traits}}
+	for name, tc := range map[string]struct {
+		rows, jobs   int
+		during, then string
+	}{
+		"no terminal":             {0, 2, "    0s  a/one  2/6 verify  east: waits\n    0s  a/two  3/6 demote  east: waits", "    0s  a/one  2/6 verify  east: waits\n    0s  a/two  3/6 demote  east: waits"},
+		"a terminal, many groups": {24, 2, "a/one  #.........  2/6 verify       0s  east: waits\na/two  ###.......  3/6 demote       0s  east: waits\n0 done, 2 moving, 0 not begun", ""},
+		"a terminal, one group":   {24, 1, "    0s  a/one  2/6 verify  east: waits\na/one  #.........  2/6 verify       0s  east: waits", "    0s  a/one  2/6 verify  east: waits"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			e := &cli.Env{Raw: genericiooptions.IOStreams{ErrOut: &out, Out: &out}, Clock: clocktesting.NewFakeClock(time.Unix(0, 0)), Getenv: func(string) string { return "" }}
+			e.Guard()
+			p := newProgress(e, jobs[:tc.jobs])
+			p.rows = tc.rows
+			steps := recovery.Steps(op, traits)
+			for range 2 { // what is said twice is told once
+				for i, j := range jobs[:tc.jobs] {
+					p.tell(j, recovery.Decision{Operation: op, Step: steps[i+1], Wait: "east: waits"})
+				}
+			}
+			if got := strings.Join(screen(out.String()), "\n"); got != tc.during {
+				t.Errorf("it shows\n%s\nwant\n%s\nof %q", got, tc.during, out.String())
+			}
+			p.close()
+			if got := strings.Join(screen(out.String()), "\n"); got != tc.then {
+				t.Errorf("in the end it shows\n%s\nwant\n%s\nof %q", got, tc.then, out.String())
+			}
+		})
+	}
+}

@@ -1,0 +1,89 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package failover
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	"github.com/unified-replication/kubectl-vgr/plugin/cli"
+	"github.com/unified-replication/kubectl-vgr/plugin/preflight"
+)
+
+// role is promote, demote or resync: what one site is to be. Each is an operation of the planner.
+type role struct {
+	operation
+	kind     recovery.Kind
+	force    bool
+	survivor bool
+	// peerIsLost is the user's word, where nothing shows it.
+	peerIsLost bool
+}
+
+// sourceIsLost is the help of --source-is-lost.
+const sourceIsLost = "you know that the other site is lost, although it could not be asked (login, certificate, proxy); if it is alive, both become primary"
+
+// discardSurvivor is the help of --discard-survivor.
+const discardSurvivor = "discard the site that took over in the last unplanned failover, with all that was written there since"
+
+// NewPromote makes the promote command.
+func NewPromote(e *cli.Env) *cobra.Command {
+	r := &role{kind: recovery.Promote}
+	cmd := r.command(e, "promote", "Make groups primary on this site", `  # West takes over what east has given up
+  kubectl vgr promote postgresql -n production --context west`)
+	cmd.Long = `Make groups primary on this site.
+
+The other site must have given up the role, and the storage must have confirmed that the sites are in sync. If the other site is
+primary, use "kubectl vgr failover", which moves the role and loses nothing. If it cannot be asked, you must accept the risk by name.`
+	cmd.Flags().BoolVar(&r.force, "accept-split-brain", false, "promote although the other site cannot be asked whether it is primary")
+	cmd.Flags().BoolVar(&r.peerIsLost, "source-is-lost", false, sourceIsLost)
+	return cmd
+}
+
+// NewDemote makes the demote command.
+func NewDemote(e *cli.Env) *cobra.Command {
+	r := &role{kind: recovery.Demote}
+	cmd := r.command(e, "demote", "Make groups secondary on this site", `  # East gives up the role; no site can write until west is promoted
+  kubectl vgr demote postgresql -n production --context east`)
+	cmd.Long = `Make groups secondary on this site. No site can write until one is promoted.
+
+The command first waits until this site has synchronised since it became primary: without that, nothing can prove later that the other
+site has all writes. It also puts back the spec of a secondary that another tool has asked to be primary.`
+	cmd.Flags().BoolVar(&r.force, "force", false, "demote although pods use the PVCs (the storage refuses while volumes are attached) or this site has not synchronised")
+	return cmd
+}
+
+// NewResync makes the resync command.
+func NewResync(e *cli.Env) *cobra.Command {
+	r := &role{kind: recovery.Resync}
+	cmd := r.command(e, "resync", "Discard this site's unreplicated writes and copy from the primary", `  # The old primary came back and has to follow the new one
+  kubectl vgr resync postgresql -n production --context east`)
+	cmd.Long = `Discard this site's unreplicated writes and copy from the primary.
+
+After an unplanned failover this has the site that was given up follow the one that took over. The command ends when this site is an
+ordinary secondary again. "kubectl vgr failback" does the same and then moves the role back.`
+	cmd.Flags().BoolVar(&r.survivor, "discard-survivor", false, discardSurvivor)
+	return cmd
+}
+
+func (r *role) command(e *cli.Env, use, short, example string) *cobra.Command {
+	cmd := &cobra.Command{Use: use + " NAME…", Short: short, Example: example, ValidArgsFunction: cli.CompleteGroups(e)}
+	r.addFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		cmd.SilenceUsage = true
+		return r.run(cmd.Context(), e, args, false, func(s *preflight.Survey) (requester, error) {
+			return func(overview.Group, recovery.Facts) recovery.Request {
+				to := 0 // this site
+				if r.kind == recovery.Demote {
+					to = 1
+				}
+				return recovery.Request{
+					Kind: r.kind, To: recovery.SiteRef{Name: s.Sites[to].Name, Cluster: s.Clusters[to]}, Force: r.force, DiscardSurvivor: r.survivor, SourceIsLost: r.peerIsLost,
+				}
+			}, nil
+		})
+	}
+	return cmd
+}

@@ -1,0 +1,138 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package failover
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	"github.com/unified-replication/kubectl-vgr/plugin/cli"
+	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/preflight"
+	"github.com/unified-replication/kubectl-vgr/plugin/present"
+)
+
+// validation is what validate prints as JSON.
+type validation struct {
+	metav1.TypeMeta `json:",inline"`
+	Groups          []validatedGroup `json:"groups"`
+}
+
+// validatedGroup are the checks of a planned failover of one group.
+type validatedGroup struct {
+	Namespace string           `json:"namespace"`
+	Name      string           `json:"name"`
+	From      string           `json:"from"`
+	To        string           `json:"to"`
+	Checks    []recovery.Check `json:"checks"`
+}
+
+// DeepCopyObject implements runtime.Object; printers only read.
+func (v *validation) DeepCopyObject() runtime.Object { c := *v; return &c }
+
+// NewValidate makes the validate command.
+func NewValidate(e *cli.Env) *cobra.Command {
+	var sel cli.Selection
+	var to string
+	var quiesce bool
+	cmd := &cobra.Command{
+		Use: "validate [NAME…]", Short: "Check whether groups could be moved now, and change nothing",
+		Example: `  # Would a planned failover of this group be refused?
+  kubectl vgr validate postgresql -n production`,
+		ValidArgsFunction: cli.CompleteGroups(e),
+	}
+	cmd.Long = `Check whether groups could be moved now, and change nothing.
+
+These are the checks that a planned failover makes first. The exit code is 4 when it would be refused.`
+	out := cli.NewOutput(cmd, "")
+	sel.AddFlags(cmd, false)
+	cmd.Flags().StringVar(&to, "to", "", "context of the site that would be primary; by default the one that is not")
+	cmd.Flags().BoolVar(&quiesce, "quiesce", false, "check a failover that also stops the Deployments and StatefulSets that use the PVCs")
+	_ = cmd.RegisterFlagCompletionFunc("to", cli.CompleteContexts(e))
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		cmd.SilenceUsage = true
+		q, err := sel.Query(e, args, false)
+		if err != nil {
+			return err
+		}
+		s, err := preflight.Read(cmd.Context(), e, q, quiesce)
+		if err != nil {
+			return err
+		}
+		if err := (&failover{to: to}).named(s); err != nil {
+			return err
+		}
+		if err := e.Selected(cmd.Context(), s.View, q, s.Sites[:]); err != nil {
+			return err
+		}
+		v := &validation{TypeMeta: metav1.TypeMeta{APIVersion: overview.APIVersion, Kind: "Validation"}, Groups: []validatedGroup{}}
+		refused := 0
+		for _, g := range s.View.Groups {
+			facts := s.Facts(e, g)
+			target := target(s, g, to)
+			from := facts.Other(target)
+			checks := requested(facts, from, target, quiesce)
+			if len(recovery.Problems(checks)) > 0 {
+				refused++
+			}
+			v.Groups = append(v.Groups, validatedGroup{g.Namespace, g.Name, from.Name, target.Name, checks})
+		}
+		if out.Human() {
+			err = showChecks(e, v)
+		} else {
+			err = out.Print(e, v)
+		}
+		if err == nil && refused > 0 {
+			return failure.New(failure.CodeFailed, "", "a planned failover would be refused for %d of %d groups", refused, len(v.Groups))
+		}
+		return err
+	}
+	return cmd
+}
+
+// requested is what a planned failover looks at: whether it begins at all, and the checks of one that does.
+func requested(facts recovery.Facts, from, to recovery.SiteRef, quiesce bool) []recovery.Check {
+	const id, request = "validate", "request"
+	op, stop := recovery.Begin(facts.Pair, recovery.Request{Kind: recovery.Planned, To: to, Quiesce: quiesce, ID: id, Schedule: facts.Schedule}, facts.Traits)
+	wanted := recovery.Operation{Kind: recovery.Planned, From: from, To: to, Quiesce: quiesce}
+	switch {
+	case stop != nil && stop.Reason == recovery.Nothing:
+		return []recovery.Check{{ID: request, Severity: recovery.CheckOK, Evidence: stop.Message}}
+	case stop != nil && stop.Reason == recovery.Unreachable: // a check says the same
+		return recovery.Checks(facts, wanted)
+	case stop != nil:
+		refused := recovery.Check{ID: request, Severity: recovery.CheckProblem, Evidence: stop.Message, Remedy: stop.Next}
+		return append([]recovery.Check{refused}, recovery.Checks(facts, wanted)...)
+	case op.ID != id:
+		goesOn := recovery.Check{ID: request, Severity: recovery.CheckWarning, Evidence: fmt.Sprintf("%s is in flight, begun by %s", op.String(), op.By), Remedy: op.GoOn(facts.Namespace, facts.Name) + " continues it"}
+		if facts.Backend == "" {
+			return append([]recovery.Check{goesOn}, recovery.Checks(facts, op)...)
+		}
+		return []recovery.Check{goesOn}
+	default:
+		return recovery.Checks(facts, op)
+	}
+}
+
+func showChecks(e *cli.Env, v *validation) error {
+	style, err := e.Style()
+	if err != nil {
+		return err
+	}
+	if len(v.Groups) == 0 {
+		fmt.Fprintln(e.ErrOut, "no groups")
+	}
+	for i, g := range v.Groups {
+		if i > 0 {
+			fmt.Fprintln(e.Out)
+		}
+		present.Checks(e.Out, style, fmt.Sprintf("%s/%s from %s to %s", g.Namespace, g.Name, g.From, g.To), g.Checks)
+	}
+	return nil
+}

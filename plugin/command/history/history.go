@@ -1,0 +1,84 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package history has the command that shows past operations.
+package history
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	"github.com/unified-replication/kubectl-vgr/plugin/cli"
+	"github.com/unified-replication/kubectl-vgr/plugin/collect"
+	"github.com/unified-replication/kubectl-vgr/plugin/present"
+)
+
+// history is what history prints as JSON.
+type history struct {
+	metav1.TypeMeta `json:",inline"`
+	Namespace       string `json:"namespace"`
+	Name            string `json:"name"`
+	// Operations are newest first.
+	Operations []recovery.Operation `json:"operations"`
+}
+
+// DeepCopyObject implements runtime.Object; printers only read.
+func (h *history) DeepCopyObject() runtime.Object { c := *h; return &c }
+
+// NewHistory makes the history command.
+func NewHistory(e *cli.Env) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "history NAME", Short: "Show the failovers and failbacks of a group", Args: cobra.ExactArgs(1),
+		Example:           "  kubectl vgr history postgresql -n production",
+		ValidArgsFunction: cli.CompleteGroups(e),
+	}
+	cmd.Long = `Show the failovers and failbacks of a group.
+
+They are read from the group on both sites, where each operation writes its journal. The last ten are kept.`
+	out := cli.NewOutput(cmd, "")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		cmd.SilenceUsage = true
+		p, err := e.Pair(cmd.Context())
+		if err != nil {
+			return err
+		}
+		q := collect.Query{Namespace: e.Sites.Namespace(), Names: args}
+		inputs := collect.Sites(cmd.Context(), p.All(), q)
+		if err := cli.Ended(cmd.Context(), "", "not all sites were waited for"); err != nil {
+			return err
+		}
+		if err := e.Named(cmd.Context(), overview.Build(inputs, e.Clock.Now()), q, p.All()); err != nil {
+			return err
+		}
+		for _, in := range inputs {
+			if !in.Answered {
+				fmt.Fprintf(e.ErrOut, "%s: %s: %s; what it alone knows is missing\n", present.Clean(in.Name), in.Problem, present.Clean(in.Message))
+			}
+		}
+		h := &history{TypeMeta: metav1.TypeMeta{APIVersion: overview.APIVersion, Kind: "History"}, Namespace: q.Namespace, Name: args[0]}
+		var copies []*vgrv1.VolumeGroupReplication
+		for i := range inputs {
+			for j := range inputs[i].Groups {
+				copies = append(copies, &inputs[i].Groups[j])
+			}
+		}
+		if h.Operations, err = recovery.Timeline(copies...); err != nil {
+			return err
+		}
+		if !out.Human() {
+			return out.Print(e, h)
+		}
+		if len(h.Operations) == 0 {
+			fmt.Fprintf(e.ErrOut, "%s/%s has not been moved\n", present.Clean(h.Namespace), present.Clean(h.Name))
+		}
+		present.History(e.Out, h.Operations)
+		return nil
+	}
+	return cmd
+}

@@ -1,0 +1,147 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package install
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/manifests"
+	"github.com/unified-replication/kubectl-vgr/plugin/cli"
+	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/present"
+	"github.com/unified-replication/kubectl-vgr/plugin/site"
+)
+
+// NewUninstall makes the uninstall command.
+func NewUninstall(e *cli.Env) *cobra.Command {
+	var ch cli.Change
+	var leave bool
+	cmd := &cobra.Command{
+		Use: "uninstall", Short: "Remove the controller, and the CRDs when no group is left", Args: cobra.NoArgs,
+		Long: `Remove the controller from this site, and the CRDs with all classes when no group is left.
+
+While there are groups it refuses: nobody would answer for them. With --leave-groups only the controller is removed;
+CRDs, the admission policy, classes and groups stay, and replication goes on as it is.`,
+		Example: `  kubectl vgr uninstall --context east
+  kubectl vgr uninstall --leave-groups --context east`,
+	}
+	ch.AddFlags(cmd)
+	cmd.Flags().BoolVar(&leave, "leave-groups", false, "remove the controller only")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cmd.SilenceUsage = true
+		return uninstall(cmd.Context(), e, ch, leave)
+	}
+	return cmd
+}
+
+func uninstall(ctx context.Context, e *cli.Env, ch cli.Change, leave bool) error {
+	mode, err := ch.Mode()
+	if err != nil {
+		return err
+	}
+	here, err := e.Sites.Here()
+	if err != nil {
+		return err
+	}
+	c, err := here.Client()
+	if err != nil {
+		return err
+	}
+	left, err := groupsLeft(ctx, c)
+	if err != nil {
+		return cli.SiteError(ctx, here, "list the groups", err)
+	}
+	if left > 0 && !leave {
+		return failure.Refused("kubectl vgr delete removes groups; --leave-groups removes the controller only, and replication goes on",
+			"%d groups and single volumes are replicated on %s; nothing was changed", left, here.Name)
+	}
+	found, err := installedObjects(ctx, here, c, leave)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(e.ErrOut, "%s: uninstall kubectl vgr\n", present.Clean(here.Name))
+	for _, u := range found {
+		fmt.Fprintf(e.ErrOut, "  delete %s\n", cli.Title(u))
+	}
+	if leave {
+		fmt.Fprintf(e.ErrOut, "  - CRDs, the admission policy, classes and %d groups stay; the storage keeps replicating without a controller\n", left)
+	} else {
+		fmt.Fprintln(e.ErrOut, "  - with the CRDs all classes go; what the storage has is not touched")
+	}
+	if mode == cli.DryRunClient {
+		fmt.Fprintln(e.ErrOut, "dry run: nothing was changed")
+		return nil
+	}
+	if len(found) == 0 {
+		fmt.Fprintf(e.Out, "there is nothing to remove on %s\n", present.Clean(here.Name))
+		return nil
+	}
+	if err := e.ConfirmContext(ch.Yes || mode == cli.DryRunServer, here.Name); err != nil {
+		return err
+	}
+	return removeAll(ctx, e, here, c, found, mode)
+}
+
+func removeAll(ctx context.Context, e *cli.Env, s *site.Site, c client.Client, found []*unstructured.Unstructured, mode cli.DryRun) error {
+	var opts []client.DeleteOption
+	did := "deleted"
+	if mode == cli.DryRunServer {
+		opts, did = append(opts, client.DryRunAll), "deleted (server dry run)"
+	}
+	for _, u := range found {
+		if err := c.Delete(ctx, u, opts...); client.IgnoreNotFound(err) != nil {
+			return cli.WriteError(ctx, s, mode == cli.DryRunServer, "delete "+cli.Title(u), err)
+		}
+		fmt.Fprintf(e.Out, "%s %s\n", cli.Title(u), did)
+	}
+	return nil
+}
+
+// groupsLeft counts what the controller answers for; a cluster without the CRDs has none.
+func groupsLeft(ctx context.Context, c client.Client) (int, error) {
+	total := 0
+	for _, list := range []client.ObjectList{&vgrv1.VolumeGroupReplicationList{}, &vgrv1.VolumeReplicationList{}} {
+		if err := c.List(ctx, list); client.IgnoreNotFound(err) != nil {
+			return 0, err
+		}
+		total += meta.LenList(list)
+	}
+	return total, nil
+}
+
+// installedObjects are those of an installation that are there, the controller first, so that nothing
+// acts while the rest goes.
+func installedObjects(ctx context.Context, s *site.Site, c client.Client, leave bool) ([]*unstructured.Unstructured, error) {
+	all, err := manifests.Install(manifests.Options{})
+	if err != nil {
+		return nil, err
+	}
+	slices.Reverse(all)
+	var found []*unstructured.Unstructured
+	for _, u := range all {
+		if leave && (u.GetKind() == "CustomResourceDefinition" || u.GroupVersionKind().Group == manifests.AdmissionGroup) {
+			continue
+		}
+		there := &unstructured.Unstructured{}
+		there.SetGroupVersionKind(u.GroupVersionKind())
+		err := c.Get(ctx, client.ObjectKeyFromObject(u), there)
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return nil, cli.SiteError(ctx, s, "read "+cli.Title(u), err)
+		}
+		found = append(found, there)
+	}
+	return found, nil
+}

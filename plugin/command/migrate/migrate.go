@@ -1,0 +1,268 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package migrate has the command that takes over volumes that are replicated in another way, and gives them back.
+package migrate
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/unified-replication/kubectl-vgr/pkg/migration"
+	"github.com/unified-replication/kubectl-vgr/plugin/await"
+	"github.com/unified-replication/kubectl-vgr/plugin/cli"
+	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/present"
+)
+
+// fromUnified is the value of --from for the old API; others are backends.
+const fromUnified = "v1alpha1"
+
+// migrating is what migrate was asked for.
+type migrating struct {
+	cli.Change
+	from, selector, into, groupBy   string
+	allNamespaces, apply, deleteOld bool
+	stopped, rollback               bool
+	timeout                         time.Duration
+}
+
+// NewMigrate makes the migrate command.
+func NewMigrate(e *cli.Env) *cobra.Command {
+	m := &migrating{}
+	var sources []string
+	for _, p := range e.Profiles {
+		if p.Replications != nil {
+			sources = append(sources, p.Name)
+		}
+	}
+	cmd := &cobra.Command{
+		Use: "migrate [NAME…]", Short: "Turn volumes that are replicated in another way into groups", ValidArgsFunction: cobra.NoFileCompletions,
+		Long: `Turn volumes that are replicated in another way into groups, on this site.
+
+From ` + strings.Join(sources, " or ") + `, objects that somebody made by hand become one group (--into), or one for each value of a label of theirs
+(--group-by). They are handed over as they are: replication goes on, and nothing is asked of the storage.
+
+From v1alpha1, each UnifiedVolumeReplication becomes a VolumeReplication, and those that share the label volumeGroup (or
+--group-by) become one group. The old controller must not run: its finalizer would end the replication.
+
+Without --apply the new objects are printed, and what stands against them. With it the steps can be run again after a
+failure, and --rollback gives the objects back. Run it on both sites, with the same names.`,
+		Example: `  # What would become of the csi-addons VolumeReplications of a database
+  kubectl vgr migrate --from csi-addons -l app=postgresql --into postgresql -n production --context east
+
+  # Do it, and the same on the other site
+  kubectl vgr migrate --from csi-addons -l app=postgresql --into postgresql -n production --context east --peer-context west --apply
+  kubectl vgr migrate --from csi-addons -l app=postgresql --into postgresql -n production --context west --peer-context east --apply
+
+  # The objects of the old API
+  kubectl vgr migrate --from v1alpha1 -A --context east`,
+	}
+	m.AddFlags(cmd)
+	flags := cmd.Flags()
+	flags.StringVar(&m.from, "from", fromUnified, fromUnified+" or "+strings.Join(sources, " or "))
+	flags.StringVarP(&m.selector, "selector", "l", "", "old objects with these labels")
+	flags.BoolVarP(&m.allNamespaces, "all-namespaces", "A", false, "old objects of all namespaces")
+	flags.StringVar(&m.into, "into", "", "name of the one group that they become")
+	flags.StringVar(&m.groupBy, "group-by", "", "label of theirs that has the group's name; volumeGroup for "+fromUnified)
+	flags.BoolVar(&m.apply, "apply", false, "migrate, instead of printing what would be")
+	flags.BoolVar(&m.deleteOld, "delete-old", false, "also delete the objects of the old API at the end, after which there is no way back")
+	flags.BoolVar(&m.stopped, "old-controller-stopped", false, "state that no old controller runs, where that cannot be seen")
+	flags.BoolVar(&m.rollback, "rollback", false, "give the objects of these groups back to where they came from")
+	flags.DurationVar(&m.timeout, "timeout", 5*time.Minute, "how long to wait")
+	_ = cmd.RegisterFlagCompletionFunc("from", cobra.FixedCompletions(append([]string{fromUnified}, sources...), cobra.ShellCompDirectiveNoFileComp))
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		cmd.SilenceUsage = true
+		return m.run(cmd.Context(), e, args)
+	}
+	return cmd
+}
+
+func (m *migrating) run(ctx context.Context, e *cli.Env, args []string) error {
+	mode, err := m.Mode()
+	if err != nil {
+		return err
+	}
+	if err := m.sensible(e, args); err != nil {
+		return err
+	}
+	p, err := m.sites(ctx, e)
+	if err != nil {
+		return err
+	}
+	c, err := p.Here.Client()
+	if err != nil {
+		return err
+	}
+	if m.rollback {
+		return m.giveBack(ctx, e, p, c, args, mode)
+	}
+	r := reader{site: p.Here, client: c, profiles: e.Profiles}
+	targets, hints, err := m.read(ctx, r, e.Sites.Namespace(), args)
+	if err != nil {
+		return err
+	}
+	if len(targets) == 0 {
+		left, err := m.left(ctx, r, e.Sites.Namespace())
+		if err != nil {
+			return err
+		}
+		if left != "" {
+			return failure.Refused("leave it to who made it; its replication stays", "%s: there is nothing to migrate: %s cannot be handed over", p.Here.Name, left)
+		}
+		return failure.Refused("name others with --from, -n or -l", "%s: there is nothing to migrate", p.Here.Name)
+	}
+	if !m.apply {
+		return m.print(e, p, targets, hints)
+	}
+	return m.carryOut(ctx, e, p, r, targets, mode)
+}
+
+// sensible refuses flags that do not go together, before anything is asked.
+func (m *migrating) sensible(e *cli.Env, args []string) error {
+	profile, known := e.Profiles.Named(m.from)
+	grouped := m.into != "" || m.groupBy != ""
+	switch {
+	case m.from != fromUnified && (!known || profile.Replications == nil):
+		return failure.New(failure.CodeError, "kubectl vgr migrate --help names them", "--from: nothing can be migrated from %q", m.from)
+	case m.rollback && (len(args) == 0 || grouped || m.apply || m.deleteOld || m.selector != "" || m.allNamespaces):
+		return failure.New(failure.CodeError, "kubectl vgr migrate --rollback GROUP…", "--rollback takes the names of groups, and no other choice")
+	case m.rollback:
+		return nil
+	case m.from != fromUnified && !grouped:
+		return failure.New(failure.CodeError, "name the group with --into, or a label with --group-by", "which group the volumes are to be is not said")
+	case m.deleteOld && m.from != fromUnified:
+		return failure.New(failure.CodeError, "leave it out", "--delete-old is for --from %s: the objects of a backend go on replicating", fromUnified)
+	}
+	if _, err := labels.Parse(m.selector); err != nil {
+		return failure.New(failure.CodeError, "use KEY=VALUE[,KEY=VALUE…]", "malformed selector %q: %v", m.selector, err)
+	}
+	return m.chosen(args)
+}
+
+// chosen refuses two ways to say which objects, or into what.
+func (m *migrating) chosen(args []string) error {
+	switch {
+	case m.into != "" && m.groupBy != "":
+		return failure.New(failure.CodeError, "use one of them", "--into and --group-by cannot be used together")
+	case m.into != "" && m.allNamespaces:
+		return failure.New(failure.CodeError, "use --group-by", "--into and -A cannot be used together: a group is in one namespace")
+	case m.into != "" && len(args) == 0 && m.selector == "":
+		return failure.New(failure.CodeError, "name them, or use -l", "which objects are to become group %s is not said", m.into)
+	case len(args) > 0 && (m.selector != "" || m.allNamespaces):
+		return failure.New(failure.CodeError, "use one of them", "names do not go together with -l or -A")
+	default:
+		return nil
+	}
+}
+
+// sites are this site and, if one is named, the peer that a group remembers.
+func (m *migrating) sites(ctx context.Context, e *cli.Env) (cli.Pair, error) {
+	if e.Sites.PeerName() != "" && m.apply {
+		return e.Pair(ctx)
+	}
+	here, err := e.Sites.Here()
+	return cli.Pair{Here: here}, err
+}
+
+// print shows the new objects as YAML, and the report beside them.
+func (m *migrating) print(e *cli.Env, p cli.Pair, targets []migration.Target, hints []string) error {
+	for i := range targets {
+		t := &targets[i]
+		describeTarget(e, p, t)
+		if len(t.Problems) > 0 {
+			continue
+		}
+		class, replication := t.Objects()
+		for _, obj := range []client.Object{class, replication} {
+			if err := printYAML(e, obj); err != nil {
+				return err
+			}
+		}
+	}
+	for _, hint := range hints {
+		fmt.Fprintf(e.ErrOut, "- %s\n", present.Clean(hint))
+	}
+	if err := refuseProblems(targets); err != nil {
+		return err
+	}
+	fmt.Fprintln(e.ErrOut, "nothing was changed; --apply does it")
+	return nil
+}
+
+// printYAML leaves out what only the API server fills in.
+func printYAML(e *cli.Env, obj client.Object) error {
+	text, err := present.ToYAML(obj)
+	if err != nil {
+		return err
+	}
+	var content map[string]any
+	if err := yaml.Unmarshal(text, &content); err != nil {
+		return err
+	}
+	delete(content, "status")
+	if text, err = present.ToYAML(content); err != nil {
+		return err
+	}
+	fmt.Fprintf(e.Data(), "---\n%s", text)
+	return nil
+}
+
+// refuseProblems refuses all when one cannot be migrated: half of what was asked for is no answer.
+func refuseProblems(targets []migration.Target) error {
+	bad := 0
+	for i := range targets {
+		if len(targets[i].Problems) > 0 {
+			bad++
+		}
+	}
+	if bad == 0 {
+		return nil
+	}
+	return failure.Refused("solve what is said above, or name others", "%d of %d cannot be migrated; nothing was changed", bad, len(targets))
+}
+
+// describeTarget says what a target is made of and what will be done, step by step.
+func describeTarget(e *cli.Env, p cli.Pair, t *migration.Target) {
+	say := func(format string, args ...any) {
+		fmt.Fprintln(e.ErrOut, present.Clean(fmt.Sprintf("  "+format, args...)))
+	}
+	fmt.Fprintf(e.ErrOut, "%s: %s -n %s, as %s, %s\n", present.Clean(p.Here.Name), present.Clean(t.Title()), present.Clean(t.Namespace), present.Clean(await.OrUnknown(string(t.State))), await.OrUnknown(t.Backend.Name))
+	for _, v := range t.Volumes {
+		say("from %s: PVC %s", v.From, v.PVC)
+	}
+	for _, n := range t.Notes {
+		say("- %s", n)
+	}
+	for _, problem := range t.Problems {
+		say("problem: %s", problem)
+	}
+	if len(t.Problems) > 0 {
+		return
+	}
+	step := 0
+	then := func(format string, args ...any) {
+		step++
+		say("%d. "+format, append([]any{step}, args...)...)
+	}
+	if !t.Single {
+		then("label %d PVCs: %s=%s", len(t.Volumes), migration.LabelMember, t.Name)
+	}
+	then("create class %s, and %s", t.Class.Name, t.Title())
+	for _, v := range t.Volumes {
+		if single := v.Single(); single != "" && !t.Single {
+			then("once the controller knows every volume: delete volumereplication/%s of kubectl vgr, and leave its replication", single)
+		}
+	}
+	if t.HandsOver() {
+		then("once the controller knows every volume: hand over %d objects, by labels only", len(t.Volumes))
+	}
+	then("wait until the backend confirms %s", t.State)
+}

@@ -1,0 +1,295 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package show has the commands that show groups: list, status and tui.
+package show
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/plugin/cli"
+	"github.com/unified-replication/kubectl-vgr/plugin/collect"
+	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/present"
+	"github.com/unified-replication/kubectl-vgr/plugin/tui"
+)
+
+// printable makes an overview fit for the printers of cli-runtime.
+type printable struct{ overview.Overview }
+
+// DeepCopyObject implements runtime.Object; printers only read.
+func (p *printable) DeepCopyObject() runtime.Object { c := *p; return &c }
+
+func printOverview(o *cli.Output, e *cli.Env, view overview.Overview) error {
+	if spec, ok := strings.CutPrefix(o.Format, "custom-columns="); ok {
+		return customColumns(e.Data(), spec, view.Groups)
+	}
+	if o.Format == "name" {
+		for _, g := range view.Groups {
+			fmt.Fprintf(e.Out, "volumegroupreplication.replication.unified.io/%s\n", present.Clean(g.Name))
+		}
+		return nil
+	}
+	if o.Format == "json" {
+		return present.JSON(e.Data(), view)
+	}
+	return o.Print(e, &printable{view})
+}
+
+// NewList makes the list command.
+func NewList(e *cli.Env) *cobra.Command {
+	var sel cli.Selection
+	var watch bool
+	cmd := &cobra.Command{
+		Use: "list [NAME…]", Aliases: []string{"ls", "get"}, Short: "Show groups, both sites in one row",
+		Example: `  # All groups of the namespace
+  kubectl vgr list -n production
+
+  # Of all namespaces, live
+  kubectl vgr list -A -w`,
+		ValidArgsFunction: cli.CompleteGroups(e),
+	}
+	out := cli.NewOutput(cmd, "wide")
+	sel.AddFlags(cmd, true)
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "go on showing changes")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		cmd.SilenceUsage = true
+		q, err := sel.Query(e, args, false)
+		if err != nil {
+			return err
+		}
+		style, err := e.Style()
+		if err != nil {
+			return err
+		}
+		if out.Human() && !watch && len(q.Names) == 0 {
+			return listGroups(cmd.Context(), e, q, present.NewRolling(e.Out, style, sel.AllNamespaces, out.Format == "wide"))
+		}
+		draw := func(w io.Writer, o overview.Overview) error {
+			return present.Table(w, o, style, sel.AllNamespaces, out.Format == "wide")
+		}
+		return showGroups(cmd.Context(), e, q, out, watch, draw, nil)
+	}
+	return cmd
+}
+
+// NewStatus makes the status command.
+func NewStatus(e *cli.Env) *cobra.Command {
+	var sel cli.Selection
+	var watch, exitCode, interactive bool
+	cmd := &cobra.Command{
+		Use: "status [NAME…]", Short: "Show everything that is known of groups: both sites, each volume, each condition",
+		Example: `  # One group
+  kubectl vgr status postgresql -n production
+
+  # For a script: exit code 4 when a group is not well, 6 when a site does not answer
+  kubectl vgr status --exit-code -o json`,
+		ValidArgsFunction: cli.CompleteGroups(e),
+	}
+	out := cli.NewOutput(cmd, "")
+	sel.AddFlags(cmd, true)
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "go on showing changes")
+	cmd.Flags().BoolVarP(&interactive, "interactive", "i", false, "on a screen, as kubectl vgr tui; details first")
+	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "end with 4 if a group has a problem, 6 if a site cannot be reached")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		cmd.SilenceUsage = true
+		q, err := sel.Query(e, args, false)
+		if err != nil {
+			return err
+		}
+		style, err := e.Style()
+		if err != nil {
+			return err
+		}
+		if interactive && terminal(e) {
+			return screen(e, cmd, q, tui.Options{Style: style, Open: true})
+		}
+		var verdict func(overview.Overview) error
+		if exitCode {
+			verdict = worst
+		}
+		return showGroups(cmd.Context(), e, q, out, watch, drawStatus(style), verdict)
+	}
+	return cmd
+}
+
+// worst is the exit code of an overview.
+func worst(o overview.Overview) error {
+	for _, s := range o.Sites {
+		if s.Problem == overview.SiteUnreachable || s.Problem == overview.SiteNotAsked {
+			return failure.New(failure.CodeUnreachable, "", "%s: %s", s.Name, s.Message)
+		}
+	}
+	for _, g := range o.Groups {
+		if g.Verdict.Level == overview.Problem {
+			return failure.New(failure.CodeFailed, g.Verdict.Next, "%s/%s: %s: %s", g.Namespace, g.Name, g.Verdict.Headline, g.Verdict.Message)
+		}
+	}
+	return nil
+}
+
+// drawing draws an overview as text.
+type drawing func(w io.Writer, o overview.Overview) error
+
+func drawStatus(s present.Style) drawing {
+	return func(w io.Writer, o overview.Overview) error { return present.Status(w, o, s) }
+}
+
+// showGroups asks the sites once, or follows them, and draws.
+func showGroups(ctx context.Context, e *cli.Env, q collect.Query, out *cli.Output, watch bool, draw drawing, verdict func(overview.Overview) error) error {
+	p, err := e.Pair(ctx)
+	if err != nil {
+		return err
+	}
+	if watch {
+		return followGroups(ctx, e, p, q, out, draw)
+	}
+	o := overview.Build(collect.Sites(ctx, p.All(), q), e.Clock.Now())
+	if err := nothingAnswered(ctx, o); err != nil {
+		return err
+	}
+	found := e.Named
+	if verdict != nil { // a script is told that there is nothing to judge
+		found = e.Selected
+	}
+	if err := found(ctx, o, q, p.All()); err != nil {
+		return err
+	}
+	if !out.Human() {
+		if err := printOverview(out, e, o); err != nil {
+			return err
+		}
+	} else if err := drawOverview(e, e.Out, e.ErrOut, o, q, draw); err != nil {
+		return err
+	}
+	if verdict != nil {
+		return verdict(o)
+	}
+	return nil
+}
+
+// listGroups draws groups while the sites still tell of them. What is missing from the picture is said as soon as
+// that is known.
+func listGroups(ctx context.Context, e *cli.Env, q collect.Query, rolling *present.Rolling) error {
+	p, err := e.Pair(ctx)
+	if err != nil {
+		return err
+	}
+	groups, noted := 0, map[string]bool{}
+	var sites []overview.Site
+	err = collect.Stream(ctx, p.All(), q, func(batch []overview.SiteInput) error {
+		o := overview.Build(batch, e.Clock.Now())
+		if err := nothingAnswered(ctx, o); err != nil {
+			return err
+		}
+		sites = o.Sites
+		news := o
+		news.Sites = slices.DeleteFunc(slices.Clone(o.Sites), func(s overview.Site) bool { return noted[s.Name] })
+		present.Notes(e.ErrOut, news, e.ErrStyle())
+		for _, s := range o.Sites {
+			noted[s.Name] = noted[s.Name] || !s.Answered || s.Controller != nil && s.Controller.Message != ""
+		}
+		groups += len(o.Groups)
+		return rolling.Add(o)
+	})
+	switch {
+	case errors.Is(err, context.Canceled):
+		return failure.New(failure.CodeInterrupted, "", "interrupted")
+	case err == nil && groups == 0:
+		noGroups(e.ErrOut, q, sites)
+	}
+	return err
+}
+
+// drawOverview writes the groups to out, and what is missing from the picture to notes.
+func drawOverview(e *cli.Env, out, notes io.Writer, o overview.Overview, q collect.Query, draw drawing) error {
+	present.Notes(notes, o, e.ErrStyle())
+	if len(o.Groups) == 0 {
+		noGroups(notes, q, o.Sites)
+		return nil
+	}
+	return draw(out, o)
+}
+
+// noGroups says that there are none, and how there will be. A site that does not answer may have some.
+func noGroups(w io.Writer, q collect.Query, sites []overview.Site) {
+	where := "namespace " + q.Namespace
+	if q.Namespace == "" {
+		where = "any namespace"
+	}
+	if q.Selector != nil && !q.Selector.Empty() {
+		where += " with labels " + q.Selector.String()
+	}
+	silent := func(s overview.Site) bool { return !s.Answered }
+	if slices.ContainsFunc(sites, silent) {
+		for _, s := range slices.DeleteFunc(slices.Clone(sites), silent) {
+			fmt.Fprintln(w, present.Clean(fmt.Sprintf("No groups on %s in %s.", s.Name, where)))
+		}
+		return
+	}
+	fmt.Fprintf(w, "No groups in %s.\nNext: kubectl vgr create NAME --class CLASS -l SELECTOR makes one; -A looks everywhere\n", present.Clean(where))
+}
+
+// nothingAnswered is an error when no site could be asked at all.
+func nothingAnswered(ctx context.Context, o overview.Overview) error {
+	if err := cli.Ended(ctx, "", "not all sites were waited for"); err != nil {
+		return err
+	}
+	if o.Twice() {
+		return failure.Refused("name the other site with --peer-context", "contexts %s and %s are the same cluster", o.Sites[0].Name, o.Sites[1].Name)
+	}
+	if slices.ContainsFunc(o.Sites, func(s overview.Site) bool { return s.Answered }) {
+		return nil
+	}
+	return cli.Silent(overview.SiteInput{Site: o.Sites[0]})
+}
+
+// followGroups redraws on a terminal, and prints what changed elsewhere.
+func followGroups(ctx context.Context, e *cli.Env, p cli.Pair, q collect.Query, out *cli.Output, draw drawing) error {
+	if !out.Human() {
+		return failure.New(failure.CodeError, "leave out -o", "-w shows a table; -o %s cannot be followed", out.Format)
+	}
+	if terminal, _ := e.OutTerminal(); terminal {
+		return live(ctx, e, p, q, draw)
+	}
+	last := map[string]string{}
+	err := collect.Watch(ctx, p.All(), q, e.Clock, func(o overview.Overview) error {
+		if !changed(last, o) {
+			return nil
+		}
+		return drawOverview(e, e.Out, e.ErrOut, o, q, draw)
+	})
+	if errors.Is(err, context.Canceled) {
+		return failure.New(failure.CodeInterrupted, "", "interrupted")
+	}
+	return err
+}
+
+// changed says whether anything but ages differs from the last call.
+func changed(last map[string]string, o overview.Overview) bool {
+	now := map[string]string{}
+	for _, s := range o.Sites {
+		now["site "+s.Name] = fmt.Sprint(s.Answered, s.Problem, s.Controller != nil && s.Controller.Silent)
+	}
+	for _, g := range o.Groups {
+		said := []any{g.Verdict.Headline}
+		for _, gs := range g.Sites {
+			said = append(said, gs.State, gs.Desired, gs.Ready, gs.Current, len(gs.Volumes))
+		}
+		now[g.Namespace+"/"+g.Name] = fmt.Sprint(said...)
+	}
+	differs := !maps.Equal(now, last)
+	clear(last)
+	maps.Copy(last, now)
+	return differs
+}

@@ -1,0 +1,147 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package preflight asks both sites what an operation needs to know before it begins.
+package preflight
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/gitops"
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	"github.com/unified-replication/kubectl-vgr/plugin/cli"
+	"github.com/unified-replication/kubectl-vgr/plugin/collect"
+	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/operate"
+	"github.com/unified-replication/kubectl-vgr/plugin/site"
+	"github.com/unified-replication/kubectl-vgr/plugin/usage"
+)
+
+// Survey is what was asked of both sites before an operation: the groups, and all that the checks
+// look at.
+type Survey struct {
+	Sites    [2]*site.Site
+	Clusters [2]string
+	Inputs   []overview.SiteInput
+	View     overview.Overview
+	around   [2]recovery.Surroundings
+	usage    [2]*usage.Snapshot
+	// gitops are the tools that apply the groups, as far as the site has told.
+	gitops [2]map[client.ObjectKey]gitops.Manager
+	Clocks operate.Clocks
+}
+
+// Read asks both sites at once, and about Deployments and StatefulSets if they are to be scaled. A
+// site that does not answer is part of what was found.
+func Read(ctx context.Context, e *cli.Env, q collect.Query, scaling bool) (*Survey, error) {
+	p, err := e.Pair(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if p.Peer == nil {
+		return nil, failure.Refused("name the other site with --peer-context", "no peer is known")
+	}
+	s := &Survey{Sites: [2]*site.Site{p.Here, p.Peer}, Clocks: operate.Clocks{Local: e.Clock}}
+	var asked sync.WaitGroup
+	asked.Go(func() { s.Inputs = collect.Sites(ctx, p.All(), q) })
+	for i, at := range s.Sites {
+		asked.Go(func() { s.Clusters[i], _ = at.UID(ctx) }) // the checks say what that means
+		asked.Go(func() { s.around[i].Denied, s.around[i].Unasked = denied(ctx, at, q.Namespace, scaling) })
+		asked.Go(func() {
+			v := Leader(ctx, at)
+			if v.unasked {
+				s.around[i].ControllerUnasked = v.Message
+			} else {
+				s.around[i].Controller, s.around[i].NoController = v.Version, v.Message
+			}
+		})
+		asked.Go(func() { s.gitops[i] = applied(ctx, at, q) })
+		asked.Go(func() { s.usage[i] = usage.Read(ctx, at, q.Namespace, scaling) })
+	}
+	asked.Wait()
+	if err := cli.Ended(ctx, "", "not all sites were waited for"); err != nil {
+		return nil, err
+	}
+	if s.Clusters[0] != "" && s.Clusters[0] == s.Clusters[1] {
+		return nil, failure.Refused("name the other site with --peer-context", "contexts %s and %s are the same cluster", p.Here.Name, p.Peer.Name)
+	}
+	s.View = overview.Build(s.Inputs, e.Clock.Now())
+	return s, nil
+}
+
+// Facts are what the checks look at for one group.
+func (s *Survey) Facts(e *cli.Env, g overview.Group) recovery.Facts {
+	f := recovery.Facts{Pair: operate.Pair(s.Inputs, s.Sites, s.Clusters, &s.Clocks, g.Namespace, g.Name), Around: s.around}
+	if g.ScheduleSeconds != nil {
+		f.Schedule = time.Duration(*g.ScheduleSeconds) * time.Second
+	}
+	if profile, ok := e.Profiles.Named(g.Backend); ok {
+		f.Backend, f.Traits = profile.Name, profile.Traits
+	}
+	for i, in := range s.Inputs {
+		if !in.Answered {
+			continue
+		}
+		if group := f.Sites[i].Group; group != nil {
+			f.Sites[i].Usage = s.usage[i].Of(group)
+			f.GitOps[i] = s.appliedBy(i, group)
+		}
+	}
+	return f
+}
+
+// needed are the permissions of an operation, in a group's namespace.
+var needed = []authorizationv1.ResourceAttributes{
+	{Verb: "patch", Group: vgrv1.GroupVersion.Group, Resource: "volumegroupreplications"},
+	{Verb: "watch", Group: vgrv1.GroupVersion.Group, Resource: "volumegroupreplications"},
+	{Verb: "create", Group: "coordination.k8s.io", Resource: "leases"},
+	{Verb: "update", Group: "coordination.k8s.io", Resource: "leases"},
+	{Verb: "delete", Group: "coordination.k8s.io", Resource: "leases"},
+	{Verb: "create", Resource: "events"},
+}
+
+// scaled are the permissions to stop and start workloads.
+var scaled = []authorizationv1.ResourceAttributes{
+	{Verb: "update", Group: "apps", Resource: "deployments", Subresource: "scale"},
+	{Verb: "update", Group: "apps", Resource: "statefulsets", Subresource: "scale"},
+}
+
+// denied asks a site what of that the user may not do.
+func denied(ctx context.Context, s *site.Site, namespace string, scaling bool) (names []string, unasked string) {
+	c, err := s.Client()
+	if err != nil {
+		return nil, err.Error()
+	}
+	needed := needed
+	if scaling {
+		needed = slices.Concat(needed, scaled)
+	}
+	errs := make([]error, len(needed))
+	no := make([]string, len(needed))
+	var asked sync.WaitGroup
+	for i, attributes := range needed {
+		asked.Go(func() {
+			attributes.Namespace = namespace
+			review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &attributes}}
+			if errs[i] = c.Create(ctx, review); errs[i] == nil && !review.Status.Allowed {
+				no[i] = strings.TrimSuffix(attributes.Verb+" "+attributes.Resource+"/"+attributes.Subresource, "/")
+			}
+		})
+	}
+	asked.Wait()
+	for _, err := range errs {
+		if err != nil {
+			_, unasked = collect.Explain(s, err)
+		}
+	}
+	return slices.DeleteFunc(no, func(n string) bool { return n == "" }), unasked
+}
