@@ -59,9 +59,9 @@ func Main(ctx context.Context, c Config) int {
 	if err == nil {
 		return failure.CodeOK
 	}
-	var f *failure.Failure
+	var f *failure.Error
 	if !errors.As(err, &f) {
-		f = &failure.Failure{Message: err.Error()}
+		f = &failure.Error{Message: err.Error()}
 		if strings.HasPrefix(f.Message, "unknown ") {
 			f.Next = "kubectl vgr --help"
 		}
@@ -92,7 +92,7 @@ func NewRoot(c Config) *cobra.Command {
 	}
 	e := &cli.Env{Raw: c.IOStreams, Sites: connector, Profiles: c.Profiles, Clock: c.Clock, Getenv: c.Getenv, Executable: c.Executable}
 	e.Guard()
-	e.Again = func(ctx context.Context, args []string, out io.Writer) int {
+	e.RunCommand = func(ctx context.Context, args []string, out io.Writer) int {
 		again := c
 		again.Args = append([]string{"kubectl-vgr"}, args...)
 		again.IOStreams = genericiooptions.IOStreams{In: strings.NewReader(""), Out: out, ErrOut: out}

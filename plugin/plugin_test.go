@@ -405,8 +405,8 @@ func (b *bench) oneModel() {
 	}
 	table := b.vgr("list", "--peer-context", "west")
 	for _, g := range o.Groups {
-		if !strings.Contains(table.out, g.Name) || !strings.Contains(table.out, string(g.Verdict.Headline)) {
-			b.t.Errorf("%s with %s is not in\n%s", g.Name, g.Verdict.Headline, table.out)
+		if !strings.Contains(table.out, g.Name) || !strings.Contains(table.out, string(g.Verdict.Phase)) {
+			b.t.Errorf("%s with %s is not in\n%s", g.Name, g.Verdict.Phase, table.out)
 		}
 	}
 	for format, want := range map[string]string{

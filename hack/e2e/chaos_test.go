@@ -735,7 +735,7 @@ func (c *chaosRun) check(g *subject) {
 		}
 		primary, ok := o.Groups[0].Primary()
 		v := o.Groups[0].Verdict
-		fine := v.Headline == overview.Protected || g.unknown && v.Headline == overview.Unknown
+		fine := v.Phase == overview.Protected || g.unknown && v.Phase == overview.Unknown
 		if !fine || !ok || primary.Site != g.primary {
 			return fmt.Errorf("verdict %+v", v)
 		}

@@ -243,7 +243,7 @@ func TestUnplanned(t *testing.T) {
 	s.must(s.lab.Site(lab.East).Write(t.Context(), s.ns+"/db-data", 5)) // nobody has stopped it there
 	var o overview.Overview
 	s.must(json.Unmarshal([]byte(s.done("list", "-n", s.ns, "-o", "json")), &o))
-	if v := o.Groups[0].Verdict; v.Headline != overview.SplitBrain || !strings.Contains(v.Next, "failback db") {
+	if v := o.Groups[0].Verdict; v.Phase != overview.SplitBrain || !strings.Contains(v.Next, "failback db") {
 		t.Errorf("verdict %+v", v)
 	}
 	refused(2, "failover", "db", "-n", s.ns, "--to", "east", "--yes")

@@ -63,7 +63,7 @@ func (s *scene) protected(name string) {
 		if err := json.Unmarshal([]byte(s.done("status", name, "-n", s.ns, "-o", "json")), &o); err != nil {
 			return err
 		}
-		if v := o.Groups[0].Verdict; v.Headline != overview.Protected {
+		if v := o.Groups[0].Verdict; v.Phase != overview.Protected {
 			return fmt.Errorf("verdict %+v", v)
 		}
 		return nil
@@ -138,7 +138,7 @@ func TestResync(t *testing.T) {
 	s.must(s.lab.Site(lab.East).Reconnect(t.Context()))
 	var o overview.Overview
 	s.must(json.Unmarshal([]byte(s.done("list", "-n", s.ns, "-o", "json")), &o))
-	if o.Groups[0].Verdict.Headline != overview.SplitBrain {
+	if o.Groups[0].Verdict.Phase != overview.SplitBrain {
 		t.Errorf("verdict %+v", o.Groups[0].Verdict)
 	}
 	s.done("resync", "db", "-n", s.ns, "--yes")

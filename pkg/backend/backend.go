@@ -122,10 +122,10 @@ type Group struct {
 	Source *corev1.TypedLocalObjectReference
 	// Members are the volumes to replicate, sorted by PVC name.
 	Members []Member
-	// Wish changes whenever the group asks for something else, or for the same anew.
-	Wish string
+	// RequestID changes whenever the group asks for something else, or for the same anew.
+	RequestID string
 	// Peer is what was known of the other copy when the state was asked for.
-	Peer vgrv1.PeerFate
+	Peer vgrv1.PeerState
 	// PeerHandles are the replication handles of the peer's volumes by the names of the PVCs, as far as
 	// somebody told them.
 	PeerHandles map[string]string
@@ -145,9 +145,9 @@ type Group struct {
 	Changed *Problem
 	// Since is when the group was created, until the backend has answered a wish of it; see Inherits.
 	Since metav1.Time
-	// Hold explains why nothing new may be created for the group; backend objects that exist
+	// Blocked explains why nothing new may be created for the group; backend objects that exist
 	// still follow State. Nil when nothing is wrong.
-	Hold *Problem
+	Blocked *Problem
 }
 
 // Single says whether the group is a VolumeReplication.

@@ -19,6 +19,6 @@ type Replication struct {
 	AutoResync bool
 	// Class has the driver, and the parameters of a class of ours that asks for the same.
 	Class Class
-	// Unfit is why it must not be handed over as it is; empty when it may.
-	Unfit string
+	// NotAdoptable is why it must not be handed over as it is; empty when it may.
+	NotAdoptable string
 }

@@ -36,7 +36,7 @@ type Reconciler struct {
 	Clock    clock.PassiveClock
 
 	kind    backend.OwnerKind
-	fetch   func(ctx context.Context, c client.Reader, key client.ObjectKey) (subject, error)
+	fetch   func(ctx context.Context, c client.Reader, key client.ObjectKey) (target, error)
 	objects func() (client.Object, client.ObjectList)
 	// conflicts counts the writes of each subject that came too late.
 	conflicts workqueue.TypedRateLimiter[reconcile.Request]
@@ -48,7 +48,7 @@ func (r Reconciler) ForGroups() *Reconciler {
 	r.objects = func() (client.Object, client.ObjectList) {
 		return &vgrv1.VolumeGroupReplication{}, &vgrv1.VolumeGroupReplicationList{}
 	}
-	r.fetch = func(ctx context.Context, c client.Reader, key client.ObjectKey) (subject, error) {
+	r.fetch = func(ctx context.Context, c client.Reader, key client.ObjectKey) (target, error) {
 		var g vgrv1.VolumeGroupReplication
 		err := c.Get(ctx, key, &g)
 		return groupSubject(&g), err
@@ -62,7 +62,7 @@ func (r Reconciler) ForVolumes() *Reconciler {
 	r.objects = func() (client.Object, client.ObjectList) {
 		return &vgrv1.VolumeReplication{}, &vgrv1.VolumeReplicationList{}
 	}
-	r.fetch = func(ctx context.Context, c client.Reader, key client.ObjectKey) (subject, error) {
+	r.fetch = func(ctx context.Context, c client.Reader, key client.ObjectKey) (target, error) {
 		var v vgrv1.VolumeReplication
 		err := c.Get(ctx, key, &v)
 		return volumeSubject(&v), err
@@ -109,16 +109,16 @@ func (r *Reconciler) reconcile(ctx context.Context, req reconcile.Request) (ctrl
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	obs, err := r.drive(ctx, &res)
+	obs, err := r.applyAndObserve(ctx, &res)
 	if apierrors.IsConflict(err) {
 		return ctrl.Result{}, err // our cache was behind; nothing to report
 	}
-	r.describe(s, res, obs)
+	r.setStatus(s, res, obs)
 	return ctrl.Result{RequeueAfter: obs.Recheck}, errors.Join(err, r.writeStatus(ctx, before, s))
 }
 
 // addFinalizer comes before the first backend object, so that none can be forgotten.
-func (r *Reconciler) addFinalizer(ctx context.Context, s subject) error {
+func (r *Reconciler) addFinalizer(ctx context.Context, s target) error {
 	before := s.obj.DeepCopyObject().(client.Object)
 	if !controllerutil.AddFinalizer(s.obj, vgrv1.Finalizer) {
 		return nil
@@ -126,9 +126,9 @@ func (r *Reconciler) addFinalizer(ctx context.Context, s subject) error {
 	return r.Client.Patch(ctx, s.obj, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 }
 
-// drive applies the wish and observes. A refusal of the backend becomes the problem; an error of
+// applyAndObserve applies the wish and observes. A refusal of the backend becomes the problem; an error of
 // the API server becomes one too, and is returned so that it is tried again.
-func (r *Reconciler) drive(ctx context.Context, res *resolution) (backend.Observation, error) {
+func (r *Reconciler) applyAndObserve(ctx context.Context, res *resolution) (backend.Observation, error) {
 	if res.backend == nil {
 		return backend.Observation{Recheck: res.again}, nil
 	}
@@ -163,7 +163,7 @@ func split(err error) (*backend.Problem, error) {
 }
 
 // remove lets go of a deleted subject, or ends its replication, as its deletion policy says.
-func (r *Reconciler) remove(ctx context.Context, s subject) (ctrl.Result, error) {
+func (r *Reconciler) remove(ctx context.Context, s target) (ctrl.Result, error) {
 	before := s.obj.DeepCopyObject().(client.Object)
 	if !controllerutil.ContainsFinalizer(s.obj, vgrv1.Finalizer) {
 		r.describeLeft(s)
@@ -190,7 +190,7 @@ func (r *Reconciler) remove(ctx context.Context, s subject) (ctrl.Result, error)
 
 // removeFrom has one backend let go of a subject. A backend reads what it has left from the API server; its watches
 // only wake us when that goes.
-func (r *Reconciler) removeFrom(ctx context.Context, b Backend, s subject, retain bool) (backend.Removal, error) {
+func (r *Reconciler) removeFrom(ctx context.Context, b Backend, s target, retain bool) (backend.Removal, error) {
 	removal, err := b.Remove(ctx, s.owner, retain)
 	switch {
 	case apierrors.IsForbidden(err) && b.Name != s.status.Backend:
@@ -207,7 +207,7 @@ func (r *Reconciler) removeFrom(ctx context.Context, b Backend, s subject, retai
 }
 
 // writeStatus writes the status if it changed, and an event if the verdict did.
-func (r *Reconciler) writeStatus(ctx context.Context, before client.Object, s subject) error {
+func (r *Reconciler) writeStatus(ctx context.Context, before client.Object, s target) error {
 	old := statusOf(before)
 	if equality.Semantic.DeepEqual(before, s.obj) {
 		return nil

@@ -52,7 +52,7 @@ func TestConflicts(t *testing.T) {
 	r := Reconciler{}.ForGroups()
 	conflict := apierrors.NewConflict(schema.GroupResource{}, "db", errors.New("changed"))
 	var fails error
-	r.fetch = func(context.Context, client.Reader, client.ObjectKey) (subject, error) { return subject{}, fails }
+	r.fetch = func(context.Context, client.Reader, client.ObjectKey) (target, error) { return target{}, fails }
 	ask := func(name string) time.Duration {
 		t.Helper()
 		result, err := r.Reconcile(t.Context(), reconcile.Request{NamespacedName: client.ObjectKey{Name: name}})

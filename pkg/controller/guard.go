@@ -15,7 +15,7 @@ import (
 )
 
 // guard puts into a group what its backend may not be asked for. It is pure.
-func guard(s subject, g *backend.Group) {
+func guard(s target, g *backend.Group) {
 	g.Changed = changedOutside(s)
 	if g.State == vgrv1.Primary && !state.MayPromote(s.obj, s.status) {
 		if g.Unconfirmed = g.Changed; g.Unconfirmed == nil {
@@ -40,7 +40,7 @@ func isCopy(st *vgrv1.ReplicationStatus, members []backend.Member) bool {
 
 // changedOutside is what to say when the backend plays another role than the one that it has confirmed for
 // the present spec; nil when it has confirmed none, or is asked to try again.
-func changedOutside(s subject) *backend.Problem {
+func changedOutside(s target) *backend.Problem {
 	st := s.status
 	if st.ConfirmedGeneration != s.obj.GetGeneration() || st.ConfirmedRetry != s.obj.GetAnnotations()[vgrv1.AnnotationRetry] {
 		return nil
@@ -55,14 +55,14 @@ func changedOutside(s subject) *backend.Problem {
 }
 
 // notConfirmed is what to say of a promotion that nothing permits.
-func notConfirmed(s subject) *backend.Problem {
+func notConfirmed(s target) *backend.Problem {
 	return backend.Problemf(vgrv1.ReasonPromotionNotConfirmed,
 		"nothing that was written with the spec confirms that the peer has given up the role of primary, so the backend is asked for nothing; %s; the annotation %s: %s has every request for primary obeyed",
 		remedy(s, "the context of this cluster"), vgrv1.AnnotationPromotion, vgrv1.PromotionUnguarded)
 }
 
 // remedy is the command that moves the role with what it needs to know of the peer.
-func remedy(s subject, site string) string {
+func remedy(s target, site string) string {
 	if s.owner.Kind == backend.VolumeReplicationKind {
 		return "run kubectl vgr migrate -n " + s.owner.Namespace + " to make a group of it, which kubectl vgr failover moves"
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 func TestGuard(t *testing.T) {
-	told := func(fate vgrv1.PeerFate, boundTo string) map[string]string {
+	told := func(fate vgrv1.PeerState, boundTo string) map[string]string {
 		return map[string]string{vgrv1.AnnotationPeer: string(fate) + "/op", vgrv1.AnnotationBoundTo: boundTo}
 	}
 	cases := map[string]struct {

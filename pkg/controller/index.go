@@ -61,7 +61,7 @@ func labelKeys(pvc client.Object) []string {
 }
 
 // claimKeys are such that each PVC that a subject wants, or has, has one of them.
-func claimKeys(s subject) []string {
+func claimKeys(s target) []string {
 	if s.pvcName != "" {
 		return []string{pvcNamed(s.pvcName)}
 	}
@@ -98,15 +98,15 @@ func selectorKeys(selector *metav1.LabelSelector) []string {
 
 // claimants are the subjects of a list's kind that want a PVC, or have it. They are the cache's own objects,
 // to be read only.
-func claimants(ctx context.Context, c client.Reader, list client.ObjectList, pvc client.Object) ([]subject, error) {
-	var out []subject
+func claimants(ctx context.Context, c client.Reader, list client.ObjectList, pvc client.Object) ([]target, error) {
+	var out []target
 	for _, key := range append(labelKeys(pvc), anyPVC, pvcNamed(pvc.GetName())) {
 		if err := c.List(ctx, list, client.InNamespace(pvc.GetNamespace()), client.MatchingFields{claimsIndex: key}, client.UnsafeDisableDeepCopy); err != nil {
 			return nil, err
 		}
 		_ = meta.EachListItem(list, func(o runtime.Object) error {
 			s := asSubject(o)
-			known := slices.ContainsFunc(out, func(x subject) bool { return x.owner == s.owner })
+			known := slices.ContainsFunc(out, func(x target) bool { return x.owner == s.owner })
 			if !known && wants(s, pvc) {
 				out = append(out, s)
 			}
@@ -141,7 +141,7 @@ func selected(ctx context.Context, c client.Reader, namespace string, selector *
 }
 
 // wants says whether a PVC belongs to a subject, or did when it was last observed.
-func wants(s subject, pvc client.Object) bool {
+func wants(s target, pvc client.Object) bool {
 	if s.pvcName != "" {
 		return s.pvcName == pvc.GetName()
 	}
@@ -149,13 +149,13 @@ func wants(s subject, pvc client.Object) bool {
 }
 
 // matches says whether the selector of a group matches a PVC.
-func (s subject) matches(pvc client.Object) bool {
+func (s target) matches(pvc client.Object) bool {
 	selector, err := metav1.LabelSelectorAsSelector(s.selector)
 	return err == nil && selector.Matches(labels.Set(pvc.GetLabels()))
 }
 
 // contested says whether a subject waits for a PVC that another one has.
-func contested(s subject) bool {
+func contested(s target) bool {
 	ready := meta.FindStatusCondition(s.status.Conditions, vgrv1.ConditionReady)
 	return ready != nil && ready.Reason == vgrv1.ReasonVolumeConflict
 }

@@ -21,7 +21,7 @@ import (
 )
 
 // tell writes what a tool that sees both sites knows of the peer, with a change of the spec.
-func tell(g *vgrv1.VolumeGroupReplication, fate vgrv1.PeerFate) {
+func tell(g *vgrv1.VolumeGroupReplication, fate vgrv1.PeerState) {
 	metav1.SetMetaDataAnnotation(&g.ObjectMeta, vgrv1.AnnotationPeer, string(fate)+"/op")
 	metav1.SetMetaDataAnnotation(&g.ObjectMeta, vgrv1.AnnotationBoundTo, state.Bound(g, g.Generation+1))
 }

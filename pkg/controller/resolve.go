@@ -42,11 +42,11 @@ func (r *resolution) note(p *backend.Problem) {
 	}
 }
 
-func (r *Reconciler) resolve(ctx context.Context, s subject) (resolution, error) {
+func (r *Reconciler) resolve(ctx context.Context, s target) (resolution, error) {
 	res := resolution{group: backend.Group{
 		Owner: s.owner, State: s.state, AutoResync: s.autoResync, Selector: s.selector, Source: s.source,
 	}}
-	res.group.Wish, res.group.Peer = s.wish(), state.Peer(s.obj)
+	res.group.RequestID, res.group.Peer = s.wish(), state.Peer(s.obj)
 	res.group.SyncRequest, res.group.SnapshotRequest = s.obj.GetAnnotations()[vgrv1.AnnotationSyncRequest], s.obj.GetAnnotations()[vgrv1.AnnotationSnapshotRequest]
 	var err error
 	for annotation, told := range map[string]*map[string]string{vgrv1.AnnotationPeerHandles: &res.group.PeerHandles, vgrv1.AnnotationPeerSnapshots: &res.group.PeerSnapshots} {
@@ -77,7 +77,7 @@ func (r *Reconciler) resolve(ctx context.Context, s subject) (resolution, error)
 	if err := r.resolveMembers(ctx, s, &res); err != nil {
 		return res, err
 	}
-	res.group.Hold = res.problem
+	res.group.Blocked = res.problem
 	guard(s, &res.group)
 	return res, nil
 }
@@ -110,7 +110,7 @@ func (r *Reconciler) checkBackend(ctx context.Context, res *resolution) error {
 }
 
 // resolveMembers finds the PVCs of the subject and sorts them into members and refused ones.
-func (r *Reconciler) resolveMembers(ctx context.Context, s subject, res *resolution) error {
+func (r *Reconciler) resolveMembers(ctx context.Context, s target, res *resolution) error {
 	pvcs, err := s.pvcs(ctx, r.Client)
 	if err != nil {
 		return err
@@ -260,7 +260,7 @@ func (c claimant) before(o claimant) bool {
 }
 
 // claims finds the PVCs that a stronger claimant wants too, and names it.
-func (r *Reconciler) claims(ctx context.Context, s subject, pvcs []corev1.PersistentVolumeClaim) (map[string]string, error) {
+func (r *Reconciler) claims(ctx context.Context, s target, pvcs []corev1.PersistentVolumeClaim) (map[string]string, error) {
 	claimed := map[string]string{}
 	for i := range pvcs {
 		pvc := &pvcs[i]
@@ -280,7 +280,7 @@ func (r *Reconciler) claims(ctx context.Context, s subject, pvcs []corev1.Persis
 	return claimed, nil
 }
 
-func (s subject) claimant(pvc client.Object) claimant {
+func (s target) claimant(pvc client.Object) claimant {
 	return claimant{name: string(s.owner.Kind) + " " + s.owner.Name, holds: s.inGroup(pvc.GetName()), created: s.obj.GetCreationTimestamp().Time}
 }
 

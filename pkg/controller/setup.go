@@ -43,12 +43,12 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	}
 	c, err := ctrl.NewControllerManagedBy(mgr).
 		For(obj, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, finalizersChanged()))).
-		Watches(class, r.enqueue(func(s subject, o client.Object) bool { return s.className == o.GetName() }), builder.WithPredicates(notListed())).
+		Watches(class, r.enqueue(func(s target, o client.Object) bool { return s.className == o.GetName() }), builder.WithPredicates(notListed())).
 		Watches(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(r.ofClaim), builder.WithPredicates(notListed(), claimChanged())).
 		Watches(&corev1.PersistentVolume{}, handler.EnqueueRequestsFromMapFunc(r.ofVolume), builder.WithPredicates(notListed(), volumeChanged())).
 		Watches(&vgrv1.VolumeGroupReplication{}, handler.EnqueueRequestsFromMapFunc(r.ofRival), builder.WithPredicates(rivalChanged())).
 		Watches(&vgrv1.VolumeReplication{}, handler.EnqueueRequestsFromMapFunc(r.ofRival), builder.WithPredicates(rivalChanged())).
-		Watches(&apiextensionsv1.CustomResourceDefinition{}, r.enqueue(func(subject, client.Object) bool { return true }), builder.WithPredicates(notListed(), r.backendCRD())).
+		Watches(&apiextensionsv1.CustomResourceDefinition{}, r.enqueue(func(target, client.Object) bool { return true }), builder.WithPredicates(notListed(), r.backendCRD())).
 		WithOptions(ctrlcontroller.Options{MaxConcurrentReconciles: concurrency}).
 		Build(r)
 	if err != nil {
@@ -60,13 +60,13 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 
 // enqueue maps an object to the subjects that it concerns. Namespaced objects concern their own
 // namespace only.
-func (r *Reconciler) enqueue(concerns func(s subject, obj client.Object) bool) handler.EventHandler {
+func (r *Reconciler) enqueue(concerns func(s target, obj client.Object) bool) handler.EventHandler {
 	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, obj client.Object) []reconcile.Request {
-		return r.requests(ctx, obj.GetNamespace(), func(s subject) bool { return concerns(s, obj) })
+		return r.requests(ctx, obj.GetNamespace(), func(s target) bool { return concerns(s, obj) })
 	})
 }
 
-func (r *Reconciler) requests(ctx context.Context, namespace string, concerns func(s subject) bool, of ...client.ListOption) []reconcile.Request {
+func (r *Reconciler) requests(ctx context.Context, namespace string, concerns func(s target) bool, of ...client.ListOption) []reconcile.Request {
 	_, list := r.objects()
 	// The cache's own objects are only read here.
 	if err := r.Client.List(ctx, list, append(of, client.InNamespace(namespace), client.UnsafeDisableDeepCopy)...); err != nil {
@@ -83,7 +83,7 @@ func (r *Reconciler) requests(ctx context.Context, namespace string, concerns fu
 	return out
 }
 
-func asSubject(obj runtime.Object) subject {
+func asSubject(obj runtime.Object) target {
 	switch o := obj.(type) {
 	case *vgrv1.VolumeGroupReplication:
 		return groupSubject(o)
@@ -121,7 +121,7 @@ func (r *Reconciler) ofClaimNamed(ctx context.Context, name client.ObjectKey) []
 
 // ofRival finds the subjects that wait for a PVC which a rival may have let go.
 func (r *Reconciler) ofRival(ctx context.Context, rival client.Object) []reconcile.Request {
-	other := func(s subject) bool { return s.obj.GetUID() != rival.GetUID() }
+	other := func(s target) bool { return s.obj.GetUID() != rival.GetUID() }
 	return r.requests(ctx, rival.GetNamespace(), other, client.MatchingFields{contestedIndex: "true"})
 }
 

@@ -51,8 +51,8 @@ func backendConditions() []string {
 	}
 }
 
-// describe puts what was observed into the subject's status.
-func (r *Reconciler) describe(s subject, res resolution, obs backend.Observation) {
+// setStatus puts what was observed into the subject's status.
+func (r *Reconciler) setStatus(s target, res resolution, obs backend.Observation) {
 	st := s.status
 	generation := s.obj.GetGeneration()
 	if res.backend != nil {
@@ -75,7 +75,7 @@ func (r *Reconciler) describe(s subject, res resolution, obs backend.Observation
 	}
 }
 
-func (r *Reconciler) takeOver(s subject, obs backend.Observation) {
+func (r *Reconciler) takeOver(s target, obs backend.Observation) {
 	st := s.status
 	if obs.Current {
 		st.ObservedGeneration = s.obj.GetGeneration()
@@ -175,7 +175,7 @@ func (r *Reconciler) setCondition(st *vgrv1.ReplicationStatus, c metav1.Conditio
 }
 
 // describeRemoval says what a deletion waits for, and returns when to look again.
-func (r *Reconciler) describeRemoval(s subject, removal backend.Removal) time.Duration {
+func (r *Reconciler) describeRemoval(s target, removal backend.Removal) time.Duration {
 	c := metav1.Condition{
 		Type: vgrv1.ConditionReady, Status: metav1.ConditionFalse, Reason: vgrv1.ReasonDeleting,
 		Message: removal.Waiting, ObservedGeneration: s.obj.GetGeneration(),
@@ -190,7 +190,7 @@ func (r *Reconciler) describeRemoval(s subject, removal backend.Removal) time.Du
 }
 
 // describeLeft says of a subject that is let go of, and does not go, that nothing is done for it any more.
-func (r *Reconciler) describeLeft(s subject) {
+func (r *Reconciler) describeLeft(s target) {
 	r.setCondition(s.status, metav1.Condition{
 		Type: vgrv1.ConditionReady, Status: metav1.ConditionFalse, Reason: vgrv1.ReasonDeleting, ObservedGeneration: s.obj.GetGeneration(),
 		Message: "the controller has let go of this object, which waits for the finalizers " + strings.Join(s.obj.GetFinalizers(), ", "),
@@ -198,7 +198,7 @@ func (r *Reconciler) describeLeft(s subject) {
 }
 
 // announce tells a change of the verdict as an event.
-func (r *Reconciler) announce(s subject, old *vgrv1.ReplicationStatus) {
+func (r *Reconciler) announce(s target, old *vgrv1.ReplicationStatus) {
 	was := meta.FindStatusCondition(old.Conditions, vgrv1.ConditionReady)
 	is := meta.FindStatusCondition(s.status.Conditions, vgrv1.ConditionReady)
 	if is == nil || was != nil && was.Status == is.Status && was.Reason == is.Reason {

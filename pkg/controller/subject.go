@@ -19,9 +19,9 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
-// subject is a VolumeGroupReplication or a VolumeReplication, reduced to what both are: a wish
+// target is a VolumeGroupReplication or a VolumeReplication, reduced to what both are: a wish
 // for some volumes. A VolumeReplication is a group of one.
-type subject struct {
+type target struct {
 	obj        client.Object
 	owner      backend.Owner
 	className  string
@@ -39,8 +39,8 @@ type subject struct {
 	setVolumes func(obs backend.Observation, volumes []vgrv1.VolumeStatus)
 }
 
-func groupSubject(g *vgrv1.VolumeGroupReplication) subject {
-	s := subject{
+func groupSubject(g *vgrv1.VolumeGroupReplication) target {
+	s := target{
 		obj:        g,
 		owner:      backend.Owner{Kind: backend.VolumeGroupReplicationKind, NamespacedName: client.ObjectKeyFromObject(g)},
 		className:  g.Spec.VolumeGroupReplicationClass,
@@ -68,8 +68,8 @@ func groupSubject(g *vgrv1.VolumeGroupReplication) subject {
 	return s
 }
 
-func volumeSubject(v *vgrv1.VolumeReplication) subject {
-	s := subject{
+func volumeSubject(v *vgrv1.VolumeReplication) target {
+	s := target{
 		obj:        v,
 		owner:      backend.Owner{Kind: backend.VolumeReplicationKind, NamespacedName: client.ObjectKeyFromObject(v)},
 		className:  v.Spec.VolumeReplicationClass,
@@ -91,16 +91,16 @@ func volumeSubject(v *vgrv1.VolumeReplication) subject {
 }
 
 // inGroup says whether the backend has a PVC for this subject.
-func (s subject) inGroup(pvc string) bool { return slices.Contains(s.members, pvc) }
+func (s target) inGroup(pvc string) bool { return slices.Contains(s.members, pvc) }
 
 // wish names what is asked for, and what was known of the peer by whoever asked.
-func (s subject) wish() string {
+func (s target) wish() string {
 	wish := []string{string(s.obj.GetUID()), fmt.Sprint(s.obj.GetGeneration()), s.told(vgrv1.AnnotationPeer), s.obj.GetAnnotations()[vgrv1.AnnotationRetry]}
 	return strings.Join(wish, " ")
 }
 
 // told is an annotation that tells of the peer; empty when it came with an earlier write.
-func (s subject) told(annotation string) string {
+func (s target) told(annotation string) string {
 	if !state.Told(s.obj) {
 		return ""
 	}
@@ -108,7 +108,7 @@ func (s subject) told(annotation string) string {
 }
 
 // byPVC is what the plugin told of each of the peer's volumes.
-func (s subject) byPVC(annotation string) (map[string]string, error) {
+func (s target) byPVC(annotation string) (map[string]string, error) {
 	text := s.told(annotation)
 	if text == "" {
 		return nil, nil //nolint:nilnil // the plugin told of none
@@ -121,7 +121,7 @@ func (s subject) byPVC(annotation string) (map[string]string, error) {
 }
 
 // class reads the subject's class.
-func (s subject) class(ctx context.Context, c client.Reader) (backend.Class, error) {
+func (s target) class(ctx context.Context, c client.Reader) (backend.Class, error) {
 	key := client.ObjectKey{Name: s.className}
 	if s.owner.Kind == backend.VolumeReplicationKind {
 		var class vgrv1.VolumeReplicationClass
@@ -138,7 +138,7 @@ func (s subject) class(ctx context.Context, c client.Reader) (backend.Class, err
 }
 
 // pvcs reads the PVCs that the subject names, sorted by name.
-func (s subject) pvcs(ctx context.Context, c client.Reader) ([]corev1.PersistentVolumeClaim, error) {
+func (s target) pvcs(ctx context.Context, c client.Reader) ([]corev1.PersistentVolumeClaim, error) {
 	if s.owner.Kind == backend.VolumeReplicationKind {
 		var pvc corev1.PersistentVolumeClaim
 		if err := c.Get(ctx, client.ObjectKey{Namespace: s.owner.Namespace, Name: s.pvcName}, &pvc); err != nil {
@@ -152,7 +152,7 @@ func (s subject) pvcs(ctx context.Context, c client.Reader) ([]corev1.Persistent
 }
 
 // noVolumes is the problem of a subject without any PVC.
-func (s subject) noVolumes() *backend.Problem {
+func (s target) noVolumes() *backend.Problem {
 	if s.owner.Kind == backend.VolumeReplicationKind {
 		return backend.Problemf(vgrv1.ReasonVolumeNotFound, "PVC %q does not exist", s.pvcName)
 	}

@@ -18,8 +18,8 @@ func FromReplication(r backend.Replication, group string, pvcLabels map[string]s
 		From: name(r.Object), Object: r.Object, Namespace: r.Object.GetNamespace(), PVC: r.PVC, PVCLabels: pvcLabels,
 		Group: group, Alone: r.Object.GetName(), State: r.State, AutoResync: r.AutoResync, Class: r.Class,
 	}
-	if r.Unfit != "" {
-		v.Problems = append(v.Problems, r.Unfit)
+	if r.NotAdoptable != "" {
+		v.Problems = append(v.Problems, r.NotAdoptable)
 	}
 	if pvcLabels == nil {
 		v.Problems = append(v.Problems, fmt.Sprintf("PVC %s does not exist", r.PVC))

@@ -39,7 +39,7 @@ func FuzzUnified(f *testing.F) {
 		if json.Unmarshal(data, &u.Object) != nil {
 			return
 		}
-		around := migration.Around{Provisioner: driver, PVCLabels: map[string]string{}}
+		around := migration.Environment{Provisioner: driver, PVCLabels: map[string]string{}}
 		if existing != "" {
 			vr := &replicationv1.VolumeReplication{TypeMeta: metav1.TypeMeta{Kind: "VolumeReplication"}, ObjectMeta: metav1.ObjectMeta{Namespace: "production", Name: "by-hand"}}
 			around.Replication = &backend.Replication{Object: vr, State: vgrv1.ReplicationState(existing), Class: backend.Class{Name: "theirs", Provisioner: driver}}

@@ -55,7 +55,7 @@ func TestUnified(t *testing.T) {
 	mirror := func(state replicationv1.ReplicationState, unfit string) *backend.Replication {
 		vr := &replicationv1.VolumeReplication{TypeMeta: metav1.TypeMeta{Kind: "VolumeReplication"}, ObjectMeta: metav1.ObjectMeta{Namespace: "production", Name: "by-hand"}}
 		return &backend.Replication{
-			Object: vr, PVC: "data", State: vgrv1.ReplicationState(state), Unfit: unfit,
+			Object: vr, PVC: "data", State: vgrv1.ReplicationState(state), NotAdoptable: unfit,
 			Class: backend.Class{Name: "theirs", Provisioner: ceph, Parameters: map[string]string{"schedulingInterval": "5m", "consistencyGroup": "disabled"}},
 		}
 	}
@@ -80,7 +80,7 @@ func TestUnified(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var volumes []migration.Volume
 			for _, o := range tc.objects {
-				around := migration.Around{Provisioner: o.provisioner, PVCLabels: map[string]string{}, Replication: tc.existing}
+				around := migration.Environment{Provisioner: o.provisioner, PVCLabels: map[string]string{}, Replication: tc.existing}
 				volumes = append(volumes, migration.FromUnified(old(t, o.name, o.spec), "volumeGroup", around, profiles()))
 			}
 			golden.Compare(t, name+".txt", told(t, migration.Plan(volumes, profiles(), nobody)))
@@ -158,7 +158,7 @@ func TestUnifiedKeepsRoles(t *testing.T) {
 		"a copy as a copy":         {"replica", rg(vgrv1.StateSecondary, "is the target"), "a-cluster", ""},
 		"somebody else's":          {"source", []backend.Held{{Object: "VolumeGroupReplication theirs", Role: vgrv1.StatePrimary}}, "", "VolumeGroupReplication theirs replicates its PVC"},
 	} {
-		around := migration.Around{Provisioner: dellCSI, PVCLabels: map[string]string{}, Held: tc.held, CopyOf: tc.copyOf}
+		around := migration.Environment{Provisioner: dellCSI, PVCLabels: map[string]string{}, Held: tc.held, CopyOf: tc.copyOf}
 		v := migration.FromUnified(old(t, "data", "  replicationState: "+tc.state+"\n  replicationMode: asynchronous\n"), "volumeGroup", around, profiles())
 		if got := strings.Join(v.Problems, "; "); tc.want == "" && got != "" || !strings.Contains(got, tc.want) {
 			t.Errorf("%s: %q, want %q", name, got, tc.want)

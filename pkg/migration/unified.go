@@ -27,8 +27,8 @@ func Unified() schema.GroupVersionKind {
 // object too, which ends the replication.
 const UnifiedFinalizer = "replication.storage.io/finalizer"
 
-// Around is what the cluster has for an old object.
-type Around struct {
+// Environment is what the cluster has for an old object.
+type Environment struct {
 	// Provisioner is that of the StorageClass that the object names; empty when there is none.
 	Provisioner string
 	// PVCLabels are nil when there is no such PVC.
@@ -48,7 +48,7 @@ func Local(u *unstructured.Unstructured) (namespace, pvc, storageClass string) {
 
 // FromUnified reads an old object. The label groupBy has the group's name. Where something replicates the
 // PVC already, that is believed, and the old object is only compared with it.
-func FromUnified(u *unstructured.Unstructured, groupBy string, around Around, profiles backend.Profiles) Volume {
+func FromUnified(u *unstructured.Unstructured, groupBy string, around Environment, profiles backend.Profiles) Volume {
 	namespace, pvc, storageClass := Local(u)
 	v := Volume{
 		From: "unifiedvolumereplication/" + u.GetName(), Old: u, Namespace: cmp.Or(namespace, u.GetNamespace()), PVC: pvc, PVCLabels: around.PVCLabels,
@@ -101,7 +101,7 @@ func (v *Volume) readState(state string) {
 }
 
 // keepsRole reports what the group would change: the old object may be older than the last failover.
-func (v *Volume) keepsRole(around Around) {
+func (v *Volume) keepsRole(around Environment) {
 	want, primary := map[vgrv1.ReplicationState]vgrv1.State{vgrv1.Primary: vgrv1.StatePrimary, vgrv1.Secondary: vgrv1.StateSecondary}[v.State], false
 	for _, h := range around.Held {
 		primary = primary || h.Role == vgrv1.StatePrimary
@@ -123,8 +123,8 @@ func (v *Volume) keepsRole(around Around) {
 // compare believes the backend's object.
 func (v *Volume) compare(r backend.Replication) {
 	v.Object, v.AutoResync, v.Class = r.Object, r.AutoResync, r.Class
-	if r.Unfit != "" {
-		v.problem("%s: %s", name(r.Object), r.Unfit)
+	if r.NotAdoptable != "" {
+		v.problem("%s: %s", name(r.Object), r.NotAdoptable)
 	}
 	if v.State != "" && v.State != r.State {
 		v.problem("it says %s, and %s says %s; settle which is true", v.State, name(r.Object), r.State)

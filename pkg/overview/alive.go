@@ -70,7 +70,7 @@ func (j judged) blind() *Verdict {
 		return nil
 	}
 	return &Verdict{
-		Level: Problem, Headline: Unknown, Message: strings.Join(texts, "; "),
+		Level: Problem, Phase: Unknown, Message: strings.Join(texts, "; "),
 		Next: "see why vgr-controller does not run on " + strings.Join(sites, " and ") + ": kubectl vgr version",
 	}
 }

@@ -179,7 +179,7 @@ func (b *Builder) lastOperation(namespace, name string, objects []*vgrv1.VolumeG
 		ID: last.ID, Kind: last.Kind, From: last.From.Name, To: last.To.Name, By: last.By, Holder: last.Holder, Started: last.Started, Result: last.Result,
 	}
 	if last.InFlight() {
-		out.GoOn = last.GoOn(namespace, name)
+		out.ResumeCommand = last.ResumeCommand(namespace, name)
 	}
 	if n := len(last.Steps); n > 0 {
 		out.Step = last.Steps[n-1].ID

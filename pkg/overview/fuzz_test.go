@@ -122,35 +122,35 @@ func sound(t *testing.T, in []overview.SiteInput) {
 	if _, err := json.Marshal(o); err != nil {
 		t.Errorf("it cannot be printed: %v", err)
 	}
-	headlines := []overview.Headline{
+	headlines := []overview.Phase{
 		overview.SplitBrain, overview.NoPrimary, overview.Failed, overview.Degraded, overview.Unreachable, overview.Unpaired,
 		overview.Terminating, overview.PartlyProtected, overview.Unknown, overview.Moving, overview.Resyncing, overview.Lagging, overview.Guarded, overview.Protected,
 	}
 	for _, g := range o.Groups {
 		v := g.Verdict
-		if !slices.Contains(headlines, v.Headline) || v.Message == "" || (v.Headline == overview.Protected) != (v.Level == overview.OK) {
+		if !slices.Contains(headlines, v.Phase) || v.Message == "" || (v.Phase == overview.Protected) != (v.Level == overview.OK) {
 			t.Errorf("verdict %+v", v)
 		}
 		states := map[vgrv1.State]int{}
 		for _, s := range g.Sites {
 			states[s.State]++
 		}
-		if v.Headline == overview.Protected && (states[vgrv1.StatePrimary] != 1 || states[vgrv1.StateSecondary] != 1) {
+		if v.Phase == overview.Protected && (states[vgrv1.StatePrimary] != 1 || states[vgrv1.StateSecondary] != 1) {
 			t.Errorf("protected with %v", states)
 		}
-		if states[vgrv1.StatePrimary] > 1 && v.Headline != overview.SplitBrain {
-			t.Errorf("%s with %v", v.Headline, states)
+		if states[vgrv1.StatePrimary] > 1 && v.Phase != overview.SplitBrain {
+			t.Errorf("%s with %v", v.Phase, states)
 		}
 		for i, s := range g.Sites {
 			silent := o.Sites[i].Controller != nil && o.Sites[i].Controller.Silent && o.Sites[i].Answered && s.Exists
-			if silent && slices.Index(headlines, v.Headline) > slices.Index(headlines, overview.Unknown) {
-				t.Errorf("%s although the controller of %s is silent", v.Headline, s.Site)
+			if silent && slices.Index(headlines, v.Phase) > slices.Index(headlines, overview.Unknown) {
+				t.Errorf("%s although the controller of %s is silent", v.Phase, s.Site)
 			}
 			if s.LastSyncTime != nil && s.LastSyncTime.Sub(now) > time.Minute {
 				t.Errorf("a synchronisation at %s, now is %s", s.LastSyncTime, now)
 			}
 		}
-		if confirmed, all := g.Volumes(); v.Headline == overview.Protected && confirmed > all {
+		if confirmed, all := g.Volumes(); v.Phase == overview.Protected && confirmed > all {
 			t.Errorf("%d/%d", confirmed, all)
 		}
 		if g.LagSeconds != nil && *g.LagSeconds < 0 {

@@ -36,7 +36,7 @@ func judge(g *Group, sites []SiteInput, now time.Time) Verdict {
 	if blind == nil {
 		return v
 	}
-	if rank(v.Headline) >= rank(Unknown) {
+	if rank(v.Phase) >= rank(Unknown) {
 		return *blind
 	}
 	v.Message += "; " + blind.Message
@@ -54,7 +54,7 @@ func (j judged) first() Verdict {
 		}
 	}
 	p, _ := j.Primary()
-	v := Verdict{Level: OK, Headline: Protected, Message: p.Site + " is primary and replicates in time"}
+	v := Verdict{Level: OK, Phase: Protected, Message: p.Site + " is primary and replicates in time"}
 	if j.LagSeconds == nil {
 		v.Message = p.Site + " is primary, and its storage says that the link is in sync; it does not say since when"
 	}
@@ -63,8 +63,8 @@ func (j judged) first() Verdict {
 }
 
 // rank orders headlines, the worst first.
-func rank(h Headline) int {
-	for i, x := range []Headline{
+func rank(h Phase) int {
+	for i, x := range []Phase{
 		SplitBrain, NoPrimary, Failed, Degraded, Unreachable, Unpaired, Terminating, PartlyProtected, Unknown, Moving, Resyncing, Lagging, Guarded, Protected,
 	} {
 		if x == h {
@@ -84,7 +84,7 @@ func (j judged) command(verb, more string) string {
 
 // takeBack is the command for a site that was given up.
 func (j judged) takeBack(site string) string {
-	return j.command("failback", fmt.Sprintf(" --to %s --discard-site %s discards what it alone has", recovery.Word(site), recovery.Word(site)))
+	return j.command("failback", fmt.Sprintf(" --to %s --discard-site %s discards what it alone has", recovery.ShellQuote(site), recovery.ShellQuote(site)))
 }
 
 // noPrimary holds only when both sites were seen and neither is to become primary.
@@ -102,16 +102,16 @@ func (j judged) noPrimary() *Verdict {
 		}
 	}
 	v := &Verdict{
-		Level: Problem, Headline: NoPrimary, Message: "both sites are secondary: no application can write",
+		Level: Problem, Phase: NoPrimary, Message: "both sites are secondary: no application can write",
 		Next: j.command("promote", " --context SITE"),
 	}
 	if refused != "" {
 		v.Message += "; Git or another tool asks for primary on " + refused + ", and the controller refuses until it is confirmed that the other site has given up the role"
-		v.Next = j.command("promote", " --context "+recovery.Word(refused))
+		v.Next = j.command("promote", " --context "+recovery.ShellQuote(refused))
 	}
 	if j.inFlight() {
 		v.Message += "; " + j.Operation.words()
-		v.Next = "if its process has ended: " + j.Operation.GoOn
+		v.Next = "if its process has ended: " + j.Operation.ResumeCommand
 	}
 	return v
 }
@@ -120,14 +120,14 @@ func (j judged) noPrimary() *Verdict {
 func (j judged) failed() *Verdict {
 	for i, s := range j.Sites {
 		if s.Exists && s.Ready.Status == metav1.ConditionFalse && !state.Calm(s.Ready.Reason) && !s.Guarded {
-			return &Verdict{Level: Problem, Headline: Failed, Message: fmt.Sprintf("%s: %s: %s%s", s.Site, s.Ready.Reason, s.Ready.Message, j.refusal(i))}
+			return &Verdict{Level: Problem, Phase: Failed, Message: fmt.Sprintf("%s: %s: %s%s", s.Site, s.Ready.Reason, s.Ready.Message, j.refusal(i))}
 		}
 		if text := j.refusal(i); text != "" && !s.Deleting && !j.views[i].Settled() {
-			return &Verdict{Level: Problem, Headline: Failed, Message: fmt.Sprintf("%s: %s%s", s.Site, s.Ready.Message, text)}
+			return &Verdict{Level: Problem, Phase: Failed, Message: fmt.Sprintf("%s: %s%s", s.Site, s.Ready.Message, text)}
 		}
 		if apart := j.views[i].Apart(); len(apart) > 0 && s.Desired == vgrv1.Primary && j.stays(i) {
 			return &Verdict{
-				Level: Problem, Headline: Failed, Message: fmt.Sprintf("%s: %s cannot be written: it is Secondary, and the group is to be primary", s.Site, volumeNames(apart)),
+				Level: Problem, Phase: Failed, Message: fmt.Sprintf("%s: %s cannot be written: it is Secondary, and the group is to be primary", s.Site, volumeNames(apart)),
 			}
 		}
 	}
@@ -161,17 +161,17 @@ func (j judged) degraded() *Verdict {
 	for i, s := range j.Sites {
 		if text := j.views[i].Broken(); text != "" {
 			return &Verdict{
-				Level: Problem, Headline: Degraded, Message: fmt.Sprintf("the copy on %s has an error and does not follow: %s", s.Site, text),
+				Level: Problem, Phase: Degraded, Message: fmt.Sprintf("the copy on %s has an error and does not follow: %s", s.Site, text),
 				Next: j.mendCopy(i),
 			}
 		}
 		d := j.views[i].Condition(vgrv1.ConditionDegraded)
 		judgesLink := d != nil && (d.Reason == vgrv1.ReasonLinkNotInSync || d.Reason == vgrv1.ReasonGroupError) && !j.inFlight()
 		if d != nil && d.Status == metav1.ConditionTrue && (s.State == vgrv1.StatePrimary || judgesLink) {
-			return &Verdict{Level: Problem, Headline: Degraded, Message: fmt.Sprintf("%s: %s", s.Site, d.Message)}
+			return &Verdict{Level: Problem, Phase: Degraded, Message: fmt.Sprintf("%s: %s", s.Site, d.Message)}
 		}
 		if r := j.views[i].Condition(vgrv1.ConditionReplicating); r != nil && r.Status == metav1.ConditionFalse {
-			return &Verdict{Level: Problem, Headline: Degraded, Message: fmt.Sprintf("%s: %s", s.Site, r.Message)}
+			return &Verdict{Level: Problem, Phase: Degraded, Message: fmt.Sprintf("%s: %s", s.Site, r.Message)}
 		}
 	}
 	return nil
@@ -182,9 +182,9 @@ func (j judged) unreachable() *Verdict {
 	for _, s := range j.sites {
 		switch {
 		case s.Problem == SiteAsking:
-			asking = &Verdict{Level: Warning, Headline: Unknown, Message: s.Name + " " + s.Message}
+			asking = &Verdict{Level: Warning, Phase: Unknown, Message: s.Name + " " + s.Message}
 		case !s.Answered:
-			return &Verdict{Level: Problem, Headline: Unreachable, Message: fmt.Sprintf("%s: %s", s.Name, s.Message)}
+			return &Verdict{Level: Problem, Phase: Unreachable, Message: fmt.Sprintf("%s: %s", s.Name, s.Message)}
 		}
 	}
 	return asking
@@ -193,13 +193,13 @@ func (j judged) unreachable() *Verdict {
 func (j judged) unpaired() *Verdict {
 	if len(j.sites) < 2 {
 		return &Verdict{
-			Level: Warning, Headline: Unpaired, Message: "no peer site is known, so only " + j.sites[0].Name + " is shown",
+			Level: Warning, Phase: Unpaired, Message: "no peer site is known, so only " + j.sites[0].Name + " is shown",
 			Next: "name the other site with --peer-context",
 		}
 	}
 	for _, s := range j.Sites {
 		if !s.Exists {
-			return &Verdict{Level: Warning, Headline: Unpaired, Message: "there is no such group on " + s.Site}
+			return &Verdict{Level: Warning, Phase: Unpaired, Message: "there is no such group on " + s.Site}
 		}
 	}
 	return nil
@@ -211,7 +211,7 @@ func (j judged) terminating() *Verdict {
 	for i, s := range j.Sites {
 		if foreign := j.views[i].Finalizers(); s.Deleting && len(foreign) > 0 && j.views[i].Released() {
 			return &Verdict{
-				Level: Problem, Headline: Terminating, Message: fmt.Sprintf("%s: %s", s.Site, j.views[i].Gone()),
+				Level: Problem, Phase: Terminating, Message: fmt.Sprintf("%s: %s", s.Site, j.views[i].Gone()),
 				Next: "have the tool that set the finalizer take it off; the group is not looked after until it is made again",
 			}
 		}
@@ -242,22 +242,22 @@ func (j judged) partlyProtected() *Verdict {
 		return nil
 	}
 	return &Verdict{
-		Level: Problem, Headline: PartlyProtected, Message: "the PVCs of the group differ between the sites: " + strings.Join(parts, "; "),
+		Level: Problem, Phase: PartlyProtected, Message: "the PVCs of the group differ between the sites: " + strings.Join(parts, "; "),
 		Next: "label the PVCs alike on both sites, or have the missing copies made: " + j.command("create", " with --peer-context once more"),
 	}
 }
 
 func (j judged) moving() *Verdict {
 	if j.inFlight() {
-		return &Verdict{Level: Warning, Headline: Moving, Message: j.Operation.words(), Next: "if its process has ended: " + j.Operation.GoOn}
+		return &Verdict{Level: Warning, Phase: Moving, Message: j.Operation.words(), Next: "if its process has ended: " + j.Operation.ResumeCommand}
 	}
 	for i, s := range j.Sites {
 		if s.Deleting {
-			return &Verdict{Level: Warning, Headline: Moving, Message: fmt.Sprintf("%s: %s: %s", s.Site, j.views[i].Gone(), s.Message)}
+			return &Verdict{Level: Warning, Phase: Moving, Message: fmt.Sprintf("%s: %s: %s", s.Site, j.views[i].Gone(), s.Message)}
 		}
 		settled := s.Current && (s.Ready.Status == metav1.ConditionTrue || s.Ready.Reason == vgrv1.ReasonResyncing) || s.Guarded
 		if !settled {
-			return &Verdict{Level: Warning, Headline: Moving, Message: fmt.Sprintf("%s is on its way to %s: %s", s.Site, s.Desired, s.Ready.Message)}
+			return &Verdict{Level: Warning, Phase: Moving, Message: fmt.Sprintf("%s is on its way to %s: %s", s.Site, s.Desired, s.Ready.Message)}
 		}
 	}
 	return nil
@@ -267,8 +267,8 @@ func (j judged) resyncing() *Verdict {
 	for _, s := range j.Sites {
 		if s.Desired == vgrv1.Resync {
 			return &Verdict{
-				Level: Warning, Headline: Resyncing, Message: fmt.Sprintf("%s: %s", s.Site, s.Ready.Message),
-				Next: j.command("demote", " --context "+recovery.Word(s.Site)+" ends the resync"),
+				Level: Warning, Phase: Resyncing, Message: fmt.Sprintf("%s: %s", s.Site, s.Ready.Message),
+				Next: j.command("demote", " --context "+recovery.ShellQuote(s.Site)+" ends the resync"),
 			}
 		}
 	}
@@ -280,9 +280,9 @@ func (j judged) guarded() *Verdict {
 	for _, s := range j.Sites {
 		if s.Guarded {
 			return &Verdict{
-				Level: Warning, Headline: Guarded,
+				Level: Warning, Phase: Guarded,
 				Message: fmt.Sprintf("Git or another tool asks for primary on %s; the controller refuses, and %s stays secondary", s.Site, s.Site),
-				Next:    fmt.Sprintf("stop that tool, then put the spec back: %s", j.command("demote", " --context "+recovery.Word(s.Site))),
+				Next:    fmt.Sprintf("stop that tool, then put the spec back: %s", j.command("demote", " --context "+recovery.ShellQuote(s.Site))),
 			}
 		}
 	}
@@ -292,7 +292,7 @@ func (j judged) guarded() *Verdict {
 // unproven is a pair that looks right and has not replicated anything yet, as far as is known.
 func (j judged) unproven() *Verdict {
 	unknown := func(format string, args ...any) *Verdict {
-		return &Verdict{Level: Warning, Headline: Unknown, Message: fmt.Sprintf(format, args...) + j.notValidated()}
+		return &Verdict{Level: Warning, Phase: Unknown, Message: fmt.Sprintf(format, args...) + j.notValidated()}
 	}
 	p, ok := j.Primary()
 	if !ok {
@@ -317,7 +317,7 @@ func (j judged) unproven() *Verdict {
 // unsynced is a primary of which no synchronisation is known since it became primary. With time that
 // becomes a lag.
 func (j judged) unsynced(p GroupSite) *Verdict {
-	v := &Verdict{Level: Warning, Headline: Unknown, Message: p.Site + " reports no completed synchronisation yet"}
+	v := &Verdict{Level: Warning, Phase: Unknown, Message: p.Site + " reports no completed synchronisation yet"}
 	obj := j.copy(p.Site)
 	now := clockOf(j.sites, p.Site, j.now)
 	switch {
@@ -327,12 +327,12 @@ func (j judged) unsynced(p GroupSite) *Verdict {
 		v.Next = "set the clocks of the storage and the cluster of " + p.Site
 	case state.Of(obj).Unproven():
 		v.Message = fmt.Sprintf("the controller on %s is older than this plugin and does not say whether the synchronisation that it reports is of the present role", p.Site)
-		v.Next = "kubectl vgr install --context " + recovery.Word(p.Site) + " updates it"
+		v.Next = "kubectl vgr install --context " + recovery.ShellQuote(p.Site) + " updates it"
 	case j.ScheduleSeconds != nil:
 		age, known := state.Age(now, obj.Status.StateSince)
 		schedule := time.Duration(*j.ScheduleSeconds) * time.Second
 		if late := state.Lag(age, schedule); known && late != state.InTime {
-			v.Headline, v.Level = Lagging, lateLevel(late)
+			v.Phase, v.Level = Lagging, lateLevel(late)
 			v.Message = fmt.Sprintf("%s has been primary for %s and has reported no synchronisation since; the schedule is %s", p.Site, age.Round(time.Second), schedule)
 			v.Next = "see whether the link between the sites is up, and the mirroring of the storage"
 		}
@@ -371,7 +371,7 @@ func (j judged) lagging() *Verdict {
 		return nil
 	}
 	p, _ := j.Primary()
-	return &Verdict{Level: level, Headline: Lagging, Message: fmt.Sprintf("the last synchronisation of %s is %s old; the schedule is %s",
+	return &Verdict{Level: level, Phase: Lagging, Message: fmt.Sprintf("the last synchronisation of %s is %s old; the schedule is %s",
 		p.Site, time.Duration(*j.LagSeconds)*time.Second, time.Duration(*j.ScheduleSeconds)*time.Second)}
 }
 

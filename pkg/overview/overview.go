@@ -20,25 +20,25 @@ const (
 	Kind       = "Overview"
 )
 
-// Headline is the state of a group over both sites, in one word.
-type Headline string
+// Phase is the state of a group over both sites, in one word.
+type Phase string
 
 // Headlines, worst first.
 const (
-	SplitBrain      Headline = "SplitBrain"      // both sites are primary, or the copy has diverged; also of single volumes
-	NoPrimary       Headline = "NoPrimary"       // no site is primary, and none is about to be
-	Failed          Headline = "Failed"          // a site cannot reach its desired state
-	Degraded        Headline = "Degraded"        // the primary does not replicate, or a copy has an error
-	Unreachable     Headline = "Unreachable"     // a site cannot be asked
-	Unpaired        Headline = "Unpaired"        // one site only: no peer is known, or the group is not there
-	Terminating     Headline = "Terminating"     // a group was deleted and released, and another tool keeps the object
-	PartlyProtected Headline = "PartlyProtected" // the sites have different PVCs in the group
-	Unknown         Headline = "Unknown"         // nothing proves that replication works
-	Moving          Headline = "Moving"          // a site is on its way to its desired state
-	Resyncing       Headline = "Resyncing"       // a resync was asked for and runs
-	Lagging         Headline = "Lagging"         // the last synchronisation is older than twice the schedule
-	Guarded         Headline = "Guarded"         // the spec asks for a second primary, and the controller refuses
-	Protected       Headline = "Protected"       // one primary, one secondary, in time
+	SplitBrain      Phase = "SplitBrain"      // both sites are primary, or the copy has diverged; also of single volumes
+	NoPrimary       Phase = "NoPrimary"       // no site is primary, and none is about to be
+	Failed          Phase = "Failed"          // a site cannot reach its desired state
+	Degraded        Phase = "Degraded"        // the primary does not replicate, or a copy has an error
+	Unreachable     Phase = "Unreachable"     // a site cannot be asked
+	Unpaired        Phase = "Unpaired"        // one site only: no peer is known, or the group is not there
+	Terminating     Phase = "Terminating"     // a group was deleted and released, and another tool keeps the object
+	PartlyProtected Phase = "PartlyProtected" // the sites have different PVCs in the group
+	Unknown         Phase = "Unknown"         // nothing proves that replication works
+	Moving          Phase = "Moving"          // a site is on its way to its desired state
+	Resyncing       Phase = "Resyncing"       // a resync was asked for and runs
+	Lagging         Phase = "Lagging"         // the last synchronisation is older than twice the schedule
+	Guarded         Phase = "Guarded"         // the spec asks for a second primary, and the controller refuses
+	Protected       Phase = "Protected"       // one primary, one secondary, in time
 )
 
 // Level says how much a verdict matters.
@@ -53,9 +53,9 @@ const (
 
 // Verdict is a judgement with its reason.
 type Verdict struct {
-	Level    Level    `json:"level"`
-	Headline Headline `json:"headline"`
-	Message  string   `json:"message"`
+	Level   Level  `json:"level"`
+	Phase   Phase  `json:"headline"`
+	Message string `json:"message"`
 	// Next is a command or a step that helps; empty when nothing is to be done.
 	Next string `json:"next,omitempty"`
 }
@@ -147,8 +147,8 @@ type Operation struct {
 	Step recovery.StepID `json:"step,omitempty"`
 	// Result is empty while it is in flight.
 	Result recovery.Result `json:"result,omitempty"`
-	// GoOn is the command that goes on with it while it is in flight.
-	GoOn string `json:"goOn,omitempty"`
+	// ResumeCommand is the command that goes on with it while it is in flight.
+	ResumeCommand string `json:"goOn,omitempty"`
 }
 
 // GroupSite is a group on one site.

@@ -55,7 +55,7 @@ func TestHeadline(t *testing.T) {
 		westDown    bool
 		westAsked   bool
 		onlyEast    bool
-		headline    overview.Headline
+		headline    overview.Phase
 		level       overview.Level
 		lagUnknown  bool
 		withoutRate bool
@@ -106,8 +106,8 @@ func TestHeadline(t *testing.T) {
 				sites = sites[:1]
 			}
 			g := overview.Build(sites, now).Groups[0]
-			if g.Verdict.Headline != tc.headline || g.Verdict.Level != tc.level {
-				t.Errorf("got %s/%s (%s), want %s/%s", g.Verdict.Headline, g.Verdict.Level, g.Verdict.Message, tc.headline, tc.level)
+			if g.Verdict.Phase != tc.headline || g.Verdict.Level != tc.level {
+				t.Errorf("got %s/%s (%s), want %s/%s", g.Verdict.Phase, g.Verdict.Level, g.Verdict.Message, tc.headline, tc.level)
 			}
 			if (g.LagSeconds == nil) != tc.lagUnknown {
 				t.Errorf("lag %v, want unknown %v", g.LagSeconds, tc.lagUnknown)
@@ -124,8 +124,8 @@ func TestLastSyncOfTheCopy(t *testing.T) {
 		east := overview.SiteInput{Site: overview.Site{Name: "east", Answered: true}, Groups: []vgrv1.VolumeGroupReplication{*primary(0, condition("Replicating", "Unknown", reason))}}
 		west := overview.SiteInput{Site: overview.Site{Name: "west", Answered: true}, Groups: []vgrv1.VolumeGroupReplication{*copied}}
 		g := overview.Build([]overview.SiteInput{east, west}, now).Groups[0]
-		if (g.LastSyncTime != nil) != shown || g.LagSeconds != nil || g.Verdict.Headline != overview.Unknown {
-			t.Errorf("%s: last sync %v, lag %v, %s", reason, g.LastSyncTime, g.LagSeconds, g.Verdict.Headline)
+		if (g.LastSyncTime != nil) != shown || g.LagSeconds != nil || g.Verdict.Phase != overview.Unknown {
+			t.Errorf("%s: last sync %v, lag %v, %s", reason, g.LastSyncTime, g.LagSeconds, g.Verdict.Phase)
 		}
 	}
 }

@@ -26,7 +26,7 @@ func (j judged) splitBrain() *Verdict {
 	op, unplanned := j.givenUp()
 	if len(names) >= 2 {
 		v := &Verdict{
-			Level: Problem, Headline: SplitBrain, Message: fmt.Sprintf("%s and %s both report primary", names[0], names[1]),
+			Level: Problem, Phase: SplitBrain, Message: fmt.Sprintf("%s and %s both report primary", names[0], names[1]),
 			Next: "decide which side's data to keep and demote the other",
 		}
 		if unplanned {
@@ -38,7 +38,7 @@ func (j judged) splitBrain() *Verdict {
 	for i, s := range j.Sites {
 		if text := j.views[i].Broken(); j.views[i].Diverged() != "" || text != "" && unplanned && op.From == s.Site {
 			return &Verdict{
-				Level: Problem, Headline: SplitBrain, Message: fmt.Sprintf("the copy on %s has diverged and does not follow: %s", s.Site, text),
+				Level: Problem, Phase: SplitBrain, Message: fmt.Sprintf("the copy on %s has diverged and does not follow: %s", s.Site, text),
 				Next: j.mendCopy(i),
 			}
 		}
@@ -61,7 +61,7 @@ func (j judged) mendCopy(i int) string {
 	if p, ok := j.Primary(); !ok || p.Site == site {
 		return ""
 	}
-	return fmt.Sprintf("if what %s alone has may go: %s", site, j.command("resync", " --context "+recovery.Word(site)))
+	return fmt.Sprintf("if what %s alone has may go: %s", site, j.command("resync", " --context "+recovery.ShellQuote(site)))
 }
 
 // volumeSplit holds when volumes of a copy are primary although its group is to be secondary: another tool has
@@ -77,9 +77,9 @@ func (j judged) volumeSplit() *Verdict {
 			continue
 		}
 		return &Verdict{
-			Level: Problem, Headline: SplitBrain,
+			Level: Problem, Phase: SplitBrain,
 			Message: fmt.Sprintf("%s is primary on %s, whose group is to be %s, and on %s as well: another tool has promoted it by itself", volumeNames(apart), s.Site, s.Desired, p.Site),
-			Next:    fmt.Sprintf("stop what writes to it on %s; if that may go: %s", s.Site, j.command("resync", " --context "+recovery.Word(s.Site))),
+			Next:    fmt.Sprintf("stop what writes to it on %s; if that may go: %s", s.Site, j.command("resync", " --context "+recovery.ShellQuote(s.Site))),
 		}
 	}
 	return nil

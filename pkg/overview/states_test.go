@@ -75,7 +75,7 @@ func TestStates(t *testing.T) {
 	array := condition("Replicating", "True", vgrv1.ReasonLinkInSync)
 	cases := map[string]struct {
 		east, west *vgrv1.VolumeGroupReplication
-		headline   overview.Headline
+		headline   overview.Phase
 		level      overview.Level
 		message    string // what it has
 		next       string
@@ -107,8 +107,8 @@ func TestStates(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			v := pairOf(tc.east, tc.west).Verdict
-			if v.Headline != tc.headline || v.Level != tc.level || !strings.Contains(v.Message, tc.message) || !strings.Contains(v.Next, tc.next) {
-				t.Errorf("%s %s: %s\nNext: %s", v.Level, v.Headline, v.Message, v.Next)
+			if v.Phase != tc.headline || v.Level != tc.level || !strings.Contains(v.Message, tc.message) || !strings.Contains(v.Next, tc.next) {
+				t.Errorf("%s %s: %s\nNext: %s", v.Level, v.Phase, v.Message, v.Next)
 			}
 		})
 	}
@@ -145,7 +145,7 @@ func TestSilentController(t *testing.T) {
 	for name, tc := range map[string]struct {
 		controller *overview.Controller
 		east       *vgrv1.VolumeGroupReplication
-		headline   overview.Headline
+		headline   overview.Phase
 		message    string
 	}{
 		"alive":            {&overview.Controller{RenewedAt: new(metav1.NewTime(now.Add(-2 * time.Second)))}, primary(time.Minute), overview.Protected, ""},
@@ -162,7 +162,7 @@ func TestSilentController(t *testing.T) {
 				{Site: overview.Site{Name: "west", Answered: true, Controller: &overview.Controller{RenewedAt: new(metav1.NewTime(now))}}, Groups: []vgrv1.VolumeGroupReplication{*secondary()}},
 			}, now)
 			v := o.Groups[0].Verdict
-			if v.Headline != tc.headline || !strings.Contains(v.Message, tc.message) {
+			if v.Phase != tc.headline || !strings.Contains(v.Message, tc.message) {
 				t.Errorf("%+v", v)
 			}
 			if silent := o.Sites[0].Controller.Silent; silent != (tc.message != "") {

@@ -96,7 +96,7 @@ func continued(p *Pair, last *Operation, from, to *Site, r Request) (op Operatio
 			op.workloads(from, to, r)
 		}
 		return op, goesOn, stop
-	case p.about(last) && p.Site(last.To) == to && untold(p, last):
+	case p.about(last) && p.Site(last.To) == to && isUnfinalised(p, last):
 		op = last.clone()
 		op.Holder = r.Holder
 		return op, true, nil
@@ -111,7 +111,7 @@ func begun(p *Pair, last *Operation, from, to *Site, r Request, t backend.Traits
 	op := Operation{
 		ID: r.ID, Kind: r.Kind, From: from.SiteRef, To: to.SiteRef, By: r.By, Holder: r.Holder, Revision: 1,
 		Started: metav1.NewMicroTime(to.Now), Members: to.members(), Accepted: r.Accept.String(),
-		Discard: r.Kind == Failback && astray(from, to) || r.Kind == Resync, OneWay: t.HandsOver && moves,
+		Discard: r.Kind == Failback && hasDiverged(from, to) || r.Kind == Resync, OneWay: t.HandsOver && moves,
 		Snapshot: moves && from.groupSnapshots(t), Force: r.Force, SpecOnly: r.Kind == Demote && from.state() == vgrv1.StateSecondary,
 	}
 	if r.Schedule > 0 {
@@ -163,7 +163,7 @@ func (op *Operation) workloads(from, to *Site, r Request) {
 // abort marks the operation in flight as to be taken back.
 func abort(p *Pair, last *Operation, r Request) (Operation, *Stop) {
 	if !last.InFlight() {
-		if last != nil && last.Result == Aborted && p.about(last) && untold(p, last) { // one site has not been told
+		if last != nil && last.Result == Aborted && p.about(last) && isUnfinalised(p, last) { // one site has not been told
 			op := last.clone()
 			op.Holder = r.Holder
 			return op, nil
@@ -235,15 +235,15 @@ func resume(p *Pair, last *Operation, to *Site, r Request) (op Operation, goesOn
 func (op *Operation) undone(p *Pair, to *Site) {
 	from := p.other(to)
 	if op.asked(StepPromote) && to.desired() != vgrv1.Primary && to.ready() != nil {
-		op.forget(StepPromote, to.Now)
+		op.resetStep(StepPromote, to.Now)
 	}
 	if op.asked(StepReverse) && from.desired() == vgrv1.Primary && from.ready() != nil {
-		op.forget(StepReverse, from.Now)
+		op.resetStep(StepReverse, from.Now)
 	}
 	if op.asked(StepDemote) && !op.asked(StepPromote) && from.is(vgrv1.Primary) && !to.askedToLead() {
-		op.forget(StepVerify, from.Now)
-		op.forget(StepDemote, from.Now)
-		op.forget(StepSync, from.Now)
+		op.resetStep(StepVerify, from.Now)
+		op.resetStep(StepDemote, from.Now)
+		op.resetStep(StepSync, from.Now)
 	}
 }
 
@@ -291,8 +291,8 @@ func unanswered(from, to *Site, r Request) *Site {
 	}
 }
 
-// untold says whether a site still has an operation in its journal as in flight that has ended.
-func untold(p *Pair, ended *Operation) bool {
+// isUnfinalised says whether a site still has an operation in its journal as in flight that has ended.
+func isUnfinalised(p *Pair, ended *Operation) bool {
 	for i := range p.Sites {
 		s := &p.Sites[i]
 		if s.Journal.InFlight() && s.Journal.ID == ended.ID || s.owed(ended) && !ended.keepsHolding() {
@@ -309,24 +309,24 @@ func unasked(from, to *Site, r Request) *Stop {
 		return nil
 	}
 	return stopf(Refused, fmt.Sprintf("mend that; or, if you know that %s is lost, add --source-is-lost", from.Name),
-		"%s could not be asked, which is no proof that it is lost: %s", from.Name, from.Trouble)
+		"%s could not be asked, which is no proof that it is lost: %s", from.Name, from.UnreachableReason)
 }
 
 // present refuses when a site that is needed does not answer.
 func present(p *Pair, from, to *Site, r Request) *Stop {
 	for _, s := range []*Site{from, to} {
 		if s.Alive && !s.Answered && (s != to || r.Kind != Demote) { // not lost, and perhaps primary
-			return stopf(Refused, "get access to "+s.Name, "%s is alive and does not show the group: %s", s.Name, s.Trouble)
+			return stopf(Refused, "get access to "+s.Name, "%s is alive and does not show the group: %s", s.Name, s.UnreachableReason)
 		}
 	}
 	if away := unanswered(from, to, r); away != nil {
 		next := ""
 		switch {
 		case away == from && r.Kind == Promote:
-			next = fmt.Sprintf("if %s is lost: kubectl vgr promote %s -n %s --context %s --accept-split-brain", from.Name, p.Name, p.Namespace, Word(to.Name))
+			next = fmt.Sprintf("if %s is lost: kubectl vgr promote %s -n %s --context %s --accept-split-brain", from.Name, p.Name, p.Namespace, ShellQuote(to.Name))
 		case away == from && r.Kind == Planned:
 			loss, _ := LossOf(from, to)
-			next = fmt.Sprintf("if %s is lost: kubectl vgr failover %s -n %s --to %s --unplanned --accept-data-loss %s", from.Name, p.Name, p.Namespace, Word(to.Name), accepts(loss))
+			next = fmt.Sprintf("if %s is lost: kubectl vgr failover %s -n %s --to %s --unplanned --accept-data-loss %s", from.Name, p.Name, p.Namespace, ShellQuote(to.Name), accepts(loss))
 		}
 		return stopf(Unreachable, next, "%s", away.silence())
 	}
@@ -363,12 +363,12 @@ func movable(p *Pair, from, to *Site, r Request) *Stop {
 		return stopf(Refused, fmt.Sprintf("kubectl vgr status %s -n %s shows when it has", p.Name, p.Namespace), "%s is primary, and the controller on %s has not answered a change of its spec: %s", to.Name, from.Name, from.says())
 	case to.askedToLead() && !from.askedToLead():
 		return stopf(Refused, fmt.Sprintf("kubectl vgr status %s -n %s shows when it is", p.Name, p.Namespace), "%s was asked to be primary already, and has not confirmed it: %s", to.Name, to.says())
-	case r.Kind == Planned && astray(from, to):
+	case r.Kind == Planned && hasDiverged(from, to):
 		return stopf(Refused, p.takeBackCommand(to, survivor(p)),
 			"the copies of %s/%s went different ways: %s", p.Namespace, p.Name, astrayWords(from, to))
-	case r.Kind == Failback && astray(from, to) && !r.DiscardSurvivor && survivor(p) == to:
+	case r.Kind == Failback && hasDiverged(from, to) && !r.DiscardSurvivor && survivor(p) == to:
 		return refuseSurvivor(p, from, to)
-	case r.Kind == Failback && astray(from, to) && r.Discard != to.Name:
+	case r.Kind == Failback && hasDiverged(from, to) && r.Discard != to.Name:
 		return stopf(Refused, fmt.Sprintf("add --discard-site %s if what was written there and never reached %s may go", to.Name, from.Name),
 			"%s", astrayWords(from, to))
 	case r.Discard != "" && r.Discard != to.Name:
@@ -378,8 +378,8 @@ func movable(p *Pair, from, to *Site, r Request) *Stop {
 	}
 }
 
-// astray says whether the copy on to is not one that follows from.
-func astray(from, to *Site) bool {
+// hasDiverged says whether the copy on to is not one that follows from.
+func hasDiverged(from, to *Site) bool {
 	return to.state() == vgrv1.StatePrimary && from.state() == vgrv1.StatePrimary || to.broken() != ""
 }
 

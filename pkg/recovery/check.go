@@ -45,8 +45,8 @@ type Facts struct {
 	Traits  backend.Traits
 	// Schedule is how often the storage synchronises; 0 when it is not known.
 	Schedule time.Duration
-	// Around is what was asked of each site of the pair besides its group, in its order.
-	Around [2]Surroundings
+	// Environments is what was asked of each site of the pair besides its group, in its order.
+	Environments [2]Surroundings
 	// GitOps are the tools that apply the group on each site of the pair, in its order.
 	GitOps [2]gitops.Manager
 }
@@ -331,7 +331,7 @@ func (c *checker) operation() {
 }
 
 func (c *checker) permissions() {
-	for i, a := range c.facts.Around {
+	for i, a := range c.facts.Environments {
 		s := &c.facts.Sites[i]
 		if !s.Answered {
 			continue
@@ -348,7 +348,7 @@ func (c *checker) permissions() {
 }
 
 func (c *checker) controllers() {
-	for i, a := range c.facts.Around {
+	for i, a := range c.facts.Environments {
 		s := &c.facts.Sites[i]
 		if !s.Answered {
 			continue
@@ -363,7 +363,7 @@ func (c *checker) controllers() {
 			c.ok("controller", "%s runs controller %s", s.Name, a.Controller)
 		}
 	}
-	a := c.facts.Around
+	a := c.facts.Environments
 	if a[0].Controller != "" && a[1].Controller != "" && a[0].Controller != a[1].Controller {
 		c.add("controller", CheckWarning, "", "the controllers are not of the same version: %s and %s", a[0].Controller, a[1].Controller)
 	}

@@ -57,7 +57,7 @@ func (n *next) verified(s Step) *Decision {
 	if !n.traits.ConfirmsSync || n.op.Force || n.op.SpecOnly || n.op.asked(s.ID) || !n.from.askedToLead() || n.from.replicated() {
 		return nil
 	}
-	n.op.forget(StepVerify, n.from.Now)
+	n.op.resetStep(StepVerify, n.from.Now)
 	return &Decision{Operation: n.op, Step: s, Wait: n.from.unreplicated(n.op.schedule(), n.traits)}
 }
 

@@ -73,7 +73,7 @@ func TestStoppedIsConfirmed(t *testing.T) {
 					}
 				}
 				if tc.lost {
-					p.Sites[east] = recovery.Site{SiteRef: sites[east], Trouble: "connection refused"}
+					p.Sites[east] = recovery.Site{SiteRef: sites[east], UnreachableReason: "connection refused"}
 				}
 			})
 			op, stop := recovery.Begin(p, tc.request, facts.Traits)

@@ -53,7 +53,7 @@ func FuzzJournal(f *testing.F) {
 		if op == nil || !written(op) {
 			return
 		}
-		_, _ = op.String()+op.Title()+op.GoOn("a", "b")+op.AbortCommand("a", "b"), recovery.Steps(*op, backend.Traits{})
+		_, _ = op.String()+op.Title()+op.ResumeCommand("a", "b")+op.AbortCommand("a", "b"), recovery.Steps(*op, backend.Traits{})
 		_, _ = op.Duration()
 		copied := &vgrv1.VolumeGroupReplication{}
 		if err := (recovery.Write{Operation: *op}).Apply(copied); err != nil {
@@ -186,7 +186,7 @@ func someOperation(s *pick.Source) recovery.Operation {
 }
 
 func someSite(s *pick.Source, ref recovery.SiteRef, op recovery.Operation) recovery.Site {
-	site := recovery.Site{SiteRef: ref, Answered: s.N(8) != 7, Trouble: "no answer", Now: before.Time}
+	site := recovery.Site{SiteRef: ref, Answered: s.N(8) != 7, UnreachableReason: "no answer", Now: before.Time}
 	if s.N(8) == 7 || !site.Answered {
 		return site
 	}

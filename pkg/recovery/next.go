@@ -55,7 +55,7 @@ type Write struct {
 	// AutoResync is the new spec.autoResync; nil leaves it.
 	AutoResync *bool
 	// Peer is what is known of the other copy, for backends that act on it.
-	Peer vgrv1.PeerFate
+	Peer vgrv1.PeerState
 	// PeerHandles are the peer's volumes, for backends that have to be told; nil leaves them.
 	PeerHandles map[string]string
 	// RequestSync asks for an update of the copy, under this name; empty for none.
@@ -206,7 +206,7 @@ func Next(p Pair, op Operation, t backend.Traits) Decision {
 		if s.ID != StepFinish && (ended || s.ID != StepRecord && n.op.finished(s.ID)) {
 			continue
 		}
-		if d := n.take(s); d != nil {
+		if d := n.execute(s); d != nil {
 			return *d
 		}
 	}
@@ -228,7 +228,7 @@ func (n *next) adopt(newest *Operation) *Stop {
 		switch j := site.Journal; {
 		case j == nil:
 		case j.ID == n.op.ID:
-			n.op.absorb(j)
+			n.op.merge(j)
 		case site.owed(j) && !slices.Contains(n.op.AutoResync, site.Cluster): // this operation replaces that journal
 			n.op.AutoResync = append(n.op.AutoResync, site.Cluster)
 		}
@@ -293,14 +293,14 @@ func (n *next) fail(s Step, next, format string, args ...any) *Decision {
 	return &d
 }
 
-// GoOn is the command that continues the operation.
-func (op *Operation) GoOn(namespace, name string) string {
-	verb, more, to := "failover", "", Word(op.To.Name)
+// ResumeCommand is the command that continues the operation.
+func (op *Operation) ResumeCommand(namespace, name string) string {
+	verb, more, to := "failover", "", ShellQuote(op.To.Name)
 	switch {
 	case op.Aborting:
 		more = " --abort"
 	case op.Kind == Unplanned:
-		more = fmt.Sprintf(" --to %s --unplanned --accept-data-loss %s", to, Word(op.Accepted))
+		more = fmt.Sprintf(" --to %s --unplanned --accept-data-loss %s", to, ShellQuote(op.Accepted))
 	case op.Kind == Failback:
 		verb, more = "failback", " --to "+to
 		if op.Discard {
@@ -311,7 +311,7 @@ func (op *Operation) GoOn(namespace, name string) string {
 	case op.Kind == Promote, op.Kind == Resync:
 		verb, more = string(op.Kind), " --context "+to
 	case op.Kind == Demote:
-		verb, more = "demote", " --context "+Word(op.From.Name)
+		verb, more = "demote", " --context "+ShellQuote(op.From.Name)
 		if op.Force {
 			more += " --force"
 		}
@@ -321,8 +321,8 @@ func (op *Operation) GoOn(namespace, name string) string {
 	return fmt.Sprintf("kubectl vgr %s %s -n %s%s", verb, name, namespace, more)
 }
 
-// Word is a text as one word of a shell command: what a journal says is to be typed by an administrator.
-func Word(text string) string {
+// ShellQuote is a text as one word of a shell command: what a journal says is to be typed by an administrator.
+func ShellQuote(text string) string {
 	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:@%+="
 	if text != "" && strings.Trim(text, plain) == "" {
 		return text

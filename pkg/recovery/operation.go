@@ -243,16 +243,16 @@ func (op *Operation) finish(id StepID, now time.Time) {
 	}
 }
 
-// forget makes a step be done again.
-func (op *Operation) forget(id StepID, now time.Time) {
+// resetStep makes a step be done again.
+func (op *Operation) resetStep(id StepID, now time.Time) {
 	if r := op.record(id); r != nil {
 		*r = StepTimes{ID: id, Site: r.Site, Started: metav1.NewMicroTime(now), Attempt: r.Attempt + 1}
 	}
 }
 
-// absorb takes over what another copy of the same journal knows of the steps. Two tools may have
+// merge takes over what another copy of the same journal knows of the steps. Two tools may have
 // written one each.
-func (op *Operation) absorb(other *Operation) {
+func (op *Operation) merge(other *Operation) {
 	op.Started = other.Started // by the first write, not by the plan
 	for _, r := range other.Steps {
 		mine := op.record(r.ID)
@@ -374,8 +374,8 @@ const historyLength = 9
 func Newest(p Pair) (*Operation, error) {
 	var newest *Operation
 	for _, s := range p.Sites {
-		if s.Illegible != nil {
-			return nil, fmt.Errorf("%s: %w", s.Name, s.Illegible)
+		if s.JournalError != nil {
+			return nil, fmt.Errorf("%s: %w", s.Name, s.JournalError)
 		}
 		if s.Journal.newer(newest) {
 			newest = s.Journal

@@ -32,8 +32,8 @@ type Pair struct {
 type Site struct {
 	SiteRef
 	// Answered is false when nothing is known from this site now; Trouble says why.
-	Answered bool
-	Trouble  string
+	Answered          bool
+	UnreachableReason string
 	// Alive is true when the site's API answers, also when it does not show the group.
 	Alive bool
 	// NotAsked is true when the site could not be asked, and nothing says that it is lost.
@@ -42,18 +42,18 @@ type Site struct {
 	Now time.Time
 	// Group is nil when the site has no such group, or did not answer. Journal is its last
 	// operation, and Illegible why that cannot be read; see Read.
-	Group     *vgrv1.VolumeGroupReplication
-	Journal   *Operation
-	Illegible error
+	Group        *vgrv1.VolumeGroupReplication
+	Journal      *Operation
+	JournalError error
 	// Usage is what uses the group's PVCs; nil when nobody looked for this decision.
 	Usage *Usage
 }
 
 // Read takes in a group, which may be nil.
 func (s *Site) Read(g *vgrv1.VolumeGroupReplication) {
-	s.Group, s.Journal, s.Illegible = g, nil, nil
+	s.Group, s.Journal, s.JournalError = g, nil, nil
 	if g != nil {
-		s.Journal, s.Illegible = Journal(g)
+		s.Journal, s.JournalError = Journal(g)
 	}
 }
 
@@ -128,16 +128,16 @@ func (s *Site) follows() bool { return (s.is(vgrv1.Secondary) || s.guarded()) &&
 // silence is that a site has not answered, and why.
 func (s *Site) silence() string {
 	if s.NotAsked {
-		return s.Name + " could not be asked: " + s.Trouble
+		return s.Name + " could not be asked: " + s.UnreachableReason
 	}
-	return s.Name + " does not answer: " + s.Trouble
+	return s.Name + " does not answer: " + s.UnreachableReason
 }
 
 // says is the last word of the site about its present spec.
 func (s *Site) says() string {
 	switch {
 	case !s.Answered:
-		return "does not answer: " + s.Trouble
+		return "does not answer: " + s.UnreachableReason
 	case s.Group == nil:
 		return "has no such group"
 	case s.ready() == nil:

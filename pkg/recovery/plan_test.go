@@ -80,7 +80,7 @@ func ceph(change func(p *recovery.Pair, a *[2]recovery.Surroundings)) (recovery.
 	p.Sites[east].Group.Status.SyncTimeBefore = nil
 	a := [2]recovery.Surroundings{{Controller: "v1"}, {Controller: "v1"}}
 	change(&p, &a)
-	return p, recovery.Facts{Pair: p, Backend: "ceph", Traits: w.traits, Schedule: 5 * time.Minute, Around: a}
+	return p, recovery.Facts{Pair: p, Backend: "ceph", Traits: w.traits, Schedule: 5 * time.Minute, Environments: a}
 }
 
 func isTo(g *vgrv1.VolumeGroupReplication, state vgrv1.ReplicationState, is vgrv1.State, ready metav1.Condition) {
@@ -96,10 +96,10 @@ func TestRefusals(t *testing.T) {
 	planned := recovery.Request{Kind: recovery.Planned, To: sites[west], Holder: "me", By: "me", ID: "new"}
 	with := func(change func(r *recovery.Request)) recovery.Request { r := planned; change(&r); return r }
 	lost := func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
-		p.Sites[east] = recovery.Site{SiteRef: sites[east], Trouble: "connection refused"}
+		p.Sites[east] = recovery.Site{SiteRef: sites[east], UnreachableReason: "connection refused"}
 	}
 	unasked := func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
-		p.Sites[east] = recovery.Site{SiteRef: sites[east], NotAsked: true, Trouble: "the login plugin has failed: session expired"}
+		p.Sites[east] = recovery.Site{SiteRef: sites[east], NotAsked: true, UnreachableReason: "the login plugin has failed: session expired"}
 	}
 	well := func(*recovery.Pair, *[2]recovery.Surroundings) {}
 	journal := func(p *recovery.Pair, op recovery.Operation) {
@@ -136,7 +136,7 @@ func TestRefusals(t *testing.T) {
 		"primary already":       {well, with(func(r *recovery.Request) { r.To = sites[east] })},
 		"the source is lost":    {lost, planned},
 		"the source refuses us": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
-			p.Sites[east] = recovery.Site{SiteRef: sites[east], Alive: true, Trouble: "forbidden"}
+			p.Sites[east] = recovery.Site{SiteRef: sites[east], Alive: true, UnreachableReason: "forbidden"}
 		}, with(func(r *recovery.Request) { r.Kind = recovery.Unplanned; r.Accept.Unknown = true })},
 		"the source was not asked":                  {unasked, planned},
 		"unplanned, the source was not asked":       {unasked, with(func(r *recovery.Request) { r.Kind = recovery.Unplanned; r.Accept.Unknown = true })},
@@ -188,7 +188,7 @@ func TestRefusals(t *testing.T) {
 		"demotion":                {well, with(func(r *recovery.Request) { r.Kind = recovery.Demote })},
 		"demotion of a secondary": {well, with(func(r *recovery.Request) { r.Kind, r.To = recovery.Demote, sites[east] })},
 		"demotion, the peer does not answer": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
-			p.Sites[west] = recovery.Site{SiteRef: sites[west], Trouble: "no route"}
+			p.Sites[west] = recovery.Site{SiteRef: sites[west], UnreachableReason: "no route"}
 		}, with(func(r *recovery.Request) { r.Kind = recovery.Demote })},
 		"another tool asks for primary": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) { guarded(p.Sites[west].Group) }, planned},
 		"demotion of what another tool asks for": {
@@ -198,7 +198,7 @@ func TestRefusals(t *testing.T) {
 		"the target is lost after the demotion": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
 			isTo(p.Sites[east].Group, vgrv1.Secondary, vgrv1.StateSecondary, met)
 			journal(p, recovery.Operation{Kind: recovery.Planned, Steps: []recovery.StepTimes{{ID: recovery.StepDemote, Asked: true}}, AutoResync: []string{"uid-west"}, Stopped: stopped[:1], Start: true})
-			p.Sites[west] = recovery.Site{SiteRef: sites[west], Trouble: "no route"}
+			p.Sites[west] = recovery.Site{SiteRef: sites[west], UnreachableReason: "no route"}
 		}, with(func(r *recovery.Request) { r.Kind, r.To, r.Accept.Unknown = recovery.Unplanned, sites[east], true })},
 		"unplanned, a synchronisation to come": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
 			p.Sites[east].Group.Status.LastSyncTime = new(metav1.NewTime(now.Add(time.Hour)))
@@ -443,7 +443,7 @@ func TestWord(t *testing.T) {
 		"west": "west", "arn:aws:eks:eu-1:1:cluster/west": "arn:aws:eks:eu-1:1:cluster/west", "": "''",
 		"a; rm -rf ~": "'a; rm -rf ~'", "$(id)": "'$(id)'", "it's": `'it'\''s'`, "a b": "'a b'", "x;y": "'x;y'",
 	} {
-		if got := recovery.Word(text); got != want {
+		if got := recovery.ShellQuote(text); got != want {
 			t.Errorf("%q is %s, want %s", text, got, want)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 // promotable refuses a promotion that could make a second primary, or lose what the peer has.
 func promotable(p *Pair, from, to *Site, r Request, t backend.Traits) *Stop {
 	const accept = "--accept-split-brain promotes without it; only for a site that is lost"
-	demoteThere := fmt.Sprintf("kubectl vgr failover %s -n %s --to %s moves the role and loses nothing", p.Name, p.Namespace, Word(to.Name))
+	demoteThere := fmt.Sprintf("kubectl vgr failover %s -n %s --to %s moves the role and loses nothing", p.Name, p.Namespace, ShellQuote(to.Name))
 	switch {
 	case from.state() == vgrv1.StatePrimary || from.askedToLead():
 		return stopf(Refused, demoteThere, "%s is primary on %s (spec: %s, observed: %s); two primaries lose data", p.Name, from.Name, from.desired(), stateWord(from))
@@ -36,7 +36,7 @@ func promotable(p *Pair, from, to *Site, r Request, t backend.Traits) *Stop {
 
 // demotable refuses a demotion that the backend cannot do, or that would do more than it says.
 func demotable(p *Pair, from, to *Site, t backend.Traits) *Stop {
-	failover := fmt.Sprintf("kubectl vgr failover %s -n %s --to %s", p.Name, p.Namespace, Word(to.Name))
+	failover := fmt.Sprintf("kubectl vgr failover %s -n %s --to %s", p.Name, p.Namespace, ShellQuote(to.Name))
 	switch {
 	case from.Group == nil:
 		return stopf(Refused, fmt.Sprintf("kubectl vgr list -n %s", p.Namespace), "there is no group %s/%s on %s", p.Namespace, p.Name, from.Name)
@@ -61,7 +61,7 @@ func resyncable(p *Pair, from, to *Site, r Request) *Stop {
 	case survivor(p) == to && !r.DiscardSurvivor:
 		return refuseSurvivor(p, from, to)
 	case to.state() == vgrv1.StatePrimary && survivor(p) != from && !r.DiscardSurvivor:
-		return stopf(Refused, fmt.Sprintf("kubectl vgr demote %s -n %s --context %s, if the writes of %s may go", p.Name, p.Namespace, Word(to.Name), to.Name),
+		return stopf(Refused, fmt.Sprintf("kubectl vgr demote %s -n %s --context %s, if the writes of %s may go", p.Name, p.Namespace, ShellQuote(to.Name), to.Name),
 			"%s is primary on %s as well: a resync would discard its data", p.Name, to.Name)
 	default:
 		return nil
@@ -95,16 +95,16 @@ func refuseSurvivor(p *Pair, from, to *Site) *Stop {
 func (p *Pair) takeBackCommand(to, survived *Site) string {
 	site := "SITE"
 	if survived != nil {
-		site = Word(p.other(survived).Name)
+		site = ShellQuote(p.other(survived).Name)
 	} else if to.broken() != "" {
-		site = Word(to.Name)
+		site = ShellQuote(to.Name)
 	}
 	return fmt.Sprintf("kubectl vgr resync %s -n %s --context %s discards what %s alone has, and has it follow; failback moves the role back as well", p.Name, p.Namespace, site, site)
 }
 
 // rescueCommand makes a site primary again that was demoted, when nothing else can be.
 func rescueCommand(site *Site, namespace, name string) string {
-	return fmt.Sprintf("kubectl vgr failover %s -n %s --to %s --unplanned --accept-data-loss unknown makes %s primary again", name, namespace, Word(site.Name), site.Name)
+	return fmt.Sprintf("kubectl vgr failover %s -n %s --to %s --unplanned --accept-data-loss unknown makes %s primary again", name, namespace, ShellQuote(site.Name), site.Name)
 }
 
 // owed reports whether an operation has held back autoResync on a site and not given it back there.

@@ -16,8 +16,8 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
-// take does one step: nil when its proof is there and the next one may follow.
-func (n *next) take(s Step) *Decision {
+// execute does one step: nil when its proof is there and the next one may follow.
+func (n *next) execute(s Step) *Decision {
 	if d := n.available(s); d != nil {
 		return d
 	}
@@ -31,7 +31,7 @@ func (n *next) take(s Step) *Decision {
 	case StepStart:
 		return n.startWorkloads(s, n.at(s))
 	case StepSurrender:
-		return n.surrender(s)
+		return n.demoteStalePrimary(s)
 	case StepDiscard:
 		return n.discard(s)
 	case StepFollow:
@@ -49,7 +49,7 @@ func (n *next) take(s Step) *Decision {
 	case StepPromote:
 		return n.promote(s)
 	case StepReverse:
-		return n.reverse(s)
+		return n.reprotect(s)
 	case StepRestore:
 		return n.restore(s)
 	case StepFinish:
@@ -150,7 +150,7 @@ func (n *next) record(s Step) *Decision {
 }
 
 // become asks a site for a state and waits for the proof.
-func (n *next) become(s Step, site *Site, role vgrv1.ReplicationState, peer vgrv1.PeerFate, proven bool) *Decision {
+func (n *next) become(s Step, site *Site, role vgrv1.ReplicationState, peer vgrv1.PeerState, proven bool) *Decision {
 	switch {
 	case proven:
 		n.op.start(s.ID, site.Cluster, false, site.Now)
@@ -162,7 +162,7 @@ func (n *next) become(s Step, site *Site, role vgrv1.ReplicationState, peer vgrv
 	case n.stale(site, s.ID):
 		return n.catchUp(s, site)
 	case n.op.asked(s.ID) && !site.guarded():
-		return n.fail(s, "find out who it was; then "+n.op.GoOn(site.Group.Namespace, site.Group.Name), "%s was asked to be %s, and another tool asked for %s", site.Name, role, site.desired())
+		return n.fail(s, "find out who it was; then "+n.op.ResumeCommand(site.Group.Namespace, site.Group.Name), "%s was asked to be %s, and another tool asked for %s", site.Name, role, site.desired())
 	}
 	n.op.start(s.ID, site.Cluster, true, site.Now)
 	w := n.write(site)
@@ -259,8 +259,8 @@ func (n *next) quiet(s Step) *Decision {
 		wait = n.look(s, true, "stop what uses the PVCs on %s: %s", n.from.Name, join(n.from.users()))
 	}
 	if n.op.asked(StepUpdate) || n.op.asked(StepSnapshot) { // in the journal too, or a crash would forget that it has to be repeated
-		n.op.forget(StepSnapshot, n.to.Now)
-		n.op.forget(StepUpdate, n.to.Now)
+		n.op.resetStep(StepSnapshot, n.to.Now)
+		n.op.resetStep(StepUpdate, n.to.Now)
 		return n.send(s, n.write(n.to))
 	}
 	wait.Operation = n.op
@@ -299,10 +299,10 @@ func (n *next) promote(s Step) *Decision {
 	return d
 }
 
-// reverse has the old source follow.
-func (n *next) reverse(s Step) *Decision {
+// reprotect has the old source follow.
+func (n *next) reprotect(s Step) *Decision {
 	if n.traits.PromoteFirst {
-		return n.follow(s, n.from, n.to)
+		return n.rejoin(s, n.from, n.to)
 	}
 	n.op.start(s.ID, n.to.Cluster, false, n.to.Now)
 	if n.to.is(vgrv1.Primary) && n.to.replicates() {
@@ -321,9 +321,9 @@ func (n *next) reverse(s Step) *Decision {
 	return &Decision{Operation: n.op, Step: s, Wait: n.to.Name + " does not replicate yet: " + n.to.says()}
 }
 
-// follow has a copy replicate from a peer that is seen to be primary, where that takes all it has.
+// rejoin has a copy replicate from a peer that is seen to be primary, where that takes all it has.
 // What it is told of the peer goes with the write.
-func (n *next) follow(s Step, copied, primary *Site) *Decision {
+func (n *next) rejoin(s Step, copied, primary *Site) *Decision {
 	proven := copied.follows()
 	// What it was told may be bound to an earlier write, or by an older plugin to none: then it does not follow.
 	untold := !n.stale(copied, s.ID) && copied.desired() == vgrv1.Secondary && state.Peer(copied.Group) != vgrv1.PeerPrimary
@@ -432,11 +432,11 @@ func (n *next) discard(s Step) *Decision {
 	return n.send(s, w)
 }
 
-// surrender has an old primary give up its role. Where the primary brings it back, it is only asked
+// demoteStalePrimary has an old primary give up its role. Where the primary brings it back, it is only asked
 // to, so that it does not act by itself.
-func (n *next) surrender(s Step) *Decision {
+func (n *next) demoteStalePrimary(s Step) *Decision {
 	if n.traits.PromoteFirst {
-		return n.follow(s, n.to, n.from)
+		return n.rejoin(s, n.to, n.from)
 	}
 	if !n.traits.HandsOver {
 		return n.become(s, n.to, vgrv1.Secondary, "", n.to.demoted())

@@ -211,7 +211,7 @@ func appendTime(b []byte, t *metav1.Time) []byte {
 	return strconv.AppendInt(b, t.Unix()-now.Unix(), 10)
 }
 
-func fate(g *vgrv1.VolumeGroupReplication) vgrv1.PeerFate { return state.Peer(g) }
+func fate(g *vgrv1.VolumeGroupReplication) vgrv1.PeerState { return state.Peer(g) }
 
 type event struct {
 	name  string
@@ -303,7 +303,7 @@ func (w *world) observe(usage bool) recovery.Pair {
 		if w.up[i] {
 			p.Sites[i].Group, p.Sites[i].Journal = w.groups[i], w.read.of(w.groups[i]).op
 		} else {
-			p.Sites[i].Trouble = "cut off"
+			p.Sites[i].UnreachableReason = "cut off"
 		}
 		if usage && w.up[i] {
 			p.Sites[i].Usage = w.usage(i)

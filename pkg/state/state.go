@@ -64,12 +64,12 @@ func Told(obj metav1.Object) bool {
 
 // Peer returns what an object's annotations tell of the peer; empty when that is nothing, or came with an
 // earlier write.
-func Peer(obj metav1.Object) vgrv1.PeerFate {
+func Peer(obj metav1.Object) vgrv1.PeerState {
 	if !Told(obj) {
 		return ""
 	}
 	fate, _, _ := strings.Cut(obj.GetAnnotations()[vgrv1.AnnotationPeer], "/")
-	return vgrv1.PeerFate(fate)
+	return vgrv1.PeerState(fate)
 }
 
 // MayPromote reports whether a promotion is confirmed for the object's present generation, and that

@@ -35,9 +35,9 @@ type Env struct {
 	Color string
 	// Executable is the path of this program, for completion install.
 	Executable func() (string, error)
-	// Again runs another command of the plugin, which says all that it says to out, and returns its
+	// RunCommand runs another command of the plugin, which says all that it says to out, and returns its
 	// exit code.
-	Again func(ctx context.Context, args []string, out io.Writer) int
+	RunCommand func(ctx context.Context, args []string, out io.Writer) int
 
 	progressing sync.Mutex
 }

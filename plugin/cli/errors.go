@@ -46,7 +46,7 @@ func Ended(ctx context.Context, next, format string, args ...any) error {
 
 // notAskedNext is what shows why a site could not be asked.
 func notAskedNext(name string) string {
-	return "kubectl --context " + recovery.Word(name) + " get --raw /version must work; log in first where that is needed"
+	return "kubectl --context " + recovery.ShellQuote(name) + " get --raw /version must work; log in first where that is needed"
 }
 
 // SiteError puts an error of a request into words and an exit code.

@@ -10,7 +10,7 @@ import (
 
 // Ways are the commands that end an operation that is in flight.
 func Ways(op *recovery.Operation, g *vgrv1.VolumeGroupReplication) []string {
-	all := []string{op.GoOn(g.Namespace, g.Name)}
+	all := []string{op.ResumeCommand(g.Namespace, g.Name)}
 	if abort := op.AbortCommand(g.Namespace, g.Name); abort != "" {
 		all = append(all, abort)
 	}

@@ -252,7 +252,7 @@ func (f *Follower) watch(ctx context.Context, i int, version string) (overview.S
 	if f.query.Selector != nil {
 		opts = append(opts, client.MatchingLabelsSelector{Selector: f.query.Selector})
 	}
-	go func() { cancel(f.pulse(ctx, i)) }() // before, or a site that falls silent now is missed
+	go func() { cancel(f.heartbeat(ctx, i)) }() // before, or a site that falls silent now is missed
 	var list vgrv1.VolumeGroupReplicationList
 	w, err := c.Watch(ctx, &list, opts...)
 	if cause := context.Cause(ctx); cause != nil && err != nil {
@@ -279,9 +279,9 @@ func (f *Follower) watch(ctx context.Context, i int, version string) (overview.S
 // grants to requests: a site that is silent would be shown as live for so long.
 func (f *Follower) bound(i int) time.Duration { return min(f.sites[i].Timeout(), site.RequestTimeout) }
 
-// pulse returns why the site does not answer any more. What it asks for is the classes, which may
+// heartbeat returns why the site does not answer any more. What it asks for is the classes, which may
 // have changed as well, and the sign of life of the controller.
-func (f *Follower) pulse(ctx context.Context, i int) error {
+func (f *Follower) heartbeat(ctx context.Context, i int) error {
 	for {
 		select {
 		case <-ctx.Done():

@@ -23,8 +23,8 @@ const (
 	CodeInterrupted  = 130
 )
 
-// Failure is an error with an exit code and a next step.
-type Failure struct {
+// Error is an error with an exit code and a next step.
+type Error struct {
 	Code    int
 	Message string
 	// Next is a command or a step, and others in its place in lines of their own; may be empty.
@@ -32,21 +32,21 @@ type Failure struct {
 }
 
 // Error implements error.
-func (f *Failure) Error() string { return f.Message }
+func (f *Error) Error() string { return f.Message }
 
 // New makes a Failure.
-func New(code int, next, format string, args ...any) *Failure {
-	return &Failure{Code: code, Message: fmt.Sprintf(format, args...), Next: next}
+func New(code int, next, format string, args ...any) *Error {
+	return &Error{Code: code, Message: fmt.Sprintf(format, args...), Next: next}
 }
 
 // Refused is a pre-check that said no.
-func Refused(next, format string, args ...any) *Failure {
+func Refused(next, format string, args ...any) *Error {
 	return New(CodeRefused, next, format, args...)
 }
 
 // Code is the exit code for an error.
 func Code(err error) int {
-	var f *Failure
+	var f *Error
 	switch {
 	case err == nil:
 		return CodeOK

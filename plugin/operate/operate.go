@@ -366,7 +366,7 @@ func (o *Operator) take(r reply) {
 	switch {
 	case r.err == nil:
 	case apierrors.IsForbidden(r.err), apierrors.IsInvalid(r.err), apierrors.IsUnauthorized(r.err):
-		r.job.end(failure.New(failure.CodeFailed, "mend that; then "+r.job.Operation.GoOn(r.job.Namespace, r.job.Name), "%s: %s/%s: %v", o.Sites[r.site].Name, r.job.Namespace, r.job.Name, r.err))
+		r.job.end(failure.New(failure.CodeFailed, "mend that; then "+r.job.Operation.ResumeCommand(r.job.Namespace, r.job.Name), "%s: %s/%s: %v", o.Sites[r.site].Name, r.job.Namespace, r.job.Name, r.err))
 	case errors.As(r.err, new(*held)) && r.job.wrote:
 		r.job.end(failure.New(failure.CodeFailed, "", "%s/%s: %v", r.job.Namespace, r.job.Name, r.err))
 	case errors.As(r.err, new(*held)):
@@ -403,7 +403,7 @@ func (j *Job) cut(ctx context.Context, p recovery.Pair) {
 	d := recovery.Next(p, j.Operation, j.Traits)
 	j.Operation = d.Operation
 	j.left = left(p, j.Began())
-	next := j.Operation.GoOn(j.Namespace, j.Name)
+	next := j.Operation.ResumeCommand(j.Namespace, j.Name)
 	if command := j.Operation.AbortCommand(j.Namespace, j.Name); command != "" && j.Began() {
 		next += "\n" + command
 	}
@@ -472,7 +472,7 @@ func (c *Clocks) now(i int, in overview.SiteInput) time.Time {
 func Pair(inputs []overview.SiteInput, sites [2]*site.Site, clusters [2]string, clocks *Clocks, namespace, name string) recovery.Pair {
 	p := recovery.Pair{Namespace: namespace, Name: name}
 	for i, in := range inputs {
-		s := recovery.Site{SiteRef: recovery.SiteRef{Name: sites[i].Name, Cluster: Cluster(inputs, clusters, i, namespace, name)}, Answered: in.Answered, Trouble: in.Message, Now: clocks.now(i, in)}
+		s := recovery.Site{SiteRef: recovery.SiteRef{Name: sites[i].Name, Cluster: Cluster(inputs, clusters, i, namespace, name)}, Answered: in.Answered, UnreachableReason: in.Message, Now: clocks.now(i, in)}
 		s.NotAsked = in.Problem == overview.SiteNotAsked
 		s.Alive = in.Answered || in.Problem != overview.SiteUnreachable && !s.NotAsked
 		if in.Answered {

@@ -80,7 +80,7 @@ func Read(ctx context.Context, e *cli.Env, q collect.Query, scaling bool) (*Surv
 
 // Facts are what the checks look at for one group.
 func (s *Survey) Facts(e *cli.Env, g overview.Group) recovery.Facts {
-	f := recovery.Facts{Pair: operate.Pair(s.Inputs, s.Sites, s.Clusters, &s.Clocks, g.Namespace, g.Name), Around: s.around}
+	f := recovery.Facts{Pair: operate.Pair(s.Inputs, s.Sites, s.Clusters, &s.Clocks, g.Namespace, g.Name), Environments: s.around}
 	if g.ScheduleSeconds != nil {
 		f.Schedule = time.Duration(*g.ScheduleSeconds) * time.Second
 	}

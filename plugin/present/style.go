@@ -105,7 +105,7 @@ func (s Style) level(l overview.Level, text string) string {
 }
 
 func (s Style) verdict(v overview.Verdict) string {
-	return s.level(v.Level, s.icon(v.Level)+" "+string(v.Headline))
+	return s.level(v.Level, s.icon(v.Level)+" "+string(v.Phase))
 }
 
 // columns is how many of them a text takes on a terminal, without its colours.

@@ -306,7 +306,7 @@ func (s Style) siteRow(site overview.Site, gs overview.GroupSite) []string {
 // error, or volumes of which are promoted, does not follow.
 func routine(g overview.Group, gs overview.GroupSite) bool {
 	p, ok := g.Primary()
-	return ok && g.Verdict.Headline != overview.SplitBrain && gs.CopyError == "" && p.Site != gs.Site && gs.State == vgrv1.StateSecondary && gs.Desired == vgrv1.Secondary
+	return ok && g.Verdict.Phase != overview.SplitBrain && gs.CopyError == "" && p.Site != gs.Site && gs.State == vgrv1.StateSecondary && gs.Desired == vgrv1.Secondary
 }
 
 func (s Style) volumes(b *strings.Builder, o overview.Overview, gs overview.GroupSite, follows bool) error {

@@ -18,13 +18,13 @@ func pauses() []time.Duration {
 	return []time.Duration{100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond}
 }
 
-// patient asks again what a server in trouble answers with an error that passes: a command asks dozens
+// retryTransport asks again what a server in trouble answers with an error that passes: a command asks dozens
 // of questions, and one of them must not decide it. What changes something is sent once: whether it
 // was done in spite of the error only a look can tell.
-type patient struct{ next http.RoundTripper }
+type retryTransport struct{ next http.RoundTripper }
 
 // RoundTrip implements http.RoundTripper.
-func (p patient) RoundTrip(r *http.Request) (*http.Response, error) {
+func (p retryTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := p.next.RoundTrip(r)
 	for _, pause := range pauses() {
 		if err != nil || !question(r) || !passing(resp) {
@@ -48,7 +48,7 @@ func (p patient) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // WrappedRoundTripper lets client-go reach the transport below, to cancel requests.
-func (p patient) WrappedRoundTripper() http.RoundTripper { return p.next }
+func (p retryTransport) WrappedRoundTripper() http.RoundTripper { return p.next }
 
 // question says whether a request changes nothing.
 func question(r *http.Request) bool {

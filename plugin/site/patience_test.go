@@ -77,7 +77,7 @@ func TestPatient(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			resp, err := patient{s}.RoundTrip(r)
+			resp, err := retryTransport{s}.RoundTrip(r)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -106,7 +106,7 @@ func TestPatientInterrupted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := patient{s}.RoundTrip(r)
+	resp, err := retryTransport{s}.RoundTrip(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func TestNoTimeLeft(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			resp, err := patient{s}.RoundTrip(r)
+			resp, err := retryTransport{s}.RoundTrip(r)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -150,7 +150,7 @@ func TestChangeOnce(t *testing.T) {
 		s := &server{statuses: []int{status}, header: http.Header{"Retry-After": {"0"}}}
 		c, err := rest.RESTClientForConfigAndClient(&rest.Config{
 			Host: "https://host", ContentConfig: rest.ContentConfig{GroupVersion: &schema.GroupVersion{}, NegotiatedSerializer: serializer.NewCodecFactory(runtime.NewScheme())},
-		}, &http.Client{Transport: patient{s}})
+		}, &http.Client{Transport: retryTransport{s}})
 		if err != nil {
 			t.Fatal(err)
 		}

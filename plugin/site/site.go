@@ -80,7 +80,7 @@ func connect(name string, config *rest.Config, k kinds, now func() time.Time) *S
 		proxy = http.ProxyFromEnvironment
 	}
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
-		return answers{patient{dateReader{next, date, now}}, proxy}
+		return answers{retryTransport{dateReader{next, date, now}}, proxy}
 	})
 	// Warnings of the API server would end up in the middle of a table.
 	config.WarningHandler = rest.NoWarnings{}

@@ -28,7 +28,7 @@ func nastyPicture() overview.Overview {
 	o := picture(now, overview.Site{Name: nasty, Problem: overview.SiteUnreachable, Message: nasty}, "moved")
 	g := &o.Groups[0]
 	g.Namespace, g.Name, g.Class, g.Backend, g.Verdict.Message, g.Verdict.Next = nasty, nasty, nasty, nasty, nasty, nasty
-	g.Operation = &overview.Operation{ID: nasty, Kind: nasty, From: nasty, To: nasty, By: nasty, Step: nasty, Result: nasty, GoOn: nasty}
+	g.Operation = &overview.Operation{ID: nasty, Kind: nasty, From: nasty, To: nasty, By: nasty, Step: nasty, Result: nasty, ResumeCommand: nasty}
 	for i := range g.Sites {
 		s := &g.Sites[i]
 		s.State, s.Desired, s.Message, s.Ready, s.Exists = nasty, nasty, nasty, overview.Ready{Status: nasty, Reason: nasty, Message: nasty}, true

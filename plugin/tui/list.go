@@ -130,7 +130,7 @@ func (l *list) matcher() func(*overview.Group) bool {
 
 // words is what a filter looks at.
 func words(g *overview.Group) string {
-	text := []string{g.Namespace + "/" + g.Name, string(g.Verdict.Headline), g.Verdict.Message, g.Backend, g.Class}
+	text := []string{g.Namespace + "/" + g.Name, string(g.Verdict.Phase), g.Verdict.Message, g.Backend, g.Class}
 	for _, s := range g.Sites {
 		text = append(text, string(s.State), s.Ready.Reason)
 	}

@@ -204,23 +204,23 @@ const (
 	AnnotationPeerHandles = "replication.unified.io/peer-handles"
 )
 
-// PeerFate is what is known of the other copy. Backends that change both sites at once act on it.
-type PeerFate string
+// PeerState is what is known of the other copy. Backends that change both sites at once act on it.
+type PeerState string
 
 // Fates of a peer; empty when nothing is known.
 const (
 	// PeerDemoted: the peer was seen to have given up its role, so all that it wrote is here.
-	PeerDemoted PeerFate = "demoted"
+	PeerDemoted PeerState = "demoted"
 	// PeerQuiesced: the peer is primary still, nothing uses its volumes, and all that was written there is
 	// here. It is for backends that cannot demote.
-	PeerQuiesced PeerFate = "quiesced"
+	PeerQuiesced PeerState = "quiesced"
 	// PeerDiscarded: what the peer alone has may be discarded; somebody accepted that.
-	PeerDiscarded PeerFate = "discarded"
+	PeerDiscarded PeerState = "discarded"
 	// PeerPrimary: the peer was seen to be primary and is to be followed; what this copy alone has may
 	// be discarded.
-	PeerPrimary PeerFate = "primary"
+	PeerPrimary PeerState = "primary"
 	// PeerLost: the peer has no say; the loss of what it alone has was accepted.
-	PeerLost PeerFate = "lost"
+	PeerLost PeerState = "lost"
 )
 
 // PromotionUnguarded is the value of AnnotationPromotion that switches the guard off.

@@ -65,7 +65,7 @@ func (a *Adapter) Apply(ctx context.Context, g backend.Group) error {
 	if problem := refused(g, f); problem != nil {
 		return problem
 	}
-	if g.Class.Name != "" && (g.Hold == nil || f.group != nil || len(f.volumes) > 0) {
+	if g.Class.Name != "" && (g.Blocked == nil || f.group != nil || len(f.volumes) > 0) {
 		if err := a.ensureClasses(ctx, g.Class, f.grouped(g)); err != nil {
 			return err
 		}
@@ -90,7 +90,7 @@ func refused(g backend.Group, f found) *backend.Problem {
 		vr := &f.volumes[i]
 		pvc := vr.Spec.DataSource.Name
 		member := slices.ContainsFunc(g.Members, func(m backend.Member) bool { return m.PVC == pvc })
-		if there[pvc] = true; !member && g.Hold == nil {
+		if there[pvc] = true; !member && g.Blocked == nil {
 			continue // it is deleted
 		}
 		if problem := change(g, "VolumeReplication", vr, vr.Spec.ReplicationState); problem != nil {
@@ -112,7 +112,7 @@ func change(g backend.Group, kind string, obj client.Object, asks replicationv1.
 
 func (a *Adapter) applyGroup(ctx context.Context, g backend.Group, group *replicationv1.VolumeGroupReplication) error {
 	switch {
-	case group == nil && g.Hold != nil:
+	case group == nil && g.Blocked != nil:
 		return nil //nolint:nilerr // the hold is reported by who set it
 	case group == nil:
 		return a.createGroup(ctx, g)
@@ -130,7 +130,7 @@ func (a *Adapter) applyGroup(ctx context.Context, g backend.Group, group *replic
 			return err
 		}
 	}
-	if g.Hold != nil {
+	if g.Blocked != nil {
 		return nil //nolint:nilerr // the hold is reported by who set it
 	}
 	return a.updateMembers(ctx, g, group)
@@ -280,7 +280,7 @@ func (a *Adapter) applyVolumes(ctx context.Context, g backend.Group, existing []
 		delete(missing, pvc)
 		switch {
 		case !vr.DeletionTimestamp.IsZero():
-		case !stays && g.Hold == nil:
+		case !stays && g.Blocked == nil:
 			errs = append(errs, client.IgnoreNotFound(a.client.Delete(ctx, vr, uidOf(vr))))
 		case vr.Spec.ReplicationState != state || vr.Spec.AutoResync != g.AutoResync:
 			before := vr.DeepCopy()
@@ -288,7 +288,7 @@ func (a *Adapter) applyVolumes(ctx context.Context, g backend.Group, existing []
 			errs = append(errs, a.client.Patch(ctx, vr, optimistic(before)))
 		}
 	}
-	if g.Hold != nil {
+	if g.Blocked != nil {
 		return errors.Join(errs...)
 	}
 	for _, m := range g.Members {

@@ -48,11 +48,11 @@ func replications(ctx context.Context, c client.Reader, namespace string) ([]bac
 		}
 		r := backend.Replication{
 			Object: vr, PVC: vr.Spec.DataSource.Name, State: vgrv1.ReplicationState(vr.Spec.ReplicationState), AutoResync: vr.Spec.AutoResync,
-			Unfit: unfit(vr, claimedBy[vr.Spec.DataSource.Name]),
+			NotAdoptable: unfit(vr, claimedBy[vr.Spec.DataSource.Name]),
 		}
 		spec, found := byName[vr.Spec.VolumeReplicationClass]
 		if !found {
-			r.Unfit = fmt.Sprintf("its VolumeReplicationClass %q does not exist", vr.Spec.VolumeReplicationClass)
+			r.NotAdoptable = fmt.Sprintf("its VolumeReplicationClass %q does not exist", vr.Spec.VolumeReplicationClass)
 		}
 		r.Class = classLike(vr.Spec.VolumeReplicationClass, spec)
 		out = append(out, r)

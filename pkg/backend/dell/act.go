@@ -145,7 +145,7 @@ func decide(in reading) need {
 		return n
 	}
 	was := intentOf(in.rg)
-	n.asked = was.Wish == in.group.Wish && was.Action == n.action
+	n.asked = was.Wish == in.group.RequestID && was.Action == n.action
 	if !n.asked && !in.fresh() && n.action != unplannedFailoverLocal {
 		n.problem = stale(in.rg)
 	}

@@ -206,10 +206,10 @@ func (a *Adapter) Apply(ctx context.Context, g backend.Group) error {
 	switch n := decide(in); {
 	case n.problem != nil:
 		return n.problem
-	case n.action == "" || n.asked || g.Hold != nil:
+	case n.action == "" || n.asked || g.Blocked != nil:
 		return nil //nolint:nilerr // it takes the other case's problem for an error
 	default:
-		return a.ask(ctx, in.rg, intent{Wish: g.Wish, Action: n.action, Before: lastActionTime(in.rg)})
+		return a.ask(ctx, in.rg, intent{Wish: g.RequestID, Action: n.action, Before: lastActionTime(in.rg)})
 	}
 }
 

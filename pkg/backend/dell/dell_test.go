@@ -77,7 +77,7 @@ func TestObserve(t *testing.T) {
 	anew := func(g *backend.Group) { g.Since = metav1.NewTime(now) }
 	cases := map[string]struct {
 		want vgrv1.ReplicationState
-		peer vgrv1.PeerFate
+		peer vgrv1.PeerState
 		rg   ReplicationGroup
 		// guard is what the controller puts into the group.
 		guard func(*backend.Group)
@@ -134,7 +134,7 @@ func TestObserve(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(cases)) {
 		tc := cases[name]
 		in := reading{rg: &tc.rg, now: now, group: backend.Group{
-			Wish: "1", State: tc.want, Peer: tc.peer, Members: []backend.Member{{PVC: "data", PV: "pv", Handle: "h"}},
+			RequestID: "1", State: tc.want, Peer: tc.peer, Members: []backend.Member{{PVC: "data", PV: "pv", Handle: "h"}},
 		}}
 		if tc.guard != nil {
 			tc.guard(&in.group)

@@ -42,7 +42,7 @@ func FuzzObserve(f *testing.F) {
 			return
 		}
 		in := reading{rg: &rg, now: now, mode: mode, group: backend.Group{
-			Wish: "1", State: vgrv1.ReplicationState(state), Peer: vgrv1.PeerFate(peer), Members: []backend.Member{{PVC: "data", PV: "pv", Handle: "h"}},
+			RequestID: "1", State: vgrv1.ReplicationState(state), Peer: vgrv1.PeerState(peer), Members: []backend.Member{{PVC: "data", PV: "pv", Handle: "h"}},
 		}}
 		n, obs := decide(in), observe(in)
 		if !slices.Contains([]vgrv1.State{vgrv1.StatePrimary, vgrv1.StateSecondary, vgrv1.StateUnknown}, obs.State) {

@@ -133,7 +133,7 @@ func (a *Adapter) Apply(ctx context.Context, g backend.Group) error {
 		wanted[i] = spec
 	}
 	for i, v := range volumes {
-		if wanted[i] == nil || g.Hold != nil && v.mirror() == nil {
+		if wanted[i] == nil || g.Blocked != nil && v.mirror() == nil {
 			continue
 		}
 		if err := a.write(ctx, g, v, *wanted[i]); err != nil {

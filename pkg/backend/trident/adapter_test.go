@@ -154,7 +154,7 @@ func twoVolumes(state vgrv1.ReplicationState) backend.Group {
 		Owner:   backend.Owner{Kind: backend.VolumeGroupReplicationKind, NamespacedName: types.NamespacedName{Namespace: "default", Name: "g"}},
 		Class:   backend.Class{Parameters: map[string]string{"replicationPolicy": "MirrorAllSnapshots", "replicationSchedule": "5min"}},
 		Members: []backend.Member{{PVC: "data", PV: "pv-1"}, {PVC: "log", PV: "pv-2"}},
-		State:   state, Wish: string(state),
+		State:   state, RequestID: string(state),
 	}
 }
 

@@ -68,14 +68,14 @@ func decide(g backend.Group, v volume) (*MirrorSpec, *backend.Problem) {
 		slices.Sort(names)
 		return nil, backend.Problemf(vgrv1.ReasonObjectConflict, "PVC %s is in %d objects of kind %s (%s); Trident serves only one", v.member.PVC, len(names), mirrorKind, strings.Join(names, ", "))
 	}
-	if m := v.mirror(); m != nil && plays(g, asksFor(m)) {
-		return again(g, m), nil
+	if m := v.mirror(); m != nil && hasRole(g, asksFor(m)) {
+		return retrySpec(g, m), nil
 	}
 	if problem := refused(g, v); problem != nil {
 		return nil, problem
 	}
 	if g.State == vgrv1.Primary {
-		return lead(g, v)
+		return promoteSpec(g, v)
 	}
 	return follow(g, v)
 }
@@ -93,9 +93,9 @@ func refused(g backend.Group, v volume) *backend.Problem {
 	return g.Switch(asksFor(m) == promoted, m.CreationTimestamp, is)
 }
 
-// lead makes a volume writable. Its Mirror publishes the handle by which the peer can follow it. Where it
+// promoteSpec makes a volume writable. Its Mirror publishes the handle by which the peer can follow it. Where it
 // is to go back to a snapshot, that must have come through: else Trident fails for good.
-func lead(g backend.Group, v volume) (*MirrorSpec, *backend.Problem) {
+func promoteSpec(g backend.Group, v volume) (*MirrorSpec, *backend.Problem) {
 	if m := v.mirror(); m != nil {
 		spec := m.DeepCopy().Spec
 		spec.State = promoted

@@ -40,12 +40,12 @@ func FuzzObserve(f *testing.F) {
 	f.Add([]byte(`[{"status":{"conditions":[{}]}}]`), none, "", "", "", []byte("{}"), []byte("{}"))
 	f.Fuzz(func(t *testing.T, mirrors, updates []byte, state, peer, request string, snapshot, handles []byte) {
 		v := volume{member: backend.Member{PVC: "data", PV: "pv", Handle: "h"}}
-		var at moment
+		var at groupSnapshot
 		if json.Unmarshal(mirrors, &v.mirrors) != nil || json.Unmarshal(updates, &v.updates) != nil || slices.Contains(v.mirrors, nil) || slices.Contains(v.updates, nil) {
 			return
 		}
 		_, _ = json.Unmarshal(snapshot, &at.object), json.Unmarshal(handles, &at.handles)
-		g := group(vgrv1.ReplicationState(state), vgrv1.PeerFate(peer))
+		g := group(vgrv1.ReplicationState(state), vgrv1.PeerState(peer))
 		g.SyncRequest, g.SnapshotRequest = request, request
 		g.Class.Parameters = map[string]string{vgrv1.ParameterGroupSnapshots: "true"}
 		volumes := []volume{v}

@@ -41,11 +41,11 @@ func replications(ctx context.Context, c client.Reader, namespace string) ([]bac
 		}
 		switch said := m.said().State; {
 		case !m.DeletionTimestamp.IsZero():
-			r.Unfit = "it is being deleted"
+			r.NotAdoptable = "it is being deleted"
 		case inMirrors[r.PVC] > 1:
-			r.Unfit = fmt.Sprintf("PVC %s is in %d objects of its kind; Trident serves only one", r.PVC, inMirrors[r.PVC])
+			r.NotAdoptable = fmt.Sprintf("PVC %s is in %d objects of its kind; Trident serves only one", r.PVC, inMirrors[r.PVC])
 		case said != m.Spec.State && (!follows(said) || !follows(m.Spec.State)):
-			r.Unfit = fmt.Sprintf("it asks for %q, and Trident says %q", m.Spec.State, said)
+			r.NotAdoptable = fmt.Sprintf("it asks for %q, and Trident says %q", m.Spec.State, said)
 		}
 		out = append(out, r)
 	}

@@ -20,30 +20,30 @@ import (
 // it is to be in: "<hash>/<state>".
 const annotationTold = "replication.unified.io/told"
 
-func told(m *Mirror) (wish, state string) {
+func lastApplied(m *Mirror) (wish, state string) {
 	wish, state, _ = strings.Cut(m.Annotations[annotationTold], "/")
 	return wish, state
 }
 
-func wishOf(g backend.Group) string { return short(g.Wish) }
+func wishOf(g backend.Group) string { return short(g.RequestID) }
 
 // asksFor is the state that a Mirror is to be in, also while it asks for nothing.
 func asksFor(m *Mirror) string {
-	_, state := told(m)
+	_, state := lastApplied(m)
 	return cmp.Or(m.Spec.State, state)
 }
 
 // retrying is true from the moment in which a Mirror asks for nothing, until Trident has answered what
 // it asks for then.
 func retrying(m *Mirror) bool {
-	_, state := told(m)
+	_, state := lastApplied(m)
 	return state != "" && (m.Spec.State == "" || m.said().State == invalid && m.said().ObservedGeneration < m.Generation)
 }
 
-// again is the next write of a retry: nil when none is due. There is one for each wish.
-func again(g backend.Group, m *Mirror) *MirrorSpec {
+// retrySpec is the next write of a retry: nil when none is due. There is one for each wish.
+func retrySpec(g backend.Group, m *Mirror) *MirrorSpec {
 	spec := m.DeepCopy().Spec
-	wish, state := told(m)
+	wish, state := lastApplied(m)
 	switch {
 	case m.Spec.State == "" && m.said().State == invalid:
 		spec.State = state
@@ -55,8 +55,8 @@ func again(g backend.Group, m *Mirror) *MirrorSpec {
 	return &spec
 }
 
-// plays says whether a Mirror that asks for a state plays the group's role.
-func plays(g backend.Group, state string) bool {
+// hasRole says whether a Mirror that asks for a state plays the group's role.
+func hasRole(g backend.Group, state string) bool {
 	if g.State == vgrv1.Primary {
 		return state == promoted
 	}

@@ -111,8 +111,8 @@ func addSnapshotsToScheme(s *runtime.Scheme) {
 	metav1.AddToGroupVersion(s, snapshotVersion)
 }
 
-// moment is a snapshot of all volumes of a group, as far as it is there.
-type moment struct {
+// groupSnapshot is a snapshot of all volumes of a group, as far as it is there.
+type groupSnapshot struct {
 	object *GroupSnapshot
 	// handles are the snapshots by the handles of their volumes; nil before it is ready.
 	handles map[string]string
@@ -135,7 +135,7 @@ func newMoment(g backend.Group) *GroupSnapshot {
 	s := &GroupSnapshot{
 		TypeMeta: metav1.TypeMeta{APIVersion: snapshotVersion.String(), Kind: "VolumeGroupSnapshot"},
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: g.Owner.Namespace, Name: named(g.Owner.Name, g.SnapshotRequest+"\x00"+g.Wish), Labels: g.Owner.Labels(),
+			Namespace: g.Owner.Namespace, Name: named(g.Owner.Name, g.SnapshotRequest+"\x00"+g.RequestID), Labels: g.Owner.Labels(),
 			Annotations: map[string]string{vgrv1.AnnotationSnapshotRequest: g.SnapshotRequest},
 		},
 	}
@@ -145,21 +145,21 @@ func newMoment(g backend.Group) *GroupSnapshot {
 
 // readMoment asks the API server itself: there is nothing to be cached for the few seconds of a
 // failover, and the kind need not exist.
-func (a *Adapter) readMoment(ctx context.Context, g backend.Group) (moment, error) {
+func (a *Adapter) readMoment(ctx context.Context, g backend.Group) (groupSnapshot, error) {
 	if !momentWanted(g) {
-		return moment{}, nil
+		return groupSnapshot{}, nil
 	}
 	s := newMoment(g)
 	err := a.live.Get(ctx, client.ObjectKeyFromObject(s), s)
 	switch {
 	case meta.IsNoMatchError(err):
-		return moment{absent: fmt.Sprintf("this cluster has no %s VolumeGroupSnapshot, which the class asks for", snapshotVersion)}, nil
+		return groupSnapshot{absent: fmt.Sprintf("this cluster has no %s VolumeGroupSnapshot, which the class asks for", snapshotVersion)}, nil
 	case apierrors.IsNotFound(err):
-		return moment{}, nil
+		return groupSnapshot{}, nil
 	case err != nil:
-		return moment{}, err
+		return groupSnapshot{}, err
 	}
-	m := moment{object: s}
+	m := groupSnapshot{object: s}
 	if s.Status == nil || s.Status.Ready == nil || !*s.Status.Ready || s.Status.ContentName == "" {
 		return m, nil
 	}
@@ -177,7 +177,7 @@ func (a *Adapter) readMoment(ctx context.Context, g backend.Group) (moment, erro
 }
 
 // capture asks for a snapshot where one is wanted, and deletes our earlier ones once it is there.
-func (a *Adapter) capture(ctx context.Context, g backend.Group, volumes []volume, m moment) error {
+func (a *Adapter) capture(ctx context.Context, g backend.Group, volumes []volume, m groupSnapshot) error {
 	if !momentWanted(g) || m.absent != "" {
 		return nil
 	}
@@ -207,7 +207,7 @@ func (a *Adapter) capture(ctx context.Context, g backend.Group, volumes []volume
 }
 
 // observeMoment says what became of a snapshot that was asked for. It is pure.
-func observeMoment(g backend.Group, volumes []volume, m moment, obs *backend.Observation) {
+func observeMoment(g backend.Group, volumes []volume, m groupSnapshot, obs *backend.Observation) {
 	if !momentWanted(g) {
 		return
 	}

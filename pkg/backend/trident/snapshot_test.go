@@ -31,17 +31,17 @@ func TestMoment(t *testing.T) {
 		t.Error("two requests have the same snapshot")
 	}
 	for name, tc := range map[string]struct {
-		m       moment
+		m       groupSnapshot
 		done    bool
 		recheck bool
 		problem string
 	}{
-		"not asked for yet":   {moment{}, false, true, ""},
-		"not ready":           {moment{object: newMoment(g)}, false, true, ""},
-		"failed":              {moment{object: broken}, false, true, "no such class"},
-		"without the kind":    {moment{absent: "this cluster has none"}, false, false, "this cluster has none"},
-		"one part is missing": {moment{object: newMoment(g), handles: map[string]string{"pvc-1": "pvc-1/s"}}, false, false, "no snapshot of PVC logs"},
-		"complete":            {moment{object: newMoment(g), handles: map[string]string{"pvc-1": "pvc-1/s", "pvc-2": "pvc-2/s"}}, true, false, ""},
+		"not asked for yet":   {groupSnapshot{}, false, true, ""},
+		"not ready":           {groupSnapshot{object: newMoment(g)}, false, true, ""},
+		"failed":              {groupSnapshot{object: broken}, false, true, "no such class"},
+		"without the kind":    {groupSnapshot{absent: "this cluster has none"}, false, false, "this cluster has none"},
+		"one part is missing": {groupSnapshot{object: newMoment(g), handles: map[string]string{"pvc-1": "pvc-1/s"}}, false, false, "no snapshot of PVC logs"},
+		"complete":            {groupSnapshot{object: newMoment(g), handles: map[string]string{"pvc-1": "pvc-1/s", "pvc-2": "pvc-2/s"}}, true, false, ""},
 	} {
 		obs := observe(g, volumes)
 		observeMoment(g, volumes, tc.m, &obs)

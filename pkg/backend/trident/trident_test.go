@@ -37,10 +37,10 @@ func (m *Mirror) with(change func(*Mirror)) *Mirror {
 	return m
 }
 
-func group(state vgrv1.ReplicationState, fate vgrv1.PeerFate) backend.Group {
+func group(state vgrv1.ReplicationState, fate vgrv1.PeerState) backend.Group {
 	return backend.Group{
 		Owner: backend.Owner{Kind: backend.VolumeGroupReplicationKind, NamespacedName: types.NamespacedName{Namespace: "db", Name: "g"}},
-		State: state, Peer: fate, Wish: "1", PeerHandles: map[string]string{"data": "svm_e:data"},
+		State: state, Peer: fate, RequestID: "1", PeerHandles: map[string]string{"data": "svm_e:data"},
 	}
 }
 
@@ -73,7 +73,7 @@ func TestObserve(t *testing.T) {
 	wants := follow
 	wants.SyncRequest = "op/1"
 	mended := wants
-	mended.Wish = "2"
+	mended.RequestID = "2"
 	toldNow := func(m *Mirror) {
 		m.Annotations = map[string]string{annotationTold: wishOf(follow) + "/" + reestablished}
 	}

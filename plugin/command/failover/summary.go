@@ -62,7 +62,7 @@ func interruption(all []ending, code int) error {
 		if o.left == "" && !o.notStarted {
 			return ""
 		}
-		return o.op.GoOn(o.namespace, name)
+		return o.op.ResumeCommand(o.namespace, name)
 	}), together(all, func(o ending, name string) string {
 		if o.left == "" || o.notStarted {
 			return ""

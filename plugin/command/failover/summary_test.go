@@ -45,7 +45,7 @@ func TestInterruption(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := worstEnding(tc.all)
-			f, ok := err.(*failure.Failure) //nolint:errorlint // it is never wrapped
+			f, ok := err.(*failure.Error) //nolint:errorlint // it is never wrapped
 			if !ok || f.Message != tc.says || f.Next != tc.next || f.Code != failure.CodeInterrupted {
 				t.Errorf("got %#v", err)
 			}

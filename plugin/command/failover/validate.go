@@ -110,7 +110,7 @@ func requested(facts recovery.Facts, from, to recovery.SiteRef, quiesce bool) []
 		refused := recovery.Check{ID: request, Severity: recovery.CheckProblem, Evidence: stop.Message, Remedy: stop.Next}
 		return append([]recovery.Check{refused}, recovery.Checks(facts, wanted)...)
 	case op.ID != id:
-		goesOn := recovery.Check{ID: request, Severity: recovery.CheckWarning, Evidence: fmt.Sprintf("%s is in flight, begun by %s", op.String(), op.By), Remedy: op.GoOn(facts.Namespace, facts.Name) + " continues it"}
+		goesOn := recovery.Check{ID: request, Severity: recovery.CheckWarning, Evidence: fmt.Sprintf("%s is in flight, begun by %s", op.String(), op.By), Remedy: op.ResumeCommand(facts.Namespace, facts.Name) + " continues it"}
 		if facts.Backend == "" {
 			return append([]recovery.Check{goesOn}, recovery.Checks(facts, op)...)
 		}

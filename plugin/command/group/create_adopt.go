@@ -94,9 +94,9 @@ func held(h backend.Held) string { return fmt.Sprintf("%s of PVC %s %s", h.Objec
 // command is this create with other sites or another state.
 func (c *creation) command(group *vgrv1.VolumeGroupReplication, context, peer string, state vgrv1.ReplicationState) string {
 	text := fmt.Sprintf("kubectl vgr create %s -n %s --class %s -l %s --context %s",
-		recovery.Word(group.Name), recovery.Word(group.Namespace), recovery.Word(c.class), recovery.Word(c.selector), recovery.Word(context))
+		recovery.ShellQuote(group.Name), recovery.ShellQuote(group.Namespace), recovery.ShellQuote(c.class), recovery.ShellQuote(c.selector), recovery.ShellQuote(context))
 	if peer != "" {
-		text += " --peer-context " + recovery.Word(peer)
+		text += " --peer-context " + recovery.ShellQuote(peer)
 	}
 	if state != vgrv1.Primary {
 		text += " --state " + string(state)
@@ -106,7 +106,7 @@ func (c *creation) command(group *vgrv1.VolumeGroupReplication, context, peer st
 
 // adopt refuses whatever would change the role of something that exists: what is found is taken over as it is, or not
 // at all. It is pure. there is nil without a peer.
-func (c *creation) adopt(group *vgrv1.VolumeGroupReplication, here, there *found) *failure.Failure {
+func (c *creation) adopt(group *vgrv1.VolumeGroupReplication, here, there *found) *failure.Error {
 	for _, f := range []*found{here, there} {
 		if refusal := f.unsettled(group); refusal != nil {
 			return refusal
@@ -127,7 +127,7 @@ func (c *creation) adopt(group *vgrv1.VolumeGroupReplication, here, there *found
 }
 
 // unsettled refuses while something moves or leaves.
-func (f *found) unsettled(group *vgrv1.VolumeGroupReplication) *failure.Failure {
+func (f *found) unsettled(group *vgrv1.VolumeGroupReplication) *failure.Error {
 	if f == nil {
 		return nil
 	}
@@ -155,7 +155,7 @@ func (f *found) unsettled(group *vgrv1.VolumeGroupReplication) *failure.Failure 
 
 // foreign refuses PVCs that objects of others replicate. To delete those would end the replication, so that is
 // never the way.
-func (c *creation) foreign(group *vgrv1.VolumeGroupReplication, f *found) *failure.Failure {
+func (c *creation) foreign(group *vgrv1.VolumeGroupReplication, f *found) *failure.Error {
 	owner := backend.Owner{Kind: backend.VolumeGroupReplicationKind, NamespacedName: client.ObjectKeyFromObject(group)}
 	h, ok := f.first(func(h backend.Held) bool { return !h.Free(owner) })
 	if !ok {
@@ -174,7 +174,7 @@ func (c *creation) foreign(group *vgrv1.VolumeGroupReplication, f *found) *failu
 	case h.Migrates:
 		_, name, _ := strings.Cut(h.Object, " ")
 		return failure.Refused(fmt.Sprintf("kubectl vgr migrate --from %s %s --into %s -n %s --context %s hands it over; its replication stays",
-			c.backend, recovery.Word(name), recovery.Word(group.Name), recovery.Word(group.Namespace), recovery.Word(f.site)),
+			c.backend, recovery.ShellQuote(name), recovery.ShellQuote(group.Name), recovery.ShellQuote(group.Namespace), recovery.ShellQuote(f.site)),
 			"%s: PVC %s is replicated by %s, which kubectl vgr did not make", f.site, h.PVC, h.Object)
 	default:
 		return failure.Refused("leave it to who made it, or "+others, "%s: PVC %s is replicated by %s, which kubectl vgr did not make and cannot take over", f.site, h.PVC, h.Object)
@@ -182,7 +182,7 @@ func (c *creation) foreign(group *vgrv1.VolumeGroupReplication, f *found) *failu
 }
 
 // adoptSecondary: without a role that the backend has told, a group as secondary could demote.
-func (c *creation) adoptSecondary(group *vgrv1.VolumeGroupReplication, here *found) *failure.Failure {
+func (c *creation) adoptSecondary(group *vgrv1.VolumeGroupReplication, here *found) *failure.Error {
 	asPrimary := c.command(group, here.site, "", vgrv1.Primary)
 	if why := here.primary(); why != "" {
 		return failure.Refused(asPrimary, "%s is primary (%s); create takes over what exists as it is", here.site, why)
@@ -193,7 +193,7 @@ func (c *creation) adoptSecondary(group *vgrv1.VolumeGroupReplication, here *fou
 	return nil
 }
 
-func (c *creation) adoptPrimary(group *vgrv1.VolumeGroupReplication, here, there *found) *failure.Failure {
+func (c *creation) adoptPrimary(group *vgrv1.VolumeGroupReplication, here, there *found) *failure.Error {
 	peerIs, peer := "", ""
 	if there != nil {
 		peerIs, peer = there.primary(), there.site
@@ -232,7 +232,7 @@ func (c *creation) adoptPrimary(group *vgrv1.VolumeGroupReplication, here, there
 }
 
 // copyAlone is about volumes that were prepared as copies and that nothing replicates at present.
-func (c *creation) copyAlone(group *vgrv1.VolumeGroupReplication, here, there *found) *failure.Failure {
+func (c *creation) copyAlone(group *vgrv1.VolumeGroupReplication, here, there *found) *failure.Error {
 	var names []string
 	for pvc := range here.copies {
 		names = append(names, pvc)

@@ -101,7 +101,7 @@ func strangers(ctx context.Context, peer *site.Site, cl client.Client, namespace
 }
 
 // claimServes compares a claim that exists with the one that would be made. It is pure; there is nil when none exists.
-func claimServes(peer string, selector labels.Selector, wanted, there *corev1.PersistentVolumeClaim) *failure.Failure {
+func claimServes(peer string, selector labels.Selector, wanted, there *corev1.PersistentVolumeClaim) *failure.Error {
 	if there == nil {
 		return nil
 	}
@@ -111,7 +111,7 @@ func claimServes(peer string, selector labels.Selector, wanted, there *corev1.Pe
 		}
 		return *m
 	}
-	kubectl := fmt.Sprintf("kubectl --context %s -n %s", recovery.Word(peer), recovery.Word(there.Namespace))
+	kubectl := fmt.Sprintf("kubectl --context %s -n %s", recovery.ShellQuote(peer), recovery.ShellQuote(there.Namespace))
 	switch {
 	case !there.DeletionTimestamp.IsZero():
 		return failure.Refused(fmt.Sprintf("wait until it is gone; %s get pvc %s -o yaml names what holds it", kubectl, there.Name), "%s: PVC %s is being deleted", peer, there.Name)
@@ -135,7 +135,7 @@ func asLabels(selector labels.Selector, have map[string]string) string {
 	var out strings.Builder
 	for _, r := range requirements {
 		if value, ok := have[r.Key()]; ok {
-			fmt.Fprintf(&out, " %s", recovery.Word(r.Key()+"="+value))
+			fmt.Fprintf(&out, " %s", recovery.ShellQuote(r.Key()+"="+value))
 		}
 	}
 	return out.String()
@@ -143,12 +143,12 @@ func asLabels(selector labels.Selector, have map[string]string) string {
 
 // volumeServes says whether a volume that exists on the peer can be bound by the group's claim. It is pure; volume and
 // claim are nil when there is none.
-func volumeServes(peer string, wanted *corev1.PersistentVolumeClaim, volume *corev1.PersistentVolume, claim *corev1.PersistentVolumeClaim) *failure.Failure {
+func volumeServes(peer string, wanted *corev1.PersistentVolumeClaim, volume *corev1.PersistentVolume, claim *corev1.PersistentVolumeClaim) *failure.Error {
 	if volume == nil {
 		return nil
 	}
-	kubectl := "kubectl --context " + recovery.Word(peer)
-	free := fmt.Sprintf(`%s patch pv %s --type=json -p '[{"op":"remove","path":"/spec/claimRef"}]' frees it`, kubectl, recovery.Word(volume.Name))
+	kubectl := "kubectl --context " + recovery.ShellQuote(peer)
+	free := fmt.Sprintf(`%s patch pv %s --type=json -p '[{"op":"remove","path":"/spec/claimRef"}]' frees it`, kubectl, recovery.ShellQuote(volume.Name))
 	ref := volume.Spec.ClaimRef
 	switch {
 	case !volume.DeletionTimestamp.IsZero():

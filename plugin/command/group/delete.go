@@ -113,7 +113,7 @@ func (d *deletion) run(ctx context.Context, e *cli.Env, args []string) error {
 }
 
 // plan says what the deletion does to the data, and refuses what the storage would hang on.
-func (d *deletion) plan(ctx context.Context, e *cli.Env, p cli.Pair, g overview.Group, o overview.Overview, inputs []overview.SiteInput) *failure.Failure {
+func (d *deletion) plan(ctx context.Context, e *cli.Env, p cli.Pair, g overview.Group, o overview.Overview, inputs []overview.SiteInput) *failure.Error {
 	gs, say := g.On(p.Here.Name), func(format string, args ...any) {
 		fmt.Fprintf(e.ErrOut, "  - %s\n", present.Clean(fmt.Sprintf(format, args...)))
 	}
@@ -203,7 +203,7 @@ func planKept(ctx context.Context, p cli.Pair, g overview.Group, profile backend
 }
 
 // planEnd says what the end of the replication destroys on each site.
-func (d *deletion) planEnd(p cli.Pair, g overview.Group, o overview.Overview, profile backend.Profile, say func(string, ...any)) *failure.Failure {
+func (d *deletion) planEnd(p cli.Pair, g overview.Group, o overview.Overview, profile backend.Profile, say func(string, ...any)) *failure.Error {
 	gs := g.On(p.Here.Name)
 	say("replication of %d volumes ends", len(gs.Volumes))
 	var peer overview.GroupSite

@@ -119,7 +119,7 @@ func (m *migrating) unified(ctx context.Context, r reader, namespace string, pvc
 		}
 		ns, pvc, storageClass := migration.Local(u)
 		ns = cmp.Or(ns, u.GetNamespace())
-		around := migration.Around{Provisioner: provisioners[storageClass], PVCLabels: pvcs.labelsOf(ns, pvc)}
+		around := migration.Environment{Provisioner: provisioners[storageClass], PVCLabels: pvcs.labelsOf(ns, pvc)}
 		if rep, ok := existing[claim{ns, pvc}]; ok {
 			around.Replication = &rep
 		} else if err := r.around(ctx, &around, storageClass, ns, pvc); err != nil {
@@ -135,7 +135,7 @@ func (m *migrating) unified(ctx context.Context, r reader, namespace string, pvc
 }
 
 // around looks at what has a role already although nothing of it changes hands.
-func (r reader) around(ctx context.Context, around *migration.Around, storageClass, namespace, pvc string) error {
+func (r reader) around(ctx context.Context, around *migration.Environment, storageClass, namespace, pvc string) error {
 	if pvc == "" {
 		return nil
 	}

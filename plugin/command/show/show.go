@@ -132,7 +132,7 @@ func worst(o overview.Overview) error {
 	}
 	for _, g := range o.Groups {
 		if g.Verdict.Level == overview.Problem {
-			return failure.New(failure.CodeFailed, g.Verdict.Next, "%s/%s: %s: %s", g.Namespace, g.Name, g.Verdict.Headline, g.Verdict.Message)
+			return failure.New(failure.CodeFailed, g.Verdict.Next, "%s/%s: %s: %s", g.Namespace, g.Name, g.Verdict.Phase, g.Verdict.Message)
 		}
 	}
 	return nil
@@ -282,7 +282,7 @@ func changed(last map[string]string, o overview.Overview) bool {
 		now["site "+s.Name] = fmt.Sprint(s.Answered, s.Problem, s.Controller != nil && s.Controller.Silent)
 	}
 	for _, g := range o.Groups {
-		said := []any{g.Verdict.Headline}
+		said := []any{g.Verdict.Phase}
 		for _, gs := range g.Sites {
 			said = append(said, gs.State, gs.Desired, gs.Ready, gs.Current, len(gs.Volumes))
 		}

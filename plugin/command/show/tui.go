@@ -103,7 +103,7 @@ func screen(e *cli.Env, cmd *cobra.Command, q collect.Query, o tui.Options) erro
 	var cutting sync.Mutex
 	o.Run = func(ctx context.Context, args []string, out io.Writer) int {
 		var said bytes.Buffer
-		code := e.Again(ctx, slices.Concat(args, global), io.MultiWriter(out, &said))
+		code := e.RunCommand(ctx, slices.Concat(args, global), io.MultiWriter(out, &said))
 		if screen := cmd.Context(); screen.Err() != nil {
 			cutting.Lock()
 			defer cutting.Unlock()
