@@ -21,6 +21,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/pkg/version"
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
+	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/command/class"
 	"github.com/unified-replication/kubectl-vgr/plugin/command/completion"
 	"github.com/unified-replication/kubectl-vgr/plugin/command/failover"
@@ -31,7 +32,6 @@ import (
 	"github.com/unified-replication/kubectl-vgr/plugin/command/migrate"
 	"github.com/unified-replication/kubectl-vgr/plugin/command/show"
 	versioncommand "github.com/unified-replication/kubectl-vgr/plugin/command/version"
-	"github.com/unified-replication/kubectl-vgr/plugin/failure"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
@@ -57,11 +57,11 @@ func Main(ctx context.Context, c Config) int {
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
-		return failure.CodeOK
+		return clierror.CodeOK
 	}
-	var f *failure.Error
+	var f *clierror.Error
 	if !errors.As(err, &f) {
-		f = &failure.Error{Message: err.Error()}
+		f = &clierror.Error{Message: err.Error()}
 		if strings.HasPrefix(f.Message, "unknown ") {
 			f.Next = "kubectl vgr --help"
 		}
@@ -72,7 +72,7 @@ func Main(ctx context.Context, c Config) int {
 		fmt.Fprintf(c.ErrOut, "%5s %s\n", lead, present.Clean(strings.TrimSuffix(line, "\n")))
 		lead = "or:"
 	}
-	return failure.Code(err)
+	return clierror.Code(err)
 }
 
 const long = `Replicate groups of volumes between two clusters, and move them.

@@ -18,7 +18,7 @@ import (
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
-	_ "github.com/unified-replication/kubectl-vgr/cmd/kubectl-vgr/garbage"
+	_ "github.com/unified-replication/kubectl-vgr/cmd/kubectl-vgr/gctuning"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend/drivers"
 	"github.com/unified-replication/kubectl-vgr/plugin"
 )

@@ -29,7 +29,7 @@ func TestGarbage(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), self, "version", "--client")
 	cmd.Env = append(os.Environ(), asPlugin+"=1", "GODEBUG=inittrace=1")
 	out, err := cmd.CombinedOutput()
-	ours, theirs := strings.Index(string(out), "kubectl-vgr/garbage @"), strings.Index(string(out), "init k8s.io/client-go/kubernetes/scheme @")
+	ours, theirs := strings.Index(string(out), "kubectl-vgr/gctuning @"), strings.Index(string(out), "init k8s.io/client-go/kubernetes/scheme @")
 	if err != nil || !strings.Contains(string(out), "kubectl vgr") || ours < 0 || theirs < ours {
 		t.Errorf("%v: the package is at %d of the trace, the scheme of client-go at %d", err, ours, theirs)
 	}

@@ -36,7 +36,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend/drivers"
 	"github.com/unified-replication/kubectl-vgr/pkg/controller"
-	"github.com/unified-replication/kubectl-vgr/pkg/punctual"
+	"github.com/unified-replication/kubectl-vgr/pkg/stalltimeout"
 	"github.com/unified-replication/kubectl-vgr/pkg/version"
 )
 
@@ -87,7 +87,7 @@ func run(ctx context.Context, config *rest.Config, o options) error {
 	config.QPS, config.Burst = 100, 200 // the server's own priority and fairness is the real limit
 	// Else a request that is never answered keeps its group, and a worker, for ever.
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
-		return punctual.Transport{Next: next, Bound: requestTimeout}
+		return stalltimeout.Transport{Next: next, Bound: requestTimeout}
 	})
 	mgr, err := ctrl.NewManager(config, managerOptions(o))
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
-	"github.com/unified-replication/kubectl-vgr/pkg/pick"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	"github.com/unified-replication/kubectl-vgr/pkg/testchoices"
 )
 
 // FuzzBuild: whatever the API holds, each group has one verdict, which is not too good.
@@ -62,15 +62,15 @@ func FuzzVerdict(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte("\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		s := pick.From(data)
+		s := testchoices.From(data)
 		statuses := []metav1.ConditionStatus{"True", "False", "Unknown", ""}
 		of := func() vgrv1.VolumeGroupReplication {
-			g := group(pick.Of(s, vgrv1.Primary, vgrv1.Secondary, vgrv1.Resync, ""), pick.Of(s, vgrv1.StatePrimary, vgrv1.StateSecondary, vgrv1.StateUnknown, ""),
+			g := group(testchoices.Of(s, vgrv1.Primary, vgrv1.Secondary, vgrv1.Resync, ""), testchoices.Of(s, vgrv1.StatePrimary, vgrv1.StateSecondary, vgrv1.StateUnknown, ""),
 				time.Duration(s.N(20)-4)*time.Minute,
-				condition(vgrv1.ConditionReady, pick.Of(s, statuses...), pick.Of(s, vgrv1.ReasonPromoted, vgrv1.ReasonProgressing, vgrv1.ReasonResyncing, vgrv1.ReasonPromotionNotConfirmed, "Other")))
+				condition(vgrv1.ConditionReady, testchoices.Of(s, statuses...), testchoices.Of(s, vgrv1.ReasonPromoted, vgrv1.ReasonProgressing, vgrv1.ReasonResyncing, vgrv1.ReasonPromotionNotConfirmed, "Other")))
 			for _, kind := range []string{vgrv1.ConditionDegraded, vgrv1.ConditionReplicating} {
 				if s.Yes() {
-					g.Status.Conditions = append(g.Status.Conditions, condition(kind, pick.Of(s, statuses...), pick.Of(s, "Error", vgrv1.ReasonLinkInSync, vgrv1.ReasonNotReported)))
+					g.Status.Conditions = append(g.Status.Conditions, condition(kind, testchoices.Of(s, statuses...), testchoices.Of(s, "Error", vgrv1.ReasonLinkInSync, vgrv1.ReasonNotReported)))
 				}
 			}
 			g.Generation = int64(s.N(2) + 1)
@@ -79,16 +79,16 @@ func FuzzVerdict(f *testing.F) {
 			}
 			for _, name := range []string{"a", "b"} {
 				if s.N(4) != 3 {
-					g.Status.Volumes = append(g.Status.Volumes, vgrv1.VolumeStatus{Name: name, State: pick.Of(s, vgrv1.StatePrimary, vgrv1.StateSecondary, vgrv1.StateUnknown), LastSyncTime: g.Status.LastSyncTime})
+					g.Status.Volumes = append(g.Status.Volumes, vgrv1.VolumeStatus{Name: name, State: testchoices.Of(s, vgrv1.StatePrimary, vgrv1.StateSecondary, vgrv1.StateUnknown), LastSyncTime: g.Status.LastSyncTime})
 				}
 			}
 			if s.N(4) == 3 {
 				g.DeletionTimestamp = &metav1.Time{Time: now}
-				g.Finalizers = pick.Of(s, nil, []string{vgrv1.Finalizer}, []string{"example.com/x"})
+				g.Finalizers = testchoices.Of(s, nil, []string{vgrv1.Finalizer}, []string{"example.com/x"})
 			}
 			op := recovery.Operation{
-				ID: pick.Of(s, "", "1", "2"), Kind: pick.Of(s, recovery.Planned, recovery.Unplanned, recovery.Failback), Revision: int64(s.N(3)),
-				From: recovery.SiteRef{Name: pick.Of(s, "east", "west")}, To: recovery.SiteRef{Name: pick.Of(s, "west", "east")}, Result: pick.Of(s, recovery.Done, "", recovery.Aborted),
+				ID: testchoices.Of(s, "", "1", "2"), Kind: testchoices.Of(s, recovery.Planned, recovery.Unplanned, recovery.Failback), Revision: int64(s.N(3)),
+				From: recovery.SiteRef{Name: testchoices.Of(s, "east", "west")}, To: recovery.SiteRef{Name: testchoices.Of(s, "west", "east")}, Result: testchoices.Of(s, recovery.Done, "", recovery.Aborted),
 			}
 			if op.ID != "" {
 				if err := (recovery.Write{Operation: op}).Apply(g); err != nil {
@@ -100,9 +100,9 @@ func FuzzVerdict(f *testing.F) {
 		var in []overview.SiteInput
 		for _, name := range []string{"east", "west"}[:2-s.N(16)/15] {
 			site := overview.SiteInput{Site: overview.Site{Name: name, Answered: s.N(8) != 7}}
-			site.Controller = pick.Of(s, nil, &overview.Controller{RenewedAt: new(metav1.NewTime(now))}, &overview.Controller{}, &overview.Controller{Message: "forbidden"})
+			site.Controller = testchoices.Of(s, nil, &overview.Controller{RenewedAt: new(metav1.NewTime(now))}, &overview.Controller{}, &overview.Controller{Message: "forbidden"})
 			if !site.Answered {
-				site.Problem = pick.Of(s, overview.SiteUnreachable, overview.SiteAsking)
+				site.Problem = testchoices.Of(s, overview.SiteUnreachable, overview.SiteAsking)
 			} else if s.N(8) != 7 {
 				site.Groups = []vgrv1.VolumeGroupReplication{of()}
 			}

@@ -14,8 +14,8 @@ import (
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
-	"github.com/unified-replication/kubectl-vgr/pkg/pick"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	"github.com/unified-replication/kubectl-vgr/pkg/testchoices"
 )
 
 // FuzzJournal: what can be read of a journal is the same once it is written again, and the history of
@@ -121,8 +121,8 @@ func FuzzNext(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte("\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		s := pick.From(data)
-		traits := pick.Of(s, backend.Traits{Fences: true, ConfirmsSync: true}, backend.Traits{Fences: true, HandsOver: true}, backend.Traits{PromoteFirst: true}, backend.Traits{})
+		s := testchoices.From(data)
+		traits := testchoices.Of(s, backend.Traits{Fences: true, ConfirmsSync: true}, backend.Traits{Fences: true, HandsOver: true}, backend.Traits{PromoteFirst: true}, backend.Traits{})
 		op := someOperation(s)
 		p := recovery.Pair{Namespace: "prod", Name: "db", Sites: [2]recovery.Site{someSite(s, sites[east], op), someSite(s, sites[west], op)}}
 		was := spelled(t, &op)
@@ -158,14 +158,14 @@ func FuzzNext(f *testing.F) {
 	})
 }
 
-func someOperation(s *pick.Source) recovery.Operation {
+func someOperation(s *testchoices.Source) recovery.Operation {
 	op := recovery.Operation{
-		ID: pick.Of(s, "op", "other"), Kind: pick.Of(s, recovery.Planned, recovery.Unplanned, recovery.Failback, "unknown"), From: sites[east], To: sites[west],
-		Holder: pick.Of(s, "me", "you"), Revision: int64(s.N(4)), Members: map[string]string{"data": "h"}, Aborting: s.N(4) == 3, OneWay: s.Yes(), Discard: s.Yes(), Snapshot: s.Yes(), Quiesce: s.Yes(), Start: s.Yes(),
-		Result: pick.Of(s, "", "", "", recovery.Done, recovery.Aborted),
+		ID: testchoices.Of(s, "op", "other"), Kind: testchoices.Of(s, recovery.Planned, recovery.Unplanned, recovery.Failback, "unknown"), From: sites[east], To: sites[west],
+		Holder: testchoices.Of(s, "me", "you"), Revision: int64(s.N(4)), Members: map[string]string{"data": "h"}, Aborting: s.N(4) == 3, OneWay: s.Yes(), Discard: s.Yes(), Snapshot: s.Yes(), Quiesce: s.Yes(), Start: s.Yes(),
+		Result: testchoices.Of(s, "", "", "", recovery.Done, recovery.Aborted),
 	}
 	if s.Yes() {
-		op.Stopped = []recovery.StoppedWorkload{{Cluster: pick.Of(s, sites[east], sites[west]).Cluster, Kind: "deployment", Name: "web", Replicas: 2}}
+		op.Stopped = []recovery.StoppedWorkload{{Cluster: testchoices.Of(s, sites[east], sites[west]).Cluster, Kind: "deployment", Name: "web", Replicas: 2}}
 	}
 	if s.Yes() {
 		op.AutoResync = []string{sites[west].Cluster}
@@ -185,31 +185,31 @@ func someOperation(s *pick.Source) recovery.Operation {
 	return op
 }
 
-func someSite(s *pick.Source, ref recovery.SiteRef, op recovery.Operation) recovery.Site {
+func someSite(s *testchoices.Source, ref recovery.SiteRef, op recovery.Operation) recovery.Site {
 	site := recovery.Site{SiteRef: ref, Answered: s.N(8) != 7, UnreachableReason: "no answer", Now: before.Time}
 	if s.N(8) == 7 || !site.Answered {
 		return site
 	}
 	g := &vgrv1.VolumeGroupReplication{ObjectMeta: metav1.ObjectMeta{Namespace: "prod", Name: "db", Generation: int64(s.N(2) + 1)}}
-	g.Spec.ReplicationState = pick.Of(s, vgrv1.Secondary, vgrv1.Primary, vgrv1.Resync, "")
-	g.Status.State = pick.Of(s, vgrv1.StateSecondary, vgrv1.StatePrimary, vgrv1.StateUnknown, "")
+	g.Spec.ReplicationState = testchoices.Of(s, vgrv1.Secondary, vgrv1.Primary, vgrv1.Resync, "")
+	g.Status.State = testchoices.Of(s, vgrv1.StateSecondary, vgrv1.StatePrimary, vgrv1.StateUnknown, "")
 	g.Status.ObservedGeneration = 1
-	g.Spec.AutoResync = pick.Of(s, nil, new(true), new(false))
+	g.Spec.AutoResync = testchoices.Of(s, nil, new(true), new(false))
 	if s.N(16) == 15 {
 		g.DeletionTimestamp = &before
 	}
 	for _, kind := range []string{vgrv1.ConditionReady, vgrv1.ConditionDegraded, vgrv1.ConditionReplicating, vgrv1.ConditionGroupConsistent} {
 		if s.N(4) != 3 {
 			g.Status.Conditions = append(g.Status.Conditions, metav1.Condition{
-				Type: kind, Status: pick.Of[metav1.ConditionStatus](s, "True", "False", "Unknown"), ObservedGeneration: 1,
-				Reason: pick.Of(s, "Other", "Error", vgrv1.ReasonProgressing, vgrv1.ReasonResyncing, vgrv1.ReasonNoVolumes, vgrv1.ReasonGroupSnapshots),
+				Type: kind, Status: testchoices.Of[metav1.ConditionStatus](s, "True", "False", "Unknown"), ObservedGeneration: 1,
+				Reason: testchoices.Of(s, "Other", "Error", vgrv1.ReasonProgressing, vgrv1.ReasonResyncing, vgrv1.ReasonNoVolumes, vgrv1.ReasonGroupSnapshots),
 			})
 		}
 	}
-	g.Status.Volumes = []vgrv1.VolumeStatus{{Name: "data", VolumeHandle: pick.Of(s, "h", "g"), SnapshotHandle: pick.Of(s, "", "s"), ReplicationHandle: pick.Of(s, "", "r")}}
-	g.Status.PersistentVolumeClaimsRefList = []corev1.LocalObjectReference{{Name: pick.Of(s, "data", "more")}}
-	g.Status.LastSyncRequest, g.Status.LastSnapshotRequest = pick.Of(s, "", "op/0", "op/1"), pick.Of(s, "", "op/snapshot-0")
-	g.Status.LastSyncTime = pick.Of(s, nil, &before)
+	g.Status.Volumes = []vgrv1.VolumeStatus{{Name: "data", VolumeHandle: testchoices.Of(s, "h", "g"), SnapshotHandle: testchoices.Of(s, "", "s"), ReplicationHandle: testchoices.Of(s, "", "r")}}
+	g.Status.PersistentVolumeClaimsRefList = []corev1.LocalObjectReference{{Name: testchoices.Of(s, "data", "more")}}
+	g.Status.LastSyncRequest, g.Status.LastSnapshotRequest = testchoices.Of(s, "", "op/0", "op/1"), testchoices.Of(s, "", "op/snapshot-0")
+	g.Status.LastSyncTime = testchoices.Of(s, nil, &before)
 	journal := op
 	switch s.N(4) {
 	case 0:
@@ -225,12 +225,12 @@ func someSite(s *pick.Source, ref recovery.SiteRef, op recovery.Operation) recov
 	}
 	site.Read(g)
 	if s.N(4) != 3 {
-		site.Usage = &recovery.Usage{Unknown: pick.Of(s, "", "", "", "forbidden")}
+		site.Usage = &recovery.Usage{Unknown: testchoices.Of(s, "", "", "", "forbidden")}
 		if s.Yes() {
-			site.Usage.Users = []recovery.User{{Kind: pick.Of(s, "pod", "node"), Name: "web-1", Claim: "data", Workload: pick.Of(s, "deployment/web", "")}}
+			site.Usage.Users = []recovery.User{{Kind: testchoices.Of(s, "pod", "node"), Name: "web-1", Claim: "data", Workload: testchoices.Of(s, "deployment/web", "")}}
 		}
 		if s.Yes() {
-			site.Usage.Workloads = []recovery.Workload{{Kind: "deployment", Name: "web", Claims: []string{"data"}, Replicas: int32(s.N(3)), Owner: pick.Of(s, "", "argo/x")}}
+			site.Usage.Workloads = []recovery.Workload{{Kind: "deployment", Name: "web", Claims: []string{"data"}, Replicas: int32(s.N(3)), Owner: testchoices.Of(s, "", "argo/x")}}
 		}
 	}
 	return site

@@ -18,7 +18,7 @@ import (
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/state"
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
-	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
@@ -57,7 +57,7 @@ func (w Waiter) Run(ctx context.Context) error {
 		case o.Done:
 			return nil
 		case o.Dead != "":
-			return failure.New(failure.CodeFailed, w.Again, "%s: %s/%s: %s", w.Site.Name, w.Key.Namespace, w.Key.Name, present.Clean(o.Dead))
+			return clierror.New(clierror.CodeFailed, w.Again, "%s: %s/%s: %s", w.Site.Name, w.Key.Namespace, w.Key.Name, present.Clean(o.Dead))
 		case ctx.Err() != nil:
 			return w.ended(ctx, last)
 		case err != nil && err.Error() != lost: // once, and not each second
@@ -117,13 +117,13 @@ func (w Waiter) say(started time.Time, text string) {
 
 func (w Waiter) ended(ctx context.Context, last Outcome) error {
 	if errors.Is(context.Cause(ctx), cli.ErrTimeout) {
-		code := failure.CodeTimeout
+		code := clierror.CodeTimeout
 		if last.Failing {
-			code = failure.CodeFailed
+			code = clierror.CodeFailed
 		}
-		return failure.New(code, w.Again, "%s: %s/%s: the time is up; last word: %s", w.Site.Name, w.Key.Namespace, w.Key.Name, present.Clean(last.Says))
+		return clierror.New(code, w.Again, "%s: %s/%s: the time is up; last word: %s", w.Site.Name, w.Key.Namespace, w.Key.Name, present.Clean(last.Says))
 	}
-	return failure.New(failure.CodeInterrupted, w.Again, "interrupted; what was asked for goes on in the cluster")
+	return clierror.New(clierror.CodeInterrupted, w.Again, "interrupted; what was asked for goes on in the cluster")
 }
 
 // Reaches judges whether a group has reached a state, as confirmed by the backend.

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 )
 
@@ -47,7 +47,7 @@ func (c *Change) Mode() (DryRun, error) {
 	case DryRunNone, DryRunClient, DryRunServer:
 		return m, nil
 	default:
-		return "", failure.New(failure.CodeError, "use --dry-run=client to see the plan", "--dry-run must be none, client or server, not %q", c.dryRun)
+		return "", clierror.New(clierror.CodeError, "use --dry-run=client to see the plan", "--dry-run must be none, client or server, not %q", c.dryRun)
 	}
 }
 
@@ -72,12 +72,12 @@ func (e *Env) ConfirmWord(yes bool, want, what string) error {
 	}
 	in, ok := e.In.(*os.File)
 	if !ok || !term.IsTerminal(int(in.Fd())) {
-		return failure.New(failure.CodeNotConfirmed, "add --yes", "not confirmed: standard input is not a terminal; nothing was changed")
+		return clierror.New(clierror.CodeNotConfirmed, "add --yes", "not confirmed: standard input is not a terminal; nothing was changed")
 	}
 	fmt.Fprintf(e.ErrOut, "\nType %s (%s) to go on: ", what, present.Clean(want))
 	line, err := bufio.NewReader(e.In).ReadString('\n')
 	if err != nil && err != io.EOF || strings.TrimSpace(line) != want {
-		return failure.New(failure.CodeNotConfirmed, "", "not confirmed; nothing was changed")
+		return clierror.New(clierror.CodeNotConfirmed, "", "not confirmed; nothing was changed")
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
-	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
@@ -94,7 +94,7 @@ func (e *Env) Style() (present.Style, error) {
 	terminal, width := e.OutTerminal()
 	s, err := present.StyleFor(e.Color, e.Getenv, terminal, width)
 	if err != nil {
-		return s, failure.New(failure.CodeError, "leave it out, or use --color=never", "%v", err)
+		return s, clierror.New(clierror.CodeError, "leave it out, or use --color=never", "%v", err)
 	}
 	return s, nil
 }
@@ -157,7 +157,7 @@ func (p Pair) Distinct(ctx context.Context) (hereUID, peerUID string, err error)
 		return hereUID, "", SiteError(ctx, p.Peer, "identify the cluster", err)
 	}
 	if hereUID == peerUID {
-		return "", "", failure.Refused("name the other site with --peer-context", "contexts %s and %s are the same cluster", p.Here.Name, p.Peer.Name)
+		return "", "", clierror.Refused("name the other site with --peer-context", "contexts %s and %s are the same cluster", p.Here.Name, p.Peer.Name)
 	}
 	return hereUID, peerUID, nil
 }

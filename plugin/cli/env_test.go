@@ -19,7 +19,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/utils/clock"
 
-	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
 
@@ -54,27 +54,27 @@ func TestWriteError(t *testing.T) {
 	}{
 		"forbidden": {
 			"", apierrors.NewForbidden(groups, "db", errors.New("no")), false,
-			failure.CodeError, `east: cannot promote db: volumegroupreplications.replication.unified.io "db" is forbidden: no`,
+			clierror.CodeError, `east: cannot promote db: volumegroupreplications.replication.unified.io "db" is forbidden: no`,
 		},
 		"not connected": {
 			"", lost(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}), false,
-			failure.CodeUnreachable, "east: cannot promote db: dial: connection refused",
+			clierror.CodeUnreachable, "east: cannot promote db: dial: connection refused",
 		},
 		"server error": {
 			"", apierrors.NewInternalError(errors.New("etcd")), false,
-			failure.CodeUnreachable, "east: promote db: Internal error occurred: etcd; it may have been done",
+			clierror.CodeUnreachable, "east: promote db: Internal error occurred: etcd; it may have been done",
 		},
-		"cut off":              {"", lost(syscall.ECONNRESET), false, failure.CodeUnreachable, "east: promote db: connection reset by peer; it may have been done"},
-		"no answer":            {"", lost(context.DeadlineExceeded), false, failure.CodeUnreachable, "east: promote db: no answer within 10s; it may have been done"},
-		"interrupted":          {"interrupted", lost(context.Canceled), false, failure.CodeInterrupted, "interrupted: east: promote db: it may have been done"},
-		"the time is up":       {"late", lost(context.DeadlineExceeded), false, failure.CodeTimeout, "the time is up: east: promote db: it may have been done"},
-		"dry run":              {"", lost(syscall.ECONNRESET), true, failure.CodeUnreachable, "east: cannot promote db: connection reset by peer"},
-		"dry run, interrupted": {"interrupted", lost(context.Canceled), true, failure.CodeInterrupted, "interrupted: east did not promote db"},
-		"dry run, time is up":  {"late", lost(context.DeadlineExceeded), true, failure.CodeTimeout, "the time is up: east did not promote db"},
+		"cut off":              {"", lost(syscall.ECONNRESET), false, clierror.CodeUnreachable, "east: promote db: connection reset by peer; it may have been done"},
+		"no answer":            {"", lost(context.DeadlineExceeded), false, clierror.CodeUnreachable, "east: promote db: no answer within 10s; it may have been done"},
+		"interrupted":          {"interrupted", lost(context.Canceled), false, clierror.CodeInterrupted, "interrupted: east: promote db: it may have been done"},
+		"the time is up":       {"late", lost(context.DeadlineExceeded), false, clierror.CodeTimeout, "the time is up: east: promote db: it may have been done"},
+		"dry run":              {"", lost(syscall.ECONNRESET), true, clierror.CodeUnreachable, "east: cannot promote db: connection reset by peer"},
+		"dry run, interrupted": {"interrupted", lost(context.Canceled), true, clierror.CodeInterrupted, "interrupted: east did not promote db"},
+		"dry run, time is up":  {"late", lost(context.DeadlineExceeded), true, clierror.CodeTimeout, "the time is up: east did not promote db"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := WriteError(contexts[tc.ctx], east, tc.dry, "promote db", tc.err)
-			if got := failure.Code(err); got != tc.code || err.Error() != tc.want {
+			if got := clierror.Code(err); got != tc.code || err.Error() != tc.want {
 				t.Errorf("exit code %d, want %d\n got %q\nwant %q", got, tc.code, err, tc.want)
 			}
 		})

@@ -14,8 +14,8 @@ import (
 
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/collect"
-	"github.com/unified-replication/kubectl-vgr/plugin/failure"
 	"github.com/unified-replication/kubectl-vgr/plugin/operate"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
@@ -34,14 +34,14 @@ func NamedNotFound(err error) bool {
 // Ended is why a command goes on no longer, when that is no trouble of a site: it was interrupted, or the time that it
 // had is up.
 func Ended(ctx context.Context, next, format string, args ...any) error {
-	code, why := failure.CodeInterrupted, "interrupted"
+	code, why := clierror.CodeInterrupted, "interrupted"
 	switch {
 	case ctx.Err() == nil:
 		return nil
 	case errors.Is(context.Cause(ctx), ErrTimeout):
-		code, why = failure.CodeTimeout, "the time is up"
+		code, why = clierror.CodeTimeout, "the time is up"
 	}
-	return failure.New(code, next, "%s: %s", why, fmt.Sprintf(format, args...))
+	return clierror.New(code, next, "%s: %s", why, fmt.Sprintf(format, args...))
 }
 
 // notAskedNext is what shows why a site could not be asked.
@@ -57,15 +57,15 @@ func SiteError(ctx context.Context, s *site.Site, doing string, err error) error
 	problem, message := collect.Explain(s, err)
 	switch problem {
 	case overview.SiteNotAsked:
-		return failure.New(failure.CodeUnreachable, notAskedNext(s.Name), "%s: cannot %s: it could not be asked: %s", s.Name, doing, message)
+		return clierror.New(clierror.CodeUnreachable, notAskedNext(s.Name), "%s: cannot %s: it could not be asked: %s", s.Name, doing, message)
 	case overview.SiteUnreachable:
-		return failure.New(failure.CodeUnreachable, "check the network and kubectl --context "+s.Name+" cluster-info", "%s: cannot %s: %s", s.Name, doing, message)
+		return clierror.New(clierror.CodeUnreachable, "check the network and kubectl --context "+s.Name+" cluster-info", "%s: cannot %s: %s", s.Name, doing, message)
 	case overview.SiteForbidden:
-		return failure.New(failure.CodeError, "ask for the permission, or use another context", "%s: cannot %s: %s", s.Name, doing, message)
+		return clierror.New(clierror.CodeError, "ask for the permission, or use another context", "%s: cannot %s: %s", s.Name, doing, message)
 	case overview.SiteNotInstalled:
-		return failure.New(failure.CodeError, "install the CRDs and the controller of kubectl vgr in "+s.Name, "%s: cannot %s: %s", s.Name, doing, message)
+		return clierror.New(clierror.CodeError, "install the CRDs and the controller of kubectl vgr in "+s.Name, "%s: cannot %s: %s", s.Name, doing, message)
 	default:
-		return failure.New(failure.CodeError, "", "%s: cannot %s: %s", s.Name, doing, message)
+		return clierror.New(clierror.CodeError, "", "%s: cannot %s: %s", s.Name, doing, message)
 	}
 }
 
@@ -79,12 +79,12 @@ func WriteError(ctx context.Context, s *site.Site, dry bool, doing string, err e
 	if err := Ended(ctx, next, "%s: %s: it may have been done", s.Name, doing); err != nil {
 		return err
 	}
-	code := failure.CodeError
+	code := clierror.CodeError
 	problem, message := collect.Explain(s, err)
 	if problem == overview.SiteUnreachable || problem == overview.SiteNotAsked {
-		code = failure.CodeUnreachable
+		code = clierror.CodeUnreachable
 	}
-	return failure.New(code, next, "%s: %s: %s; it may have been done", s.Name, doing, message)
+	return clierror.New(code, next, "%s: %s: %s; it may have been done", s.Name, doing, message)
 }
 
 // Answered turns a site that did not answer into an error.
@@ -97,21 +97,21 @@ func Answered(ctx context.Context, in overview.SiteInput) error {
 
 // Silent is the error of a site that did not answer; nil when it did.
 func Silent(in overview.SiteInput) error {
-	code, next := failure.CodeError, ""
+	code, next := clierror.CodeError, ""
 	switch in.Problem {
 	case "":
 		return nil
 	case overview.SiteNotAsked:
-		code, next = failure.CodeUnreachable, notAskedNext(in.Name)
+		code, next = clierror.CodeUnreachable, notAskedNext(in.Name)
 	case overview.SiteUnreachable:
-		code, next = failure.CodeUnreachable, "check the network and kubectl --context "+in.Name+" cluster-info"
+		code, next = clierror.CodeUnreachable, "check the network and kubectl --context "+in.Name+" cluster-info"
 	case overview.SiteForbidden:
 		next = "ask for get, list and watch on volumegroupreplications.replication.unified.io, or use another context"
 	case overview.SiteNotInstalled:
 		next = "install the CRDs and the controller of kubectl vgr in " + in.Name
 	default:
 	}
-	return failure.New(code, next, "%s: %s: %s", in.Name, in.Problem, in.Message)
+	return clierror.New(code, next, "%s: %s: %s", in.Name, in.Problem, in.Message)
 }
 
 // Title names an object whose kind is filled in, for a plan.
@@ -124,4 +124,4 @@ func Title(obj client.Object) string {
 }
 
 // ErrTimeout tells the end of --timeout from an interruption.
-var ErrTimeout = failure.New(failure.CodeTimeout, "", "the time is up")
+var ErrTimeout = clierror.New(clierror.CodeTimeout, "", "the time is up")

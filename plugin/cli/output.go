@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 
-	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 )
 
@@ -48,7 +48,7 @@ func (o *Output) Print(e *Env, obj runtime.Object) error {
 	o.flags.OutputFormat = &o.Format
 	printer, err := o.flags.ToPrinter()
 	if err != nil {
-		return failure.New(failure.CodeError, "use -o json, yaml, name, wide, jsonpath=… or go-template=…", "%v", err)
+		return clierror.New(clierror.CodeError, "use -o json, yaml, name, wide, jsonpath=… or go-template=…", "%v", err)
 	}
 	return printer.PrintObj(obj, e.Data())
 }

@@ -16,8 +16,8 @@ import (
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/collect"
-	"github.com/unified-replication/kubectl-vgr/plugin/failure"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
 
@@ -47,7 +47,7 @@ func (s *Selection) Query(e *Env, args []string, changes bool) (collect.Query, e
 	if s.selector != "" {
 		parsed, err := labels.Parse(s.selector)
 		if err != nil {
-			return q, failure.New(failure.CodeError, "use KEY=VALUE[,KEY=VALUE…]", "malformed selector %q: %v", s.selector, err)
+			return q, clierror.New(clierror.CodeError, "use KEY=VALUE[,KEY=VALUE…]", "malformed selector %q: %v", s.selector, err)
 		}
 		q.Selector = parsed
 	}
@@ -58,10 +58,10 @@ func (s *Selection) Query(e *Env, args []string, changes bool) (collect.Query, e
 		}
 	}
 	if changes && given != 1 {
-		return q, failure.New(failure.CodeError, "kubectl vgr list shows the groups", "name groups, or use -l or --all (one of them)")
+		return q, clierror.New(clierror.CodeError, "kubectl vgr list shows the groups", "name groups, or use -l or --all (one of them)")
 	}
 	if !changes && len(args) > 0 && s.selector != "" {
-		return q, failure.New(failure.CodeError, "use one of them", "names and -l cannot be used together")
+		return q, clierror.New(clierror.CodeError, "use one of them", "names and -l cannot be used together")
 	}
 	return q, nil
 }
@@ -105,7 +105,7 @@ func (e *Env) nothing(ctx context.Context, o overview.Overview, q collect.Query,
 	if q.Selector != nil && !q.Selector.Empty() {
 		where += " with labels " + q.Selector.String()
 	}
-	return failure.Refused(e.perhaps(ctx, q, sites, unknown), "%s in %s", what, where)
+	return clierror.Refused(e.perhaps(ctx, q, sites, unknown), "%s in %s", what, where)
 }
 
 const (

@@ -19,7 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
-	"github.com/unified-replication/kubectl-vgr/pkg/punctual"
+	"github.com/unified-replication/kubectl-vgr/pkg/stalltimeout"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
 
@@ -36,7 +36,7 @@ func explain(s *site.Site, err error, bound time.Duration) (overview.SiteProblem
 	var urlErr *url.Error
 	var opErr *net.OpError
 	var notAsked *site.NotAsked
-	var late *punctual.Late
+	var late *stalltimeout.Late
 	silent := timedOut(err) || errors.As(err, &late)
 	switch {
 	case errors.As(err, &notAsked):

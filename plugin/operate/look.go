@@ -11,7 +11,7 @@ import (
 
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
-	"github.com/unified-replication/kubectl-vgr/plugin/usage"
+	"github.com/unified-replication/kubectl-vgr/plugin/consumers"
 )
 
 // looks are the jobs that need to know what uses their PVCs. Both sites are read once for all that
@@ -24,7 +24,7 @@ type looks struct {
 }
 
 // looked is what both sites said; nil for one that did not answer.
-type looked [2]*usage.Snapshot
+type looked [2]*consumers.Snapshot
 
 // look begins to read when somebody has asked, at most once in a second.
 func (o *Operator) look(ctx context.Context, namespace string, inputs []overview.SiteInput) {
@@ -42,7 +42,7 @@ func (o *Operator) look(ctx context.Context, namespace string, inputs []overview
 		var both sync.WaitGroup
 		for i, s := range o.Sites {
 			if inputs[i].Answered {
-				both.Go(func() { seen[i] = usage.Read(ctx, s, namespace, workloads) })
+				both.Go(func() { seen[i] = consumers.Read(ctx, s, namespace, workloads) })
 			}
 		}
 		both.Wait()

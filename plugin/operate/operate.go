@@ -22,10 +22,10 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/collect"
-	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/consumers"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
-	"github.com/unified-replication/kubectl-vgr/plugin/usage"
 )
 
 const (
@@ -288,7 +288,7 @@ func Refused(err error) bool {
 // scale scales workloads that are still those that were seen. The next look finds out about others.
 func scale(ctx context.Context, c client.Client, namespace string, all []recovery.Scale) (wrote bool, err error) {
 	for _, s := range all {
-		switch err := usage.Scale(ctx, c, namespace, s); {
+		switch err := consumers.Scale(ctx, c, namespace, s); {
 		case err == nil:
 			wrote = true
 		case !apierrors.IsConflict(err) && !apierrors.IsNotFound(err):
@@ -319,7 +319,7 @@ func (o *Operator) DryRun(ctx context.Context, jobs []*Job, inputs []overview.Si
 				}
 			}
 			if err != nil {
-				return failure.New(failure.CodeRefused, "", "%s: %s/%s: %v", s.Name, j.Namespace, j.Name, err)
+				return clierror.New(clierror.CodeRefused, "", "%s: %s/%s: %v", s.Name, j.Namespace, j.Name, err)
 			}
 		}
 	}
@@ -350,7 +350,7 @@ func (o *Operator) dryRunScale(ctx context.Context, at int, namespace string, w 
 	if err != nil {
 		return err
 	}
-	return usage.Scale(ctx, c, namespace, recovery.Scale{Kind: w.Kind, Name: w.Name}, client.DryRunAll)
+	return consumers.Scale(ctx, c, namespace, recovery.Scale{Kind: w.Kind, Name: w.Name}, client.DryRunAll)
 }
 
 // take takes in what became of a request.
@@ -366,11 +366,11 @@ func (o *Operator) take(r reply) {
 	switch {
 	case r.err == nil:
 	case apierrors.IsForbidden(r.err), apierrors.IsInvalid(r.err), apierrors.IsUnauthorized(r.err):
-		r.job.end(failure.New(failure.CodeFailed, "mend that; then "+r.job.Operation.ResumeCommand(r.job.Namespace, r.job.Name), "%s: %s/%s: %v", o.Sites[r.site].Name, r.job.Namespace, r.job.Name, r.err))
+		r.job.end(clierror.New(clierror.CodeFailed, "mend that; then "+r.job.Operation.ResumeCommand(r.job.Namespace, r.job.Name), "%s: %s/%s: %v", o.Sites[r.site].Name, r.job.Namespace, r.job.Name, r.err))
 	case errors.As(r.err, new(*held)) && r.job.wrote:
-		r.job.end(failure.New(failure.CodeFailed, "", "%s/%s: %v", r.job.Namespace, r.job.Name, r.err))
+		r.job.end(clierror.New(clierror.CodeFailed, "", "%s/%s: %v", r.job.Namespace, r.job.Name, r.err))
 	case errors.As(r.err, new(*held)):
-		r.job.end(failure.Refused("", "%s/%s: %v; nothing was changed", r.job.Namespace, r.job.Name, r.err))
+		r.job.end(clierror.Refused("", "%s/%s: %v; nothing was changed", r.job.Namespace, r.job.Name, r.err))
 	default: // the site may come back; the observation will tell
 		r.job.pause = o.Clock.Now().Add(wait.Jitter(again, 1))
 		d := r.job.last
@@ -384,10 +384,10 @@ func (j *Job) end(err error) { j.ended, j.err = true, err }
 // stopped puts the planner's words into an exit code.
 func stopped(s *recovery.Stop) error {
 	code := map[recovery.Reason]int{
-		recovery.Refused: failure.CodeRefused, recovery.Failed: failure.CodeFailed, recovery.Unreachable: failure.CodeUnreachable,
-		recovery.TakenOver: failure.CodeFailed, recovery.Nothing: failure.CodeOK,
+		recovery.Refused: clierror.CodeRefused, recovery.Failed: clierror.CodeFailed, recovery.Unreachable: clierror.CodeUnreachable,
+		recovery.TakenOver: clierror.CodeFailed, recovery.Nothing: clierror.CodeOK,
 	}[s.Reason]
-	return failure.New(code, s.Next, "%s", s.Message)
+	return clierror.New(code, s.Next, "%s", s.Message)
 }
 
 // Stopped puts a refusal of the planner into an error; nil when there is nothing to do.
@@ -408,17 +408,17 @@ func (j *Job) cut(ctx context.Context, p recovery.Pair) {
 		next += "\n" + command
 	}
 	if !errors.Is(context.Cause(ctx), ErrTimeout) {
-		j.end(failure.New(failure.CodeInterrupted, next, "%s/%s: interrupted; %s", j.Namespace, j.Name, j.left))
+		j.end(clierror.New(clierror.CodeInterrupted, next, "%s/%s: interrupted; %s", j.Namespace, j.Name, j.left))
 		return
 	}
-	code := failure.CodeTimeout
+	code := clierror.CodeTimeout
 	switch {
 	case j.last.Missing:
-		code = failure.CodeUnreachable
+		code = clierror.CodeUnreachable
 	case j.last.Failing:
-		code = failure.CodeFailed
+		code = clierror.CodeFailed
 	}
-	j.end(failure.New(code, next, "%s/%s: the time is up in step %s: %s; %s", j.Namespace, j.Name, j.last.Step.ID, j.last.Wait, j.left))
+	j.end(clierror.New(code, next, "%s/%s: the time is up in step %s: %s; %s", j.Namespace, j.Name, j.last.Step.ID, j.last.Wait, j.left))
 }
 
 // left says which site is primary when an operation stops half-way.

@@ -36,9 +36,9 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/plugin/collect"
+	"github.com/unified-replication/kubectl-vgr/plugin/consumers"
 	"github.com/unified-replication/kubectl-vgr/plugin/operate"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
-	"github.com/unified-replication/kubectl-vgr/plugin/usage"
 )
 
 const (
@@ -267,7 +267,7 @@ func (c *command) run(r recovery.Request) (*operate.Job, *recovery.Stop) {
 	p := operate.Pair(inputs, c.sites, c.clusters, clocks, w.namespace, group)
 	for i := range p.Sites {
 		if g := p.Sites[i].Group; g != nil {
-			p.Sites[i].Usage = usage.Read(ctx, c.sites[i], w.namespace, true).Of(g)
+			p.Sites[i].Usage = consumers.Read(ctx, c.sites[i], w.namespace, true).Of(g)
 		}
 	}
 	r.By, r.Holder, r.ID = "admin", c.holder, fmt.Sprintf("%s-%d", w.namespace, w.commands)

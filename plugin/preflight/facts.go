@@ -19,11 +19,11 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
+	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/collect"
-	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/consumers"
 	"github.com/unified-replication/kubectl-vgr/plugin/operate"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
-	"github.com/unified-replication/kubectl-vgr/plugin/usage"
 )
 
 // Survey is what was asked of both sites before an operation: the groups, and all that the checks
@@ -34,7 +34,7 @@ type Survey struct {
 	Inputs   []overview.SiteInput
 	View     overview.Overview
 	around   [2]recovery.Surroundings
-	usage    [2]*usage.Snapshot
+	usage    [2]*consumers.Snapshot
 	// gitops are the tools that apply the groups, as far as the site has told.
 	gitops [2]map[client.ObjectKey]gitops.Manager
 	Clocks operate.Clocks
@@ -48,7 +48,7 @@ func Read(ctx context.Context, e *cli.Env, q collect.Query, scaling bool) (*Surv
 		return nil, err
 	}
 	if p.Peer == nil {
-		return nil, failure.Refused("name the other site with --peer-context", "no peer is known")
+		return nil, clierror.Refused("name the other site with --peer-context", "no peer is known")
 	}
 	s := &Survey{Sites: [2]*site.Site{p.Here, p.Peer}, Clocks: operate.Clocks{Local: e.Clock}}
 	var asked sync.WaitGroup
@@ -65,14 +65,14 @@ func Read(ctx context.Context, e *cli.Env, q collect.Query, scaling bool) (*Surv
 			}
 		})
 		asked.Go(func() { s.gitops[i] = applied(ctx, at, q) })
-		asked.Go(func() { s.usage[i] = usage.Read(ctx, at, q.Namespace, scaling) })
+		asked.Go(func() { s.usage[i] = consumers.Read(ctx, at, q.Namespace, scaling) })
 	}
 	asked.Wait()
 	if err := cli.Ended(ctx, "", "not all sites were waited for"); err != nil {
 		return nil, err
 	}
 	if s.Clusters[0] != "" && s.Clusters[0] == s.Clusters[1] {
-		return nil, failure.Refused("name the other site with --peer-context", "contexts %s and %s are the same cluster", p.Here.Name, p.Peer.Name)
+		return nil, clierror.Refused("name the other site with --peer-context", "contexts %s and %s are the same cluster", p.Here.Name, p.Peer.Name)
 	}
 	s.View = overview.Build(s.Inputs, e.Clock.Now())
 	return s, nil

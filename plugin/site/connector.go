@@ -22,7 +22,7 @@ import (
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
-	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 )
 
 // identifyTimeout bounds the search for the peer among all contexts.
@@ -56,7 +56,7 @@ func (c *Connector) load() error {
 		}
 	})
 	if c.rawErr != nil {
-		return failure.New(failure.CodeError, "check --kubeconfig or KUBECONFIG", "kubeconfig: %v", c.rawErr)
+		return clierror.New(clierror.CodeError, "check --kubeconfig or KUBECONFIG", "kubeconfig: %v", c.rawErr)
 	}
 	return nil
 }
@@ -108,7 +108,7 @@ func (c *Connector) Here() (*Site, error) {
 	}
 	name := c.ContextName()
 	if name == "" {
-		return nil, failure.New(failure.CodeError, "name one with --context, or set one with kubectl config use-context",
+		return nil, clierror.New(clierror.CodeError, "name one with --context, or set one with kubectl config use-context",
 			"no cluster: the kubeconfig has no current context")
 	}
 	if c.raw.Contexts[name] == nil {
@@ -117,14 +117,14 @@ func (c *Connector) Here() (*Site, error) {
 	*c.Flags.Context = name
 	config, err := c.Flags.ToRESTConfig() // --server, --user, --token and the like are about this site
 	if err != nil {
-		return nil, failure.New(failure.CodeError, "kubectl config view --context "+name, "context %q: %v", name, err)
+		return nil, clierror.New(clierror.CodeError, "kubectl config view --context "+name, "context %q: %v", name, err)
 	}
 	config.UserAgent = c.UserAgent
 	return connect(name, config, c.kinds, c.Clock.Now), nil
 }
 
 func noContext(name string) error {
-	return failure.New(failure.CodeError, "kubectl config get-contexts", "there is no context %q in the kubeconfig", name)
+	return clierror.New(clierror.CodeError, "kubectl config get-contexts", "there is no context %q in the kubeconfig", name)
 }
 
 func (c *Connector) site(name string) (*Site, error) {
@@ -171,7 +171,7 @@ func (c *Connector) Peer(ctx context.Context, here *Site) (*Site, error) {
 			name = c.swapped()
 		}
 		if name == "" || name == here.Name {
-			return nil, failure.New(failure.CodeError, "name the other site with --peer-context", "%q is both this site and its peer", here.Name)
+			return nil, clierror.New(clierror.CodeError, "name the other site with --peer-context", "%q is both this site and its peer", here.Name)
 		}
 		return c.site(name)
 	}
@@ -217,7 +217,7 @@ func (c *Connector) search(ctx context.Context, here *Site) (string, error) {
 		switch named := g.Annotations[vgrv1.AnnotationPeerClusterUID]; {
 		case named == "" || named == uid:
 		case uid != "": // whoever may write one group must not choose the other site for all
-			return "", failure.Refused("name the other site with --peer-context", "the groups on %s name several clusters as their peer", here.Name)
+			return "", clierror.Refused("name the other site with --peer-context", "the groups on %s name several clusters as their peer", here.Name)
 		default:
 			uid, hint = named, g.Annotations[vgrv1.AnnotationPeerContext]
 		}

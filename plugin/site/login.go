@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/unified-replication/kubectl-vgr/pkg/punctual"
+	"github.com/unified-replication/kubectl-vgr/pkg/stalltimeout"
 )
 
 // NotAsked is why a site could not be asked when that is no proof that it is lost.
@@ -110,7 +110,7 @@ func (l *login) WrappedRoundTripper() http.RoundTripper { return l.next }
 
 // ended is why a request is not waited for that was never sent.
 func (l *login) ended(ctx context.Context, began time.Time) error {
-	var late *punctual.Late
+	var late *stalltimeout.Late
 	if !errors.Is(ctx.Err(), context.DeadlineExceeded) && !errors.As(context.Cause(ctx), &late) {
 		return ctx.Err() // whoever asked does not want to know any more
 	}

@@ -18,7 +18,7 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/unified-replication/kubectl-vgr/pkg/punctual"
+	"github.com/unified-replication/kubectl-vgr/pkg/stalltimeout"
 )
 
 // Deadlines of a site that may be dead: its silence must not delay the living one.
@@ -116,7 +116,7 @@ func (s *Site) WatchClient() (client.WithWatch, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.clientOver(&http.Client{Transport: punctual.Transport{Next: over.Transport, Bound: min(s.Timeout(), RequestTimeout)}}, nil)
+	return s.clientOver(&http.Client{Transport: stalltimeout.Transport{Next: over.Transport, Bound: min(s.Timeout(), RequestTimeout)}}, nil)
 }
 
 func (s *Site) clientOver(over *http.Client, err error) (client.WithWatch, error) {

@@ -21,8 +21,8 @@ import (
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
+	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/collect"
-	"github.com/unified-replication/kubectl-vgr/plugin/failure"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
@@ -147,7 +147,7 @@ func newClassCreate(e *cli.Env) *cobra.Command {
 func checkClass(e *cli.Env, class *vgrv1.VolumeGroupReplicationClass) error {
 	known := "known are " + strings.Join(e.Profiles.Provisioners(), ", ")
 	if class.Spec.Provisioner == "" {
-		return failure.New(failure.CodeError, known, "--provisioner is required")
+		return clierror.New(clierror.CodeError, known, "--provisioner is required")
 	}
 	profile, ok := e.Profiles.ForClass(backend.ClassOf(class))
 	if !ok {
@@ -161,7 +161,7 @@ func checkClass(e *cli.Env, class *vgrv1.VolumeGroupReplicationClass) error {
 	for _, p := range profile.Parameters {
 		names = append(names, p.Name)
 	}
-	return failure.Refused("parameters of "+profile.Name+" are "+strings.Join(names, ", "), "%s", problems[0].Message)
+	return clierror.Refused("parameters of "+profile.Name+" are "+strings.Join(names, ", "), "%s", problems[0].Message)
 }
 
 func createClass(ctx context.Context, e *cli.Env, class *vgrv1.VolumeGroupReplicationClass, mode cli.DryRun) error {
@@ -179,7 +179,7 @@ func createClass(ctx context.Context, e *cli.Env, class *vgrv1.VolumeGroupReplic
 	}
 	err = cl.Create(ctx, class, opts...)
 	if apierrors.IsAlreadyExists(err) {
-		return failure.Refused("kubectl vgr class describe "+class.Name, "%s: class %q exists; classes cannot be changed", here.Name, class.Name)
+		return clierror.Refused("kubectl vgr class describe "+class.Name, "%s: class %q exists; classes cannot be changed", here.Name, class.Name)
 	}
 	if err != nil {
 		return cli.WriteError(ctx, here, mode == cli.DryRunServer, "create class "+class.Name, err)
@@ -213,7 +213,7 @@ func describeClass(ctx context.Context, e *cli.Env, name string) error {
 	}
 	var class vgrv1.VolumeGroupReplicationClass
 	if err := cl.Get(ctx, client.ObjectKey{Name: name}, &class); apierrors.IsNotFound(err) && cli.NamedNotFound(err) {
-		return failure.New(failure.CodeError, "kubectl vgr class list", "%s: there is no class %q", here.Name, name)
+		return clierror.New(clierror.CodeError, "kubectl vgr class list", "%s: there is no class %q", here.Name, name)
 	} else if err != nil {
 		return cli.SiteError(ctx, here, "read class "+name, err)
 	}

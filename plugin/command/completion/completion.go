@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
-	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 )
 
 // CompletionLink is the name under which kubectl looks for completions of this plugin.
@@ -44,7 +44,7 @@ run "kubectl vgr completion install" once: it links ` + CompletionLink + ` besid
 		case "powershell":
 			return root.GenPowerShellCompletionWithDesc(e.Data())
 		default:
-			return failure.New(failure.CodeError, "use bash, zsh, fish or powershell", "there is no completion for %q", args[0])
+			return clierror.New(clierror.CodeError, "use bash, zsh, fish or powershell", "there is no completion for %q", args[0])
 		}
 	}
 	cmd.AddCommand(newCompletionInstall(e))
@@ -62,7 +62,7 @@ func newCompletionInstall(e *cli.Env) *cobra.Command {
 		cmd.SilenceUsage = true
 		self, err := e.Executable()
 		if err != nil {
-			return failure.New(failure.CodeError, "", "cannot find the plugin itself: %v", err)
+			return clierror.New(clierror.CodeError, "", "cannot find the plugin itself: %v", err)
 		}
 		if dir == "" {
 			dir = filepath.Dir(self)
@@ -86,14 +86,14 @@ func installCompletion(e *cli.Env, self, dir string) error {
 		fmt.Fprintf(e.Out, "%s is in place\n", link)
 	case err == nil:
 		if err := os.Remove(link); err != nil {
-			return failure.New(failure.CodeError, "choose another directory on your PATH with --dir", "cannot renew the link: %v", err)
+			return clierror.New(clierror.CodeError, "choose another directory on your PATH with --dir", "cannot renew the link: %v", err)
 		}
 	case !errors.Is(err, os.ErrNotExist):
-		return failure.New(failure.CodeError, "remove it if it is left over, or choose another directory with --dir", "%s exists and is no link of ours", link)
+		return clierror.New(clierror.CodeError, "remove it if it is left over, or choose another directory with --dir", "%s exists and is no link of ours", link)
 	}
 	if !inPlace {
 		if err := symlink(self, link); err != nil {
-			return failure.New(failure.CodeError, "choose another directory on your PATH with --dir", "cannot link: %v", err)
+			return clierror.New(clierror.CodeError, "choose another directory on your PATH with --dir", "cannot link: %v", err)
 		}
 		fmt.Fprintf(e.Out, "%s -> %s\n", link, self)
 	}

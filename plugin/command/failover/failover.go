@@ -16,7 +16,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
-	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/operate"
 	"github.com/unified-replication/kubectl-vgr/plugin/preflight"
 )
@@ -99,11 +99,11 @@ func (f *failover) command(e *cli.Env, use, short, example string) *cobra.Comman
 func (f *failover) workloads() error {
 	switch {
 	case f.start && !f.quiesce:
-		return failure.New(failure.CodeError, "add --quiesce", "--start-workloads starts what --quiesce has stopped")
+		return clierror.New(clierror.CodeError, "add --quiesce", "--start-workloads starts what --quiesce has stopped")
 	case f.quiesce && f.unplanned:
-		return failure.New(failure.CodeError, "leave it out", "--quiesce: nothing can be stopped on a site that is lost")
+		return clierror.New(clierror.CodeError, "leave it out", "--quiesce: nothing can be stopped on a site that is lost")
 	case f.quiesce && f.abort:
-		return failure.New(failure.CodeError, "leave it out", "--quiesce: an abort starts again what the operation has stopped")
+		return clierror.New(clierror.CodeError, "leave it out", "--quiesce: an abort starts again what the operation has stopped")
 	default:
 		return nil
 	}
@@ -116,17 +116,17 @@ func (f *failover) loss() (recovery.Loss, error) {
 	}
 	switch {
 	case f.unplanned && f.abort:
-		return recovery.Loss{}, failure.New(failure.CodeError, "leave one of them out", "--abort and --unplanned cannot be used together")
+		return recovery.Loss{}, clierror.New(clierror.CodeError, "leave one of them out", "--abort and --unplanned cannot be used together")
 	case f.unplanned && f.to == "":
-		return recovery.Loss{}, failure.New(failure.CodeError, "add --to SITE", "--unplanned needs the site that is to be primary")
+		return recovery.Loss{}, clierror.New(clierror.CodeError, "add --to SITE", "--unplanned needs the site that is to be primary")
 	case f.accept != "" && !f.unplanned:
-		return recovery.Loss{}, failure.New(failure.CodeError, "leave it out, or add --unplanned if the source is lost", "--accept-data-loss: a planned failover loses nothing")
+		return recovery.Loss{}, clierror.New(clierror.CodeError, "leave it out, or add --unplanned if the source is lost", "--accept-data-loss: a planned failover loses nothing")
 	case f.sourceIsLost && !f.unplanned:
-		return recovery.Loss{}, failure.New(failure.CodeError, "leave it out, or add --unplanned", "--source-is-lost: a planned failover needs the source")
+		return recovery.Loss{}, clierror.New(clierror.CodeError, "leave it out, or add --unplanned", "--source-is-lost: a planned failover needs the source")
 	case f.to == "" && f.kind == recovery.Failback:
-		return recovery.Loss{}, failure.New(failure.CodeError, "add --to SITE", "a failback needs the site that is to be primary again")
+		return recovery.Loss{}, clierror.New(clierror.CodeError, "add --to SITE", "a failback needs the site that is to be primary again")
 	case f.to == "" && !f.abort && f.Yes:
-		return recovery.Loss{}, failure.New(failure.CodeError, "add --to SITE", "without --to the direction depends on where the group is now, and --yes asks nobody")
+		return recovery.Loss{}, clierror.New(clierror.CodeError, "add --to SITE", "without --to the direction depends on where the group is now, and --yes asks nobody")
 	case f.accept == "":
 		return recovery.Loss{}, nil // the planner says what would be lost
 	case f.accept == "unknown":
@@ -134,7 +134,7 @@ func (f *failover) loss() (recovery.Loss, error) {
 	}
 	age, err := time.ParseDuration(f.accept)
 	if err != nil || age <= 0 {
-		return recovery.Loss{}, failure.New(failure.CodeError, "use an age such as 10m or 1h30m, or unknown", "--accept-data-loss %q is no time", f.accept)
+		return recovery.Loss{}, clierror.New(clierror.CodeError, "use an age such as 10m or 1h30m, or unknown", "--accept-data-loss %q is no time", f.accept)
 	}
 	return recovery.Loss{Age: age}, nil
 }
@@ -171,7 +171,7 @@ func (f *failover) run(ctx context.Context, e *cli.Env, args []string) error {
 func (f *failover) named(s *preflight.Survey) error {
 	for flag, name := range map[string]string{"--to": f.to, "--discard-site": f.discard} {
 		if name != "" && name != s.Sites[0].Name && name != s.Sites[1].Name {
-			return failure.New(failure.CodeError, fmt.Sprintf("%s %s, or %s %s", flag, s.Sites[0].Name, flag, s.Sites[1].Name), "%s %s: that is none of the two sites", flag, name)
+			return clierror.New(clierror.CodeError, fmt.Sprintf("%s %s, or %s %s", flag, s.Sites[0].Name, flag, s.Sites[1].Name), "%s %s: that is none of the two sites", flag, name)
 		}
 	}
 	return nil

@@ -13,7 +13,7 @@ import (
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
-	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/preflight"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
@@ -32,7 +32,7 @@ type journal struct {
 // else of the group is changed.
 func (f *failover) discardJournals(ctx context.Context, e *cli.Env, args []string) error {
 	if f.to != "" || f.unplanned || f.abort || f.quiesce || f.start || f.accept != "" {
-		return failure.New(failure.CodeError, "run it alone first, and the failover afterwards", "--discard-journal moves nothing")
+		return clierror.New(clierror.CodeError, "run it alone first, and the failover afterwards", "--discard-journal moves nothing")
 	}
 	mode, err := f.Mode()
 	if err != nil {
@@ -66,7 +66,7 @@ func (f *failover) discardJournals(ctx context.Context, e *cli.Env, args []strin
 	}
 	for _, j := range all {
 		if err := j.remove(ctx, opts...); err != nil {
-			return failure.New(failure.CodeFailed, "run the same command again", "%s: %s/%s: %v", j.site.Name, j.group.Namespace, j.group.Name, err)
+			return clierror.New(clierror.CodeFailed, "run the same command again", "%s: %s/%s: %v", j.site.Name, j.group.Namespace, j.group.Name, err)
 		}
 		if mode == cli.DryRunNone {
 			fmt.Fprintf(e.ErrOut, "%s/%s: the journal on %s is removed\n", present.Clean(j.group.Namespace), present.Clean(j.group.Name), present.Clean(j.site.Name))

@@ -20,7 +20,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
-	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/operate"
 	"github.com/unified-replication/kubectl-vgr/plugin/preflight"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
@@ -53,7 +53,7 @@ func (o *operation) run(ctx context.Context, e *cli.Env, args []string, workload
 		return err
 	}
 	if o.concurrency < 1 {
-		return failure.New(failure.CodeError, "", "--concurrency must be at least 1")
+		return clierror.New(clierror.CodeError, "", "--concurrency must be at least 1")
 	}
 	q, err := o.sel.Query(e, args, true)
 	if err != nil {
@@ -170,17 +170,17 @@ func (o *operation) confirm(e *cli.Env, s *preflight.Survey, jobs []*operate.Job
 
 // refusal puts the problems into one error; a site that does not answer decides the exit code.
 func refusal(g overview.Group, problems []recovery.Check) error {
-	code, first := failure.CodeRefused, problems[0]
+	code, first := clierror.CodeRefused, problems[0]
 	for _, p := range problems {
 		if p.ID == "reachable" {
-			code, first = failure.CodeUnreachable, p
+			code, first = clierror.CodeUnreachable, p
 		}
 	}
 	more := ""
 	if n := len(problems) - 1; n > 0 {
 		more = fmt.Sprintf(" (and %d more)", n)
 	}
-	return failure.New(code, first.Remedy, "%s/%s: %s%s", g.Namespace, g.Name, first.Evidence, more)
+	return clierror.New(code, first.Remedy, "%s/%s: %s%s", g.Namespace, g.Name, first.Evidence, more)
 }
 
 func showPlan(e *cli.Env, g overview.Group, op recovery.Operation, t backend.Traits, checks []recovery.Check, resumed bool) {

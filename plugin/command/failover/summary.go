@@ -11,7 +11,7 @@ import (
 
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
-	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 )
 
@@ -34,9 +34,9 @@ func worstEnding(all []ending) error {
 			errs = append(errs, o.err)
 		}
 	}
-	worst := failure.Worst(errs)
+	worst := clierror.Worst(errs)
 	if len(all) > 1 && slices.ContainsFunc(all, func(o ending) bool { return o.left != "" }) {
-		return interruption(all, failure.Code(worst))
+		return interruption(all, clierror.Code(worst))
 	}
 	return worst
 }
@@ -69,7 +69,7 @@ func interruption(all []ending, code int) error {
 		}
 		return o.op.AbortCommand(o.namespace, name)
 	}))
-	return failure.New(code, strings.Join(next, "\n"), "%s", text)
+	return clierror.New(code, strings.Join(next, "\n"), "%s", text)
 }
 
 // together is one command for all groups that have the same one.
@@ -113,14 +113,14 @@ func (o ending) result() string {
 	if o.notStarted {
 		return "not started"
 	}
-	switch failure.Code(o.err) {
-	case failure.CodeRefused:
+	switch clierror.Code(o.err) {
+	case clierror.CodeRefused:
 		return "refused"
-	case failure.CodeTimeout:
+	case clierror.CodeTimeout:
 		return "timed out"
-	case failure.CodeInterrupted:
+	case clierror.CodeInterrupted:
 		return "interrupted"
-	case failure.CodeUnreachable:
+	case clierror.CodeUnreachable:
 		return "unreachable"
 	default:
 		return "failed"

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
-	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 )
 
 // TestInterruption: who stops many groups is told of all, in commands that can be pasted.
@@ -18,15 +18,15 @@ func TestInterruption(t *testing.T) {
 		o.op = &recovery.Operation{ID: name, Kind: recovery.Planned, From: east, To: west, Steps: steps}
 		switch {
 		case left != "":
-			o.err = failure.New(failure.CodeInterrupted, "one", "apps/%s: interrupted; %s", name, left)
+			o.err = clierror.New(clierror.CodeInterrupted, "one", "apps/%s: interrupted; %s", name, left)
 		case notStarted:
-			o.err = failure.Refused("", "apps/%s: not started", name)
+			o.err = clierror.Refused("", "apps/%s: not started", name)
 		}
 		return o
 	}
 	promoting := recovery.StepTimes{ID: recovery.StepPromote, Asked: true}
 	refused := ends("full", "", false)
-	refused.err, refused.op = failure.Refused("mend", "apps/full: refused"), nil
+	refused.err, refused.op = clierror.Refused("mend", "apps/full: refused"), nil
 	for name, tc := range map[string]struct {
 		all        []ending
 		says, next string
@@ -45,8 +45,8 @@ func TestInterruption(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := worstEnding(tc.all)
-			f, ok := err.(*failure.Error) //nolint:errorlint // it is never wrapped
-			if !ok || f.Message != tc.says || f.Next != tc.next || f.Code != failure.CodeInterrupted {
+			f, ok := err.(*clierror.Error) //nolint:errorlint // it is never wrapped
+			if !ok || f.Message != tc.says || f.Next != tc.next || f.Code != clierror.CodeInterrupted {
 				t.Errorf("got %#v", err)
 			}
 			for _, o := range tc.all {

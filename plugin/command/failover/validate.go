@@ -13,7 +13,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
-	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/preflight"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 )
@@ -89,7 +89,7 @@ These are the checks that a planned failover makes first. The exit code is 4 whe
 			err = out.Print(e, v)
 		}
 		if err == nil && refused > 0 {
-			return failure.New(failure.CodeFailed, "", "a planned failover would be refused for %d of %d groups", refused, len(v.Groups))
+			return clierror.New(clierror.CodeFailed, "", "a planned failover would be refused for %d of %d groups", refused, len(v.Groups))
 		}
 		return err
 	}

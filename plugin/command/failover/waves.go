@@ -12,7 +12,7 @@ import (
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
-	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/operate"
 	"github.com/unified-replication/kubectl-vgr/plugin/preflight"
 )
@@ -39,7 +39,7 @@ func waveOf(p recovery.Pair) (int, error) {
 		if text := s.Group.Annotations[vgrv1.AnnotationWave]; text != "" {
 			n, err := strconv.Atoi(text)
 			if err != nil {
-				return 0, failure.Refused("set it to a whole number", "%s/%s: annotation %s on %s is no number: %q", p.Namespace, p.Name, vgrv1.AnnotationWave, s.Name, text)
+				return 0, clierror.Refused("set it to a whole number", "%s/%s: annotation %s on %s is no number: %q", p.Namespace, p.Name, vgrv1.AnnotationWave, s.Name, text)
 			}
 			return n, nil
 		}
@@ -61,7 +61,7 @@ func (o *operation) operate(ctx context.Context, e *cli.Env, s *preflight.Survey
 	for _, wave := range slices.Sorted(maps.Keys(byWave)) {
 		if w.stopped != nil && *w.stopped < wave {
 			for _, j := range byWave[wave] {
-				all = append(all, ending{namespace: j.Namespace, name: j.Name, op: &j.Operation, notStarted: true, err: failure.Refused("", "%s/%s: not started, because wave %d is not done", j.Namespace, j.Name, *w.stopped)})
+				all = append(all, ending{namespace: j.Namespace, name: j.Name, op: &j.Operation, notStarted: true, err: clierror.Refused("", "%s/%s: not started, because wave %d is not done", j.Namespace, j.Name, *w.stopped)})
 			}
 			continue
 		}

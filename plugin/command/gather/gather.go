@@ -17,8 +17,8 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/pkg/version"
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
+	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/collect"
-	"github.com/unified-replication/kubectl-vgr/plugin/failure"
 	"github.com/unified-replication/kubectl-vgr/plugin/gather"
 	"github.com/unified-replication/kubectl-vgr/plugin/preflight"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
@@ -62,7 +62,7 @@ func gatherInto(ctx context.Context, e *cli.Env, q collect.Query, dir string) er
 		dir = "vgr-gather-" + at.UTC().Format("20060102-150405")
 	}
 	if files, err := os.ReadDir(dir); err == nil && len(files) > 0 || err != nil && !errors.Is(err, os.ErrNotExist) {
-		return failure.Refused("name another one with --dir", "%s is not an empty directory; nothing was written", dir)
+		return clierror.Refused("name another one with --dir", "%s is not an empty directory; nothing was written", dir)
 	}
 	p, err := e.Pair(ctx)
 	if err != nil {
@@ -89,7 +89,7 @@ func gatherInto(ctx context.Context, e *cli.Env, q collect.Query, dir string) er
 	}
 	r.Overview = overview.Build(inputs, e.Clock.Now())
 	if err := gather.Write(dir, r); err != nil {
-		return failure.New(failure.CodeError, "name another directory with --dir", "cannot write: %v", err)
+		return clierror.New(clierror.CodeError, "name another directory with --dir", "cannot write: %v", err)
 	}
 	return summarise(e, r, inputs, dir)
 }

@@ -18,7 +18,7 @@ import (
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/plugin/await"
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
-	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/preflight"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
@@ -71,21 +71,21 @@ claims with the same volume handles, the handle of the group, and the group as s
 // wanted builds the group from the flags.
 func (c *creation) wanted(namespace, name string) (*vgrv1.VolumeGroupReplication, error) {
 	if c.class == "" {
-		return nil, failure.New(failure.CodeError, "kubectl vgr class list shows the classes", "--class is required")
+		return nil, clierror.New(clierror.CodeError, "kubectl vgr class list shows the classes", "--class is required")
 	}
 	if c.selector == "" {
-		return nil, failure.New(failure.CodeError, "kubectl get pvc --show-labels shows the labels", "--selector (-l) is required")
+		return nil, clierror.New(clierror.CodeError, "kubectl get pvc --show-labels shows the labels", "--selector (-l) is required")
 	}
 	selector, err := metav1.ParseToLabelSelector(c.selector)
 	if err != nil {
-		return nil, failure.New(failure.CodeError, "use KEY=VALUE[,KEY=VALUE…]", "malformed selector %q: %v", c.selector, err)
+		return nil, clierror.New(clierror.CodeError, "use KEY=VALUE[,KEY=VALUE…]", "malformed selector %q: %v", c.selector, err)
 	}
 	if len(name) > 63 {
-		return nil, failure.New(failure.CodeError, "choose a shorter name", "the name has %d characters; a group's name may have 63", len(name))
+		return nil, clierror.New(clierror.CodeError, "choose a shorter name", "the name has %d characters; a group's name may have 63", len(name))
 	}
 	state := vgrv1.ReplicationState(c.state)
 	if state != vgrv1.Primary && state != vgrv1.Secondary {
-		return nil, failure.New(failure.CodeError, "kubectl vgr resync is for groups that exist", "--state must be primary or secondary, not %q", c.state)
+		return nil, clierror.New(clierror.CodeError, "kubectl vgr resync is for groups that exist", "--state must be primary or secondary, not %q", c.state)
 	}
 	g := &vgrv1.VolumeGroupReplication{
 		TypeMeta:   metav1.TypeMeta{APIVersion: vgrv1.GroupVersion.String(), Kind: "VolumeGroupReplication"},

@@ -16,7 +16,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
-	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
 
@@ -106,7 +106,7 @@ func (c *creation) command(group *vgrv1.VolumeGroupReplication, context, peer st
 
 // adopt refuses whatever would change the role of something that exists: what is found is taken over as it is, or not
 // at all. It is pure. there is nil without a peer.
-func (c *creation) adopt(group *vgrv1.VolumeGroupReplication, here, there *found) *failure.Error {
+func (c *creation) adopt(group *vgrv1.VolumeGroupReplication, here, there *found) *clierror.Error {
 	for _, f := range []*found{here, there} {
 		if refusal := f.unsettled(group); refusal != nil {
 			return refusal
@@ -127,35 +127,35 @@ func (c *creation) adopt(group *vgrv1.VolumeGroupReplication, here, there *found
 }
 
 // unsettled refuses while something moves or leaves.
-func (f *found) unsettled(group *vgrv1.VolumeGroupReplication) *failure.Error {
+func (f *found) unsettled(group *vgrv1.VolumeGroupReplication) *clierror.Error {
 	if f == nil {
 		return nil
 	}
 	name, next := group.Namespace+"/"+group.Name, fmt.Sprintf("kubectl vgr status %s -n %s --context %s", group.Name, group.Namespace, f.site)
 	if g := f.group; g != nil {
 		if !g.DeletionTimestamp.IsZero() {
-			return failure.Refused(next+" shows when it is gone", "%s: group %s is being deleted", f.site, name)
+			return clierror.Refused(next+" shows when it is gone", "%s: group %s is being deleted", f.site, name)
 		}
 		op, err := recovery.Journal(g)
 		switch {
 		case err != nil:
-			return failure.Refused(next, "%s: %v", f.site, err)
+			return clierror.Refused(next, "%s: %v", f.site, err)
 		case op.InFlight():
-			return failure.Refused(strings.Join(cli.Ways(op, g), "; "), "%s: %s is in flight for group %s", f.site, op, name)
+			return clierror.Refused(strings.Join(cli.Ways(op, g), "; "), "%s: %s is in flight for group %s", f.site, op, name)
 		}
 	}
 	if h, ok := f.first(func(h backend.Held) bool { return h.Deleting }); ok {
-		return failure.Refused("wait until it is gone; a finalizer on it names who holds it", "%s: %s of PVC %s is being deleted", f.site, h.Object, h.PVC)
+		return clierror.Refused("wait until it is gone; a finalizer on it names who holds it", "%s: %s of PVC %s is being deleted", f.site, h.Object, h.PVC)
 	}
 	if h, ok := f.plays(vgrv1.StateUnknown); ok {
-		return failure.Refused("wait until it is settled, or settle it with the tool that asked for it", "%s: %s", f.site, held(h))
+		return clierror.Refused("wait until it is settled, or settle it with the tool that asked for it", "%s: %s", f.site, held(h))
 	}
 	return nil
 }
 
 // foreign refuses PVCs that objects of others replicate. To delete those would end the replication, so that is
 // never the way.
-func (c *creation) foreign(group *vgrv1.VolumeGroupReplication, f *found) *failure.Error {
+func (c *creation) foreign(group *vgrv1.VolumeGroupReplication, f *found) *clierror.Error {
 	owner := backend.Owner{Kind: backend.VolumeGroupReplicationKind, NamespacedName: client.ObjectKeyFromObject(group)}
 	h, ok := f.first(func(h backend.Held) bool { return !h.Free(owner) })
 	if !ok {
@@ -164,36 +164,36 @@ func (c *creation) foreign(group *vgrv1.VolumeGroupReplication, f *found) *failu
 	const others = "select PVCs that nothing else replicates"
 	switch {
 	case h.Owner.Kind == backend.VolumeReplicationKind:
-		return failure.Refused(fmt.Sprintf("kubectl get volumereplications.replication.unified.io %s -n %s --context %s; or %s", h.Owner.Name, h.Owner.Namespace, f.site, others),
+		return clierror.Refused(fmt.Sprintf("kubectl get volumereplications.replication.unified.io %s -n %s --context %s; or %s", h.Owner.Name, h.Owner.Namespace, f.site, others),
 			"%s: PVC %s belongs to VolumeReplication %s of kubectl vgr", f.site, h.PVC, h.Owner.Name)
 	case h.Owner.Name != "":
-		return failure.Refused("give the group that name, and it takes over what is there; or "+others,
+		return clierror.Refused("give the group that name, and it takes over what is there; or "+others,
 			"%s: PVC %s belongs to group %s of kubectl vgr (%s)", f.site, h.PVC, h.Owner.Name, h.Object)
 	case h.Keeper != "":
-		return failure.Refused("move it with that tool, or "+others, "%s: PVC %s is replicated by %s, which %s decides over", f.site, h.PVC, h.Object, h.Keeper)
+		return clierror.Refused("move it with that tool, or "+others, "%s: PVC %s is replicated by %s, which %s decides over", f.site, h.PVC, h.Object, h.Keeper)
 	case h.Migrates:
 		_, name, _ := strings.Cut(h.Object, " ")
-		return failure.Refused(fmt.Sprintf("kubectl vgr migrate --from %s %s --into %s -n %s --context %s hands it over; its replication stays",
+		return clierror.Refused(fmt.Sprintf("kubectl vgr migrate --from %s %s --into %s -n %s --context %s hands it over; its replication stays",
 			c.backend, recovery.ShellQuote(name), recovery.ShellQuote(group.Name), recovery.ShellQuote(group.Namespace), recovery.ShellQuote(f.site)),
 			"%s: PVC %s is replicated by %s, which kubectl vgr did not make", f.site, h.PVC, h.Object)
 	default:
-		return failure.Refused("leave it to who made it, or "+others, "%s: PVC %s is replicated by %s, which kubectl vgr did not make and cannot take over", f.site, h.PVC, h.Object)
+		return clierror.Refused("leave it to who made it, or "+others, "%s: PVC %s is replicated by %s, which kubectl vgr did not make and cannot take over", f.site, h.PVC, h.Object)
 	}
 }
 
 // adoptSecondary: without a role that the backend has told, a group as secondary could demote.
-func (c *creation) adoptSecondary(group *vgrv1.VolumeGroupReplication, here *found) *failure.Error {
+func (c *creation) adoptSecondary(group *vgrv1.VolumeGroupReplication, here *found) *clierror.Error {
 	asPrimary := c.command(group, here.site, "", vgrv1.Primary)
 	if why := here.primary(); why != "" {
-		return failure.Refused(asPrimary, "%s is primary (%s); create takes over what exists as it is", here.site, why)
+		return clierror.Refused(asPrimary, "%s is primary (%s); create takes over what exists as it is", here.site, why)
 	}
 	if h, ok := here.plays(""); ok {
-		return failure.Refused("wait until it has", "%s: %s", here.site, held(h))
+		return clierror.Refused("wait until it has", "%s: %s", here.site, held(h))
 	}
 	return nil
 }
 
-func (c *creation) adoptPrimary(group *vgrv1.VolumeGroupReplication, here, there *found) *failure.Error {
+func (c *creation) adoptPrimary(group *vgrv1.VolumeGroupReplication, here, there *found) *clierror.Error {
 	peerIs, peer := "", ""
 	if there != nil {
 		peerIs, peer = there.primary(), there.site
@@ -212,19 +212,19 @@ func (c *creation) adoptPrimary(group *vgrv1.VolumeGroupReplication, here, there
 	}
 	switch {
 	case here.group != nil && here.group.Spec.ReplicationState != vgrv1.Primary:
-		return failure.Refused(join, "%s: group %s/%s exists and is asked to be %s%s", here.site, group.Namespace, group.Name, here.group.Spec.ReplicationState, beside)
+		return clierror.Refused(join, "%s: group %s/%s exists and is asked to be %s%s", here.site, group.Namespace, group.Name, here.group.Spec.ReplicationState, beside)
 	case isHeldCopy && heldPrimary:
-		return failure.Refused("select PVCs that have one role", "%s: the PVCs have different roles: %s", here.site, roles(here.held))
+		return clierror.Refused("select PVCs that have one role", "%s: the PVCs have different roles: %s", here.site, roles(here.held))
 	case isHeldCopy:
-		return failure.Refused(join, "%s: %s%s; create never promotes what exists", here.site, held(copied), beside)
+		return clierror.Refused(join, "%s: %s%s; create never promotes what exists", here.site, held(copied), beside)
 	case peerIs != "" && here.group != nil:
-		return failure.Refused(fmt.Sprintf("kubectl vgr status %s -n %s --context %s --peer-context %s says how to solve it", group.Name, group.Namespace, here.site, peer),
+		return clierror.Refused(fmt.Sprintf("kubectl vgr status %s -n %s --context %s --peer-context %s says how to solve it", group.Name, group.Namespace, here.site, peer),
 			"%s and %s are both primary (%s)", here.site, peer, peerIs)
 	case peerIs != "" && isPrimary:
-		return failure.Refused(fmt.Sprintf("create the group on each site without a peer, as it is (%s); kubectl vgr status then says how to solve it", c.command(group, here.site, "", vgrv1.Primary)),
+		return clierror.Refused(fmt.Sprintf("create the group on each site without a peer, as it is (%s); kubectl vgr status then says how to solve it", c.command(group, here.site, "", vgrv1.Primary)),
 			"%s and %s are both primary (%s)", here.site, peer, peerIs)
 	case peerIs != "":
-		return failure.Refused(join, "%s is primary (%s); %s beside it would be a second primary", peer, peerIs, here.site)
+		return clierror.Refused(join, "%s is primary (%s); %s beside it would be a second primary", peer, peerIs, here.site)
 	case isPrimary || len(here.copies) == 0:
 		return nil
 	}
@@ -232,7 +232,7 @@ func (c *creation) adoptPrimary(group *vgrv1.VolumeGroupReplication, here, there
 }
 
 // copyAlone is about volumes that were prepared as copies and that nothing replicates at present.
-func (c *creation) copyAlone(group *vgrv1.VolumeGroupReplication, here, there *found) *failure.Error {
+func (c *creation) copyAlone(group *vgrv1.VolumeGroupReplication, here, there *found) *clierror.Error {
 	var names []string
 	for pvc := range here.copies {
 		names = append(names, pvc)
@@ -240,9 +240,9 @@ func (c *creation) copyAlone(group *vgrv1.VolumeGroupReplication, here, there *f
 	slices.Sort(names)
 	what := fmt.Sprintf("%s: PVCs %s are copies of cluster %s", here.site, strings.Join(names, ", "), here.copies[names[0]])
 	if there == nil {
-		return failure.Refused("name that site with --peer-context, so that create sees whether it is primary", "%s, and whether that is primary is not known", what)
+		return clierror.Refused("name that site with --peer-context, so that create sees whether it is primary", "%s, and whether that is primary is not known", what)
 	}
-	return failure.Refused(fmt.Sprintf("if their data is what you want to keep: take the annotation %s off their PersistentVolumes; else %s",
+	return clierror.Refused(fmt.Sprintf("if their data is what you want to keep: take the annotation %s off their PersistentVolumes; else %s",
 		vgrv1.AnnotationCopyOf, c.command(group, there.site, here.site, vgrv1.Primary)), "%s; as primary they would be its second version", what)
 }
 

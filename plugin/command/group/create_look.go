@@ -16,7 +16,7 @@ import (
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
-	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
 
@@ -63,7 +63,7 @@ func (c *creation) look(ctx context.Context, e *cli.Env, p cli.Pair, group *vgrv
 	s.here.marked(s.volumes)
 	if p.Peer != nil {
 		if s.profile.PeerObjects == nil {
-			return s, failure.Refused("create the group on each site", "%s cannot prepare a peer", s.profile.Name)
+			return s, clierror.Refused("create the group on each site", "%s cannot prepare a peer", s.profile.Name)
 		}
 		if s.hereUID, s.peerUID, err = p.Distinct(ctx); err != nil {
 			return s, err
@@ -95,7 +95,7 @@ func existing(ctx context.Context, s *site.Site, cl client.Client, group *vgrv1.
 	case err != nil:
 		return nil, cli.SiteError(ctx, s, "look for the group", err)
 	case !equality.Semantic.DeepEqual(there.Spec.Selector, group.Spec.Selector) || there.Spec.VolumeGroupReplicationClass != group.Spec.VolumeGroupReplicationClass:
-		return nil, failure.Refused(fmt.Sprintf("choose another name, or look at it: kubectl vgr status %s -n %s --context %s", there.Name, there.Namespace, s.Name),
+		return nil, clierror.Refused(fmt.Sprintf("choose another name, or look at it: kubectl vgr status %s -n %s --context %s", there.Name, there.Namespace, s.Name),
 			"%s: group %s/%s exists with class %s and selector %s",
 			s.Name, there.Namespace, there.Name, there.Spec.VolumeGroupReplicationClass, metav1.FormatLabelSelector(there.Spec.Selector))
 	}
@@ -107,7 +107,7 @@ func classFor(ctx context.Context, e *cli.Env, s *site.Site, cl client.Client, n
 	var class vgrv1.VolumeGroupReplicationClass
 	err := cl.Get(ctx, client.ObjectKey{Name: name}, &class)
 	if apierrors.IsNotFound(err) && cli.NamedNotFound(err) {
-		return nil, backend.Profile{}, failure.Refused("kubectl vgr class list shows the classes; kubectl vgr class create "+name+" makes it", "%s: there is no class %q", s.Name, name)
+		return nil, backend.Profile{}, clierror.Refused("kubectl vgr class list shows the classes; kubectl vgr class create "+name+" makes it", "%s: there is no class %q", s.Name, name)
 	}
 	if err != nil {
 		return nil, backend.Profile{}, cli.SiteError(ctx, s, "read class "+name, err)
@@ -117,7 +117,7 @@ func classFor(ctx context.Context, e *cli.Env, s *site.Site, cl client.Client, n
 		return nil, profile, e.NoBackend(&class)
 	}
 	if problems := profile.CheckParameters(backend.ClassOf(&class)); len(problems) > 0 {
-		return nil, profile, failure.Refused("kubectl vgr class describe "+name, "class %q: %s", name, problems[0].Message)
+		return nil, profile, clierror.Refused("kubectl vgr class describe "+name, "class %q: %s", name, problems[0].Message)
 	}
 	return &class, profile, nil
 }
@@ -126,33 +126,33 @@ func classFor(ctx context.Context, e *cli.Env, s *site.Site, cl client.Client, n
 func members(ctx context.Context, s *site.Site, cl client.Client, group *vgrv1.VolumeGroupReplication, look seen) ([]backend.PeerVolume, error) {
 	selector, err := metav1.LabelSelectorAsSelector(group.Spec.Selector)
 	if err != nil {
-		return nil, failure.New(failure.CodeError, "", "selector: %v", err)
+		return nil, clierror.New(clierror.CodeError, "", "selector: %v", err)
 	}
 	var pvcs corev1.PersistentVolumeClaimList
 	if err := cl.List(ctx, &pvcs, client.InNamespace(group.Namespace), client.MatchingLabelsSelector{Selector: selector}); err != nil {
 		return nil, cli.SiteError(ctx, s, "list the PVCs", err)
 	}
 	if len(pvcs.Items) == 0 {
-		return nil, failure.Refused(fmt.Sprintf("kubectl get pvc -n %s --context %s --show-labels", group.Namespace, s.Name),
+		return nil, clierror.Refused(fmt.Sprintf("kubectl get pvc -n %s --context %s --show-labels", group.Namespace, s.Name),
 			"%s: the selector %s matches no PVC in namespace %s", s.Name, selector, group.Namespace)
 	}
 	if limit := look.profile.Traits.MaxVolumes; limit > 0 && len(pvcs.Items) > limit {
-		return nil, failure.Refused("use a narrower selector", "the selector matches %d PVCs; %s groups at most %d", len(pvcs.Items), look.profile.Name, limit)
+		return nil, clierror.Refused("use a narrower selector", "the selector matches %d PVCs; %s groups at most %d", len(pvcs.Items), look.profile.Name, limit)
 	}
 	var out []backend.PeerVolume
 	for _, pvc := range pvcs.Items {
 		switch {
 		case !pvc.DeletionTimestamp.IsZero():
-			return nil, failure.Refused("take the labels off it", "PVC %s is being deleted", pvc.Name)
+			return nil, clierror.Refused("take the labels off it", "PVC %s is being deleted", pvc.Name)
 		case pvc.Spec.VolumeName == "" || pvc.Status.Phase != corev1.ClaimBound:
-			return nil, failure.Refused("wait until it is bound, or take the labels off it", "PVC %s is not bound to a volume", pvc.Name)
+			return nil, clierror.Refused("wait until it is bound, or take the labels off it", "PVC %s is not bound to a volume", pvc.Name)
 		}
 		var pv corev1.PersistentVolume
 		if err := cl.Get(ctx, client.ObjectKey{Name: pvc.Spec.VolumeName}, &pv); err != nil {
 			return nil, cli.SiteError(ctx, s, "read the volume of PVC "+pvc.Name, err)
 		}
 		if pv.Spec.CSI == nil || pv.Spec.CSI.Driver != look.class.Spec.Provisioner {
-			return nil, failure.Refused("take the labels off it, or use another class", "PVC %s is not a volume of %s, the driver of class %s", pvc.Name, look.class.Spec.Provisioner, look.class.Name)
+			return nil, clierror.Refused("take the labels off it, or use another class", "PVC %s is not a volume of %s, the driver of class %s", pvc.Name, look.class.Spec.Provisioner, look.class.Name)
 		}
 		out = append(out, backend.PeerVolume{PVC: pvc, PV: pv})
 	}
@@ -172,7 +172,7 @@ func rivals(ctx context.Context, s *site.Site, cl client.Client, group *vgrv1.Vo
 		}
 		for _, v := range volumes {
 			if selector.Matches(labelsOf(v.PVC.Labels)) {
-				return failure.Refused("kubectl vgr status "+other.Name+" -n "+other.Namespace, "PVC %s belongs to group %s already", v.PVC.Name, other.Name)
+				return clierror.Refused("kubectl vgr status "+other.Name+" -n "+other.Namespace, "PVC %s belongs to group %s already", v.PVC.Name, other.Name)
 			}
 		}
 	}

@@ -22,7 +22,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/plugin/await"
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
-	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
@@ -59,7 +59,7 @@ func (s *seen) lookAtPeer(ctx context.Context, p cli.Pair, here client.Client, g
 	case err != nil:
 		return cli.SiteError(ctx, p.Peer, "read class "+s.class.Name, err)
 	case !equality.Semantic.DeepEqual(class.Spec, s.class.Spec):
-		return failure.Refused("make them the same, or use another class", "class %q is not the same on both sites", s.class.Name)
+		return clierror.Refused("make them the same, or use another class", "class %q is not the same on both sites", s.class.Name)
 	default:
 		s.peerClass = true
 	}
@@ -68,7 +68,7 @@ func (s *seen) lookAtPeer(ctx context.Context, p cli.Pair, here client.Client, g
 	case client.IgnoreNotFound(err) != nil:
 		return cli.SiteError(ctx, p.Peer, "read namespace "+group.Namespace, err)
 	case err == nil && (!ns.DeletionTimestamp.IsZero() || ns.Status.Phase == corev1.NamespaceTerminating):
-		return failure.Refused(fmt.Sprintf("wait until it is gone; kubectl --context %s get namespace %s -o yaml names what holds it", p.Peer.Name, ns.Name),
+		return clierror.Refused(fmt.Sprintf("wait until it is gone; kubectl --context %s get namespace %s -o yaml names what holds it", p.Peer.Name, ns.Name),
 			"%s: namespace %s is being deleted", p.Peer.Name, ns.Name)
 	case err == nil:
 		s.peerNamespace = true
@@ -99,11 +99,11 @@ func (s *seen) objects(ctx context.Context, p cli.Pair, here client.Client, grou
 		Group: group, Class: s.class, GroupHandle: group.Status.GroupHandle, Volumes: s.volumes, Cluster: s.hereUID, Draft: draft,
 	})
 	if err != nil {
-		code, next := failure.CodeFailed, "run the same command again"
+		code, next := clierror.CodeFailed, "run the same command again"
 		if draft {
-			code = failure.CodeRefused
+			code = clierror.CodeRefused
 		}
-		return nil, failure.New(code, next, "prepare %s: %v", p.Peer.Name, err)
+		return nil, clierror.New(code, next, "prepare %s: %v", p.Peer.Name, err)
 	}
 	first := []client.Object{
 		&corev1.Namespace{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"}, ObjectMeta: metav1.ObjectMeta{Name: group.Namespace, Labels: s.podSecurity(ctx, here, group.Namespace)}},
@@ -169,7 +169,7 @@ func (c *creation) preparePeer(ctx context.Context, e *cli.Env, p cli.Pair, grou
 		return err
 	}
 	if h, ok := s.here.first(func(h backend.Held) bool { return h.PeerHandleLate != "" && h.PeerHandle == "" }); ok {
-		return failure.New(failure.CodeFailed, "run the same command again", "%s: %s has not told the handle of the copy of PVC %s: %s", p.Here.Name, h.Object, h.PVC, h.PeerHandleLate)
+		return clierror.New(clierror.CodeFailed, "run the same command again", "%s: %s has not told the handle of the copy of PVC %s: %s", p.Here.Name, h.Object, h.PVC, h.PeerHandleLate)
 	}
 	s.handles(group)
 	wanted, err := s.objects(ctx, p, here, group, false)
@@ -205,13 +205,13 @@ func (s *seen) compare(ctx context.Context, peer *site.Site, cl client.Client, g
 		}
 		if difference := unlike(w, s.peerHas[i]); difference != "" {
 			kind := w.GetObjectKind().GroupVersionKind().Kind
-			return failure.Refused(fmt.Sprintf("if it is left over, delete it: kubectl --context %s get %s %s", peer.Name, strings.ToLower(kind), w.GetName()),
+			return clierror.Refused(fmt.Sprintf("if it is left over, delete it: kubectl --context %s get %s %s", peer.Name, strings.ToLower(kind), w.GetName()),
 				"%s: %s %s exists and is another one: %s", peer.Name, kind, w.GetName(), difference)
 		}
 	}
 	if s.profile.Unlike != nil {
 		if difference := s.profile.Unlike(wanted, s.peerHas); difference != "" {
-			return failure.Refused("if that object is left over, delete it there and run the same command again", "%s: %s", peer.Name, difference)
+			return clierror.Refused("if that object is left over, delete it there and run the same command again", "%s: %s", peer.Name, difference)
 		}
 	}
 	return s.receives(ctx, peer, cl, group)
@@ -232,7 +232,7 @@ func (s *seen) ensure(ctx context.Context, e *cli.Env, at *site.Site, cl client.
 			difference = s.profile.Unlike([]client.Object{wanted}, []client.Object{obj})
 		}
 		if difference != "" {
-			return failure.Refused("delete it there if it is left over, or choose another name", "%s: %s %s exists and is another one: %s", at.Name, kind, wanted.GetName(), difference)
+			return clierror.Refused("delete it there if it is left over, or choose another name", "%s: %s %s exists and is another one: %s", at.Name, kind, wanted.GetName(), difference)
 		}
 		return mark(ctx, e, at, cl, wanted, obj)
 	}

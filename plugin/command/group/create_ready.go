@@ -21,7 +21,7 @@ import (
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
-	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
 
@@ -49,7 +49,7 @@ func (s *seen) receives(ctx context.Context, peer *site.Site, cl client.Client, 
 	}
 	selector, err := metav1.LabelSelectorAsSelector(group.Spec.Selector)
 	if err != nil {
-		return failure.New(failure.CodeError, "", "selector: %v", err)
+		return clierror.New(clierror.CodeError, "", "selector: %v", err)
 	}
 	if err := strangers(ctx, peer, cl, group.Namespace, selector, wanted); err != nil {
 		return err
@@ -93,7 +93,7 @@ func strangers(ctx context.Context, peer *site.Site, cl client.Client, namespace
 	}
 	for _, there := range list.Items {
 		if !slices.ContainsFunc(wanted, func(w *corev1.PersistentVolumeClaim) bool { return w.Name == there.Name }) {
-			return failure.Refused(fmt.Sprintf("take the labels off it: kubectl --context %s -n %s get pvc %s --show-labels", peer.Name, namespace, there.Name),
+			return clierror.Refused(fmt.Sprintf("take the labels off it: kubectl --context %s -n %s get pvc %s --show-labels", peer.Name, namespace, there.Name),
 				"%s: the selector %s matches PVC %s too, which the other site has not", peer.Name, selector, there.Name)
 		}
 	}
@@ -101,7 +101,7 @@ func strangers(ctx context.Context, peer *site.Site, cl client.Client, namespace
 }
 
 // claimServes compares a claim that exists with the one that would be made. It is pure; there is nil when none exists.
-func claimServes(peer string, selector labels.Selector, wanted, there *corev1.PersistentVolumeClaim) *failure.Error {
+func claimServes(peer string, selector labels.Selector, wanted, there *corev1.PersistentVolumeClaim) *clierror.Error {
 	if there == nil {
 		return nil
 	}
@@ -114,16 +114,16 @@ func claimServes(peer string, selector labels.Selector, wanted, there *corev1.Pe
 	kubectl := fmt.Sprintf("kubectl --context %s -n %s", recovery.ShellQuote(peer), recovery.ShellQuote(there.Namespace))
 	switch {
 	case !there.DeletionTimestamp.IsZero():
-		return failure.Refused(fmt.Sprintf("wait until it is gone; %s get pvc %s -o yaml names what holds it", kubectl, there.Name), "%s: PVC %s is being deleted", peer, there.Name)
+		return clierror.Refused(fmt.Sprintf("wait until it is gone; %s get pvc %s -o yaml names what holds it", kubectl, there.Name), "%s: PVC %s is being deleted", peer, there.Name)
 	case there.Status.Phase == corev1.ClaimLost:
-		return failure.Refused("delete it, and run the same command again", "%s: PVC %s has lost its volume", peer, there.Name)
+		return clierror.Refused("delete it, and run the same command again", "%s: PVC %s has lost its volume", peer, there.Name)
 	case !selector.Matches(labels.Set(there.Labels)):
-		return failure.Refused(fmt.Sprintf("%s label pvc %s%s", kubectl, there.Name, asLabels(selector, wanted.Labels)),
+		return clierror.Refused(fmt.Sprintf("%s label pvc %s%s", kubectl, there.Name, asLabels(selector, wanted.Labels)),
 			"%s: PVC %s exists without the labels %s, and would not be in the group", peer, there.Name, selector)
 	case mode(there.Spec.VolumeMode) != mode(wanted.Spec.VolumeMode):
-		return failure.Refused("delete it if it is left over", "%s: PVC %s exists with the volume mode %s, not %s", peer, there.Name, mode(there.Spec.VolumeMode), mode(wanted.Spec.VolumeMode))
+		return clierror.Refused("delete it if it is left over", "%s: PVC %s exists with the volume mode %s, not %s", peer, there.Name, mode(there.Spec.VolumeMode), mode(wanted.Spec.VolumeMode))
 	case !slices.Equal(slices.Sorted(slices.Values(there.Spec.AccessModes)), slices.Sorted(slices.Values(wanted.Spec.AccessModes))):
-		return failure.Refused("delete it if it is left over", "%s: PVC %s exists with the access modes %v, not %v", peer, there.Name, there.Spec.AccessModes, wanted.Spec.AccessModes)
+		return clierror.Refused("delete it if it is left over", "%s: PVC %s exists with the access modes %v, not %v", peer, there.Name, there.Spec.AccessModes, wanted.Spec.AccessModes)
 	default:
 		return nil
 	}
@@ -143,7 +143,7 @@ func asLabels(selector labels.Selector, have map[string]string) string {
 
 // volumeServes says whether a volume that exists on the peer can be bound by the group's claim. It is pure; volume and
 // claim are nil when there is none.
-func volumeServes(peer string, wanted *corev1.PersistentVolumeClaim, volume *corev1.PersistentVolume, claim *corev1.PersistentVolumeClaim) *failure.Error {
+func volumeServes(peer string, wanted *corev1.PersistentVolumeClaim, volume *corev1.PersistentVolume, claim *corev1.PersistentVolumeClaim) *clierror.Error {
 	if volume == nil {
 		return nil
 	}
@@ -152,13 +152,13 @@ func volumeServes(peer string, wanted *corev1.PersistentVolumeClaim, volume *cor
 	ref := volume.Spec.ClaimRef
 	switch {
 	case !volume.DeletionTimestamp.IsZero():
-		return failure.Refused(fmt.Sprintf("wait until it is gone; %s get pv %s -o yaml names what holds it", kubectl, volume.Name), "%s: PersistentVolume %s is being deleted", peer, volume.Name)
+		return clierror.Refused(fmt.Sprintf("wait until it is gone; %s get pv %s -o yaml names what holds it", kubectl, volume.Name), "%s: PersistentVolume %s is being deleted", peer, volume.Name)
 	case ref != nil && (ref.Namespace != wanted.Namespace || ref.Name != wanted.Name):
-		return failure.Refused(free+"; do that only when that PVC does not need it", "%s: PersistentVolume %s belongs to PVC %s/%s, not %s/%s", peer, volume.Name, ref.Namespace, ref.Name, wanted.Namespace, wanted.Name)
+		return clierror.Refused(free+"; do that only when that PVC does not need it", "%s: PersistentVolume %s belongs to PVC %s/%s, not %s/%s", peer, volume.Name, ref.Namespace, ref.Name, wanted.Namespace, wanted.Name)
 	case ref != nil && ref.UID != "" && (claim == nil || claim.UID != ref.UID), volume.Status.Phase == corev1.VolumeReleased:
-		return failure.Refused(free, "%s: PersistentVolume %s is released: it belongs to a PVC %s/%s that is gone", peer, volume.Name, wanted.Namespace, wanted.Name)
+		return clierror.Refused(free, "%s: PersistentVolume %s is released: it belongs to a PVC %s/%s that is gone", peer, volume.Name, wanted.Namespace, wanted.Name)
 	case volume.Status.Phase == corev1.VolumeFailed:
-		return failure.Refused(fmt.Sprintf("%s describe pv %s", kubectl, volume.Name), "%s: PersistentVolume %s has failed: %s", peer, volume.Name, volume.Status.Message)
+		return clierror.Refused(fmt.Sprintf("%s describe pv %s", kubectl, volume.Name), "%s: PersistentVolume %s has failed: %s", peer, volume.Name, volume.Status.Message)
 	default:
 		return nil
 	}
@@ -174,12 +174,12 @@ func classServes(ctx context.Context, peer *site.Site, cl client.Client, provisi
 	case apierrors.IsForbidden(err):
 		return nil // not every user of a namespace may read the cluster's
 	case apierrors.IsNotFound(err):
-		return failure.Refused(fmt.Sprintf("create a StorageClass of that name on %s; kubectl --context %s get storageclass shows those that exist", peer.Name, peer.Name),
+		return clierror.Refused(fmt.Sprintf("create a StorageClass of that name on %s; kubectl --context %s get storageclass shows those that exist", peer.Name, peer.Name),
 			"%s: there is no StorageClass %q, by which the copy of PVC %s is provisioned", peer.Name, *wanted.Spec.StorageClassName, wanted.Name)
 	case err != nil:
 		return cli.SiteError(ctx, peer, "read StorageClass "+*wanted.Spec.StorageClassName, err)
 	case class.Provisioner != provisioner:
-		return failure.Refused("give that StorageClass on "+peer.Name+" another name", "%s: StorageClass %q is of %s, the copy of PVC %s needs %s", peer.Name, class.Name, class.Provisioner, wanted.Name, provisioner)
+		return clierror.Refused("give that StorageClass on "+peer.Name+" another name", "%s: StorageClass %q is of %s, the copy of PVC %s needs %s", peer.Name, class.Name, class.Provisioner, wanted.Name, provisioner)
 	default:
 		return nil
 	}
@@ -196,7 +196,7 @@ func fits(ctx context.Context, peer *site.Site, cl client.Client, namespace stri
 	}
 	for i := range quotas.Items {
 		if short := exceeds(&quotas.Items[i], missing); short != "" {
-			return failure.Refused(fmt.Sprintf("raise it, or free some: kubectl --context %s -n %s describe quota %s", peer.Name, namespace, quotas.Items[i].Name),
+			return clierror.Refused(fmt.Sprintf("raise it, or free some: kubectl --context %s -n %s describe quota %s", peer.Name, namespace, quotas.Items[i].Name),
 				"%s: ResourceQuota %s does not allow the group's PVCs: %s", peer.Name, quotas.Items[i].Name, short)
 		}
 	}

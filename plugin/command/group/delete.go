@@ -23,8 +23,8 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/state"
 	"github.com/unified-replication/kubectl-vgr/plugin/await"
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
+	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/collect"
-	"github.com/unified-replication/kubectl-vgr/plugin/failure"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
@@ -113,17 +113,17 @@ func (d *deletion) run(ctx context.Context, e *cli.Env, args []string) error {
 }
 
 // plan says what the deletion does to the data, and refuses what the storage would hang on.
-func (d *deletion) plan(ctx context.Context, e *cli.Env, p cli.Pair, g overview.Group, o overview.Overview, inputs []overview.SiteInput) *failure.Error {
+func (d *deletion) plan(ctx context.Context, e *cli.Env, p cli.Pair, g overview.Group, o overview.Overview, inputs []overview.SiteInput) *clierror.Error {
 	gs, say := g.On(p.Here.Name), func(format string, args ...any) {
 		fmt.Fprintf(e.ErrOut, "  - %s\n", present.Clean(fmt.Sprintf(format, args...)))
 	}
 	fmt.Fprintf(e.ErrOut, "%s: delete volumegroupreplication/%s -n %s\n", present.Clean(p.Here.Name), present.Clean(g.Name), present.Clean(g.Namespace))
 	if !gs.Exists {
-		return failure.Refused("kubectl vgr list -n "+g.Namespace, "there is no group %s/%s on %s", g.Namespace, g.Name, p.Here.Name)
+		return clierror.Refused("kubectl vgr list -n "+g.Namespace, "there is no group %s/%s on %s", g.Namespace, g.Name, p.Here.Name)
 	}
 	if op, at := inFlight(inputs, g); op != nil {
 		if !d.force {
-			return failure.Refused(strings.Join(append(cli.Ways(op, at), "--force deletes the group all the same"), "; "),
+			return clierror.Refused(strings.Join(append(cli.Ways(op, at), "--force deletes the group all the same"), "; "),
 				"%s is in flight for %s/%s; without its group it can neither continue nor be taken back", op, g.Namespace, g.Name)
 		}
 		say("%s is in flight: it can neither continue nor be taken back without the group, and no site may be primary", op)
@@ -131,7 +131,7 @@ func (d *deletion) plan(ctx context.Context, e *cli.Env, p cli.Pair, g overview.
 	profile, known := e.Profiles.Named(g.Backend)
 	switch {
 	case d.end && known && profile.Retains:
-		return failure.Refused("end it on the array; leave out --end-replication to delete the group", "%s never ends a replication for a group", profile.Name)
+		return clierror.Refused("end it on the array; leave out --end-replication to delete the group", "%s never ends a replication for a group", profile.Name)
 	case d.end:
 		return d.planEnd(p, g, o, profile, say)
 	default:
@@ -203,7 +203,7 @@ func planKept(ctx context.Context, p cli.Pair, g overview.Group, profile backend
 }
 
 // planEnd says what the end of the replication destroys on each site.
-func (d *deletion) planEnd(p cli.Pair, g overview.Group, o overview.Overview, profile backend.Profile, say func(string, ...any)) *failure.Error {
+func (d *deletion) planEnd(p cli.Pair, g overview.Group, o overview.Overview, profile backend.Profile, say func(string, ...any)) *clierror.Error {
 	gs := g.On(p.Here.Name)
 	say("replication of %d volumes ends", len(gs.Volumes))
 	var peer overview.GroupSite
@@ -216,7 +216,7 @@ func (d *deletion) planEnd(p cli.Pair, g overview.Group, o overview.Overview, pr
 		say("%s is the primary, and its volumes stay", p.Here.Name)
 	case vgrv1.StateSecondary:
 		if peerAnswered && peer.State != vgrv1.StatePrimary && !d.force {
-			return failure.Refused(fmt.Sprintf("kubectl vgr promote %s -n %s --context %s, or leave out --end-replication; --force tries all the same", g.Name, g.Namespace, p.Peer.Name),
+			return clierror.Refused(fmt.Sprintf("kubectl vgr promote %s -n %s --context %s, or leave out --end-replication; --force tries all the same", g.Name, g.Namespace, p.Peer.Name),
 				"the storage does not let go of a secondary while its peer is not primary (%s is %s): the deletion would hang", p.Peer.Name, await.OrUnknown(string(peer.State)))
 		}
 		say("%s is the secondary: its PersistentVolumes are marked as copies as far as you may write them, so that no group is made primary over them by mistake", p.Here.Name)
@@ -281,7 +281,7 @@ func (d *deletion) act(ctx context.Context, e *cli.Env, p cli.Pair, groups []vgr
 		}
 		errs = append(errs, err)
 	}
-	return failure.Worst(errs)
+	return clierror.Worst(errs)
 }
 
 func (d *deletion) one(ctx context.Context, e *cli.Env, p cli.Pair, c client.Client, g *vgrv1.VolumeGroupReplication, mode cli.DryRun) error {

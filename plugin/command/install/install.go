@@ -24,7 +24,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/manifests"
 	"github.com/unified-replication/kubectl-vgr/pkg/version"
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
-	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
@@ -121,15 +121,15 @@ func (in *installation) run(ctx context.Context, e *cli.Env) error {
 // objects are what is to be there.
 func (in *installation) objects(e *cli.Env) ([]*unstructured.Unstructured, error) {
 	if in.image == "" {
-		return nil, failure.New(failure.CodeError, "build one with the version of this plugin ("+version.Get().Version+") and name it", "--image is required")
+		return nil, clierror.New(clierror.CodeError, "build one with the version of this plugin ("+version.Get().Version+") and name it", "--image is required")
 	}
 	if in.replicas < 1 {
-		return nil, failure.New(failure.CodeError, "", "--replicas must be 1 or more, not %d", in.replicas)
+		return nil, clierror.New(clierror.CodeError, "", "--replicas must be 1 or more, not %d", in.replicas)
 	}
 	o := manifests.Options{Image: in.image, Replicas: in.replicas}
 	for _, name := range in.backends {
 		if _, ok := e.Profiles.Named(name); !ok {
-			return nil, failure.New(failure.CodeError, "known are "+strings.Join(e.Profiles.Names(), ", "), "--backend: there is no backend %q", name)
+			return nil, clierror.New(clierror.CodeError, "known are "+strings.Join(e.Profiles.Names(), ", "), "--backend: there is no backend %q", name)
 		}
 	}
 	for _, p := range e.Profiles {
@@ -272,7 +272,7 @@ func (in *installation) await(ctx context.Context, e *cli.Env, s *site.Site, c c
 		}
 		select {
 		case <-ctx.Done():
-			return failure.New(failure.CodeTimeout, fmt.Sprintf("kubectl --context %s -n %s describe pods; the same command goes on", s.Name, manifests.Namespace), "the controller is not ready on %s: %s", s.Name, last)
+			return clierror.New(clierror.CodeTimeout, fmt.Sprintf("kubectl --context %s -n %s describe pods; the same command goes on", s.Name, manifests.Namespace), "the controller is not ready on %s: %s", s.Name, last)
 		case <-ticks.C():
 		}
 	}

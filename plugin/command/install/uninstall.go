@@ -17,7 +17,7 @@ import (
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/manifests"
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
-	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
@@ -62,7 +62,7 @@ func uninstall(ctx context.Context, e *cli.Env, ch cli.Change, leave bool) error
 		return cli.SiteError(ctx, here, "list the groups", err)
 	}
 	if left > 0 && !leave {
-		return failure.Refused("kubectl vgr delete removes groups; --leave-groups removes the controller only, and replication goes on",
+		return clierror.Refused("kubectl vgr delete removes groups; --leave-groups removes the controller only, and replication goes on",
 			"%d groups and single volumes are replicated on %s; nothing was changed", left, here.Name)
 	}
 	found, err := installedObjects(ctx, here, c, leave)

@@ -27,7 +27,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/state"
 	"github.com/unified-replication/kubectl-vgr/plugin/await"
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
-	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
@@ -85,7 +85,7 @@ func (m *migrating) carryOut(ctx context.Context, e *cli.Env, p cli.Pair, r read
 		}
 		errs = append(errs, err)
 	}
-	return failure.Worst(errs)
+	return clierror.Worst(errs)
 }
 
 // migrate makes one target. The objects are handed over only when the controller has every volume in its
@@ -147,14 +147,14 @@ func (h handover) begun(ctx context.Context, wanted client.Object) (bool, error)
 	from := there.GetAnnotations()[migration.AnnotationFrom]
 	if g, ok := there.(*vgrv1.VolumeGroupReplication); ok {
 		if op, err := recovery.Journal(g); err == nil && op.InFlight() {
-			return false, failure.Refused(strings.Join(cli.Ways(op, g), "; "), "%s: %s is in flight for group %s/%s", h.site.Name, op, g.Namespace, g.Name)
+			return false, clierror.Refused(strings.Join(cli.Ways(op, g), "; "), "%s: %s is in flight for group %s/%s", h.site.Name, op, g.Namespace, g.Name)
 		}
 	}
 	switch {
 	case from != wanted.GetAnnotations()[migration.AnnotationFrom]:
-		return false, failure.Refused("choose another name, or delete it", "%s: %s exists and was made from %s", h.site.Name, cli.Title(wanted), cmp.Or(from, "something else"))
+		return false, clierror.Refused("choose another name, or delete it", "%s: %s exists and was made from %s", h.site.Name, cli.Title(wanted), cmp.Or(from, "something else"))
 	case !asksSame(wanted, there):
-		return false, failure.Refused("kubectl vgr status shows it", "%s: %s was migrated before, and asks for something else by now", h.site.Name, cli.Title(wanted))
+		return false, clierror.Refused("kubectl vgr status shows it", "%s: %s was migrated before, and asks for something else by now", h.site.Name, cli.Title(wanted))
 	default:
 		return true, nil
 	}
@@ -213,7 +213,7 @@ func (h handover) handOver(ctx context.Context, t *migration.Target, v migration
 			return cli.SiteError(ctx, h.site, "read "+v.From, err)
 		}
 		if there.GetUID() != v.Object.GetUID() || there.GetGeneration() != v.Object.GetGeneration() {
-			return failure.New(failure.CodeFailed, "look at it, and run the same command again", "%s: %s was changed by somebody since the plan was made; it was not handed over", h.site.Name, v.From)
+			return clierror.New(clierror.CodeFailed, "look at it, and run the same command again", "%s: %s was changed by somebody since the plan was made; it was not handed over", h.site.Name, v.From)
 		}
 		err := h.patch(ctx, there, map[string]any{"resourceVersion": there.GetResourceVersion(), "labels": set}, "handed over")
 		if apierrors.IsConflict(err) {
@@ -310,7 +310,7 @@ func (h handover) await(ctx context.Context, t *migration.Target, judge func(obs
 			h.did("%s: %s", t.Title(), verdict.Says)
 			return nil
 		case verdict.Dead != "":
-			return failure.New(failure.CodeFailed, "solve it and run the same command again, or take it back with --rollback", "%s: %s: %s", h.site.Name, t.Title(), present.Clean(verdict.Dead))
+			return clierror.New(clierror.CodeFailed, "solve it and run the same command again, or take it back with --rollback", "%s: %s: %s", h.site.Name, t.Title(), present.Clean(verdict.Dead))
 		case verdict.Says != last:
 			last = verdict.Says
 			fmt.Fprintf(h.env.ErrOut, "%5s  %s: %s\n", h.env.Clock.Since(started).Round(time.Second), present.Clean(t.Title()), present.Clean(last))
@@ -318,9 +318,9 @@ func (h handover) await(ctx context.Context, t *migration.Target, judge func(obs
 		select {
 		case <-ctx.Done():
 			if errors.Is(context.Cause(ctx), cli.ErrTimeout) {
-				return failure.New(failure.CodeTimeout, "the same command goes on", "%s: %s: the time is up; last word: %s", h.site.Name, t.Title(), present.Clean(last))
+				return clierror.New(clierror.CodeTimeout, "the same command goes on", "%s: %s: the time is up; last word: %s", h.site.Name, t.Title(), present.Clean(last))
 			}
-			return failure.New(failure.CodeInterrupted, "the same command goes on", "interrupted")
+			return clierror.New(clierror.CodeInterrupted, "the same command goes on", "interrupted")
 		case <-h.env.Clock.After(200 * time.Millisecond):
 		}
 	}
@@ -386,7 +386,7 @@ func (h handover) deleteOld(ctx context.Context, t *migration.Target) error {
 			return cli.SiteError(ctx, h.site, "read "+v.From, err)
 		}
 		if left := old.GetFinalizers(); len(left) > 0 && !h.dryRun {
-			return failure.New(failure.CodeFailed, "see that the old controller does not run, and run the same command again", "%s: %s has the finalizer %s; it was not deleted", h.site.Name, v.From, left[0])
+			return clierror.New(clierror.CodeFailed, "see that the old controller does not run, and run the same command again", "%s: %s has the finalizer %s; it was not deleted", h.site.Name, v.From, left[0])
 		}
 		opts := []client.DeleteOption{client.Preconditions{UID: new(old.GetUID()), ResourceVersion: new(old.GetResourceVersion())}}
 		if h.dryRun {

@@ -18,7 +18,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/migration"
 	"github.com/unified-replication/kubectl-vgr/plugin/await"
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
-	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 )
 
@@ -115,9 +115,9 @@ func (m *migrating) run(ctx context.Context, e *cli.Env, args []string) error {
 			return err
 		}
 		if left != "" {
-			return failure.Refused("leave it to who made it; its replication stays", "%s: there is nothing to migrate: %s cannot be handed over", p.Here.Name, left)
+			return clierror.Refused("leave it to who made it; its replication stays", "%s: there is nothing to migrate: %s cannot be handed over", p.Here.Name, left)
 		}
-		return failure.Refused("name others with --from, -n or -l", "%s: there is nothing to migrate", p.Here.Name)
+		return clierror.Refused("name others with --from, -n or -l", "%s: there is nothing to migrate", p.Here.Name)
 	}
 	if !m.apply {
 		return m.print(e, p, targets, hints)
@@ -131,18 +131,18 @@ func (m *migrating) sensible(e *cli.Env, args []string) error {
 	grouped := m.into != "" || m.groupBy != ""
 	switch {
 	case m.from != fromUnified && (!known || profile.Replications == nil):
-		return failure.New(failure.CodeError, "kubectl vgr migrate --help names them", "--from: nothing can be migrated from %q", m.from)
+		return clierror.New(clierror.CodeError, "kubectl vgr migrate --help names them", "--from: nothing can be migrated from %q", m.from)
 	case m.rollback && (len(args) == 0 || grouped || m.apply || m.deleteOld || m.selector != "" || m.allNamespaces):
-		return failure.New(failure.CodeError, "kubectl vgr migrate --rollback GROUP…", "--rollback takes the names of groups, and no other choice")
+		return clierror.New(clierror.CodeError, "kubectl vgr migrate --rollback GROUP…", "--rollback takes the names of groups, and no other choice")
 	case m.rollback:
 		return nil
 	case m.from != fromUnified && !grouped:
-		return failure.New(failure.CodeError, "name the group with --into, or a label with --group-by", "which group the volumes are to be is not said")
+		return clierror.New(clierror.CodeError, "name the group with --into, or a label with --group-by", "which group the volumes are to be is not said")
 	case m.deleteOld && m.from != fromUnified:
-		return failure.New(failure.CodeError, "leave it out", "--delete-old is for --from %s: the objects of a backend go on replicating", fromUnified)
+		return clierror.New(clierror.CodeError, "leave it out", "--delete-old is for --from %s: the objects of a backend go on replicating", fromUnified)
 	}
 	if _, err := labels.Parse(m.selector); err != nil {
-		return failure.New(failure.CodeError, "use KEY=VALUE[,KEY=VALUE…]", "malformed selector %q: %v", m.selector, err)
+		return clierror.New(clierror.CodeError, "use KEY=VALUE[,KEY=VALUE…]", "malformed selector %q: %v", m.selector, err)
 	}
 	return m.chosen(args)
 }
@@ -151,13 +151,13 @@ func (m *migrating) sensible(e *cli.Env, args []string) error {
 func (m *migrating) chosen(args []string) error {
 	switch {
 	case m.into != "" && m.groupBy != "":
-		return failure.New(failure.CodeError, "use one of them", "--into and --group-by cannot be used together")
+		return clierror.New(clierror.CodeError, "use one of them", "--into and --group-by cannot be used together")
 	case m.into != "" && m.allNamespaces:
-		return failure.New(failure.CodeError, "use --group-by", "--into and -A cannot be used together: a group is in one namespace")
+		return clierror.New(clierror.CodeError, "use --group-by", "--into and -A cannot be used together: a group is in one namespace")
 	case m.into != "" && len(args) == 0 && m.selector == "":
-		return failure.New(failure.CodeError, "name them, or use -l", "which objects are to become group %s is not said", m.into)
+		return clierror.New(clierror.CodeError, "name them, or use -l", "which objects are to become group %s is not said", m.into)
 	case len(args) > 0 && (m.selector != "" || m.allNamespaces):
-		return failure.New(failure.CodeError, "use one of them", "names do not go together with -l or -A")
+		return clierror.New(clierror.CodeError, "use one of them", "names do not go together with -l or -A")
 	default:
 		return nil
 	}
@@ -226,7 +226,7 @@ func refuseProblems(targets []migration.Target) error {
 	if bad == 0 {
 		return nil
 	}
-	return failure.Refused("solve what is said above, or name others", "%d of %d cannot be migrated; nothing was changed", bad, len(targets))
+	return clierror.Refused("solve what is said above, or name others", "%d of %d cannot be migrated; nothing was changed", bad, len(targets))
 }
 
 // describeTarget says what a target is made of and what will be done, step by step.

@@ -22,7 +22,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/pkg/migration"
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
-	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
 
@@ -67,7 +67,7 @@ func (m *migrating) read(ctx context.Context, r reader, namespace string, names 
 	}
 	for _, name := range names {
 		if !found[name] {
-			return nil, nil, failure.Refused("kubectl vgr migrate without a name shows all", "%s: there is no %s in namespace %s to migrate from %s", r.site.Name, name, namespace, m.from)
+			return nil, nil, clierror.Refused("kubectl vgr migrate without a name shows all", "%s: there is no %s in namespace %s to migrate from %s", r.site.Name, name, namespace, m.from)
 		}
 	}
 	return migration.Plan(volumes, r.profiles, pvcs.labelled), hints, nil
@@ -97,7 +97,7 @@ func (m *migrating) unified(ctx context.Context, r reader, namespace string, pvc
 	var old unstructured.UnstructuredList
 	old.SetGroupVersionKind(migration.Unified())
 	if err := r.client.List(ctx, &old, client.InNamespace(namespace)); apierrors.IsNotFound(err) {
-		return nil, nil, failure.Refused("kubectl vgr migrate --from csi-addons reads other objects", "%s: the API %s is not served", r.site.Name, migration.Unified().GroupVersion())
+		return nil, nil, clierror.Refused("kubectl vgr migrate --from csi-addons reads other objects", "%s: the API %s is not served", r.site.Name, migration.Unified().GroupVersion())
 	} else if err != nil {
 		return nil, nil, cli.SiteError(ctx, r.site, "list the objects of the old API", err)
 	}
@@ -273,7 +273,7 @@ func (m *migrating) oldController(ctx context.Context, r reader) error {
 		if m.stopped {
 			return nil
 		}
-		return failure.Refused("--old-controller-stopped, when you know that it does not run", "%s: whether the old controller runs cannot be seen: %v", r.site.Name, err)
+		return clierror.Refused("--old-controller-stopped, when you know that it does not run", "%s: whether the old controller runs cannot be seen: %v", r.site.Name, err)
 	}
 	for _, d := range all.Items {
 		named := strings.Contains(d.Name, image)
@@ -281,7 +281,7 @@ func (m *migrating) oldController(ctx context.Context, r reader) error {
 			named = named || strings.Contains(container.Image, image)
 		}
 		if named && (d.Spec.Replicas == nil || *d.Spec.Replicas > 0 || d.Status.Replicas > 0) {
-			return failure.Refused(fmt.Sprintf("kubectl --context %s -n %s scale deployment %s --replicas=0", r.site.Name, d.Namespace, d.Name),
+			return clierror.Refused(fmt.Sprintf("kubectl --context %s -n %s scale deployment %s --replicas=0", r.site.Name, d.Namespace, d.Name),
 				"%s: the old controller runs (deployment/%s -n %s); its finalizer would end the replication", r.site.Name, d.Name, d.Namespace)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 	"k8s.io/client-go/util/jsonpath"
 
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
-	"github.com/unified-replication/kubectl-vgr/plugin/failure"
+	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 )
 
@@ -30,14 +30,14 @@ func parseColumns(spec string) ([]column, error) {
 	for part := range strings.SplitSeq(spec, ",") {
 		head, path, ok := strings.Cut(part, ":")
 		if !ok || head == "" || path == "" {
-			return nil, failure.New(failure.CodeError, example, "custom column %q is not HEAD:PATH", part)
+			return nil, clierror.New(clierror.CodeError, example, "custom column %q is not HEAD:PATH", part)
 		}
 		if !strings.HasPrefix(path, "{") {
 			path = "{." + strings.TrimPrefix(path, ".") + "}"
 		}
 		c := column{head: head, path: jsonpath.New(head).AllowMissingKeys(true)}
 		if err := c.path.Parse(path); err != nil {
-			return nil, failure.New(failure.CodeError, example, "custom column %q: %v", part, err)
+			return nil, clierror.New(clierror.CodeError, example, "custom column %q: %v", part, err)
 		}
 		columns = append(columns, c)
 	}

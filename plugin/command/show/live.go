@@ -19,8 +19,8 @@ import (
 
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
+	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/collect"
-	"github.com/unified-replication/kubectl-vgr/plugin/failure"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 )
 
@@ -47,7 +47,7 @@ func live(ctx context.Context, e *cli.Env, p cli.Pair, q collect.Query, draw dra
 		if errors.Is(context.Cause(ctx), errQuit) {
 			return nil
 		}
-		return failure.New(failure.CodeInterrupted, "", "interrupted")
+		return clierror.New(clierror.CodeInterrupted, "", "interrupted")
 	}
 	return err
 }

@@ -18,8 +18,8 @@ import (
 
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
+	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/collect"
-	"github.com/unified-replication/kubectl-vgr/plugin/failure"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 	"github.com/unified-replication/kubectl-vgr/plugin/tui"
 )
@@ -127,12 +127,12 @@ func NewStatus(e *cli.Env) *cobra.Command {
 func worst(o overview.Overview) error {
 	for _, s := range o.Sites {
 		if s.Problem == overview.SiteUnreachable || s.Problem == overview.SiteNotAsked {
-			return failure.New(failure.CodeUnreachable, "", "%s: %s", s.Name, s.Message)
+			return clierror.New(clierror.CodeUnreachable, "", "%s: %s", s.Name, s.Message)
 		}
 	}
 	for _, g := range o.Groups {
 		if g.Verdict.Level == overview.Problem {
-			return failure.New(failure.CodeFailed, g.Verdict.Next, "%s/%s: %s: %s", g.Namespace, g.Name, g.Verdict.Phase, g.Verdict.Message)
+			return clierror.New(clierror.CodeFailed, g.Verdict.Next, "%s/%s: %s: %s", g.Namespace, g.Name, g.Verdict.Phase, g.Verdict.Message)
 		}
 	}
 	return nil
@@ -204,7 +204,7 @@ func listGroups(ctx context.Context, e *cli.Env, q collect.Query, rolling *prese
 	})
 	switch {
 	case errors.Is(err, context.Canceled):
-		return failure.New(failure.CodeInterrupted, "", "interrupted")
+		return clierror.New(clierror.CodeInterrupted, "", "interrupted")
 	case err == nil && groups == 0:
 		noGroups(e.ErrOut, q, sites)
 	}
@@ -246,7 +246,7 @@ func nothingAnswered(ctx context.Context, o overview.Overview) error {
 		return err
 	}
 	if o.Twice() {
-		return failure.Refused("name the other site with --peer-context", "contexts %s and %s are the same cluster", o.Sites[0].Name, o.Sites[1].Name)
+		return clierror.Refused("name the other site with --peer-context", "contexts %s and %s are the same cluster", o.Sites[0].Name, o.Sites[1].Name)
 	}
 	if slices.ContainsFunc(o.Sites, func(s overview.Site) bool { return s.Answered }) {
 		return nil
@@ -257,7 +257,7 @@ func nothingAnswered(ctx context.Context, o overview.Overview) error {
 // followGroups redraws on a terminal, and prints what changed elsewhere.
 func followGroups(ctx context.Context, e *cli.Env, p cli.Pair, q collect.Query, out *cli.Output, draw drawing) error {
 	if !out.Human() {
-		return failure.New(failure.CodeError, "leave out -o", "-w shows a table; -o %s cannot be followed", out.Format)
+		return clierror.New(clierror.CodeError, "leave out -o", "-w shows a table; -o %s cannot be followed", out.Format)
 	}
 	if terminal, _ := e.OutTerminal(); terminal {
 		return live(ctx, e, p, q, draw)
@@ -270,7 +270,7 @@ func followGroups(ctx context.Context, e *cli.Env, p cli.Pair, q collect.Query, 
 		return drawOverview(e, e.Out, e.ErrOut, o, q, draw)
 	})
 	if errors.Is(err, context.Canceled) {
-		return failure.New(failure.CodeInterrupted, "", "interrupted")
+		return clierror.New(clierror.CodeInterrupted, "", "interrupted")
 	}
 	return err
 }

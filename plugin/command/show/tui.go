@@ -19,8 +19,8 @@ import (
 
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
+	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/collect"
-	"github.com/unified-replication/kubectl-vgr/plugin/failure"
 	"github.com/unified-replication/kubectl-vgr/plugin/tui"
 )
 
@@ -77,14 +77,14 @@ func screen(e *cli.Env, cmd *cobra.Command, q collect.Query, o tui.Options) erro
 	}
 	// The sites are asked before the screen is taken, which is when a login may have something to ask.
 	if p.Login(ctx); ctx.Err() != nil {
-		return failure.New(failure.CodeInterrupted, "", "interrupted")
+		return clierror.New(clierror.CodeInterrupted, "", "interrupted")
 	}
 	q.Early = len(q.Names) == 0
 	follower, stop := collect.Follow(ctx, p.All(), q, e.Clock, nil)
 	defer stop()
 	known := follower.First(ctx, patience)
 	if ctx.Err() != nil {
-		return failure.New(failure.CodeInterrupted, "", "interrupted")
+		return clierror.New(clierror.CodeInterrupted, "", "interrupted")
 	}
 	first := overview.Build(known, e.Clock.Now())
 	if err := nothingAnswered(ctx, first); err != nil && (len(first.Groups) == 0 || first.Twice()) {
@@ -120,7 +120,7 @@ func screen(e *cli.Env, cmd *cobra.Command, q collect.Query, o tui.Options) erro
 	err = tui.Run(ctx, o, e.In, e.Raw.Out, feed)
 	_, _ = cut.WriteTo(e.ErrOut) // how it can be gone on with
 	if errors.Is(err, context.Canceled) {
-		return failure.New(failure.CodeInterrupted, "", "interrupted")
+		return clierror.New(clierror.CodeInterrupted, "", "interrupted")
 	}
 	return err
 }

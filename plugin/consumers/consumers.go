@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The kubectl-vgr Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package usage finds out what uses the volumes of a group on a site: pods, nodes, and the
+// Package consumers finds out what uses the volumes of a group on a site: pods, nodes, and the
 // Deployments and StatefulSets behind the pods. It is read when it is needed, not watched: a watch
 // may show an older time than the decision is about.
-package usage
+package consumers
 
 import (
 	"context"

@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The kubectl-vgr Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package failure is how a command ends when it does not end well: an exit code, one line that
+// Package clierror is how a command ends when it does not end well: an exit code, one line that
 // says what failed and where, and the next step. The codes are the contract of the command line.
-package failure
+package clierror
 
 import (
 	"context"

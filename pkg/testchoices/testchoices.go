@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The kubectl-vgr Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package pick turns the bytes of a fuzzer into choices, for tests: what JSON that was changed at random
+// Package testchoices turns the bytes of a fuzzer into choices, for tests: what JSON that was changed at random
 // would hardly ever say, such as two sites that contradict each other in valid words.
-package pick
+package testchoices
 
 // Source has the choices that are left. When there are none, it takes the first of everything.
 type Source struct{ data []byte }

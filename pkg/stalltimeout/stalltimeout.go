@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The kubectl-vgr Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package punctual ends requests to an API server that is silent. Neither client-go nor the controller library
+// Package stalltimeout ends requests to an API server that is silent. Neither client-go nor the controller library
 // bounds a request by itself, and a bound on a request as a whole would end watches and long lists.
-package punctual
+package stalltimeout
 
 import (
 	"cmp"

@@ -1,14 +1,14 @@
 // SPDX-FileCopyrightText: The kubectl-vgr Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package garbage has the first collection wait until there are 16 MB of heap instead of 4, which most commands never
+// Package gctuning has the first collection wait until there are 16 MB of heap instead of 4, which most commands never
 // have: it would be a fifth of their time. With it Go's own pace is back, so that large lists need no more memory. Where
 // GOGC is set nothing is done.
 //
 // The collection is due before main begins. Go initialises packages by their paths as far as their imports allow, so
 // this one comes before what allocates most, the scheme of client-go, as long as it imports nothing but the standard
 // library. TestGarbage sees to it.
-package garbage
+package gctuning
 
 import (
 	"os"

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The kubectl-vgr Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package garbage
+package gctuning
 
 import (
 	"os"

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The kubectl-vgr Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package punctual_test
+package stalltimeout_test
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 
 	"k8s.io/utils/clock"
 
-	"github.com/unified-replication/kubectl-vgr/pkg/punctual"
+	"github.com/unified-replication/kubectl-vgr/pkg/stalltimeout"
 )
 
 const bound = 10 * time.Second
@@ -59,7 +59,7 @@ func ask(ctx context.Context, url string, next http.RoundTripper) (io.ReadCloser
 	if err != nil {
 		return nil, err
 	}
-	resp, err := punctual.Transport{Next: next, Bound: bound}.RoundTrip(r)
+	resp, err := stalltimeout.Transport{Next: next, Bound: bound}.RoundTrip(r)
 	if err != nil {
 		return nil, err
 	}
