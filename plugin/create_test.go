@@ -285,7 +285,7 @@ func TestCreatePreparesCopies(t *testing.T) {
 	vr.Status.Conditions = []metav1.Condition{{Type: "DestinationInfoAvailable", Status: metav1.ConditionFalse, Reason: "Pending", Message: "the array was not asked yet", LastTransitionTime: metav1.Now()}}
 	c.must(c.site["east"].Status().Update(t.Context(), vr))
 	r := c.vgr("create", "db", "-n", "prod", "--class", "gold", "-l", "app=db", "--context", "east", "--peer-context", "west", "--yes", "--timeout", "3s")
-	if r.code != 4 || !strings.Contains(r.errOut, "has not told the handle of the copy of PVC data: the array was not asked yet") {
+	if r.code != 4 || !strings.Contains(r.errOut, "has not reported the handle of the copy of PVC data: the array was not asked yet") {
 		t.Fatalf("exit code %d\n%s", r.code, r.errOut)
 	}
 	c.destination(vr, "handle-of-the-copy")

@@ -81,7 +81,7 @@ func TestInstall(t *testing.T) {
 	}
 	version := d.ResourceVersion
 	again := install("--wait=false", "--backend", "trident")
-	want("again", again, 0, "objects are as they are to be")
+	want("again", again, 0, "objects unchanged")
 	b.must(b.east.Get(ctx, key, &d))
 	if strings.Contains(again.errOut, "  change ") || strings.Contains(again.errOut, "  create ") || d.ResourceVersion != version {
 		t.Errorf("a second time:\n%s%s", again.out, again.errOut)

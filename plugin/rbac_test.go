@@ -165,7 +165,7 @@ func TestValidateBegins(t *testing.T) {
 	both(0, "is in flight", "--to", "west")
 	both(4, "is in flight", "--to", "east")
 	flight(func(op *recovery.Operation) { op.Aborting = true })
-	both(4, "is being taken back", "--to", "west")
+	both(4, "is being aborted", "--to", "west")
 }
 
 // TestDocumentedController compares the table of what the controller may do with its role.

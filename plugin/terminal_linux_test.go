@@ -121,7 +121,7 @@ func TestAlive(t *testing.T) {
 			t.Error(err)
 		}
 		text := <-said
-		for _, want := range []string{"\x1b[31m  east is ALIVE", "\x1b[31m  lost: what east wrote", "Type what you accept (lose data of east) to go on"} {
+		for _, want := range []string{"\x1b[31m  east is ALIVE", "\x1b[31m  data loss: what east wrote", "Type what you accept (lose data of east) to continue"} {
 			if !strings.Contains(text, want) {
 				t.Errorf("no %q in\n%s", want, text)
 			}

@@ -216,7 +216,7 @@ func TestClassDeletedFirst(t *testing.T) {
 	s.ready(lab.East, "db", vgrv1.StatePrimary, 1)
 	s.must(s.sites[lab.East].Delete(t.Context(), class))
 	s.says(lab.East, "db", vgrv1.ReasonClassNotFound, class.Name)
-	s.mirrored(lab.East, "data") // replication goes on
+	s.mirrored(lab.East, "data") // replication continues
 	s.must(s.sites[lab.East].Delete(t.Context(), g))
 	s.gone(lab.East, g)
 	s.nothingLeft()

@@ -167,7 +167,7 @@ func TestVolumeReplication(t *testing.T) {
 	}{
 		"ceph":    {"rbd.csi.ceph.com", lab.StorageClass, "1m", ""},
 		"dell":    {powerstore.Name, lab.DellStorageClass, "5m", ""},
-		"trident": {trident.Name, lab.TridentStorageClass, "5m", "PVC data is writable; to follow the peer discards what it alone has"},
+		"trident": {trident.Name, lab.TridentStorageClass, "5m", "PVC data is writable; to follow the peer discards the writes that only it has"},
 	} {
 		t.Run(name, func(t *testing.T) { testVolumeReplication(t, tc.provisioner, tc.storageClass, tc.schedule, tc.refused) })
 	}

@@ -183,14 +183,14 @@ func (h handmade) same(east, west string) {
 }
 
 // TestMigrateWaits has no controller: nothing is handed over to a group whose volumes nobody knows. With
-// it the same command goes on.
+// it the same command resumes.
 func TestMigrateWaits(t *testing.T) {
 	t.Parallel()
 	h := newHandmade(newSceneAlone(t), "data", "logs")
 	east, west := h.objects(lab.East), h.objects(lab.West)
 	ctx := context.WithoutCancel(t.Context())
 	h.must(h.lab.Site(lab.East).StopProc(ctx, lab.Controller))
-	h.migrate(lab.East, lab.West, "--apply", "--yes", "--timeout", "10s").wants(t, 3, "waiting for the controller", "the same command goes on")
+	h.migrate(lab.East, lab.West, "--apply", "--yes", "--timeout", "10s").wants(t, 3, "waiting for the controller", "the same command resumes")
 	for _, vr := range h.replications(lab.East) {
 		if vr.Labels[vgrv1.LabelGroup] != "" {
 			t.Errorf("%s was handed over to nobody", vr.Name)
@@ -219,7 +219,7 @@ func TestMigrateMeanwhile(t *testing.T) {
 	vr.Spec.AutoResync = true
 	h.must(h.sites[lab.East].Patch(t.Context(), vr, client.MergeFrom(before)))
 	h.must(h.lab.Site(lab.East).StartProc(lab.Controller))
-	(<-ended).wants(t, 4, "was changed by somebody since the plan was made; it was not handed over")
+	(<-ended).wants(t, 4, "was changed since the plan was made; it was not handed over")
 	if now := h.replications(lab.East)[0]; now.Labels[vgrv1.LabelGroup] != "" || !now.Spec.AutoResync {
 		t.Errorf("it is now %+v %+v", now.Labels, now.Spec)
 	}

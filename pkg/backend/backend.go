@@ -285,7 +285,7 @@ type Traits struct {
 	// Fences is true when the backend makes a secondary read-only by itself.
 	Fences bool
 	// ConfirmsSync is true when two demoted sites report, by the condition Degraded turning
-	// False, that everything has crossed. A promotion before that splits the pair.
+	// False, that everything is replicated. A promotion before that splits the pair.
 	ConfirmsSync bool
 	// PromoteFirst is true when a copy is promoted before the old source can follow it, because
 	// the backend cannot demote. Writers must then be stopped and a last update be fetched.

@@ -10,7 +10,7 @@ import (
 )
 
 // Replication is an object of a backend that replicates one PVC, whoever has made it. With the labels of
-// an Owner it becomes the owner's, and replication goes on: nothing else of it changes.
+// an Owner it becomes the owner's, and replication continues: nothing else of it changes.
 type Replication struct {
 	Object client.Object
 	PVC    string

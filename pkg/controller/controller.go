@@ -182,7 +182,7 @@ func (r *Reconciler) remove(ctx context.Context, s target) (ctrl.Result, error) 
 	}
 	if retain && s.status.BackendRef != nil {
 		r.Events.Eventf(s.obj, nil, corev1.EventTypeNormal, "Retained", "Delete",
-			"replication goes on: %s %s is left in place", s.status.BackendRef.Kind, s.status.BackendRef.Name)
+			"replication continues: %s %s is left in place", s.status.BackendRef.Kind, s.status.BackendRef.Name)
 	}
 	controllerutil.RemoveFinalizer(s.obj, vgrv1.Finalizer)
 	return ctrl.Result{}, client.IgnoreNotFound(r.Client.Patch(ctx, s.obj, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})))

@@ -86,7 +86,7 @@ func TestForeignFinalizer(t *testing.T) {
 	if err := w.Delete(t.Context(), g); err != nil {
 		t.Fatal(err)
 	}
-	w.says("[user] deletes the group, which another one holds", csi.key, "False/Deleting: the controller has let go of this object, which waits for the finalizers other.test/hold")
+	w.says("[user] deletes the group, which another one holds", csi.key, "False/Deleting: the controller has released this object, which waits for the finalizers other.test/hold")
 	csi.asks("retained", replicationv1.Primary)
 	change(w, g, func(g *vgrv1.VolumeGroupReplication) { g.Finalizers = nil })
 }

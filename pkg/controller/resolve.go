@@ -225,7 +225,7 @@ func (m *memberSorter) problem() *backend.Problem {
 	if reason == "" {
 		return m.ending()
 	}
-	return backend.Problemf(reason, "cannot replicate PVC %s; mend that, or take the group's labels off", strings.Join(all, ", "))
+	return backend.Problemf(reason, "cannot replicate PVC %s; fix that, or take the group's labels off", strings.Join(all, ", "))
 }
 
 // ending names every member that is being deleted.

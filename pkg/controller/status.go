@@ -193,7 +193,7 @@ func (r *Reconciler) describeRemoval(s target, removal backend.Removal) time.Dur
 func (r *Reconciler) describeLeft(s target) {
 	r.setCondition(s.status, metav1.Condition{
 		Type: vgrv1.ConditionReady, Status: metav1.ConditionFalse, Reason: vgrv1.ReasonDeleting, ObservedGeneration: s.obj.GetGeneration(),
-		Message: "the controller has let go of this object, which waits for the finalizers " + strings.Join(s.obj.GetFinalizers(), ", "),
+		Message: "the controller has released this object, which waits for the finalizers " + strings.Join(s.obj.GetFinalizers(), ", "),
 	})
 }
 

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package migration turns volumes that are replicated in another way into groups of ours: objects of
-// the old UnifiedVolumeReplication API, and objects of a backend that somebody made by hand. It is pure:
+// the old UnifiedVolumeReplication API, and objects of a backend that were made by hand. It is pure:
 // it says what is to be, and what is in the way.
 package migration
 

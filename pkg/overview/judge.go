@@ -84,7 +84,7 @@ func (j judged) command(verb, more string) string {
 
 // takeBack is the command for a site that was given up.
 func (j judged) takeBack(site string) string {
-	return j.command("failback", fmt.Sprintf(" --to %s --discard-site %s discards what it alone has", recovery.ShellQuote(site), recovery.ShellQuote(site)))
+	return j.command("failback", fmt.Sprintf(" --to %s --discard-site %s discards the writes that only it has", recovery.ShellQuote(site), recovery.ShellQuote(site)))
 }
 
 // noPrimary holds only when both sites were seen and neither is to become primary.
@@ -212,7 +212,7 @@ func (j judged) terminating() *Verdict {
 		if foreign := j.views[i].Finalizers(); s.Deleting && len(foreign) > 0 && j.views[i].Released() {
 			return &Verdict{
 				Level: Problem, Phase: Terminating, Message: fmt.Sprintf("%s: %s", s.Site, j.views[i].Gone()),
-				Next: "have the tool that set the finalizer take it off; the group is not looked after until it is made again",
+				Next: "have the tool that set the finalizer take it off; no controller manages the group until it is created again",
 			}
 		}
 	}
@@ -243,7 +243,7 @@ func (j judged) partlyProtected() *Verdict {
 	}
 	return &Verdict{
 		Level: Problem, Phase: PartlyProtected, Message: "the PVCs of the group differ between the sites: " + strings.Join(parts, "; "),
-		Next: "label the PVCs alike on both sites, or have the missing copies made: " + j.command("create", " with --peer-context once more"),
+		Next: "label the PVCs alike on both sites, or have the missing copies made: " + j.command("create", " with --peer-context again"),
 	}
 }
 

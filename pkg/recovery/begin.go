@@ -70,7 +70,7 @@ func Begin(p Pair, r Request, t backend.Traits) (Operation, *Stop) {
 	}
 	to := p.Site(r.To)
 	if to == nil {
-		return Operation{}, stopf(Refused, fmt.Sprintf("--to %s or --to %s", p.Sites[0].Name, p.Sites[1].Name), "%s is none of the two sites", r.To.Name)
+		return Operation{}, stopf(Refused, fmt.Sprintf("--to %s or --to %s", p.Sites[0].Name, p.Sites[1].Name), "%s is neither of the two sites", r.To.Name)
 	}
 	from := p.other(to)
 	if stop := unasked(from, to, r); stop != nil && (!last.InFlight() || !last.asked(StepPromote)) {
@@ -174,15 +174,15 @@ func abort(p *Pair, last *Operation, r Request) (Operation, *Stop) {
 		return Operation{}, foreign(p, last)
 	}
 	if last.Kind == Unplanned && !last.asked(StepPromote) {
-		return Operation{}, stopf(Refused, "run the same failover again: it goes on where it stopped; if it is not to go on: "+discardCommand(p),
+		return Operation{}, stopf(Refused, "run the same failover again: it resumes where it stopped; if it is not to go on: "+discardCommand(p),
 			"%s has not asked %s to be primary, so there is nothing to take back", last.String(), last.To.Name)
 	}
 	if last.asked(StepPromote) {
-		return Operation{}, stopf(Refused, "run the same failover again: it goes on where it stopped",
-			"%s was asked to be primary already; the backend may be in the middle of it, and that cannot be taken back", last.To.Name)
+		return Operation{}, stopf(Refused, "run the same failover again: it resumes where it stopped",
+			"%s was asked to be primary already; the backend may be promoting it already, and that cannot be undone", last.To.Name)
 	}
 	if last.handedOver() {
-		return Operation{}, stopf(Refused, "run the same failover again: it goes on where it stopped", "%s was asked to hand over already, and that cannot be taken back", last.From.Name)
+		return Operation{}, stopf(Refused, "run the same failover again: it resumes where it stopped", "%s was asked to hand over already, and that cannot be undone", last.From.Name)
 	}
 	op := last.clone()
 	op.Holder, op.Aborting = r.Holder, true
@@ -215,7 +215,7 @@ func resume(p *Pair, last *Operation, to *Site, r Request) (op Operation, goesOn
 	case !p.about(last) && (r.Kind != Unplanned || last.asked(StepPromote)):
 		return op, false, foreign(p, last)
 	case last.Aborting && r.Kind != Unplanned:
-		return op, false, stopf(Refused, "end that first: add --abort", "%s is being taken back", last.String())
+		return op, false, stopf(Refused, "end that first: add --abort", "%s is being aborted", last.String())
 	case same && last.Kind == r.Kind && last.Force == r.Force:
 		op = last.clone()
 		op.Holder = r.Holder
@@ -226,7 +226,7 @@ func resume(p *Pair, last *Operation, to *Site, r Request) (op Operation, goesOn
 	case r.Kind == Unplanned && (same || !last.asked(StepPromote)):
 		return op, false, nil // a new one: this one cannot end any more; or its target is lost, and the source is to be primary again
 	default:
-		return op, false, stopf(Refused, "run it again to see it through, or take it back with --abort", "%s is in flight, begun by %s", last.String(), last.By)
+		return op, false, stopf(Refused, "run it again to finish it, or undo it with --abort", "%s is in flight, begun by %s", last.String(), last.By)
 	}
 }
 
@@ -254,7 +254,7 @@ func acceptable(from, to *Site, accept Loss) *Stop {
 	case accept.Unknown:
 		return nil
 	case accept.Age <= 0:
-		return stopf(Refused, "add --accept-data-loss "+accepts(loss), "an unplanned failover loses what has not crossed: %s", lossWords(loss, last))
+		return stopf(Refused, "add --accept-data-loss "+accepts(loss), "an unplanned failover loses the writes that were not replicated: %s", lossWords(loss, last))
 	case loss.Unknown:
 		return stopf(Refused, "--accept-data-loss unknown accepts that", "whether the loss is within %s cannot be known: %s", accept.Age, lossWords(loss, last))
 	case loss.Age > accept.Age:
@@ -302,14 +302,14 @@ func isUnfinalised(p *Pair, ended *Operation) bool {
 	return false
 }
 
-// unasked refuses to take a source for lost that could not be asked: it may be primary.
+// unasked refuses to take a source for lost could not be queried: it may be primary.
 func unasked(from, to *Site, r Request) *Stop {
 	takes := r.Kind == Unplanned || r.Kind == Promote && r.Force
 	if !takes || !from.NotAsked || from.Answered || !to.Answered || r.SourceIsLost {
 		return nil
 	}
-	return stopf(Refused, fmt.Sprintf("mend that; or, if you know that %s is lost, add --source-is-lost", from.Name),
-		"%s could not be asked, which is no proof that it is lost: %s", from.Name, from.UnreachableReason)
+	return stopf(Refused, fmt.Sprintf("fix that; or, if you know that %s is lost, add --source-is-lost", from.Name),
+		"%s could not be queried, which does not prove that it is down: %s", from.Name, from.UnreachableReason)
 }
 
 // present refuses when a site that is needed does not answer.
@@ -365,11 +365,11 @@ func movable(p *Pair, from, to *Site, r Request) *Stop {
 		return stopf(Refused, fmt.Sprintf("kubectl vgr status %s -n %s shows when it is", p.Name, p.Namespace), "%s was asked to be primary already, and has not confirmed it: %s", to.Name, to.says())
 	case r.Kind == Planned && hasDiverged(from, to):
 		return stopf(Refused, p.takeBackCommand(to, survivor(p)),
-			"the copies of %s/%s went different ways: %s", p.Namespace, p.Name, astrayWords(from, to))
+			"the copies of %s/%s have diverged: %s", p.Namespace, p.Name, astrayWords(from, to))
 	case r.Kind == Failback && hasDiverged(from, to) && !r.DiscardSurvivor && survivor(p) == to:
 		return refuseSurvivor(p, from, to)
 	case r.Kind == Failback && hasDiverged(from, to) && r.Discard != to.Name:
-		return stopf(Refused, fmt.Sprintf("add --discard-site %s if what was written there and never reached %s may go", to.Name, from.Name),
+		return stopf(Refused, fmt.Sprintf("add --discard-site %s if you can lose the writes that never reached %s", to.Name, from.Name),
 			"%s", astrayWords(from, to))
 	case r.Discard != "" && r.Discard != to.Name:
 		return stopf(Refused, "", "--discard-site %s: a failback to %s can only discard what is on %s", r.Discard, to.Name, to.Name)

@@ -248,7 +248,7 @@ func (c *checker) roles() {
 	case c.from.is(vgrv1.Primary) && (c.to.demoted() || c.op.Kind == Failback):
 		c.ok("roles", "%s is primary, %s is %s", c.from.Name, c.to.Name, strings.ToLower(string(c.to.state())))
 	case c.from.demoted() && c.to.demoted() && c.facts.Traits.ConfirmsSync:
-		c.add("roles", CheckWarning, "", "both sites are secondary: nobody can write until %s is promoted", c.to.Name)
+		c.add("roles", CheckWarning, "", "both sites are secondary: no application can write until %s is promoted", c.to.Name)
 	default:
 		c.add("roles", CheckProblem, "kubectl vgr status shows both sites", "%s is %s (%s), %s is %s (%s)",
 			c.from.Name, stateWord(c.from), c.from.says(), c.to.Name, stateWord(c.to), c.to.says())
@@ -298,7 +298,7 @@ func (c *checker) synchronised() {
 	case c.from.Group == nil || c.from.Group.Status.StateSince == nil:
 		c.add("sync", CheckProblem, "kubectl vgr install", "%s", c.from.unreplicated(0, c.facts.Traits))
 	default:
-		remedy := "the operation waits for it before it changes a role; --abort takes it back at any time before that"
+		remedy := "the operation waits for it before it changes a role; --abort undoes it at any time before that"
 		c.add("sync", CheckWarning, remedy, "%s", c.from.unreplicated(c.facts.Schedule, c.facts.Traits))
 	}
 }
@@ -324,7 +324,7 @@ func (c *checker) operation() {
 	case err != nil:
 		c.add("operation", CheckProblem, discardCommand(&c.facts.Pair), "%s", err)
 	case op.InFlight():
-		c.add("operation", CheckWarning, "run it again to see it through, or take it back with --abort", "%s is in flight, begun by %s", op, op.By)
+		c.add("operation", CheckWarning, "run it again to finish it, or undo it with --abort", "%s is in flight, begun by %s", op, op.By)
 	default:
 		c.ok("operation", "no operation is in flight")
 	}
@@ -338,7 +338,7 @@ func (c *checker) permissions() {
 		}
 		switch {
 		case a.Unasked != "":
-			c.add("permissions", CheckWarning, "", "what you may do on %s could not be asked: %s", s.Name, a.Unasked)
+			c.add("permissions", CheckWarning, "", "could not check your permissions on %s: %s", s.Name, a.Unasked)
 		case len(a.Denied) > 0:
 			c.add("permissions", c.unlessLost(s), "ask for the permission on "+s.Name, "you may not %s on %s", strings.Join(a.Denied, ", "), s.Name)
 		default:
@@ -356,7 +356,7 @@ func (c *checker) controllers() {
 		switch {
 		case a.ControllerUnasked != "":
 			c.add("controller", c.unlessLost(s), "run the same command again, or allow get on the Lease vgr-system/vgr-controller of "+s.Name,
-				"whether a controller runs on %s could not be asked: %s", s.Name, a.ControllerUnasked)
+				"could not check whether a controller runs on %s: %s", s.Name, a.ControllerUnasked)
 		case a.NoController != "":
 			c.add("controller", c.unlessLost(s), "see why vgr-controller does not run on "+s.Name, "%s: %s", s.Name, a.NoController)
 		default:

@@ -251,12 +251,12 @@ func (n *next) adopt(newest *Operation) *Stop {
 // cannot be taken back, an abort goes to the source first.
 func (n *next) tooLate() *Stop {
 	if n.op.Aborting && n.op.Result == "" && n.op.handedOver() {
-		return stopf(Refused, "run the same failover again: it goes on where it stopped", "%s was asked to hand over already, and that cannot be taken back", n.from.Name)
+		return stopf(Refused, "run the same failover again: it resumes where it stopped", "%s was asked to hand over already, and that cannot be undone", n.from.Name)
 	}
 	restores := n.op.asked(StepDemote) || n.op.asked(StepPromote) || n.from.desired() != vgrv1.Primary
 	if n.op.Aborting && n.op.Result == "" && restores && n.to.askedToLead() {
-		return stopf(Refused, "run the same failover again: it goes on where it stopped",
-			"%s was asked to be primary already; the backend may be in the middle of it, and that cannot be taken back", n.to.Name)
+		return stopf(Refused, "run the same failover again: it resumes where it stopped",
+			"%s was asked to be primary already; the backend may be promoting it already, and that cannot be undone", n.to.Name)
 	}
 	return nil
 }

@@ -118,7 +118,7 @@ type Operation struct {
 	Schedule *metav1.Duration `json:"schedule,omitempty"`
 	// OneWay is true when the backend gives the role away with the demotion: it cannot be aborted after.
 	OneWay bool `json:"oneWay,omitempty"`
-	// Aborting is true once the operation is being taken back.
+	// Aborting is true once the operation is being aborted.
 	Aborting bool              `json:"aborting,omitempty"`
 	Steps    []StepTimes       `json:"steps,omitempty"`
 	Result   Result            `json:"result,omitempty"`

@@ -45,7 +45,7 @@ type Site struct {
 	Group        *vgrv1.VolumeGroupReplication
 	Journal      *Operation
 	JournalError error
-	// Usage is what uses the group's PVCs; nil when nobody looked for this decision.
+	// Usage is what uses the group's PVCs; nil when nothing was checked for this decision.
 	Usage *Usage
 }
 
@@ -128,7 +128,7 @@ func (s *Site) follows() bool { return (s.is(vgrv1.Secondary) || s.guarded()) &&
 // silence is that a site has not answered, and why.
 func (s *Site) silence() string {
 	if s.NotAsked {
-		return s.Name + " could not be asked: " + s.UnreachableReason
+		return s.Name + " could not be queried: " + s.UnreachableReason
 	}
 	return s.Name + " does not answer: " + s.UnreachableReason
 }

@@ -45,7 +45,7 @@ func demotable(p *Pair, from, to *Site, t backend.Traits) *Stop {
 	case from.state() == vgrv1.StateSecondary: // only its spec is put back
 		return nil
 	case t.HandsOver:
-		return stopf(Refused, failover, "this storage hands the role over to %s when %s gives it up, which cannot be taken back; that is a failover", to.Name, from.Name)
+		return stopf(Refused, failover, "this storage hands the role over to %s when %s gives it up, which cannot be undone; that is a failover", to.Name, from.Name)
 	case t.PromoteFirst:
 		return stopf(Refused, failover, "this storage cannot demote; a failover promotes %s and has %s follow it", to.Name, from.Name)
 	default:
@@ -61,7 +61,7 @@ func resyncable(p *Pair, from, to *Site, r Request) *Stop {
 	case survivor(p) == to && !r.DiscardSurvivor:
 		return refuseSurvivor(p, from, to)
 	case to.state() == vgrv1.StatePrimary && survivor(p) != from && !r.DiscardSurvivor:
-		return stopf(Refused, fmt.Sprintf("kubectl vgr demote %s -n %s --context %s, if the writes of %s may go", p.Name, p.Namespace, ShellQuote(to.Name), to.Name),
+		return stopf(Refused, fmt.Sprintf("kubectl vgr demote %s -n %s --context %s, if you can lose the writes of %s", p.Name, p.Namespace, ShellQuote(to.Name), to.Name),
 			"%s is primary on %s as well: a resync would discard its data", p.Name, to.Name)
 	default:
 		return nil
@@ -99,7 +99,7 @@ func (p *Pair) takeBackCommand(to, survived *Site) string {
 	} else if to.broken() != "" {
 		site = ShellQuote(to.Name)
 	}
-	return fmt.Sprintf("kubectl vgr resync %s -n %s --context %s discards what %s alone has, and has it follow; failback moves the role back as well", p.Name, p.Namespace, site, site)
+	return fmt.Sprintf("kubectl vgr resync %s -n %s --context %s discards the writes that only %s has, and has it follow; failback moves the role back as well", p.Name, p.Namespace, site, site)
 }
 
 // rescueCommand makes a site primary again that was demoted, when nothing else can be.

@@ -97,7 +97,7 @@ func verifySync(op Operation) Step {
 }
 
 func proveSync(op Operation) Step {
-	same := fmt.Sprintf("the backend reports that %s and %s hold the same", op.From.Name, op.To.Name)
+	same := fmt.Sprintf("the backend reports that %s and %s are in sync", op.From.Name, op.To.Name)
 	return Step{StepSync, op.From, "wait until " + same, same}
 }
 
@@ -128,7 +128,7 @@ func handover(op Operation, t backend.Traits) []Step {
 	switch {
 	case t.PromoteFirst:
 		update := Step{StepUpdate, op.To, "ask for a last update, once nothing uses the PVCs on " + op.From.Name, "the backend reports one that came after"}
-		reverse := Step{StepReverse, op.From, "spec.replicationState: secondary; it follows " + op.To.Name + " and gives up what it alone has", "the backend reports secondary"}
+		reverse := Step{StepReverse, op.From, "spec.replicationState: secondary; it follows " + op.To.Name + " and discards the writes that only it has", "the backend reports secondary"}
 		steps := []Step{update}
 		if op.Snapshot {
 			snapshot := Step{StepSnapshot, op.From, "ask for a snapshot of all volumes, once nothing uses the PVCs there", "the backend reports one that came after"}

@@ -166,7 +166,7 @@ func (n *next) look(s Step, failing bool, format string, args ...any) *Decision 
 func (n *next) unknownUsage(s Step, site *Site) *Decision {
 	switch {
 	case site.Usage == nil:
-		return n.look(s, false, "looks what uses the PVCs on %s", site.Name)
+		return n.look(s, false, "checks what uses the PVCs on %s", site.Name)
 	case site.Usage.Unknown != "":
 		return n.look(s, true, "it is not known what uses the PVCs on %s: %s", site.Name, site.Usage.Unknown)
 	default:
@@ -302,7 +302,7 @@ func (c *checker) usersOn(s *Site) {
 	}
 	u := s.Usage
 	if u == nil {
-		u = &Usage{Unknown: "nobody looked"}
+		u = &Usage{Unknown: "nothing was checked"}
 	}
 	remain, managed := u.Users, []string(nil)
 	if c.op.Quiesce {

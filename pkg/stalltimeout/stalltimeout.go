@@ -73,7 +73,7 @@ type body struct {
 func (t Transport) bounded(r *http.Request, of io.ReadCloser, cancel context.CancelCauseFunc, cause func() error) *body {
 	b := &body{ReadCloser: of, cancel: cancel, cause: cause}
 	if lasts, watch := watchTime(r.URL.Query()); !watch {
-		b.each, b.halted = t.Bound, &Late{"the answer does not go on for", t.Bound}
+		b.each, b.halted = t.Bound, &Late{"the answer has stalled for", t.Bound}
 		b.timer = time.AfterFunc(b.each, b.end)
 		b.timer.Stop()
 	} else if lasts > 0 {

@@ -95,8 +95,8 @@ func TestBody(t *testing.T) {
 	}{
 		"whole":                  {"", speaker{[]time.Duration{0, 0}, true}, 0, ""},
 		"slow":                   {"", speaker{slices.Repeat([]time.Duration{bound - 1}, 20), true}, 20 * (bound - 1), ""},
-		"halts at once":          {"", speaker{}, bound, "the answer does not go on for 10s"},
-		"halts":                  {"?watch=false", speaker{[]time.Duration{5 * time.Second, 0}, false}, 5*time.Second + bound, "the answer does not go on for 10s"},
+		"halts at once":          {"", speaker{}, bound, "the answer has stalled for 10s"},
+		"halts":                  {"?watch=false", speaker{[]time.Duration{5 * time.Second, 0}, false}, 5*time.Second + bound, "the answer has stalled for 10s"},
 		"watch":                  {"?watch=true", speaker{}, never, ""},
 		"watch with a time":      {"?watch=1&timeoutSeconds=300", speaker{[]time.Duration{time.Minute}, false}, 5*time.Minute + bound, ""},
 		"streamed list":          {"?watch=true&sendInitialEvents=true&timeoutSeconds=300", speaker{[]time.Duration{0, 0}, false}, 5*time.Minute + bound, ""},

@@ -121,9 +121,9 @@ func (w Waiter) ended(ctx context.Context, last Outcome) error {
 		if last.Failing {
 			code = clierror.CodeFailed
 		}
-		return clierror.New(code, w.Again, "%s: %s/%s: the time is up; last word: %s", w.Site.Name, w.Key.Namespace, w.Key.Name, present.Clean(last.Says))
+		return clierror.New(code, w.Again, "%s: %s/%s: the time is up; last status: %s", w.Site.Name, w.Key.Namespace, w.Key.Name, present.Clean(last.Says))
 	}
-	return clierror.New(clierror.CodeInterrupted, w.Again, "interrupted; what was asked for goes on in the cluster")
+	return clierror.New(clierror.CodeInterrupted, w.Again, "interrupted; the cluster keeps working on the request")
 }
 
 // Reaches judges whether a group has reached a state, as confirmed by the backend.

@@ -36,7 +36,7 @@ type Change struct {
 
 // AddFlags adds --dry-run and --yes.
 func (c *Change) AddFlags(cmd *cobra.Command) {
-	cmd.Flags().BoolVarP(&c.Yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVarP(&c.Yes, "yes", "y", false, "skip the confirmation prompt")
 	cmd.Flags().StringVar(&c.dryRun, "dry-run", "none", "none, client (stop after the plan) or server (send the writes as dry run)")
 	_ = cmd.RegisterFlagCompletionFunc("dry-run", cobra.FixedCompletions([]string{"none", "client", "server"}, cobra.ShellCompDirectiveNoFileComp))
 }
@@ -74,7 +74,7 @@ func (e *Env) ConfirmWord(yes bool, want, what string) error {
 	if !ok || !term.IsTerminal(int(in.Fd())) {
 		return clierror.New(clierror.CodeNotConfirmed, "add --yes", "not confirmed: standard input is not a terminal; nothing was changed")
 	}
-	fmt.Fprintf(e.ErrOut, "\nType %s (%s) to go on: ", what, present.Clean(want))
+	fmt.Fprintf(e.ErrOut, "\nType %s (%s) to continue: ", what, present.Clean(want))
 	line, err := bufio.NewReader(e.In).ReadString('\n')
 	if err != nil && err != io.EOF || strings.TrimSpace(line) != want {
 		return clierror.New(clierror.CodeNotConfirmed, "", "not confirmed; nothing was changed")

@@ -57,7 +57,7 @@ func SiteError(ctx context.Context, s *site.Site, doing string, err error) error
 	problem, message := collect.Explain(s, err)
 	switch problem {
 	case overview.SiteNotAsked:
-		return clierror.New(clierror.CodeUnreachable, notAskedNext(s.Name), "%s: cannot %s: it could not be asked: %s", s.Name, doing, message)
+		return clierror.New(clierror.CodeUnreachable, notAskedNext(s.Name), "%s: cannot %s: it could not be queried: %s", s.Name, doing, message)
 	case overview.SiteUnreachable:
 		return clierror.New(clierror.CodeUnreachable, "check the network and kubectl --context "+s.Name+" cluster-info", "%s: cannot %s: %s", s.Name, doing, message)
 	case overview.SiteForbidden:

@@ -366,7 +366,7 @@ func (o *Operator) take(r reply) {
 	switch {
 	case r.err == nil:
 	case apierrors.IsForbidden(r.err), apierrors.IsInvalid(r.err), apierrors.IsUnauthorized(r.err):
-		r.job.end(clierror.New(clierror.CodeFailed, "mend that; then "+r.job.Operation.ResumeCommand(r.job.Namespace, r.job.Name), "%s: %s/%s: %v", o.Sites[r.site].Name, r.job.Namespace, r.job.Name, r.err))
+		r.job.end(clierror.New(clierror.CodeFailed, "fix that; then "+r.job.Operation.ResumeCommand(r.job.Namespace, r.job.Name), "%s: %s/%s: %v", o.Sites[r.site].Name, r.job.Namespace, r.job.Name, r.err))
 	case errors.As(r.err, new(*held)) && r.job.wrote:
 		r.job.end(clierror.New(clierror.CodeFailed, "", "%s/%s: %v", r.job.Namespace, r.job.Name, r.err))
 	case errors.As(r.err, new(*held)):

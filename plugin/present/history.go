@@ -21,7 +21,7 @@ func History(w io.Writer, ops []recovery.Operation) {
 		}
 		fmt.Fprintf(w, "%s  %s  %s  by %s\n", op.Started.UTC().Format(time.RFC3339), Clean(op.String()), Clean(result), Clean(op.By))
 		if d, ok := op.Duration(); ok {
-			fmt.Fprintf(w, "  primary after %s; lost: %s\n", d.Round(100*time.Millisecond), Clean(Loss(*op)))
+			fmt.Fprintf(w, "  primary after %s; data loss: %s\n", d.Round(100*time.Millisecond), Clean(Loss(*op)))
 			for _, line := range LossByVolume(*op) {
 				fmt.Fprintf(w, "    %s\n", Clean(line))
 			}
@@ -51,13 +51,13 @@ func Loss(op recovery.Operation) string {
 	case op.Kind == recovery.Unplanned:
 		return fmt.Sprintf("what %s wrote and never sent to %s; how much is not known", op.From.Name, op.To.Name)
 	case op.Kind == recovery.Promote && op.Force:
-		return fmt.Sprintf("what %s alone has, if it has anything", op.From.Name)
+		return fmt.Sprintf("the writes that only %s has, if any", op.From.Name)
 	case op.Discard && op.LastSync != nil:
 		return fmt.Sprintf("what %s wrote after %s", op.To.Name, op.LastSync.UTC().Format(time.RFC3339))
 	case op.Discard:
 		return fmt.Sprintf("what %s wrote and never sent to %s", op.To.Name, op.From.Name)
 	default:
-		return "nothing"
+		return "none"
 	}
 }
 

@@ -180,7 +180,7 @@ func TestStyleFor(t *testing.T) {
 // TestMoves: bars of many groups fit the terminal, and say how many there are.
 func TestMoves(t *testing.T) {
 	moves := []present.Move{
-		{Group: "production/postgresql-with-a-name-that-goes-on-and-on-and-on", State: present.Moving, Step: 3, Steps: 5, Name: "sync", Took: 12 * time.Second, Says: "east does not confirm yet that both sites hold the same"},
+		{Group: "production/postgresql-with-a-name-that-goes-on-and-on-and-on", State: present.Moving, Step: 3, Steps: 5, Name: "sync", Took: 12 * time.Second, Says: "east does not confirm yet that both sites are in sync"},
 		{Group: "production/データベース", State: present.Moving, Step: 1, Steps: 5, Name: "record", Says: "west: write the operation's journal on the group"},
 		{Group: "production/evil", State: present.Moving, Step: 5, Steps: 5, Name: "finish", Took: 90 * time.Minute, Says: "\x1b[2J\nsaid the backend"},
 		{Group: "production/a", State: present.Moved},

@@ -117,7 +117,7 @@ func (s *Site) Read(ctx context.Context, resource schema.GroupVersionResource, n
 		return err
 	}
 	if err := kjson.UnmarshalCaseSensitivePreserveInts(body, into); err != nil {
-		return notAsked("the answer is none of %s: %v", resource.Resource, err)
+		return notAsked("the answer is not one of %s: %v", resource.Resource, err)
 	}
 	return s.isA(into, resource.Resource)
 }

@@ -286,18 +286,18 @@ func (c *console) view(s present.Style) []string {
 func (c *console) bottom() string {
 	switch {
 	case c.asks:
-		return "Stop before the next step? It can be gone on with later. y stops, any other key does not"
+		return "Stop before the next step? You can resume it later. Press y to stop, any other key to continue"
 	case c.phase == planning:
-		return "making the plan; esc leaves it"
+		return "making the plan; Esc cancels"
 	case c.phase == confirming:
-		return fmt.Sprintf("Type %s and enter to go on, esc to leave it: %s", present.Clean(c.confirm), present.Clean(c.input))
+		return fmt.Sprintf("Type %s and press Enter to continue, Esc to cancel: %s", present.Clean(c.confirm), present.Clean(c.input))
 	case c.phase == running && c.busy():
-		return fmt.Sprintf("at work for %s; esc asks whether to stop", c.now.Sub(c.began).Round(time.Second))
+		return fmt.Sprintf("running for %s; press Esc to stop", c.now.Sub(c.began).Round(time.Second))
 	case c.phase == running:
-		return "esc leaves it"
+		return "Esc cancels"
 	case c.code == 0:
-		return "done; enter goes back"
+		return "done; press Enter to go back"
 	default:
-		return fmt.Sprintf("ended with exit code %d; enter goes back", c.code)
+		return fmt.Sprintf("failed with exit code %d; press Enter to go back", c.code)
 	}
 }

@@ -39,17 +39,17 @@ func TestConsole(t *testing.T) {
 		want []string
 		says string
 	}{
-		"the plan":                  {keys: "f", want: []string{dry}, says: "Type a and enter to go on"},
-		"confirmed":                 {keys: "f a enter", want: []string{dry, real}, says: "done; enter goes back"},
-		"corrected":                 {keys: "f b backspace a enter", want: []string{dry, real}, says: "done; enter goes back"},
-		"another name":              {keys: "f b enter", want: []string{dry}, says: "Type a and enter to go on"},
+		"the plan":                  {keys: "f", want: []string{dry}, says: "Type a and press Enter to continue"},
+		"confirmed":                 {keys: "f a enter", want: []string{dry, real}, says: "done; press Enter to go back"},
+		"corrected":                 {keys: "f b backspace a enter", want: []string{dry, real}, says: "done; press Enter to go back"},
+		"another name":              {keys: "f b enter", want: []string{dry}, says: "Type a and press Enter to continue"},
 		"left":                      {keys: "f esc", want: []string{dry}, says: "? help"},
 		"left with text":            {keys: "f a esc", want: []string{dry}, says: "? help"},
-		"refused":                   {keys: "f", code: map[string]int{"--dry-run=client": 2}, want: []string{dry}, says: "ended with exit code 2"},
+		"refused":                   {keys: "f", code: map[string]int{"--dry-run=client": 2}, want: []string{dry}, says: "failed with exit code 2"},
 		"refused, typed at":         {keys: "f a enter", code: map[string]int{"--dry-run=client": 2}, want: []string{dry}, says: "? help"},
-		"failed":                    {keys: "f a enter", code: map[string]int{"--yes": 4}, want: []string{dry, real}, says: "ended with exit code 4"},
+		"failed":                    {keys: "f a enter", code: map[string]int{"--yes": 4}, want: []string{dry, real}, says: "failed with exit code 4"},
 		"dismissed":                 {keys: "f a enter esc", want: []string{dry, real}, says: "? help"},
-		"looked":                    {keys: "h", want: []string{"history a -n production"}, says: "done; enter goes back"},
+		"looked":                    {keys: "h", want: []string{"history a -n production"}, says: "done; press Enter to go back"},
 		"what it said is scrolled":  {keys: "h up k", want: []string{"history a -n production"}, says: "line 30 "},
 		"and to its end":            {keys: "h up k down j", want: []string{"history a -n production"}, says: "line 39"},
 		"two marked, by the number": {keys: "space end space f 2 enter", want: []string{strings.Replace(dry, " a ", " a b ", 1), strings.Replace(real, " a ", " a b ", 1)}, says: "done"},
@@ -82,8 +82,8 @@ func TestTargets(t *testing.T) {
 		says, then []string
 		marked     string
 	}{
-		"one that is open, another is marked": {"s g space enter f", []string{"Changes: production/b", "Type b and enter"}, []string{"1 marked"}, "b enter enter esc"},                          //nolint:dupword // keys
-		"two marked":                          {"s g space j space f", []string{"Changes: production/aaa", "production/c", "Type 2 and enter"}, []string{"3 groups, by name"}, "2 enter enter"}, //nolint:dupword // keys
+		"one that is open, another is marked": {"s g space enter f", []string{"Changes: production/b", "Type b and press Enter"}, []string{"1 marked"}, "b enter enter esc"},                          //nolint:dupword // keys
+		"two marked":                          {"s g space j space f", []string{"Changes: production/aaa", "production/c", "Type 2 and press Enter"}, []string{"3 groups, by name"}, "2 enter enter"}, //nolint:dupword // keys
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := tui.Options{Title: "x", Run: (&recorder{}).run}

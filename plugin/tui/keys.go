@@ -14,13 +14,13 @@ var (
 		{"↑ ↓ j k", "one row up, down"},
 		{"PgUp PgDn", "one page"},
 		{"g G", "first, last"},
-		{"enter", "the group alone on the screen"},
+		{"enter", "one group on the whole screen"},
 		{"esc", "back; or clear filter and marks"},
 		{"tab", "scroll the details, or move in the table"},
 	}
 	showKeys = []key{
 		{"/", "filter: a regular expression over the row, or -l and a label selector"},
-		{"z", "only groups that are not well"},
+		{"z", "only groups with problems"},
 		{"s S", "sort by the next column; the other way round"},
 		{"space", "mark the group for an action"},
 		{"o", "the details as YAML, as status -o yaml prints them"},

@@ -368,14 +368,14 @@ func (m *Model) body(height int) []string {
 	case !m.arrived:
 		return []string{"", "  asking the sites"}
 	case len(m.list.all.Groups) == 0:
-		return []string{"", "  " + noGroups(m.list.all.Sites), "  kubectl vgr create NAME --class CLASS -l SELECTOR makes one; -A looks everywhere"}
+		return []string{"", "  " + noGroups(m.list.all.Sites), "  kubectl vgr create NAME --class CLASS -l SELECTOR creates one; -A shows all"}
 	case m.alone:
 		return m.detail.view()
 	case len(m.list.shown.Groups) == 0:
 		if m.list.asking() {
-			return []string{"", "  No group so far is like that. esc shows all."}
+			return []string{"", "  No groups match the filter so far. Esc shows all."}
 		}
-		return []string{"", "  No group is like that. esc shows all."}
+		return []string{"", "  No groups match the filter. Esc shows all."}
 	case m.width >= wide:
 		left := strings.Join(fill(m.list.view(), height), "\n")
 		right := strings.Join(fill(m.detail.view(), height), "\n")

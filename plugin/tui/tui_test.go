@@ -273,8 +273,8 @@ func TestSoFar(t *testing.T) {
 		west       overview.Site
 		count, not string
 	}{
-		{asked, "2 groups so far, by health", "No group so far is like that."},
-		{live, "2 groups, by health", "No group is like that."},
+		{asked, "2 groups so far, by health", "No groups match the filter so far."},
+		{live, "2 groups, by health", "No groups match the filter."},
 	} {
 		m := screen(t, tui.Options{Title: "x"}, tea.WindowSizeMsg{Width: 100, Height: 30}, picture(now, tc.west, "a", "b"))
 		if frame := ansi.Strip(content(m)); !strings.Contains(frame, tc.count) {

@@ -72,7 +72,7 @@ const (
 	ReasonVolumeConflict = "VolumeConflict"
 	// ReasonSourceInvalid: spec.source cannot be adopted.
 	ReasonSourceInvalid = "SourceInvalid"
-	// ReasonObjectConflict: a backend object of the name we need belongs to somebody else.
+	// ReasonObjectConflict: a backend object of the name we need belongs to another owner.
 	ReasonObjectConflict = "ObjectConflict"
 	// ReasonPromotionNotConfirmed: the spec asks for primary, and nothing that was written with it confirms
 	// that the peer has given up the role. The controller asks the backend for nothing.
@@ -219,7 +219,7 @@ const (
 	// PeerPrimary: the peer was seen to be primary and is to be followed; what this copy alone has may
 	// be discarded.
 	PeerPrimary PeerState = "primary"
-	// PeerLost: the peer has no say; the loss of what it alone has was accepted.
+	// PeerLost: the peer has no say; the loss of the writes that only it has was accepted.
 	PeerLost PeerState = "lost"
 )
 

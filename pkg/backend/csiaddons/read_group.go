@@ -152,7 +152,7 @@ func groupProblem(in reading, current bool) *backend.Problem {
 	g := in.backendGroup
 	switch {
 	case !g.DeletionTimestamp.IsZero():
-		return backend.Problemf(vgrv1.ReasonBackendError, "csi-addons VolumeGroupReplication %s is being deleted, which ends the replication; it is made again once it is gone", g.Name)
+		return backend.Problemf(vgrv1.ReasonBackendError, "csi-addons VolumeGroupReplication %s is being deleted, which ends the replication; the controller creates it again once it is gone", g.Name)
 	case in.content != nil && !in.content.DeletionTimestamp.IsZero():
 		return backend.Problemf(vgrv1.ReasonBackendError, "VolumeGroupReplicationContent %s is being deleted, which ends the replication", in.content.Name)
 	case groupFailed(in):
@@ -235,7 +235,7 @@ func groupVolumes(in reading, obs backend.Observation, confirmed map[string]bool
 		}
 		out = append(out, v)
 	}
-	message = "not in the storage group; csi-addons lets go of it at its next pass"
+	message = "not in the storage group; csi-addons removes it at its next synchronisation"
 	if in.othersLeft() {
 		message = "leaving the group"
 	}

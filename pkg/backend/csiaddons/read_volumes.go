@@ -58,7 +58,7 @@ func readVolumes(in reading) backend.Observation {
 	}
 	obs.Conditions = append(obs.Conditions, oneByOne(in.group))
 	if going := deletedOutside(in.volumes, in.group.Members); len(going) > 0 {
-		obs.Problem = backend.Problemf(vgrv1.ReasonBackendError, "csi-addons VolumeReplication %s is being deleted, which ends the replication; it is made again once it is gone", strings.Join(going, ", "))
+		obs.Problem = backend.Problemf(vgrv1.ReasonBackendError, "csi-addons VolumeReplication %s is being deleted, which ends the replication; the controller creates it again once it is gone", strings.Join(going, ", "))
 	} else if !obs.Current && in.driverTrouble != "" {
 		obs.Problem = backend.Problemf(vgrv1.ReasonBackendError, "%s", in.driverTrouble)
 	}

@@ -61,7 +61,7 @@ func heldBy(rg *ReplicationGroup, pvc string) backend.Held {
 	case busy(rg) != "":
 		h.Role, h.Says = vgrv1.StateUnknown, fmt.Sprintf("runs the action %s", busy(rg))
 	case link.LastSuccessfulUpdate == nil:
-		h.Says = "has not told which site is the source"
+		h.Says = "has not reported which site is the source"
 	case link.State == linkInvalid, link.State == linkUnknown, link.State == linkEmpty, link.State == "":
 		h.Role, h.Says = vgrv1.StateUnknown, fmt.Sprintf("has the link state %q", link.State)
 	case link.IsSource:

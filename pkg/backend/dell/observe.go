@@ -128,7 +128,7 @@ func progress(in reading, n need) *backend.Problem {
 	case in.group.State == vgrv1.Secondary && link.IsSource && link.State == linkSuspended:
 		return waits("%s is the source and its link is suspended; it can hand over once that is resumed on the array", rg.Name)
 	case in.group.State == vgrv1.Secondary && link.IsSource:
-		return waits("%s is the source with link %s, which cannot hand over; the primary has to take it back: kubectl vgr failback", rg.Name, link.State)
+		return waits("%s is the source with link %s, which cannot hand over; the primary has to reprotect it: kubectl vgr failback", rg.Name, link.State)
 	case in.group.State == vgrv1.Resync && link.IsSource:
 		return waits("%s is the source; only a target can be brought up to date", rg.Name)
 	default:
@@ -140,7 +140,7 @@ func progress(in reading, n need) *backend.Problem {
 // was for.
 func ended(in reading, action string) *backend.Problem {
 	rg := in.rg
-	retry := "; mend that, then set the annotation " + vgrv1.AnnotationRetry + " to a new value to have it tried again"
+	retry := "; fix that, then set the annotation " + vgrv1.AnnotationRetry + " to a new value to retry"
 	last := rg.Status.LastAction
 	switch {
 	case lastActionTime(rg) == intentOf(rg).Before || !strings.Contains(strings.ToUpper(last.Condition), action):
@@ -245,7 +245,7 @@ func healthOf(in reading) (vgrv1.Health, string) {
 		if link.IsSource || intentOf(in.rg).Action == failoverRemote {
 			return vgrv1.HealthDegraded, "the link is failed over: nothing is replicated until the new source reprotects it"
 		}
-		return vgrv1.HealthError, "the link is failed over, and this site did not hand over: what it alone has is discarded when the source reprotects it"
+		return vgrv1.HealthError, "the link is failed over, and this site did not hand over: the writes that only it has are discarded when the source reprotects it"
 	case linkSuspended:
 		return vgrv1.HealthDegraded, "the link is suspended: nothing is replicated"
 	default:

@@ -128,9 +128,9 @@ func follow(g backend.Group, v volume) (*MirrorSpec, *backend.Problem) {
 	switch {
 	case g.Peer != vgrv1.PeerPrimary:
 		return nil, backend.Problemf(vgrv1.ReasonProgressing,
-			"PVC %s is writable; to follow the peer discards what it alone has, which kubectl vgr failover or failback sees to", v.member.PVC)
+			"PVC %s is writable; to follow the peer discards the writes that only it has, which kubectl vgr failover or failback sees to", v.member.PVC)
 	case handle == "":
-		return nil, backend.Problemf(vgrv1.ReasonProgressing, "the peer has not told the handle of its volume for PVC %s", v.member.PVC)
+		return nil, backend.Problemf(vgrv1.ReasonProgressing, "the peer has not reported the handle of its volume for PVC %s", v.member.PVC)
 	case known != "" && known != handle:
 		return nil, backend.Problemf(vgrv1.ReasonObjectConflict,
 			"%s %s was made to follow %s, which Trident does not let change; the peer's volume is %s now", mirrorKind, m.Name, known, handle)

@@ -97,7 +97,7 @@ func unlike(wanted, there []client.Object) string {
 // ending implements backend.Profile.Ending.
 func ending() map[vgrv1.State]string {
 	return map[vgrv1.State]string{
-		vgrv1.StatePrimary:   "Trident lets go of the relationships at the source: the copies on the other site may get no more updates",
+		vgrv1.StatePrimary:   "Trident releases the relationships at the source: the copies on the other site may get no more updates",
 		vgrv1.StateSecondary: "Trident breaks the relationships: the copies here become writable and get no more updates; a new copy needs new PVCs",
 	}
 }

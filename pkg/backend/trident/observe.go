@@ -32,7 +32,7 @@ func observeVolume(v volume) vgrv1.VolumeStatus {
 	out.ReplicationHandle = said.LocalVolumeHandle
 	since := said.State + " since " + cmp.Or(said.LastTransitionTime, "an unknown time")
 	if retrying(m) {
-		out.Message = fmt.Sprintf("to be %s once more; Trident's last word is of %s", asksFor(m), cmp.Or(said.LastTransitionTime, "an unknown time"))
+		out.Message = fmt.Sprintf("to be %s once more; Trident last reported at %s", asksFor(m), cmp.Or(said.LastTransitionTime, "an unknown time"))
 		return out
 	}
 	switch said.State {
@@ -52,7 +52,7 @@ func observeVolume(v volume) vgrv1.VolumeStatus {
 		out.Message = fmt.Sprintf("%s: %s; Trident looks again only when the spec changes or it restarts", since, cmp.Or(said.Message, "without a message"))
 	case failed:
 		out.Health = vgrv1.HealthError
-		out.Message = fmt.Sprintf("%s: %s; mend that, then set the annotation %s to a new value to have it tried again",
+		out.Message = fmt.Sprintf("%s: %s; fix that, then set the annotation %s to a new value to retry",
 			since, cmp.Or(said.Message, "without a message"), vgrv1.AnnotationRetry)
 	default: // promoting, released, and what a later version may say
 		out.Message = since

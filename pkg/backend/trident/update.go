@@ -100,6 +100,6 @@ func unfulfilled(g backend.Group, v volume) *backend.Problem {
 	if g.SyncRequest == "" || u == nil || u.Status.State != failedUpdate || fulfilled(g, v) {
 		return nil
 	}
-	return backend.Problemf(vgrv1.ReasonBackendError, "the update of PVC %s has failed: %s; set the annotation %s to a new value to have it tried again",
+	return backend.Problemf(vgrv1.ReasonBackendError, "the update of PVC %s has failed: %s; set the annotation %s to a new value to retry",
 		v.member.PVC, cmp.Or(u.Status.Message, "without a message"), vgrv1.AnnotationRetry)
 }

@@ -83,7 +83,7 @@ func classTable(ctx context.Context, e *cli.Env, p cli.Pair, found [][]vgrv1.Vol
 		}
 	}
 	if len(byName) == 0 {
-		fmt.Fprintln(e.ErrOut, "No classes.\nNext: kubectl vgr class create NAME --provisioner DRIVER makes one")
+		fmt.Fprintln(e.ErrOut, "No classes.\nNext: kubectl vgr class create NAME --provisioner DRIVER creates one")
 		return nil
 	}
 	var rows [][]string

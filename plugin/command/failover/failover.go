@@ -69,7 +69,7 @@ The command writes each step to the group on both sites. After a crash, run the 
 // NewFailback makes the failback command.
 func NewFailback(e *cli.Env) *cobra.Command {
 	f := &failover{kind: recovery.Failback}
-	cmd := f.command(e, "failback", "Move groups back to a site that was lost", `  # East is back: discard what it alone has, copy from west, and move back
+	cmd := f.command(e, "failback", "Move groups back to a site that was lost", `  # East is back: discard the writes that only it has, copy from west, and move back
   kubectl vgr failback postgresql -n production --to east --discard-site east`)
 	cmd.Long = `Move groups back to a site that was lost.
 
@@ -84,7 +84,7 @@ The old primary may hold writes that never reached the other site. They are disc
 func (f *failover) command(e *cli.Env, use, short, example string) *cobra.Command {
 	cmd := &cobra.Command{Use: use + " NAME…", Short: short, Example: example, ValidArgsFunction: cli.CompleteGroups(e)}
 	f.addFlags(cmd)
-	cmd.Flags().StringVar(&f.to, "to", "", "context of the site that is to be primary; by default the one that is not")
+	cmd.Flags().StringVar(&f.to, "to", "", "context of the site to make primary (default: the site that is not primary)")
 	cmd.Flags().BoolVar(&f.quiesce, "quiesce", false, "first scale the Deployments and StatefulSets that use the PVCs to 0")
 	cmd.Flags().BoolVar(&f.start, "start-workloads", false, "with --quiesce: scale them up on the other site, where they exist")
 	_ = cmd.RegisterFlagCompletionFunc("to", cli.CompleteContexts(e))
@@ -126,7 +126,7 @@ func (f *failover) loss() (recovery.Loss, error) {
 	case f.to == "" && f.kind == recovery.Failback:
 		return recovery.Loss{}, clierror.New(clierror.CodeError, "add --to SITE", "a failback needs the site that is to be primary again")
 	case f.to == "" && !f.abort && f.Yes:
-		return recovery.Loss{}, clierror.New(clierror.CodeError, "add --to SITE", "without --to the direction depends on where the group is now, and --yes asks nobody")
+		return recovery.Loss{}, clierror.New(clierror.CodeError, "add --to SITE", "without --to the direction depends on where the group is now, and --yes skips the prompt that shows it")
 	case f.accept == "":
 		return recovery.Loss{}, nil // the planner says what would be lost
 	case f.accept == "unknown":
@@ -171,7 +171,7 @@ func (f *failover) run(ctx context.Context, e *cli.Env, args []string) error {
 func (f *failover) named(s *preflight.Survey) error {
 	for flag, name := range map[string]string{"--to": f.to, "--discard-site": f.discard} {
 		if name != "" && name != s.Sites[0].Name && name != s.Sites[1].Name {
-			return clierror.New(clierror.CodeError, fmt.Sprintf("%s %s, or %s %s", flag, s.Sites[0].Name, flag, s.Sites[1].Name), "%s %s: that is none of the two sites", flag, name)
+			return clierror.New(clierror.CodeError, fmt.Sprintf("%s %s, or %s %s", flag, s.Sites[0].Name, flag, s.Sites[1].Name), "%s %s: that is neither of the two sites", flag, name)
 		}
 	}
 	return nil

@@ -221,7 +221,7 @@ func showPlan(e *cli.Env, g overview.Group, op recovery.Operation, t backend.Tra
 	if op.Loses() {
 		tint = style.Warn
 	}
-	for line := range strings.SplitSeq(style.Hang("  lost: ", present.Clean(present.Loss(op))), "\n") {
+	for line := range strings.SplitSeq(style.Hang("  data loss: ", present.Clean(present.Loss(op))), "\n") {
 		fmt.Fprintln(w, tint(line))
 	}
 	for _, line := range present.LossByVolume(op) {

@@ -31,7 +31,7 @@ const discardSurvivor = "discard the site that took over in the last unplanned f
 // NewPromote makes the promote command.
 func NewPromote(e *cli.Env) *cobra.Command {
 	r := &role{kind: recovery.Promote}
-	cmd := r.command(e, "promote", "Make groups primary on this site", `  # West takes over what east has given up
+	cmd := r.command(e, "promote", "Make groups primary on this site", `  # East was demoted, or is down: promote west
   kubectl vgr promote postgresql -n production --context west`)
 	cmd.Long = `Make groups primary on this site.
 
@@ -45,7 +45,7 @@ primary, use "kubectl vgr failover", which moves the role and loses nothing. If 
 // NewDemote makes the demote command.
 func NewDemote(e *cli.Env) *cobra.Command {
 	r := &role{kind: recovery.Demote}
-	cmd := r.command(e, "demote", "Make groups secondary on this site", `  # East gives up the role; no site can write until west is promoted
+	cmd := r.command(e, "demote", "Make groups secondary on this site", `  # Demote east; no site can write until west is promoted
   kubectl vgr demote postgresql -n production --context east`)
 	cmd.Long = `Make groups secondary on this site. No site can write until one is promoted.
 

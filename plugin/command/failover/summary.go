@@ -139,13 +139,13 @@ func (o ending) sentence() string {
 	case o.op.Kind == recovery.Demote:
 		return fmt.Sprintf("is secondary on %s; no site can write until one is promoted", o.op.From.Name)
 	case o.op.Kind == recovery.Resync:
-		return fmt.Sprintf("follows %s on %s; lost: %s", o.op.From.Name, o.op.To.Name, present.Loss(*o.op))
+		return fmt.Sprintf("follows %s on %s; data loss: %s", o.op.From.Name, o.op.To.Name, present.Loss(*o.op))
 	}
 	text := "is primary on " + o.op.To.Name
 	if d, ok := o.op.Duration(); ok {
 		text += fmt.Sprintf(" after %s", d.Round(100*time.Millisecond))
 	}
-	return text + "; lost: " + present.Loss(*o.op)
+	return text + "; data loss: " + present.Loss(*o.op)
 }
 
 // row is how it ended for one of many: group, result, primary, after, lost. What is not known of a

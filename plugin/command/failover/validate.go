@@ -52,7 +52,7 @@ func NewValidate(e *cli.Env) *cobra.Command {
 These are the checks that a planned failover makes first. The exit code is 4 when it would be refused.`
 	out := cli.NewOutput(cmd, "")
 	sel.AddFlags(cmd, false)
-	cmd.Flags().StringVar(&to, "to", "", "context of the site that would be primary; by default the one that is not")
+	cmd.Flags().StringVar(&to, "to", "", "context of the site to make primary (default: the site that is not primary)")
 	cmd.Flags().BoolVar(&quiesce, "quiesce", false, "check a failover that also stops the Deployments and StatefulSets that use the PVCs")
 	_ = cmd.RegisterFlagCompletionFunc("to", cli.CompleteContexts(e))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

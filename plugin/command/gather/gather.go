@@ -30,7 +30,7 @@ func NewGather(e *cli.Env) *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use: "gather [NAME…]", Short: "Write down what both sites know, as files and one page", ValidArgsFunction: cli.CompleteGroups(e),
-		Long: `Write down what both sites know, for somebody who has to find out what went wrong: groups, the objects of the backends,
+		Long: `Write down what both sites know, for a person who has to find out what went wrong: groups, the objects of the backends,
 PVCs and their volumes, events, the controller's logs, operations, versions, and one page that shows it, without a cluster.
 
 Nothing is changed. Secrets are not read, and what looks like one (passwords, tokens, keys, certificates) is taken out of

@@ -44,7 +44,7 @@ func NewCreate(e *cli.Env) *cobra.Command {
 		Long: `Replicate the PVCs that a selector matches, as one group.
 
 With a peer (--peer-context, or KUBECTL_VGR_PEER_CONTEXT) the other site is prepared as well: the class, copies of the volumes and
-claims with the same volume handles, the handle of the group, and the group as secondary. Running the command again goes on where it stopped.`,
+claims with the same volume handles, the handle of the group, and the group as secondary. Running the command again resumes where it stopped.`,
 		Example: `  # Three PVCs of a database, on both sites
   kubectl vgr create postgresql -n production --class gold -l app=postgresql --context east --peer-context west
 
@@ -254,6 +254,6 @@ func (c *creation) createHere(ctx context.Context, e *cli.Env, p cli.Pair, group
 func (c *creation) await(ctx context.Context, e *cli.Env, s *site.Site, group *vgrv1.VolumeGroupReplication, judge func(*vgrv1.VolumeGroupReplication) await.Outcome) error {
 	return await.Waiter{
 		Site: s, Key: client.ObjectKeyFromObject(group), Clock: e.Clock, Out: e.Progress(), Judge: judge,
-		Again: "run the same command again: it goes on where it stopped",
+		Again: "run the same command again; it resumes where it stopped",
 	}.Run(ctx)
 }

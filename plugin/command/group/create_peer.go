@@ -169,7 +169,7 @@ func (c *creation) preparePeer(ctx context.Context, e *cli.Env, p cli.Pair, grou
 		return err
 	}
 	if h, ok := s.here.first(func(h backend.Held) bool { return h.PeerHandleLate != "" && h.PeerHandle == "" }); ok {
-		return clierror.New(clierror.CodeFailed, "run the same command again", "%s: %s has not told the handle of the copy of PVC %s: %s", p.Here.Name, h.Object, h.PVC, h.PeerHandleLate)
+		return clierror.New(clierror.CodeFailed, "run the same command again", "%s: %s has not reported the handle of the copy of PVC %s: %s", p.Here.Name, h.Object, h.PVC, h.PeerHandleLate)
 	}
 	s.handles(group)
 	wanted, err := s.objects(ctx, p, here, group, false)

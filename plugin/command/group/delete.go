@@ -217,11 +217,11 @@ func (d *deletion) planEnd(p cli.Pair, g overview.Group, o overview.Overview, pr
 	case vgrv1.StateSecondary:
 		if peerAnswered && peer.State != vgrv1.StatePrimary && !d.force {
 			return clierror.Refused(fmt.Sprintf("kubectl vgr promote %s -n %s --context %s, or leave out --end-replication; --force tries all the same", g.Name, g.Namespace, p.Peer.Name),
-				"the storage does not let go of a secondary while its peer is not primary (%s is %s): the deletion would hang", p.Peer.Name, await.OrUnknown(string(peer.State)))
+				"the storage does not release a secondary while its peer is not primary (%s is %s): the deletion would hang", p.Peer.Name, await.OrUnknown(string(peer.State)))
 		}
 		say("%s is the secondary: its PersistentVolumes are marked as copies as far as you may write them, so that no group is made primary over them by mistake", p.Here.Name)
 		if !peerAnswered {
-			say("the peer cannot be asked: if it is not primary, the storage will not let go and the deletion hangs")
+			say("the peer cannot be asked: if it is not primary, the storage will not release this secondary, and the deletion hangs")
 		}
 	default:
 		say("%s does not say which role it has: if it is the primary, this is so: %s", p.Here.Name, orNothing(profile.Ending[vgrv1.StatePrimary]))

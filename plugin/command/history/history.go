@@ -58,7 +58,7 @@ They are read from the group on both sites, where each operation writes its jour
 		}
 		for _, in := range inputs {
 			if !in.Answered {
-				fmt.Fprintf(e.ErrOut, "%s: %s: %s; what it alone knows is missing\n", present.Clean(in.Name), in.Problem, present.Clean(in.Message))
+				fmt.Fprintf(e.ErrOut, "%s: %s: %s; the operations that only it knows are missing\n", present.Clean(in.Name), in.Problem, present.Clean(in.Message))
 			}
 		}
 		h := &history{TypeMeta: metav1.TypeMeta{APIVersion: overview.APIVersion, Kind: "History"}, Namespace: q.Namespace, Name: args[0]}

@@ -212,7 +212,7 @@ func (p installPlan) show(e *cli.Env, s *site.Site) {
 		fmt.Fprintf(e.ErrOut, "  change %s\n", cli.Title(u))
 	}
 	if p.same > 0 {
-		fmt.Fprintf(e.ErrOut, "  %d objects are as they are to be\n", p.same)
+		fmt.Fprintf(e.ErrOut, "  %d objects unchanged\n", p.same)
 	}
 	if p.noPolicy {
 		fmt.Fprintln(e.ErrOut, "  - this API server has no admission policies (Kubernetes 1.30 has): the controller refuses promotions that are not confirmed, and kubectl apply does not")
@@ -272,7 +272,7 @@ func (in *installation) await(ctx context.Context, e *cli.Env, s *site.Site, c c
 		}
 		select {
 		case <-ctx.Done():
-			return clierror.New(clierror.CodeTimeout, fmt.Sprintf("kubectl --context %s -n %s describe pods; the same command goes on", s.Name, manifests.Namespace), "the controller is not ready on %s: %s", s.Name, last)
+			return clierror.New(clierror.CodeTimeout, fmt.Sprintf("kubectl --context %s -n %s describe pods; the same command resumes", s.Name, manifests.Namespace), "the controller is not ready on %s: %s", s.Name, last)
 		case <-ticks.C():
 		}
 	}

@@ -30,8 +30,8 @@ func NewUninstall(e *cli.Env) *cobra.Command {
 		Use: "uninstall", Short: "Remove the controller, and the CRDs when no group is left", Args: cobra.NoArgs,
 		Long: `Remove the controller from this site, and the CRDs with all classes when no group is left.
 
-While there are groups it refuses: nobody would answer for them. With --leave-groups only the controller is removed;
-CRDs, the admission policy, classes and groups stay, and replication goes on as it is.`,
+While there are groups it refuses: no controller would manage them. With --leave-groups only the controller is removed;
+CRDs, the admission policy, classes and groups stay, and replication continues unchanged.`,
 		Example: `  kubectl vgr uninstall --context east
   kubectl vgr uninstall --leave-groups --context east`,
 	}
@@ -62,7 +62,7 @@ func uninstall(ctx context.Context, e *cli.Env, ch cli.Change, leave bool) error
 		return cli.SiteError(ctx, here, "list the groups", err)
 	}
 	if left > 0 && !leave {
-		return clierror.Refused("kubectl vgr delete removes groups; --leave-groups removes the controller only, and replication goes on",
+		return clierror.Refused("kubectl vgr delete removes groups; --leave-groups removes the controller only, and replication continues",
 			"%d groups and single volumes are replicated on %s; nothing was changed", left, here.Name)
 	}
 	found, err := installedObjects(ctx, here, c, leave)

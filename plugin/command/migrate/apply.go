@@ -213,7 +213,7 @@ func (h handover) handOver(ctx context.Context, t *migration.Target, v migration
 			return cli.SiteError(ctx, h.site, "read "+v.From, err)
 		}
 		if there.GetUID() != v.Object.GetUID() || there.GetGeneration() != v.Object.GetGeneration() {
-			return clierror.New(clierror.CodeFailed, "look at it, and run the same command again", "%s: %s was changed by somebody since the plan was made; it was not handed over", h.site.Name, v.From)
+			return clierror.New(clierror.CodeFailed, "look at it, and run the same command again", "%s: %s was changed since the plan was made; it was not handed over", h.site.Name, v.From)
 		}
 		err := h.patch(ctx, there, map[string]any{"resourceVersion": there.GetResourceVersion(), "labels": set}, "handed over")
 		if apierrors.IsConflict(err) {
@@ -310,7 +310,7 @@ func (h handover) await(ctx context.Context, t *migration.Target, judge func(obs
 			h.did("%s: %s", t.Title(), verdict.Says)
 			return nil
 		case verdict.Dead != "":
-			return clierror.New(clierror.CodeFailed, "solve it and run the same command again, or take it back with --rollback", "%s: %s: %s", h.site.Name, t.Title(), present.Clean(verdict.Dead))
+			return clierror.New(clierror.CodeFailed, "solve it and run the same command again, or undo it with --rollback", "%s: %s: %s", h.site.Name, t.Title(), present.Clean(verdict.Dead))
 		case verdict.Says != last:
 			last = verdict.Says
 			fmt.Fprintf(h.env.ErrOut, "%5s  %s: %s\n", h.env.Clock.Since(started).Round(time.Second), present.Clean(t.Title()), present.Clean(last))
@@ -318,9 +318,9 @@ func (h handover) await(ctx context.Context, t *migration.Target, judge func(obs
 		select {
 		case <-ctx.Done():
 			if errors.Is(context.Cause(ctx), cli.ErrTimeout) {
-				return clierror.New(clierror.CodeTimeout, "the same command goes on", "%s: %s: the time is up; last word: %s", h.site.Name, t.Title(), present.Clean(last))
+				return clierror.New(clierror.CodeTimeout, "the same command resumes", "%s: %s: the time is up; last status: %s", h.site.Name, t.Title(), present.Clean(last))
 			}
-			return clierror.New(clierror.CodeInterrupted, "the same command goes on", "interrupted")
+			return clierror.New(clierror.CodeInterrupted, "the same command resumes", "interrupted")
 		case <-h.env.Clock.After(200 * time.Millisecond):
 		}
 	}

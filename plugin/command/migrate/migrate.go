@@ -47,8 +47,8 @@ func NewMigrate(e *cli.Env) *cobra.Command {
 		Use: "migrate [NAME…]", Short: "Turn volumes that are replicated in another way into groups", ValidArgsFunction: cobra.NoFileCompletions,
 		Long: `Turn volumes that are replicated in another way into groups, on this site.
 
-From ` + strings.Join(sources, " or ") + `, objects that somebody made by hand become one group (--into), or one for each value of a label of theirs
-(--group-by). They are handed over as they are: replication goes on, and nothing is asked of the storage.
+From ` + strings.Join(sources, " or ") + `, objects that were made by hand become one group (--into), or one for each value of a label of theirs
+(--group-by). They are handed over as they are: replication continues, and nothing is asked of the storage.
 
 From v1alpha1, each UnifiedVolumeReplication becomes a VolumeReplication, and those that share the label volumeGroup (or
 --group-by) become one group. The old controller must not run: its finalizer would end the replication.
@@ -139,7 +139,7 @@ func (m *migrating) sensible(e *cli.Env, args []string) error {
 	case m.from != fromUnified && !grouped:
 		return clierror.New(clierror.CodeError, "name the group with --into, or a label with --group-by", "which group the volumes are to be is not said")
 	case m.deleteOld && m.from != fromUnified:
-		return clierror.New(clierror.CodeError, "leave it out", "--delete-old is for --from %s: the objects of a backend go on replicating", fromUnified)
+		return clierror.New(clierror.CodeError, "leave it out", "--delete-old is for --from %s: the objects of a backend keep replicating", fromUnified)
 	}
 	if _, err := labels.Parse(m.selector); err != nil {
 		return clierror.New(clierror.CodeError, "use KEY=VALUE[,KEY=VALUE…]", "malformed selector %q: %v", m.selector, err)

@@ -73,7 +73,7 @@ func (r reader) returning(ctx context.Context, namespace, name string) (returnin
 		return back, clierror.Refused("kubectl vgr delete removes a group and leaves its replication", "%s: group %s/%s was not migrated", r.site.Name, namespace, name)
 	case err == nil:
 		if op, err := recovery.Journal(&group); err == nil && op.InFlight() {
-			return back, clierror.Refused("end it, or take it back with --abort", "%s: %s is in flight for group %s/%s", r.site.Name, op, namespace, name)
+			return back, clierror.Refused("end it, or abort it with --abort", "%s: %s is in flight for group %s/%s", r.site.Name, op, namespace, name)
 		}
 		back.group = &group
 	}
@@ -106,7 +106,7 @@ func (r reader) returning(ctx context.Context, namespace, name string) (returnin
 }
 
 func (b returning) show(e *cli.Env, s *site.Site) {
-	fmt.Fprintf(e.ErrOut, "%s: give back group %s -n %s; replication goes on\n", present.Clean(s.Name), present.Clean(b.owner.Name), present.Clean(b.owner.Namespace))
+	fmt.Fprintf(e.ErrOut, "%s: give back group %s -n %s; replication continues\n", present.Clean(s.Name), present.Clean(b.owner.Name), present.Clean(b.owner.Namespace))
 	if b.group != nil {
 		fmt.Fprintln(e.ErrOut, "  1. delete the group, and leave its replication")
 	}
@@ -168,7 +168,7 @@ func (h handover) release(ctx context.Context, obj client.Object) error {
 		}
 		select {
 		case <-ctx.Done():
-			return clierror.New(clierror.CodeTimeout, "is its controller running? the same command goes on", "%s: %s is not gone yet", h.site.Name, name)
+			return clierror.New(clierror.CodeTimeout, "is its controller running? the same command resumes", "%s: %s is not gone yet", h.site.Name, name)
 		case <-h.env.Clock.After(200 * time.Millisecond):
 		}
 	}

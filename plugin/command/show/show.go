@@ -61,7 +61,7 @@ func NewList(e *cli.Env) *cobra.Command {
 	}
 	out := cli.NewOutput(cmd, "wide")
 	sel.AddFlags(cmd, true)
-	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "go on showing changes")
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "watch for changes")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		cmd.SilenceUsage = true
 		q, err := sel.Query(e, args, false)
@@ -92,13 +92,13 @@ func NewStatus(e *cli.Env) *cobra.Command {
 		Example: `  # One group
   kubectl vgr status postgresql -n production
 
-  # For a script: exit code 4 when a group is not well, 6 when a site does not answer
+  # For a script: exit code 4 when a group has a problem, 6 when a site does not answer
   kubectl vgr status --exit-code -o json`,
 		ValidArgsFunction: cli.CompleteGroups(e),
 	}
 	out := cli.NewOutput(cmd, "")
 	sel.AddFlags(cmd, true)
-	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "go on showing changes")
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "watch for changes")
 	cmd.Flags().BoolVarP(&interactive, "interactive", "i", false, "on a screen, as kubectl vgr tui; details first")
 	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "end with 4 if a group has a problem, 6 if a site cannot be reached")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -237,7 +237,7 @@ func noGroups(w io.Writer, q collect.Query, sites []overview.Site) {
 		}
 		return
 	}
-	fmt.Fprintf(w, "No groups in %s.\nNext: kubectl vgr create NAME --class CLASS -l SELECTOR makes one; -A looks everywhere\n", present.Clean(where))
+	fmt.Fprintf(w, "No groups in %s.\nNext: kubectl vgr create NAME --class CLASS -l SELECTOR creates one; -A shows all\n", present.Clean(where))
 }
 
 // nothingAnswered is an error when no site could be asked at all.

@@ -20,7 +20,7 @@ func TestNoGroups(t *testing.T) {
 		namespace string
 		want      string
 	}{
-		{[]overview.Site{east, west}, "shop", "No groups in namespace shop.\nNext: kubectl vgr create NAME --class CLASS -l SELECTOR makes one; -A looks everywhere\n"},
+		{[]overview.Site{east, west}, "shop", "No groups in namespace shop.\nNext: kubectl vgr create NAME --class CLASS -l SELECTOR creates one; -A shows all\n"},
 		{[]overview.Site{east, silent}, "shop", "No groups on east in namespace shop.\n"},
 		{[]overview.Site{east, silent}, "", "No groups on east in any namespace.\n"},
 	} {

@@ -1,0 +1,89 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package docs_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// private are phrases that only we understood, and what says the same in plain English.
+var private = map[string]string{
+	`\bsomebody\b|\bnobody\b`:                          "name who: a controller, a tool, a user, you",
+	`\bgo(es)? on (where|replicating|showing|in the)`:  "resumes, continues, keeps replicating",
+	`replication goes on`:                              "replication continues",
+	`the same command goes on`:                         "the same command resumes",
+	`\bis looked at\b|\blooked after\b`:                "is checked, is managed",
+	`are as they are to be`:                            "unchanged",
+	`\bhold the same\b`:                                "are in sync",
+	`(it|that site|\S+) alone has\b`:                   "the writes that only it has",
+	`has not crossed|has crossed`:                      "was not replicated, is replicated",
+	`went different ways`:                              "have diverged",
+	`is like that\b`:                                   "matches the filter",
+	`\bmend\b( the cause| that)`:                       "fix",
+	`could not be asked[:,]`:                           "could not check, could not be queried",
+	`\blast word\b`:                                    "last status",
+	`cannot be taken back|take it back|see it through`: "cannot be undone, undo, finish",
+	`\blets? go of\b`:                                  "releases",
+	`\bto go on: `:                                     "to continue",
+	`in the middle of it`:                              "say what runs",
+	`lost: nothing`:                                    "data loss: none",
+}
+
+// TestPlainEnglish: neither a page nor a text of the programs has a phrase of a private grammar.
+func TestPlainEnglish(t *testing.T) {
+	texts := map[string]string{}
+	for page, text := range pages(t) {
+		if filepath.Base(page) != "CHANGELOG.md" {
+			texts[page] = text
+		}
+	}
+	for _, root := range []string{"cmd", "pkg", "plugin"} {
+		err := filepath.WalkDir(filepath.Join("..", root), func(path string, _ fs.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			texts[path], err = literals(path)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for phrase, better := range private {
+		re := regexp.MustCompile(`(?i)` + phrase)
+		for path, text := range texts {
+			for line := range strings.Lines(text) {
+				if found := re.FindString(line); found != "" {
+					t.Errorf("%s: %q (better: %s): %s", path, found, better, strings.TrimSpace(line))
+				}
+			}
+		}
+	}
+}
+
+// literals are the string constants of a Go file, one on a line.
+func literals(path string) (string, error) {
+	file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+	if err != nil {
+		return "", err
+	}
+	var all []string
+	ast.Inspect(file, func(n ast.Node) bool {
+		if l, ok := n.(*ast.BasicLit); ok && l.Kind == token.STRING {
+			if text, err := strconv.Unquote(l.Value); err == nil {
+				all = append(all, text)
+			}
+		}
+		return true
+	})
+	return strings.Join(all, "\n"), nil
+}
