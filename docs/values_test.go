@@ -74,8 +74,8 @@ func TestValues(t *testing.T) {
 		{"pkg/api/v1alpha2", "ReplicationState", "", []string{api}},
 		{"pkg/api/v1alpha2", "State", "", []string{api}},
 		{"pkg/api/v1alpha2", "Health", "", []string{api}},
-		{"pkg/api/v1alpha2", "PeerFate", "", []string{api}},
-		{"pkg/overview", "Headline", "", []string{api, guide}},
+		{"pkg/api/v1alpha2", "PeerState", "", []string{api}},
+		{"pkg/overview", "Phase", "", []string{api, guide}},
 		{"pkg/overview", "Level", "", []string{api}},
 		{"pkg/overview", "SiteProblem", "", []string{api}},
 		{"pkg/recovery", "Kind", "", []string{api}},
@@ -90,7 +90,7 @@ func TestValues(t *testing.T) {
 			}
 		}
 	}
-	list := "`" + strings.Join(constants(t, "pkg/overview", "Headline", ""), "`, `") + "`"
+	list := "`" + strings.Join(constants(t, "pkg/overview", "Phase", ""), "`, `") + "`"
 	if !strings.Contains(strings.ReplaceAll(text[filepath.Join("..", "docs", api)], "\n", " "), list) {
 		t.Errorf("docs/%s has not all headlines in their order: %s", api, list)
 	}

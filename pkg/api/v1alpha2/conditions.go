@@ -182,7 +182,7 @@ const (
 	// with the next change of roles; whoever sets it by hand has to do that too.
 	AnnotationPeerSnapshots = "replication.unified.io/peer-snapshots"
 	// AnnotationPeer says what is known of the peer's copy by whoever asked for the present state: a
-	// PeerFate, a slash, and what makes the request unique. Only the plugin sees both sites.
+	// PeerState, a slash, and what makes the request unique. Only the plugin sees both sites.
 	AnnotationPeer = "replication.unified.io/peer"
 	// AnnotationBoundTo names the write that the annotations peer, peer-handles and peer-snapshots came with: the
 	// UID of the object, a slash, and the generation that the write made. For any other object or generation
