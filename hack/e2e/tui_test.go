@@ -89,7 +89,7 @@ func TestTUI(t *testing.T) {
 	term.keys("f")
 	term.shows("planned failover from east to west", "Type orders and press Enter to continue")
 	term.keys("orders", "Enter")
-	term.shows("4/6 sync", "at work for")
+	term.shows("4/6 sync", "running for")
 	term.keys("Escape")
 	term.shows("Stop before the next step?")
 	term.keys("n")
