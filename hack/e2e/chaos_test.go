@@ -707,7 +707,7 @@ func (c *chaosRun) finish(g *subject) {
 func (c *chaosRun) takeOver(g *subject, first result) {
 	c.t.Helper()
 	to := g.other()
-	if has := g.written(to); strings.Contains(first.out+first.errOut, "lost: nothing") && has < g.acked.Load() {
+	if has := g.written(to); strings.Contains(first.out+first.errOut, "data loss: none") && has < g.acked.Load() {
 		c.t.Errorf("%s: %d of %d acknowledged writes are there, and it is said that none is lost\n%s%s", g.backend, has, g.acked.Load(), first.out, first.errOut)
 	}
 	c.within(g, "failover", "--to", to, "--unplanned", "--accept-data-loss", "unknown", "--yes")

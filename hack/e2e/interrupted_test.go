@@ -82,7 +82,7 @@ func TestFailoverHangs(t *testing.T) {
 	if r := s.vgr(append(failover, "--timeout", "60s")...); r.code != 3 || !strings.Contains(r.errOut, "the time is up in step promote") || strings.Contains(r.errOut, "--abort") {
 		t.Errorf("exit code %d\n%s", r.code, r.errOut)
 	}
-	if r := s.vgr("failover", "db", "-n", s.ns, "--abort", "--yes"); r.code != 2 || !strings.Contains(r.errOut, "cannot be taken back") {
+	if r := s.vgr("failover", "db", "-n", s.ns, "--abort", "--yes"); r.code != 2 || !strings.Contains(r.errOut, "cannot be undone") {
 		t.Errorf("abort: exit code %d\n%s", r.code, r.errOut)
 	}
 	s.mendRPC(lab.West, "PromoteVolume")

@@ -160,7 +160,7 @@ func TestAnswersLost(t *testing.T) {
 	failover.until("4/6 sync")
 	s.troubled()
 	s.trouble("", httpfault.Fault{Codes: []int{http.StatusInternalServerError}})
-	failover.until("could not be asked")
+	failover.until("could not be queried")
 	s.trouble("", lost)
 	if r := failover.end(); r.code != 0 {
 		t.Errorf("exit code %d\n%s", r.code, r.errOut)

@@ -23,7 +23,7 @@ type role struct {
 }
 
 // sourceIsLost is the help of --source-is-lost.
-const sourceIsLost = "you know that the other site is lost, although it could not be asked (login, certificate, proxy); if it is alive, both become primary"
+const sourceIsLost = "you know that the other site is lost, although it could not be queried (login, certificate, proxy); if it is alive, both become primary"
 
 // discardSurvivor is the help of --discard-survivor.
 const discardSurvivor = "discard the site that took over in the last unplanned failover, with all that was written there since"
