@@ -11,12 +11,14 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
@@ -339,8 +341,8 @@ func (r PeerRequest) PeerGroup() *vgrv1.VolumeGroupReplication {
 type Profile struct {
 	// Name is what users read in the BACKEND column.
 	Name string
-	// Provisioners are the CSI drivers that the backend serves unless a class names another one; exact
-	// names only.
+	// Provisioners are the CSI drivers that the backend serves unless a class names another one: exact names, or
+	// AnyNamespace and the rest of one.
 	Provisioners []string
 	Traits       Traits
 	// Parameters are the class parameters that the backend knows.
@@ -408,7 +410,22 @@ func (p Profile) Serves(c Class) bool {
 	if name := c.Parameters[vgrv1.ParameterBackend]; name != "" {
 		return p.Name == name
 	}
-	return slices.Contains(p.Provisioners, c.Provisioner)
+	return ServesDriver(p.Provisioners, c.Provisioner)
+}
+
+// AnyNamespace begins the name of a driver that is named after its operator's namespace.
+const AnyNamespace = "NAMESPACE."
+
+// ServesDriver says whether a driver is one of those names.
+func ServesDriver(names []string, driver string) bool {
+	return slices.ContainsFunc(names, func(name string) bool {
+		rest, any := strings.CutPrefix(name, AnyNamespace)
+		if !any {
+			return driver == name
+		}
+		namespace, ok := strings.CutSuffix(driver, "."+rest)
+		return ok && len(validation.IsDNS1123Label(namespace)) == 0
+	})
 }
 
 // Provisioners lists every CSI driver that some backend serves.

@@ -31,10 +31,10 @@ const Name = "csi-addons"
 // maxVolumes is the csi-addons manager's default and upper limit for --max-group-pvc.
 const maxVolumes = 100
 
-// cephDrivers are those whose parameters we know. Rook prefixes the driver with the operator's
-// namespace; these are its defaults.
+// cephDrivers are those whose parameters we know. Rook names the driver after the operator's namespace. CephFS has a
+// driver too, which does not replicate.
 func cephDrivers() []string {
-	return []string{"rbd.csi.ceph.com", "rook-ceph.rbd.csi.ceph.com", "openshift-storage.rbd.csi.ceph.com"}
+	return []string{"rbd.csi.ceph.com", backend.AnyNamespace + "rbd.csi.ceph.com"}
 }
 
 // Adapter is the csi-addons backend of one cluster.

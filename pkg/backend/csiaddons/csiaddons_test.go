@@ -279,12 +279,28 @@ func TestCheckParameters(t *testing.T) {
 		"empty secret":            {params: map[string]string{secretName: "", secretNamespace: ""}, want: "must be set together"},
 		"another driver's key":    {driver: "block.csi.ibm.com", params: map[string]string{"copyType": "async", "schedulingInterval": "whatever it means there"}},
 		"reserved key, no Ceph":   {driver: "csi.example.com", params: map[string]string{vgrv1.ParameterBackend: Name, reservedPrefix + "foo": "x"}, want: "is not known"},
-		"Trident's policy":        {params: map[string]string{"replicationPolicy": "Async"}, want: "is not known"},
+		"Rook, misspelt key": {
+			driver: "rook-system.rbd.csi.ceph.com", params: map[string]string{vgrv1.ParameterBackend: Name, "schedulingIntervall": "5m"}, want: `"schedulingIntervall" is not known`,
+		},
+		"Rook, interval": {
+			driver: "rook-system.rbd.csi.ceph.com", params: map[string]string{vgrv1.ParameterBackend: Name, "schedulingInterval": "1h30m"}, want: "digits and one of m, h, d",
+		},
+		"misspelt key, no Ceph": {
+			driver: "csi.example.com", params: map[string]string{vgrv1.ParameterBackend: Name, "schedulingIntervall": "5m"}, want: `is not known to csi-addons; did you mean "schedulingInterval"?`,
+		},
+		"key in other letters, no Ceph": {
+			driver: "csi.example.com", params: map[string]string{vgrv1.ParameterBackend: Name, "MirroringMode": "snapshot"}, want: `did you mean "mirroringMode"?`,
+		},
+		"two letters swapped, no Ceph": {
+			driver: "csi.example.com", params: map[string]string{vgrv1.ParameterBackend: Name, "consistnecyGroup": "disabled"}, want: `did you mean "consistencyGroup"?`,
+		},
+		"like a short key, no Ceph": {driver: "csi.example.com", params: map[string]string{vgrv1.ParameterBackend: Name, "pools": "a"}},
+		"Trident's policy":          {params: map[string]string{"replicationPolicy": "Async"}, want: "is not known"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			if tc.driver == "" {
-				tc.driver = cephDrivers()[0]
+				tc.driver = "rbd.csi.ceph.com"
 			}
 			got := checkParameters(backend.Class{Name: "c", Provisioner: tc.driver, Parameters: tc.params})
 			if tc.want == "" {
@@ -308,7 +324,13 @@ func TestServes(t *testing.T) {
 	}{
 		"Ceph":                    {backend.Class{Provisioner: "rbd.csi.ceph.com"}, true},
 		"IBM":                     {backend.Class{Provisioner: "block.csi.ibm.com"}, true},
-		"a name that contains it": {backend.Class{Provisioner: "my.rbd.csi.ceph.com"}, false},
+		"Rook's":                  {backend.Class{Provisioner: "rook-ceph.rbd.csi.ceph.com"}, true},
+		"of another namespace":    {backend.Class{Provisioner: "my-ns.rbd.csi.ceph.com"}, true},
+		"CephFS, not replicated":  {backend.Class{Provisioner: "my-ns.cephfs.csi.ceph.com"}, false},
+		"no namespace":            {backend.Class{Provisioner: ".rbd.csi.ceph.com"}, false},
+		"no dot":                  {backend.Class{Provisioner: "xrbd.csi.ceph.com"}, false},
+		"two labels before it":    {backend.Class{Provisioner: "a.b.rbd.csi.ceph.com"}, false},
+		"a name that contains it": {backend.Class{Provisioner: "my.rbd.csi.ceph.com.example.com"}, false},
 		"unknown, named":          {backend.Class{Provisioner: "csi.example.com", Parameters: map[string]string{vgrv1.ParameterBackend: Name}}, true},
 		"Ceph, another one named": {backend.Class{Provisioner: "rbd.csi.ceph.com", Parameters: map[string]string{vgrv1.ParameterBackend: "other"}}, false},
 	} {

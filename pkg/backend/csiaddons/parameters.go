@@ -56,13 +56,20 @@ func parameters() []backend.Parameter {
 
 // checkParameters implements backend.Profile.CheckParameters. For Ceph an unknown key is an error: a
 // misspelt schedulingInterval would mean no schedule at all. Other drivers have keys of their own,
-// which only they can judge.
+// which only they can judge; one that differs from a long key of ours by a slip of the hand is none of those.
 func checkParameters(c backend.Class) []backend.Problem {
 	p := checker{params: c.Parameters}
-	ceph := slices.Contains(cephDrivers(), c.Provisioner)
+	ceph := backend.ServesDriver(cephDrivers(), c.Provisioner)
 	known := parameters()
 	for _, key := range slices.Sorted(maps.Keys(c.Parameters)) {
-		if (ceph || strings.HasPrefix(key, reservedPrefix)) && !slices.ContainsFunc(known, func(k backend.Parameter) bool { return k.Name == key }) {
+		if slices.ContainsFunc(known, func(k backend.Parameter) bool { return k.Name == key }) {
+			continue
+		}
+		meant := slices.IndexFunc(known, func(k backend.Parameter) bool { return misspelt(key, k.Name) })
+		switch {
+		case meant >= 0:
+			p.addf("parameter %q is not known to %s; did you mean %q?", key, Name, known[meant].Name)
+		case ceph || strings.HasPrefix(key, reservedPrefix):
 			p.addf("parameter %q is not known to %s; see kubectl vgr class describe", key, Name)
 		}
 	}
@@ -80,6 +87,25 @@ func checkParameters(c backend.Class) []backend.Problem {
 		p.secret(pair[0], pair[1])
 	}
 	return p.problems
+}
+
+// misspelt says whether a key is a known one but for its case, or a long one but for one letter more, less, changed
+// or swapped with the next. Short keys are too like those of other drivers.
+func misspelt(key, known string) bool {
+	a, b := strings.ToLower(key), strings.ToLower(known)
+	if a == b {
+		return true
+	}
+	if len(b) < 8 {
+		return false
+	}
+	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
+		a, b = a[1:], b[1:]
+	}
+	for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	return len(a) <= 1 && len(b) <= 1 || len(a) == 2 && len(b) == 2 && a[0] == b[1] && a[1] == b[0]
 }
 
 type checker struct {

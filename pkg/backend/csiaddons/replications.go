@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"slices"
 
 	replicationv1 "github.com/csi-addons/kubernetes-csi-addons/api/replication.storage/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
@@ -89,7 +88,7 @@ func classLike(name string, spec replicationv1.VolumeReplicationClassSpec) backe
 		c.Parameters = map[string]string{}
 	}
 	c.Parameters[vgrv1.ParameterConsistencyGroup] = "disabled"
-	if !slices.Contains(Profile().Provisioners, c.Provisioner) {
+	if !Profile().Serves(c) {
 		c.Parameters[vgrv1.ParameterBackend] = Name
 	}
 	return c

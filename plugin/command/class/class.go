@@ -114,7 +114,7 @@ func newClassCreate(e *cli.Env) *cobra.Command {
 	ch.AddFlags(cmd)
 	cmd.Flags().StringVar(&provisioner, "provisioner", "", "CSI driver of the volumes (required)")
 	cmd.Flags().StringToStringVar(&params, "parameter", nil, "KEY=VALUE, may be repeated; class describe explains the keys")
-	_ = cmd.RegisterFlagCompletionFunc("provisioner", cobra.FixedCompletions(e.Profiles.Provisioners(), cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("provisioner", cobra.FixedCompletions(drivers(e.Profiles), cobra.ShellCompDirectiveNoFileComp))
 	out := cli.NewOutput(cmd, "")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		cmd.SilenceUsage = true
@@ -142,6 +142,11 @@ func newClassCreate(e *cli.Env) *cobra.Command {
 		return nil
 	}
 	return cmd
+}
+
+// drivers are those that have a whole name.
+func drivers(all backend.Profiles) []string {
+	return slices.DeleteFunc(all.Provisioners(), func(name string) bool { return strings.HasPrefix(name, backend.AnyNamespace) })
 }
 
 func checkClass(e *cli.Env, class *vgrv1.VolumeGroupReplicationClass) error {
