@@ -263,6 +263,14 @@ func stateWord(s *Site) string {
 }
 
 func (c *checker) health() {
+	for _, s := range c.both() {
+		if s.Group == nil {
+			continue
+		}
+		if v := s.view().Condition(vgrv1.ConditionValidated); v != nil && v.Status == metav1.ConditionFalse {
+			c.add("validated", CheckWarning, "", "the backend has refused what was asked for on %s (Validated is False): %s", s.Name, v.Message)
+		}
+	}
 	if fault := c.to.fault(); fault != "" {
 		severity := c.unlessLost(c.to)
 		if c.op.Discard {

@@ -26,7 +26,7 @@ import (
 var (
 	db       = recovery.Workload{Kind: "statefulset", Name: "db", Replicas: 3, Claims: []string{"data"}}
 	db0      = recovery.User{Kind: "pod", Name: "db-0", Claim: "data", Workload: "statefulset/db"}
-	attached = recovery.User{Kind: "node", Name: "worker-1", Claim: "data"}
+	attached = recovery.User{Kind: "node", Name: "worker-1", Claim: "data", Attachment: "csi-0"}
 	stopped  = []recovery.StoppedWorkload{
 		{Cluster: sites[east].Cluster, Kind: "statefulset", Name: "db", Replicas: 3},
 		{Cluster: sites[west].Cluster, Kind: "deployment", Name: "web", Replicas: 2},

@@ -24,6 +24,8 @@ type User struct {
 	// Kind is "pod" or "node".
 	Kind, Name string
 	Claim      string
+	// Attachment is the VolumeAttachment by which a node has the volume.
+	Attachment string
 	// Workload is what made the pod, such as "statefulset/db"; empty when that is no Deployment and
 	// no StatefulSet, or not known.
 	Workload string
@@ -32,7 +34,7 @@ type User struct {
 // String implements fmt.Stringer.
 func (u User) String() string {
 	if u.Kind == "node" {
-		return fmt.Sprintf("node/%s (%s is attached)", u.Name, u.Claim)
+		return fmt.Sprintf("node/%s (%s is attached by volumeattachment/%s)", u.Name, u.Claim, u.Attachment)
 	}
 	return fmt.Sprintf("%s/%s (%s)", u.Kind, u.Name, u.Claim)
 }
@@ -84,9 +86,10 @@ func (s *Site) users() []User {
 	return s.Usage.Users
 }
 
-// stopped finds a workload that the operation stops; the operation may be nil.
+// stopped finds a workload that the operation stops; the operation may be nil. A site whose cluster is not known is
+// not one that a journal names.
 func (op *Operation) stopped(cluster string, w Workload) *StoppedWorkload {
-	if op == nil {
+	if op == nil || cluster == "" {
 		return nil
 	}
 	i := slices.IndexFunc(op.Stopped, func(x StoppedWorkload) bool {
@@ -100,7 +103,7 @@ func (op *Operation) stopped(cluster string, w Workload) *StoppedWorkload {
 
 // toStop takes the workloads that run on a site into the operation, with what they have now.
 func (op *Operation) toStop(s *Site) {
-	if s.Usage == nil {
+	if s.Usage == nil || s.Cluster == "" {
 		return
 	}
 	for _, w := range s.Usage.Workloads {
@@ -131,7 +134,7 @@ func (op *Operation) confirmStopped(p *Pair) {
 
 // stoppedOn are the workloads that the operation stops on a site.
 func (op *Operation) stoppedOn(cluster string) []StoppedWorkload {
-	return slices.DeleteFunc(slices.Clone(op.Stopped), func(w StoppedWorkload) bool { return w.Cluster != cluster })
+	return slices.DeleteFunc(slices.Clone(op.Stopped), func(w StoppedWorkload) bool { return cluster == "" || w.Cluster != cluster })
 }
 
 // toStart are the workloads to start on a site: what ran on the source, and what ran on the site
@@ -295,6 +298,19 @@ func (u *Usage) stoppable(x User) bool {
 	})
 }
 
+// unattended is what helps when nodes hold volumes that no pod uses; empty when a pod does. A node that is gone
+// detaches nothing, and Kubernetes waits for it.
+func unattended(users []User) string {
+	for _, u := range users {
+		if u.Kind != "node" {
+			return ""
+		}
+	}
+	node := ShellQuote(users[0].Name)
+	return fmt.Sprintf("no pod uses them: a node that runs detaches by itself; when kubectl get node %s says that it is NotReady or gone, make sure that the machine is off, "+
+		"then kubectl taint node %s node.kubernetes.io/out-of-service=nodeshutdown:NoExecute, or delete the volumeattachment when the node is gone", node, node)
+}
+
 // usersOn checks what uses the PVCs on a site that is to give up its role.
 func (c *checker) usersOn(s *Site) {
 	if s.Group == nil {
@@ -312,10 +328,13 @@ func (c *checker) usersOn(s *Site) {
 	case len(managed) > 0:
 		c.add("users", CheckProblem, "stop it there", "something else manages %s on %s and would start it again", strings.Join(managed, ", "), s.Name)
 	case len(remain) > 0:
-		remedy := "stop them on " + s.Name + " first"
+		remedy, nodesOnly := "stop them on "+s.Name+" first", unattended(remain)
+		if nodesOnly != "" {
+			remedy = nodesOnly
+		}
 		if c.op.Kind == Demote {
 			remedy += "; --force leaves it to the storage to refuse"
-		} else if !c.op.Quiesce && c.op.Kind != Unplanned {
+		} else if nodesOnly == "" && !c.op.Quiesce && c.op.Kind != Unplanned {
 			remedy += "; --quiesce does that for Deployments and StatefulSets"
 		}
 		severity := c.unlessLost(s)

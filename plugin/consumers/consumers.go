@@ -41,10 +41,13 @@ const (
 type Snapshot struct {
 	pods []corev1.Pod
 	// nodes are those that hold a volume, by its PersistentVolume. One may be held after its pod is gone.
-	nodes     map[string]string
+	nodes     map[string]attachment
 	workloads []workload
 	unknown   error
 }
+
+// attachment is the node that holds a volume, and the VolumeAttachment that says so.
+type attachment struct{ node, name string }
 
 // workload is what Deployments and StatefulSets have in common.
 type workload struct {
@@ -86,13 +89,13 @@ func pods(ctx context.Context, c client.Client, namespace string) ([]corev1.Pod,
 	return list.Items, err
 }
 
-func nodes(ctx context.Context, c client.Client) (map[string]string, error) {
+func nodes(ctx context.Context, c client.Client) (map[string]attachment, error) {
 	var list storagev1.VolumeAttachmentList
 	err := c.List(ctx, &list)
-	out := map[string]string{}
+	out := map[string]attachment{}
 	for _, a := range list.Items {
 		if pv := a.Spec.Source.PersistentVolumeName; pv != nil && a.Status.Attached {
-			out[*pv] = a.Spec.NodeName
+			out[*pv] = attachment{a.Spec.NodeName, a.Name}
 		}
 	}
 	return out, err
@@ -194,8 +197,8 @@ func (s *Snapshot) Of(g *vgrv1.VolumeGroupReplication) *recovery.Usage {
 				u.Users = append(u.Users, recovery.User{Kind: "pod", Name: s.pods[i].Name, Claim: v.Name, Workload: s.maker(&s.pods[i])})
 			}
 		}
-		if node := s.nodes[v.VolumeName]; v.VolumeName != "" && node != "" {
-			u.Users = append(u.Users, recovery.User{Kind: "node", Name: node, Claim: v.Name})
+		if at := s.nodes[v.VolumeName]; v.VolumeName != "" && at.node != "" {
+			u.Users = append(u.Users, recovery.User{Kind: "node", Name: at.node, Claim: v.Name, Attachment: at.name})
 		}
 	}
 	return u

@@ -21,7 +21,7 @@ func FuzzOf(f *testing.F) {
 	f.Add([]byte(`[{}]`), []byte(`{"spec":{"selector":{"matchExpressions":[{"key":"","operator":"x"}]},"volumeClaimTemplates":[{}]}}`), "--0")
 	f.Fuzz(func(t *testing.T, pods, set []byte, claim string) {
 		var x appsv1.StatefulSet
-		s := &Snapshot{nodes: map[string]string{"pv": "worker"}}
+		s := &Snapshot{nodes: map[string]attachment{"pv": {"worker", "csi-1"}}}
 		if json.Unmarshal(pods, &s.pods) != nil || json.Unmarshal(set, &x) != nil {
 			return
 		}

@@ -38,7 +38,7 @@ func TestOf(t *testing.T) {
 			pod("shell", "shared", "", "", nil),
 			pod("other", "elsewhere", "", "", nil),
 		},
-		nodes: map[string]string{"pv-0": "worker-1", "pv-9": "worker-2"},
+		nodes: map[string]attachment{"pv-0": {"worker-1", "csi-0"}, "pv-9": {"worker-2", "csi-9"}},
 		workloads: []workload{
 			set,
 			common(deployment, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "web"}}, nil, &metav1.LabelSelector{MatchLabels: web}, template),
@@ -51,7 +51,7 @@ func TestOf(t *testing.T) {
 	want := &recovery.Usage{
 		Users: []recovery.User{
 			{Kind: "pod", Name: "db-0", Claim: "data-db-0", Workload: "statefulset/db"},
-			{Kind: "node", Name: "worker-1", Claim: "data-db-0"},
+			{Kind: "node", Name: "worker-1", Claim: "data-db-0", Attachment: "csi-0"},
 			{Kind: "pod", Name: "web-1", Claim: "shared", Workload: "deployment/web"},
 			{Kind: "pod", Name: "copy", Claim: "shared"},
 			{Kind: "pod", Name: "shell", Claim: "shared"},

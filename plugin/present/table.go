@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
 
@@ -217,6 +218,17 @@ func Notes(w io.Writer, o overview.Overview, s Style) {
 			fmt.Fprintf(w, "%s %s\n", s.level(overview.Problem, s.icon(overview.Problem)), Clean(c.Message))
 		case c != nil && c.Message != "":
 			fmt.Fprintf(w, "%s %s: %s\n", s.level(overview.Warning, s.icon(overview.Warning)), Clean(site.Name), Clean(c.Message))
+		}
+	}
+}
+
+// Refusals says what backends have refused for groups whose row does not show it, for standard error.
+func Refusals(w io.Writer, o overview.Overview, s Style) {
+	for _, g := range o.Groups {
+		for _, gs := range g.Sites {
+			if c := meta.FindStatusCondition(gs.Conditions, vgrv1.ConditionValidated); c != nil && c.Status == metav1.ConditionFalse {
+				fmt.Fprintf(w, "%s %s/%s: %s: Validated is False: %s\n", s.level(overview.Warning, s.icon(overview.Warning)), Clean(g.Namespace), Clean(g.Name), Clean(gs.Site), Clean(c.Message))
+			}
 		}
 	}
 }

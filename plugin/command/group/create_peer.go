@@ -281,6 +281,9 @@ func unlike(wanted, there client.Object) string {
 		t, ok := there.(*corev1.PersistentVolumeClaim)
 		switch {
 		case !ok || w.Spec.VolumeName != "" && t.Spec.VolumeName != w.Spec.VolumeName:
+			if ok && t.Spec.VolumeName == "" {
+				return "it is bound to no volume, and the copy is " + w.Spec.VolumeName
+			}
 			return "it is bound to another volume"
 		case w.Spec.VolumeName == "": // the driver makes the volume there, as the annotations say
 			return unlikeAnnotations(w.Annotations, t.Annotations)

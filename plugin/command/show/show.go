@@ -76,6 +76,9 @@ func NewList(e *cli.Env) *cobra.Command {
 			return listGroups(cmd.Context(), e, q, present.NewRolling(e.Out, style, sel.AllNamespaces, out.Format == "wide"))
 		}
 		draw := func(w io.Writer, o overview.Overview) error {
+			if !watch {
+				present.Refusals(e.ErrOut, o, e.ErrStyle())
+			}
 			return present.Table(w, o, style, sel.AllNamespaces, out.Format == "wide")
 		}
 		return showGroups(cmd.Context(), e, q, out, watch, draw, nil)
@@ -196,6 +199,7 @@ func listGroups(ctx context.Context, e *cli.Env, q collect.Query, rolling *prese
 		news := o
 		news.Sites = slices.DeleteFunc(slices.Clone(o.Sites), func(s overview.Site) bool { return noted[s.Name] })
 		present.Notes(e.ErrOut, news, e.ErrStyle())
+		present.Refusals(e.ErrOut, o, e.ErrStyle())
 		for _, s := range o.Sites {
 			noted[s.Name] = noted[s.Name] || !s.Answered || s.Controller != nil && s.Controller.Message != ""
 		}

@@ -1,0 +1,47 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package recovery_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+)
+
+func find(checks []recovery.Check, id string) recovery.Check {
+	i := slices.IndexFunc(checks, func(c recovery.Check) bool { return c.ID == id })
+	if i < 0 {
+		return recovery.Check{}
+	}
+	return checks[i]
+}
+
+// TestNodeWithoutPods: a volume that only a node holds is named with its VolumeAttachment, and "stop them" is no help.
+func TestNodeWithoutPods(t *testing.T) {
+	_, facts := ceph(func(*recovery.Pair, *[2]recovery.Surroundings) {})
+	facts.Sites[east].Usage = &recovery.Usage{Users: []recovery.User{attached}}
+	got := find(recovery.Checks(facts, recovery.Operation{Kind: recovery.Planned, From: sites[east], To: sites[west]}), "users")
+	if got.Severity != recovery.CheckProblem || !strings.Contains(got.Evidence, "volumeattachment/csi-0") ||
+		strings.Contains(got.Remedy, "stop them") || !strings.Contains(got.Remedy, "kubectl get node worker-1") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestNotValidated: what the backend has refused is told before a failover, and refuses nothing.
+func TestNotValidated(t *testing.T) {
+	_, facts := ceph(func(*recovery.Pair, *[2]recovery.Surroundings) {})
+	g := facts.Sites[west].Group.DeepCopy()
+	g.Status.Conditions = append(g.Status.Conditions, metav1.Condition{Type: vgrv1.ConditionValidated, Status: metav1.ConditionFalse, Reason: "FailedPrecondition", Message: "no mirroring in the pool"})
+	facts.Sites[west].Read(g)
+	got := find(recovery.Checks(facts, recovery.Operation{Kind: recovery.Planned, From: sites[east], To: sites[west]}), "validated")
+	want := recovery.Check{ID: "validated", Severity: recovery.CheckWarning, Evidence: "the backend has refused what was asked for on west (Validated is False): no mirroring in the pool"}
+	if got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
