@@ -202,7 +202,7 @@ func serverRestarts(t *testing.T, w *world) {
 	seen.shows("Primary", "Secondary")
 	s.must(s.lab.Site(lab.East).Kill(t.Context(), lab.APIServer))
 	seen.shows("Unreachable", "Secondary")
-	soon := "--request-timeout=1s" // so that csi-addons, which waits twice as long each time, is soon back
+	soon := "--request-timeout=5s" // so that csi-addons, which waits twice as long each time, is soon back
 	if r := s.vgr("list", "-n", s.ns, soon); r.code != 0 || !strings.Contains(r.out, "Unreachable") || strings.Contains(r.out, "Primary") {
 		t.Errorf("list: exit code %d\n%s%s", r.code, r.out, r.errOut)
 	}
