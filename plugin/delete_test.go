@@ -121,6 +121,7 @@ func TestDelete(t *testing.T) {
 		t.Error("the group was deleted in the middle of a failover")
 	}
 	says(run(0, append(east, "moving", "--force")...), "no site may be primary")
+	says(run(0, append(west, "moving", "--force")...), "the controller keeps the group until it has ended")
 
 	says(run(2, append(east, "--all", "-n", "nowhere")...), "no group in namespace nowhere", "groups are in namespace default")
 	run(1, append(east, "kept", "--retain", "--end-replication")...)

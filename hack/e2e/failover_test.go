@@ -21,6 +21,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -288,6 +289,40 @@ func TestFailoverAborted(t *testing.T) {
 	}
 	if ops := s.history("db"); len(ops) != 1 || ops[0].Result != recovery.Aborted {
 		t.Errorf("history %+v", ops)
+	}
+}
+
+// TestFailoverDeleted: a plain deletion on both sites in the middle of a failover waits, and says for what. The
+// failover is resumed to its end, and then the deletion completes.
+func TestFailoverDeleted(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.pair("db")
+	if err := s.killAt("db", "4/6"); err != nil {
+		t.Fatal(err)
+	}
+	groups := map[string]*vgrv1.VolumeGroupReplication{}
+	for _, site := range []string{lab.East, lab.West} {
+		groups[site] = s.get(site, "db")
+		s.must(s.sites[site].Delete(t.Context(), groups[site]))
+		s.eventually("the deletion to be held on "+site, func(context.Context) error {
+			if c := meta.FindStatusCondition(s.get(site, "db").Status.Conditions, vgrv1.ConditionDeletionHeld); c == nil || !strings.Contains(c.Message, "resume it: kubectl vgr failover db -n "+s.ns+" --to west") {
+				return fmt.Errorf("it says %+v", c)
+			}
+			return nil
+		})
+	}
+	if r := s.vgr("status", "db", "-n", s.ns); !strings.Contains(r.out+r.errOut, "--discard-journal") {
+		t.Errorf("status does not say what the deletion waits for:\n%s", r.out)
+	}
+	s.done("failover", "db", "-n", s.ns, "--to", "west", "--yes")
+	for site, g := range groups {
+		s.gone(site, g)
+	}
+	for _, img := range s.images(lab.East) {
+		if !img.Copies["west"].Primary || img.Copies["east"].Primary || img.Copies["west"].Writes != img.Acknowledged {
+			t.Errorf("after the failover: %+v", img)
+		}
 	}
 }
 

@@ -98,10 +98,12 @@ func (r *Reconciler) reconcile(ctx context.Context, req reconcile.Request) (ctrl
 	if err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
+	held := ""
 	if !s.obj.GetDeletionTimestamp().IsZero() {
-		return r.remove(ctx, s)
-	}
-	if err := r.addFinalizer(ctx, s); err != nil {
+		if held = s.holdsDeletion(); held == "" {
+			return r.remove(ctx, s)
+		}
+	} else if err := r.addFinalizer(ctx, s); err != nil {
 		return ctrl.Result{}, err
 	}
 	before := s.obj.DeepCopyObject().(client.Object)
@@ -114,6 +116,7 @@ func (r *Reconciler) reconcile(ctx context.Context, req reconcile.Request) (ctrl
 		return ctrl.Result{}, err // our cache was behind; nothing to report
 	}
 	r.setStatus(s, res, obs)
+	r.setHeld(s, held)
 	return ctrl.Result{RequeueAfter: obs.Recheck}, errors.Join(err, r.writeStatus(ctx, before, s))
 }
 
@@ -166,9 +169,11 @@ func split(err error) (*backend.Problem, error) {
 func (r *Reconciler) remove(ctx context.Context, s target) (ctrl.Result, error) {
 	before := s.obj.DeepCopyObject().(client.Object)
 	if !controllerutil.ContainsFinalizer(s.obj, vgrv1.Finalizer) {
+		r.setHeld(s, "")
 		r.describeLeft(s)
 		return ctrl.Result{}, r.writeStatus(ctx, before, s)
 	}
+	r.setHeld(s, "")
 	retain := s.obj.GetAnnotations()[vgrv1.AnnotationDeletionPolicy] != vgrv1.DeletionPolicyDelete
 	for _, b := range r.Backends.all {
 		removal, err := r.removeFrom(ctx, b, s, retain)

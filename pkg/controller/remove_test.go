@@ -5,11 +5,13 @@ package controller_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	replicationv1 "github.com/csi-addons/kubernetes-csi-addons/api/replication.storage/v1alpha1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -17,6 +19,7 @@ import (
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend/csiaddons"
+	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
 // behind is a client whose cache has not learned of anything yet.
@@ -89,4 +92,55 @@ func TestForeignFinalizer(t *testing.T) {
 	w.says("[user] deletes the group, which another one holds", csi.key, "False/Deleting: the controller has released this object, which waits for the finalizers other.test/hold")
 	csi.asks("retained", replicationv1.Primary)
 	change(w, g, func(g *vgrv1.VolumeGroupReplication) { g.Finalizers = nil })
+}
+
+// TestDeletedInFlight: a group is kept, and served, until the operation in its journal has ended or the journal is
+// discarded, also one that cannot be read.
+func TestDeletedInFlight(t *testing.T) {
+	w, g, csi := promotedGroup(t)
+	journal := func(text string) {
+		change(w, g, func(g *vgrv1.VolumeGroupReplication) {
+			g.Annotations = map[string]string{vgrv1.AnnotationOperation: text}
+			if text == "" {
+				g.Annotations = nil
+			}
+		})
+	}
+	held := func(what, message string) {
+		t.Helper()
+		w.eventually(what, func(ctx context.Context) bool {
+			if err := w.Get(ctx, csi.key, g); err != nil {
+				t.Fatal(err)
+			}
+			c := meta.FindStatusCondition(g.Status.Conditions, vgrv1.ConditionDeletionHeld)
+			return c != nil && c.ObservedGeneration == g.Generation && strings.Contains(c.Message, message) && strings.Contains(c.Message, "--discard-journal")
+		})
+	}
+	const inFlight = `{"id":"a1","kind":"planned","from":{"name":"east","cluster":"e"},"to":{"name":"west","cluster":"w"},"revision":3,"started":null}`
+	journal(inFlight)
+	if err := w.Delete(t.Context(), g); err != nil {
+		t.Fatal(err)
+	}
+	held("it says what it waits for", "planned failover a1 from east to west is in flight; resume it: kubectl vgr failover db -n default --to west; or abort it: kubectl vgr failover db -n default --abort")
+	w.eventually("it is served", func(ctx context.Context) bool { return w.Get(ctx, csi.key, g) == nil && state.Of(g).Is(vgrv1.Primary) })
+	change(w, g, func(g *vgrv1.VolumeGroupReplication) { g.Spec.ReplicationState = vgrv1.Secondary })
+	w.eventually("it is demoted by the operation", func(context.Context) bool { return csi.group().Spec.ReplicationState == replicationv1.Secondary })
+	journal("{")
+	held("a journal that cannot be read", "cannot be read")
+	journal(strings.Replace(inFlight, `"revision"`, `"result":"done","revision"`, 1))
+	w.gone("[user] has resumed it to its end", g, &vgrv1.VolumeGroupReplication{})
+}
+
+// TestDeletedJournalDiscarded: without the journal the deletion goes on, whatever became of the other site.
+func TestDeletedJournalDiscarded(t *testing.T) {
+	w, g, csi := promotedGroup(t)
+	change(w, g, func(g *vgrv1.VolumeGroupReplication) {
+		g.Annotations = map[string]string{vgrv1.AnnotationOperation: "garbage"}
+	})
+	if err := w.Delete(t.Context(), g); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually("the deletion is held", func(ctx context.Context) bool { return w.Get(ctx, csi.key, g) == nil && state.Of(g).Held() })
+	change(w, g, func(g *vgrv1.VolumeGroupReplication) { g.Annotations = nil })
+	w.gone("[admin] discards the journal", g, &vgrv1.VolumeGroupReplication{})
 }

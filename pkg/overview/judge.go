@@ -205,10 +205,17 @@ func (j judged) unpaired() *Verdict {
 	return nil
 }
 
-// terminating holds when a group was deleted, our controller has released it, and another tool's finalizer
-// keeps the object: its status stays as it was, and nothing keeps to it.
+// terminating holds when a group was deleted and stays: our controller keeps it for an operation in flight, or has
+// released it, and another tool's finalizer keeps the object: its status stays as it was, and nothing keeps to it.
 func (j judged) terminating() *Verdict {
 	for i, s := range j.Sites {
+		if j.views[i].Held() {
+			v := &Verdict{Level: Problem, Phase: Terminating, Message: fmt.Sprintf("%s: %s", s.Site, j.views[i].Gone())}
+			if j.inFlight() {
+				v.Next = j.Operation.ResumeCommand
+			}
+			return v
+		}
 		if foreign := j.views[i].Finalizers(); s.Deleting && len(foreign) > 0 && j.views[i].Released() {
 			return &Verdict{
 				Level: Problem, Phase: Terminating, Message: fmt.Sprintf("%s: %s", s.Site, j.views[i].Gone()),

@@ -204,8 +204,11 @@ func foreign(p *Pair, last *Operation) *Stop {
 }
 
 // discardCommand is the way out of a journal that nothing can be made of.
-func discardCommand(p *Pair) string {
-	return fmt.Sprintf("kubectl vgr failover %s -n %s --discard-journal shows the journal, and removes it", p.Name, p.Namespace)
+func discardCommand(p *Pair) string { return DiscardCommand(p.Namespace, p.Name) }
+
+// DiscardCommand is the same for a group.
+func DiscardCommand(namespace, name string) string {
+	return fmt.Sprintf("kubectl vgr failover %s -n %s --discard-journal shows the journal, and removes it", name, namespace)
 }
 
 // resume continues the operation in flight when the request asks for the same.
@@ -337,6 +340,12 @@ func present(p *Pair, from, to *Site, r Request) *Stop {
 func sensible(p *Pair, from, to *Site, r Request, t backend.Traits) *Stop {
 	if stop := present(p, from, to, r); stop != nil {
 		return stop
+	}
+	op := Operation{Kind: r.Kind, Force: r.Force, From: from.SiteRef, To: to.SiteRef}
+	for _, s := range []*Site{from, to} {
+		if s.leaving() && !op.doesWithout(s.SiteRef) {
+			return stopf(Refused, "create it again first: kubectl vgr create", "the group %s/%s is being deleted on %s", p.Namespace, p.Name, s.Name)
+		}
 	}
 	switch {
 	case r.Kind == Demote:

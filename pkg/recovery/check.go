@@ -193,8 +193,8 @@ func (c *checker) groups() {
 		switch {
 		case s.Group == nil:
 			c.add("group", c.unlessLost(s), "kubectl vgr create prepares both sites with --peer-context", "there is no group on %s", s.Name)
-		case !s.Group.DeletionTimestamp.IsZero():
-			c.add("group", CheckProblem, "", "the group is being deleted on %s", s.Name)
+		case s.leaving():
+			c.add("group", c.unlessLost(s), "", "the group is being deleted on %s", s.Name)
 		case s.guarded():
 			c.add("current", CheckWarning, "stop the tool that asks for it; kubectl vgr demote puts the spec back", "the spec on %s asks for primary, and the controller does not obey: %s", s.Name, s.says())
 		case !s.current():

@@ -224,11 +224,12 @@ type next struct {
 // adopt takes over what the journals on the sites say, and stops when somebody else drives the
 // group now.
 func (n *next) adopt(newest *Operation) *Stop {
-	for _, site := range n.reached() {
+	for _, site := range []*Site{n.to, n.from} {
 		switch j := site.Journal; {
 		case j == nil:
 		case j.ID == n.op.ID:
 			n.op.merge(j)
+		case site.leaving():
 		case site.owed(j) && !slices.Contains(n.op.AutoResync, site.Cluster): // this operation replaces that journal
 			n.op.AutoResync = append(n.op.AutoResync, site.Cluster)
 		}

@@ -104,6 +104,38 @@ func (s *Site) synced() bool                        { return s.view().InSync() }
 func (s *Site) replicates() bool                    { return s.view().Replicates() }
 func (s *Site) broken() string                      { return s.view().Broken() }
 
+// leaving reports whether the group is on its way out: an operation can neither begin nor be finished on it. One that
+// its controller keeps for the operation in its journal is not, as long as that has not ended.
+func (s *Site) leaving() bool {
+	v := s.view()
+	if !v.Deleting() {
+		return false
+	}
+	removing := v.ReadyReason() == vgrv1.ReasonDeleting || v.ReadyReason() == vgrv1.ReasonDeletionBlocked
+	return v.Released() || removing && !v.Held() || s.JournalError == nil && !s.Journal.InFlight()
+}
+
+// ends are the sites on which the result is to be written. One that is being deleted may be gone right after: the
+// site that is primary comes last, as without the other one the operation can still be resumed.
+func (n *next) ends() []*Site {
+	sites := n.reached()
+	if n.op.Result != Aborted && slices.ContainsFunc(sites, func(s *Site) bool { return s.view().Deleting() }) {
+		slices.Reverse(sites)
+	}
+	return sites
+}
+
+// sendLast writes the result. A site that is being deleted will not show that it was written.
+func (n *next) sendLast(s Step, w *Write, site *Site) *Decision {
+	revision := n.op.Revision
+	d := n.send(s, w)
+	if site.view().Deleting() {
+		d.Operation = n.op
+		d.Operation.Revision = revision
+	}
+	return d
+}
+
 // fault is the error that the copy of a site reports, in a sentence; empty without one.
 func (s *Site) fault() string {
 	what := "has an error"

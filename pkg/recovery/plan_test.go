@@ -384,6 +384,58 @@ func TestStops(t *testing.T) {
 	}
 }
 
+// TestDeletedInFlight: on a group whose controller keeps it for the operation, that operation is finished or aborted,
+// and the storage is never left without a primary; another one does not begin once it has ended.
+func TestDeletedInFlight(t *testing.T) {
+	deleted := func(w *world, site int) {
+		g := w.groups[site].DeepCopy()
+		g.DeletionTimestamp, g.Finalizers = &before, []string{vgrv1.Finalizer}
+		meta.SetStatusCondition(&g.Status.Conditions, metav1.Condition{Type: vgrv1.ConditionDeletionHeld, Status: metav1.ConditionTrue, Reason: vgrv1.ReasonOperationInFlight, Message: "held"})
+		w.change(site, g)
+	}
+	for name, tc := range map[string]struct {
+		abort   bool
+		primary int
+	}{"resumed": {false, west}, "aborted": {true, east}} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(backend.Traits{Fences: true, ConfirmsSync: true}, recovery.Planned, 0)
+			w.app = false
+			w.begin(0, w.request("A"))
+			for range 60 {
+				if p := w.tools[0].pending; p != nil && p.State == vgrv1.Primary {
+					break
+				}
+				if w.tools[0].pending != nil {
+					w.send(0)
+				}
+				w.round()
+				w.step(0)
+			}
+			w.tools[0].die()
+			deleted(&w, east)
+			deleted(&w, west)
+			r := w.request("B")
+			r.Abort = tc.abort
+			if end := w.run(r); end != "done" {
+				t.Errorf("it ended with %q", end)
+			}
+			if !w.primary[tc.primary] || w.primary[1-tc.primary] {
+				t.Errorf("primary: %v", w.primary)
+			}
+			for _, g := range w.groups {
+				if op, err := recovery.Journal(g); err != nil || op.InFlight() {
+					t.Errorf("%+v, %v: the deletion would be held for ever", op, err)
+				}
+			}
+			r = w.request("C")
+			r.To = sites[1-tc.primary]
+			if _, stop := recovery.Begin(w.observeAll(), r, w.traits); stop == nil || !strings.Contains(stop.Message, "is being deleted on") {
+				t.Errorf("another operation begins: %+v", stop)
+			}
+		})
+	}
+}
+
 // TestOldPicture: a site that is seen as it was before the last write is waited for. It is not taken
 // for one that somebody has changed back.
 func TestOldPicture(t *testing.T) {

@@ -68,7 +68,7 @@ func (n *next) available(s Step) *Decision {
 			return &Decision{Operation: n.op, Step: s, Wait: site.silence(), Missing: true}
 		case site.Group == nil:
 			return n.fail(s, n.rescue(site), "the group does not exist on %s any more", site.Name)
-		case !site.Group.DeletionTimestamp.IsZero():
+		case site.leaving():
 			return n.fail(s, n.rescue(site), "the group is being deleted on %s", site.Name)
 		}
 	}
@@ -113,7 +113,7 @@ func (n *next) at(s Step) *Site {
 // reached are the sites on which the journal can be written.
 func (n *next) reached() []*Site {
 	return slices.DeleteFunc([]*Site{n.to, n.from}, func(s *Site) bool {
-		return !s.Answered || s.Group == nil || !s.Group.DeletionTimestamp.IsZero()
+		return !s.Answered || s.Group == nil || s.leaving()
 	})
 }
 
@@ -472,7 +472,7 @@ func (n *next) end(s Step) *Decision {
 		n.op.finish(s.ID, n.to.Now)
 		n.op.Finished = new(metav1.NewMicroTime(n.to.Now))
 	}
-	for _, site := range n.reached() {
+	for _, site := range n.ends() {
 		if j := site.Journal; j != nil && j.ID == n.op.ID && j.Result != "" {
 			continue
 		}
@@ -480,7 +480,7 @@ func (n *next) end(s Step) *Decision {
 		if slices.Contains(n.op.AutoResync, site.Cluster) && !n.op.keepsHolding() {
 			w.AutoResync = new(true)
 		}
-		return n.send(s, w)
+		return n.sendLast(s, w, site)
 	}
 	if len(n.op.AutoResync) == 0 || n.op.keepsHolding() {
 		return nil

@@ -79,9 +79,9 @@ func (v View) ReadyReason() string {
 }
 
 // Current reports whether controller and backend have answered the present spec. One that is being deleted is
-// not: it is not looked after any more, and its status proves nothing.
+// not, unless the controller holds it: it is not looked after any more, and its status proves nothing.
 func (v View) Current() bool {
-	return v.Ready() != nil && !v.Deleting() && v.status.ObservedGeneration == v.obj.GetGeneration()
+	return v.Ready() != nil && (!v.Deleting() || v.Held()) && v.status.ObservedGeneration == v.obj.GetGeneration()
 }
 
 // Settled reports whether the backend confirms what the present spec asks for, whatever that is.
@@ -96,10 +96,15 @@ func (v View) Is(want vgrv1.ReplicationState) bool {
 // Deleting reports whether the object is being deleted.
 func (v View) Deleting() bool { return v.obj != nil && v.obj.GetDeletionTimestamp() != nil }
 
+// Held reports whether the controller says that it keeps a deleted object, and serves it, for an operation in flight.
+func (v View) Held() bool {
+	return v.Deleting() && !v.Released() && meta.IsStatusConditionTrue(v.status.Conditions, vgrv1.ConditionDeletionHeld)
+}
+
 // Guarded reports whether the site is secondary and its spec asks for primary, which the controller refuses:
 // another tool, such as GitOps, has changed the spec.
 func (v View) Guarded() bool {
-	return !v.Deleting() && v.desired == vgrv1.Primary && v.State() == vgrv1.StateSecondary && Refuses(v.ReadyReason()) &&
+	return (!v.Deleting() || v.Held()) && v.desired == vgrv1.Primary && v.State() == vgrv1.StateSecondary && Refuses(v.ReadyReason()) &&
 		!MayPromote(v.obj, v.status)
 }
 
@@ -214,6 +219,8 @@ func (v View) Gone() string {
 	switch foreign := v.Finalizers(); {
 	case !v.Deleting():
 		return ""
+	case v.Held():
+		return "being deleted; " + v.Condition(vgrv1.ConditionDeletionHeld).Message
 	case !v.Released():
 		return "being deleted; the controller has not released it yet"
 	case len(foreign) > 0:

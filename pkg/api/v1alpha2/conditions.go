@@ -23,6 +23,9 @@ const (
 	ConditionValidated = "Validated"
 	// ConditionGroupConsistent is True when the backend gives one point in time for all volumes.
 	ConditionGroupConsistent = "GroupConsistent"
+	// ConditionDeletionHeld is True while a group that is being deleted is kept, and served as before, because an
+	// operation on it is in flight. It is absent otherwise.
+	ConditionDeletionHeld = "DeletionHeld"
 )
 
 // Reasons of ConditionReady.
@@ -89,6 +92,9 @@ const (
 	ReasonDeletionBlocked = "DeletionBlocked"
 )
 
+// ReasonOperationInFlight is the reason of ConditionDeletionHeld.
+const ReasonOperationInFlight = "OperationInFlight"
+
 // ReasonLinkInSync is the reason of ConditionReplicating and ConditionDegraded when the array judges
 // the link by itself, against its own schedule, and reports no time of a synchronisation.
 const ReasonLinkInSync = "LinkInSync"
@@ -129,7 +135,7 @@ func Reasons() []string {
 		ReasonBackendNotInstalled, ReasonBackendUnknown, ReasonClassNotFound, ReasonInvalidParameters, ReasonInvalidSelector,
 		ReasonNoVolumes, ReasonTooManyVolumes, ReasonVolumeNotFound, ReasonVolumeNotBound, ReasonVolumeTerminating,
 		ReasonForeignDriver, ReasonVolumeConflict, ReasonSourceInvalid, ReasonObjectConflict,
-		ReasonPromotionNotConfirmed, ReasonRoleChangedOutside, ReasonRoleDiffers, ReasonDeleting, ReasonDeletionBlocked,
+		ReasonPromotionNotConfirmed, ReasonRoleChangedOutside, ReasonRoleDiffers, ReasonDeleting, ReasonDeletionBlocked, ReasonOperationInFlight,
 		ReasonLinkInSync, ReasonLinkNotInSync, ReasonGroupError, ReasonNotReported,
 		ReasonNativeGroup, ReasonSingleVolume, ReasonPerVolume, ReasonGroupSnapshots, ReasonNotConfirmed,
 	}

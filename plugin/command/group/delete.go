@@ -123,10 +123,14 @@ func (d *deletion) plan(ctx context.Context, e *cli.Env, p cli.Pair, g overview.
 	}
 	if op, at := inFlight(inputs, g); op != nil {
 		if !d.force {
-			return clierror.Refused(strings.Join(append(cli.Ways(op, at), "--force deletes the group all the same"), "; "),
-				"%s is in flight for %s/%s; without its group it can neither continue nor be taken back", op, g.Namespace, g.Name)
+			return clierror.Refused(strings.Join(append(cli.Ways(op, at), "--force asks for the deletion all the same"), "; "),
+				"%s is in flight for %s/%s; the group is needed until it has ended", op, g.Namespace, g.Name)
 		}
-		say("%s is in flight: it can neither continue nor be taken back without the group, and no site may be primary", op)
+		if here, _ := inFlight(inputs[:1], g); here != nil {
+			say("%s is in flight: the controller keeps the group until it has ended", op)
+		} else {
+			say("%s is in flight, and %s has no journal of it: it can neither continue nor be taken back without the group, and no site may be primary", op, p.Here.Name)
+		}
 	}
 	profile, known := e.Profiles.Named(g.Backend)
 	switch {
@@ -332,6 +336,8 @@ func removed(g *vgrv1.VolumeGroupReplication, uid types.UID) await.Outcome {
 		return await.Outcome{Done: true}
 	case v.Released():
 		return await.Outcome{Says: v.Gone()}
+	case v.Held():
+		return await.Outcome{Says: v.Gone(), Failing: true}
 	case !v.Deleting() || ready == nil: // what it said before is not about the deletion
 		return await.Outcome{Says: "waiting for the controller"}
 	default:
