@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -90,14 +91,29 @@ func (s *Site) Page(ctx context.Context, resource schema.GroupVersionResource, n
 	if err := kjson.UnmarshalCaseSensitivePreserveInts(cut(body, managedFields), into); err != nil {
 		return notAsked("the answer is no list of %s: %v", resource.Resource, err)
 	}
-	return s.isA(into, resource.Resource)
+	if err := s.isA(into, "no list", resource.Resource); err != nil {
+		return err
+	}
+	return itemsAre(s.kinds.scheme, into, resource.Resource)
+}
+
+// itemsAre says whether the items of a list are of its kind, where they name one: built-in types are listed without.
+// What is another one's would be read as an object without a name, and the one that is wanted as missing.
+func itemsAre(scheme *runtime.Scheme, list runtime.Object, what string) error {
+	return meta.EachListItem(list, func(item runtime.Object) error {
+		got := item.GetObjectKind().GroupVersionKind()
+		if wanted, _, err := scheme.ObjectKinds(item); err != nil || got.Kind != "" && !slices.Contains(wanted, got) {
+			return notAsked("a list of %s was answered with kind %q of %q in it", what, got.Kind, got.GroupVersion())
+		}
+		return nil
+	})
 }
 
 // isA says whether an answer is of the kind that was asked for: of another one, all that is wanted would be missing.
-func (s *Site) isA(answer runtime.Object, what string) error {
+func (s *Site) isA(answer runtime.Object, no, what string) error {
 	wanted, _, err := s.kinds.scheme.ObjectKinds(answer)
 	if got := answer.GetObjectKind().GroupVersionKind(); err != nil || !slices.Contains(wanted, got) {
-		return notAsked("the answer is no list of %s, but of kind %q of %q", what, got.Kind, got.GroupVersion())
+		return notAsked("the answer is %s of %s, but of kind %q of %q", no, what, got.Kind, got.GroupVersion())
 	}
 	return nil
 }
@@ -119,7 +135,13 @@ func (s *Site) Read(ctx context.Context, resource schema.GroupVersionResource, n
 	if err := kjson.UnmarshalCaseSensitivePreserveInts(body, into); err != nil {
 		return notAsked("the answer is not one of %s: %v", resource.Resource, err)
 	}
-	return s.isA(into, resource.Resource)
+	if err := s.isA(into, "not one", resource.Resource); err != nil {
+		return err
+	}
+	if o, err := meta.Accessor(into); err == nil && (o.GetName() != name || o.GetNamespace() != namespace) {
+		return notAsked("the request for %s %s was answered with %s/%s", resource.Resource, name, o.GetNamespace(), o.GetName())
+	}
+	return nil
 }
 
 // Version is that of the API server.
