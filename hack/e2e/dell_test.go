@@ -216,7 +216,7 @@ func TestDellFailedAction(t *testing.T) {
 	d := newDellIn(newSceneAlone(t))
 	d.lab.PowerStore.Break("FAILOVER_REMOTE", errors.New("the array says no"))
 	t.Cleanup(func() { d.lab.PowerStore.Break("FAILOVER_REMOTE", nil) })
-	d.change(lab.East, "db", func(g *vgrv1.VolumeGroupReplication) { g.Spec.ReplicationState = vgrv1.Secondary })
+	d.unguarded(lab.East, "db", vgrv1.Secondary)
 	d.says(lab.East, "db", vgrv1.ReasonFailedToDemote, "the array says no")
 	d.did("east FAILOVER_REMOTE")
 }
@@ -273,7 +273,7 @@ func TestDellControllerDies(t *testing.T) {
 	d := newDellIn(newSceneAlone(t))
 	east := d.lab.Site(lab.East)
 	d.must(east.StopProc(t.Context(), lab.DellReplicator)) // nobody takes the action up
-	d.change(lab.East, "db", func(g *vgrv1.VolumeGroupReplication) { g.Spec.ReplicationState = vgrv1.Secondary })
+	d.unguarded(lab.East, "db", vgrv1.Secondary)
 	d.says(lab.East, "db", vgrv1.ReasonProgressing, "action FAILOVER_REMOTE runs")
 	d.must(east.Kill(t.Context(), lab.Controller))
 	d.must(east.StartProc(lab.DellReplicator))

@@ -126,6 +126,23 @@ func TestGitOpsWithoutPolicy(t *testing.T) {
 	}
 }
 
+// TestDemotedWithoutPolicy: a direct demotion on a storage that hands over moves nothing on servers without the policy
+// either: the controller refuses it. A failover there then does what was asked for.
+func TestDemotedWithoutPolicy(t *testing.T) {
+	t.Parallel()
+	d := newDellIn(newSceneAlone(t))
+	file := d.git(lab.East)
+	restore := d.withoutPolicy(lab.East, file)
+	d.change(lab.East, "db", func(g *vgrv1.VolumeGroupReplication) { g.Spec.ReplicationState = vgrv1.Secondary })
+	d.says(lab.East, "db", vgrv1.ReasonRoleDiffers, "kubectl vgr failover db -n "+d.ns)
+	time.Sleep(settle)
+	d.did()
+	restore()
+	d.done("failover", "db", "-n", d.ns, "--to", "west", "--yes")
+	d.ready(lab.East, "db", vgrv1.StateSecondary, 2)
+	d.did("east FAILOVER_REMOTE", "west REPROTECT_LOCAL")
+}
+
 // withoutPolicy takes the binding of the policy away from a site, until the returned function is called.
 func (s *scene) withoutPolicy(site string, file *unstructured.Unstructured) (restore func()) {
 	s.t.Helper()

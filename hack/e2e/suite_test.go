@@ -250,9 +250,15 @@ func (s *scene) change(site, name string, how func(g *vgrv1.VolumeGroupReplicati
 // promoteUnguarded asks for primary as a user does who has switched the guard off.
 func (s *scene) promoteUnguarded(site, name string) {
 	s.t.Helper()
+	s.unguarded(site, name, vgrv1.Primary)
+}
+
+// unguarded asks for a role with the guard off.
+func (s *scene) unguarded(site, name string, role vgrv1.ReplicationState) {
+	s.t.Helper()
 	s.change(site, name, func(g *vgrv1.VolumeGroupReplication) {
 		metav1.SetMetaDataAnnotation(&g.ObjectMeta, vgrv1.AnnotationPromotion, vgrv1.PromotionUnguarded)
-		g.Spec.ReplicationState = vgrv1.Primary
+		g.Spec.ReplicationState = role
 	})
 }
 

@@ -142,6 +142,8 @@ type Group struct {
 	Unconfirmed *Problem
 	// Copy is true when the volumes are a copy of the peer's: then none may be created as primary either.
 	Copy bool
+	// Undirected is why no object may be made to hand its role over to the peer; nil when kubectl vgr asks for that.
+	Undirected *Problem
 	// Changed is what to say when the backend plays another role than the one it had confirmed for the
 	// present wish; nil when it had confirmed none.
 	Changed *Problem

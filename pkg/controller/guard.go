@@ -22,10 +22,26 @@ func guard(s target, g *backend.Group) {
 			g.Unconfirmed = notConfirmed(s)
 		}
 	}
+	if g.State != vgrv1.Primary && !mayHandOver(s) {
+		g.Undirected = undirected(s)
+	}
 	g.Copy = isCopy(s.status, g.Members)
 	if s.status.ObservedGeneration == 0 {
 		g.Since = s.obj.GetCreationTimestamp()
 	}
+}
+
+// mayHandOver reports whether a demotion may give the role to the peer: whoever asked for it says in the same write
+// that it has looked at the peer, or the guard is off.
+func mayHandOver(s target) bool {
+	return state.Told(s.obj) || s.obj.GetAnnotations()[vgrv1.AnnotationPromotion] == vgrv1.PromotionUnguarded
+}
+
+// undirected is what to say of a demotion that would hand the role over.
+func undirected(s target) *backend.Problem {
+	return backend.Problemf(vgrv1.ReasonRoleDiffers,
+		"with this storage a demotion is a failover to the other site, which only kubectl vgr can check, so the backend is asked for nothing; %s, or set spec.replicationState to primary",
+		remedy(s, "the context of the other cluster"))
 }
 
 // isCopy reports whether the volumes are a copy of the peer's: by their last role, or by the marks of

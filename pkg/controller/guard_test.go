@@ -59,3 +59,35 @@ func TestGuard(t *testing.T) {
 		})
 	}
 }
+
+// TestUndirected: a demotion that may hand the role over is one that kubectl vgr asks for, in the write that made the
+// present generation.
+func TestUndirected(t *testing.T) {
+	bound := func(to string) map[string]string { return map[string]string{vgrv1.AnnotationBoundTo: to} }
+	for name, tc := range map[string]struct {
+		asks        vgrv1.ReplicationState
+		annotations map[string]string
+		refused     bool
+	}{
+		"by kubectl vgr":              {vgrv1.Secondary, bound("uid/3"), false},
+		"a direct edit":               {vgrv1.Secondary, nil, true},
+		"a direct edit, after others": {vgrv1.Secondary, bound("uid/2"), true},
+		"of the object of before":     {vgrv1.Secondary, bound("old/3"), true},
+		"unguarded":                   {vgrv1.Secondary, map[string]string{vgrv1.AnnotationPromotion: vgrv1.PromotionUnguarded}, false},
+		"resync":                      {vgrv1.Resync, nil, true},
+		"no demotion":                 {vgrv1.Primary, nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := &vgrv1.VolumeGroupReplication{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "db", UID: "uid", Generation: 3, Annotations: tc.annotations}}
+			o.Spec.ReplicationState = tc.asks
+			g := backend.Group{State: tc.asks}
+			guard(groupSubject(o), &g)
+			if (g.Undirected != nil) != tc.refused {
+				t.Errorf("%+v", g.Undirected)
+			}
+			if g.Undirected != nil && !strings.Contains(g.Undirected.Message, "kubectl vgr failover db -n shop --to SITE (SITE is the context of the other cluster)") {
+				t.Errorf("%q", g.Undirected.Message)
+			}
+		})
+	}
+}

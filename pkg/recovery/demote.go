@@ -5,6 +5,7 @@ package recovery
 
 import (
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
 // verify waits until the source has synchronised with the target since it became primary. Until then the
@@ -36,6 +37,12 @@ func (n *next) demote(s Step) *Decision {
 		if d := n.verified(s); d != nil {
 			return d
 		}
+		if n.undirected(s) {
+			n.op.start(s.ID, n.from.Cluster, true, n.from.Now)
+			w := n.write(n.from)
+			w.State = vgrv1.Secondary
+			return n.send(s, w)
+		}
 		return n.become(s, n.from, vgrv1.Secondary, "", n.from.demoted())
 	}
 	// A lost source is asked to give up if it can be, so that it does not come back as primary.
@@ -50,6 +57,13 @@ func (n *next) demote(s Step) *Decision {
 	w := n.write(n.from)
 	w.State, w.Peer = vgrv1.Secondary, vgrv1.PeerLost
 	return n.send(s, w)
+}
+
+// undirected reports whether a source that would hand over was asked to be secondary by no write of kubectl vgr, or
+// its spec was changed since: the controller refuses that.
+func (n *next) undirected(s Step) bool {
+	return n.traits.HandsOver && n.from.desired() == vgrv1.Secondary && n.from.state() == vgrv1.StatePrimary &&
+		!n.stale(n.from, s.ID) && !state.Told(n.from.Group)
 }
 
 // verified looks at the same once more in the observation that the demotion is bound to.

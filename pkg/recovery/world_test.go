@@ -817,7 +817,7 @@ func (w *world) reprotect(i int) {
 func (w *world) storageDemote(i int) {
 	switch {
 	case w.traits.HandsOver:
-		if w.link && !w.failedOver && !w.split && fate(w.groups[i]) != vgrv1.PeerLost {
+		if w.link && !w.failedOver && !w.split && fate(w.groups[i]) != vgrv1.PeerLost && state.Told(w.groups[i]) {
 			w.data[1-i] |= w.data[i]
 			w.primary[i], w.primary[1-i] = false, true
 			w.failedOver, w.handed[i] = true, true

@@ -84,7 +84,8 @@ const (
 	// The controller changes nothing back where that would be a promotion or could not be undone.
 	ReasonRoleChangedOutside = "RoleChangedOutside"
 	// ReasonRoleDiffers: the backend has objects from before this object was created, and they are primary
-	// while the spec asks for another role. The controller takes over what it finds and does not demote it.
+	// while the spec asks for another role. The controller takes over what it finds and does not demote it. Likewise
+	// where a demotion hands the role over to the peer, and kubectl vgr has not asked for it.
 	ReasonRoleDiffers = "RoleDiffers"
 	// ReasonDeleting: the group is being removed from the backend.
 	ReasonDeleting = "Deleting"

@@ -139,7 +139,9 @@ func decide(in reading) need {
 	case in.group.State == vgrv1.Primary && in.group.Peer == vgrv1.PeerLost && in.group.Unconfirmed == nil:
 		n.action = unplannedFailoverLocal
 	case in.group.State == vgrv1.Secondary && link.IsSource && replicates && in.group.Peer != vgrv1.PeerLost:
-		n.action = failoverRemote
+		if n.action = failoverRemote; in.group.Undirected != nil {
+			return need{problem: in.group.Undirected.Of(replicationGroupKind + " " + in.rg.Name + " is the source")}
+		}
 	}
 	if n.action == "" {
 		return n

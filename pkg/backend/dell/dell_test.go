@@ -74,6 +74,9 @@ func TestObserve(t *testing.T) {
 			g.Unconfirmed = g.Changed
 		}
 	}
+	undirected := func(g *backend.Group) {
+		g.Undirected = backend.Problemf(vgrv1.ReasonRoleDiffers, "a failover")
+	}
 	anew := func(g *backend.Group) { g.Since = metav1.NewTime(now) }
 	cases := map[string]struct {
 		want vgrv1.ReplicationState
@@ -128,6 +131,9 @@ func TestObserve(t *testing.T) {
 		"moved here with repctl, not reprotected":     {secondary, "", link(linkFailedOver, true), changed},
 		"made again as secondary over the source":     {secondary, "", link(linkSynchronized, true), anew},
 		"made again as secondary over the target":     {secondary, "", link(linkSynchronized, false), anew},
+		"direct edit to secondary":                    {secondary, "", link(linkSynchronized, true), undirected},
+		"direct edit to secondary of the target":      {secondary, "", link(linkSynchronized, false), undirected},
+		"direct edit to secondary, handed over":       {secondary, "", link(linkFailedOver, true), undirected},
 		"resync of the source":                        {resync, "", link(linkSynchronized, true), nil},
 	}
 	var b strings.Builder
