@@ -131,9 +131,10 @@ func TestGitOpsWithoutPolicy(t *testing.T) {
 func TestDemotedWithoutPolicy(t *testing.T) {
 	t.Parallel()
 	d := newDellIn(newSceneAlone(t))
-	file := d.git(lab.East)
-	restore := d.withoutPolicy(lab.East, file)
-	d.change(lab.East, "db", func(g *vgrv1.VolumeGroupReplication) { g.Spec.ReplicationState = vgrv1.Secondary })
+	restore := d.withoutPolicy(lab.East, d.git(lab.East))
+	d.eventually("the demotion to be accepted", func(ctx context.Context) error {
+		return d.sites[lab.East].Patch(ctx, d.get(lab.East, "db"), client.RawPatch(types.MergePatchType, []byte(`{"spec":{"replicationState":"secondary"}}`)))
+	})
 	d.says(lab.East, "db", vgrv1.ReasonRoleDiffers, "kubectl vgr failover db -n "+d.ns)
 	time.Sleep(settle)
 	d.did()

@@ -116,6 +116,13 @@ func refused(in reading) *backend.Problem {
 	}
 }
 
+// handsOver reports whether a source is asked to hand over, and its link can do so.
+func handsOver(in reading) bool {
+	link := in.rg.Status.ReplicationLinkState
+	return in.group.State == vgrv1.Secondary && link.IsSource && in.group.Peer != vgrv1.PeerLost &&
+		slices.Contains([]string{linkSynchronized, linkSyncing}, link.State)
+}
+
 // decide finds the action that brings the group where it is to be. It is pure, and asks for nothing
 // unless what is known of the link is fresh and says that the action makes sense.
 func decide(in reading) need {
@@ -127,7 +134,6 @@ func decide(in reading) need {
 	if n.problem != nil {
 		return n
 	}
-	replicates := slices.Contains([]string{linkSynchronized, linkSyncing}, link.State)
 	switch {
 	case in.group.State == vgrv1.Primary && link.IsSource:
 		// The peer's own writes are lost by this, so somebody must have said that there are none, or
@@ -138,7 +144,7 @@ func decide(in reading) need {
 		}
 	case in.group.State == vgrv1.Primary && in.group.Peer == vgrv1.PeerLost && in.group.Unconfirmed == nil:
 		n.action = unplannedFailoverLocal
-	case in.group.State == vgrv1.Secondary && link.IsSource && replicates && in.group.Peer != vgrv1.PeerLost:
+	case handsOver(in):
 		if n.action = failoverRemote; in.group.Undirected != nil {
 			return need{problem: in.group.Undirected.Of(replicationGroupKind + " " + in.rg.Name + " is the source")}
 		}
