@@ -197,6 +197,8 @@ func (c *checker) groups() {
 			c.add("group", c.unlessLost(s), "", "the group is being deleted on %s", s.Name)
 		case s.guarded():
 			c.add("current", CheckWarning, "stop the tool that asks for it; kubectl vgr demote puts the spec back", "the spec on %s asks for primary, and the controller does not obey: %s", s.Name, s.says())
+		case c.keeps(s):
+			c.add("current", CheckWarning, "stop the tool that asks for it", "the spec on %s asks for secondary, and the controller does not obey: %s", s.Name, s.says())
 		case !s.current():
 			c.add("current", c.unlessLost(s), "kubectl vgr status shows when it is", "%s has not answered the last change yet: %s", s.Name, s.says())
 		default:
@@ -245,7 +247,7 @@ func (c *checker) roles() {
 	default:
 	}
 	switch {
-	case c.from.is(vgrv1.Primary) && (c.to.demoted() || c.op.Kind == Failback):
+	case (c.from.is(vgrv1.Primary) || c.keeps(c.from)) && (c.to.demoted() || c.op.Kind == Failback):
 		c.ok("roles", "%s is primary, %s is %s", c.from.Name, c.to.Name, strings.ToLower(string(c.to.state())))
 	case c.from.demoted() && c.to.demoted() && c.facts.Traits.ConfirmsSync:
 		c.add("roles", CheckWarning, "", "both sites are secondary: no application can write until %s is promoted", c.to.Name)

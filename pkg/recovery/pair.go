@@ -148,9 +148,12 @@ func (s *Site) fault() string {
 	return fmt.Sprintf("the copy on %s %s: %s", s.Name, what, s.broken())
 }
 
-// confirmed reports whether a site says that its promotion is not confirmed, and it is by now: a write that
-// changes no spec makes no new generation, so the controller's word is older than the write.
+// confirmed reports whether a site says that its promotion, or a demotion that hands over, is not confirmed, and it is
+// by now: a write that changes no spec makes no new generation, so the controller's word is older than the write.
 func (s *Site) confirmed(ready *metav1.Condition) bool {
+	if ready.Reason == vgrv1.ReasonRoleDiffers { // nothing confirms that to a group that was made anew
+		return s.Group.Status.ObservedGeneration > 0 && state.Told(s.Group)
+	}
 	return state.Refuses(ready.Reason) && state.MayPromote(s.Group, &s.Group.Status.ReplicationStatus)
 }
 

@@ -242,3 +242,57 @@ func TestHandsOverAnew(t *testing.T) {
 		})
 	}
 }
+
+// TestSourceKeepsRole: a failover does what a direct demotion was refused for. Of a group that was made anew it does not.
+func TestSourceKeepsRole(t *testing.T) {
+	for name, tc := range map[string]struct {
+		reason   string
+		observed int64
+		passes   bool
+	}{
+		"refused":                      {vgrv1.ReasonRoleDiffers, 1, true},
+		"not answered yet":             {vgrv1.ReasonProgressing, 1, false},
+		"refused to a group made anew": {vgrv1.ReasonRoleDiffers, 0, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, facts := ceph(func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+				isTo(p.Sites[east].Group, vgrv1.Secondary, vgrv1.StatePrimary, metav1.Condition{Status: metav1.ConditionFalse, Reason: tc.reason, Message: "the source"})
+				p.Sites[east].Group.Status.ObservedGeneration = tc.observed
+			})
+			facts.Traits = handsOver
+			op, stop := recovery.Begin(p, recovery.Request{Kind: recovery.Planned, To: sites[west], Holder: "me", ID: "new"}, handsOver)
+			if stop != nil {
+				t.Fatalf("%+v", stop)
+			}
+			passes := true
+			for _, c := range recovery.Checks(facts, op) {
+				passes = passes && (c.ID != "current" && c.ID != "roles" || c.Severity != recovery.CheckProblem)
+			}
+			if passes != tc.passes {
+				t.Errorf("passes: %v", passes)
+			}
+		})
+	}
+}
+
+// TestRefusalIsOlder: what the controller refused before the write that asks anew does not stop the operation.
+func TestRefusalIsOlder(t *testing.T) {
+	for name, tc := range map[string]struct {
+		observed int64
+		stops    bool
+	}{
+		"refused before":               {1, false},
+		"refused to a group made anew": {0, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, op := underWay(t, []recovery.StepTimes{asks(recovery.StepDemote)}, func(_ *recovery.Pair, op *recovery.Operation) { op.OneWay = true })
+			g := p.Sites[east].Group
+			isTo(g, vgrv1.Secondary, vgrv1.StatePrimary, metav1.Condition{Status: metav1.ConditionFalse, Reason: vgrv1.ReasonRoleDiffers, Message: "the source"})
+			g.Status.ObservedGeneration = tc.observed
+			g.Annotations[vgrv1.AnnotationBoundTo] = state.Bound(g, g.Generation)
+			if d := recovery.Next(p, op, handsOver); (d.Stop != nil) != tc.stops || d.Write != nil {
+				t.Errorf("%+v", d)
+			}
+		})
+	}
+}

@@ -170,10 +170,10 @@ func (n *next) become(s Step, site *Site, role vgrv1.ReplicationState, peer vgrv
 	return n.send(s, w)
 }
 
-// restore makes the source primary again, as long as the target is not, nor may become it.
+// restore makes the source primary again, as long as the target is not; tooLate has seen that it may not become it.
 func (n *next) restore(s Step) *Decision {
-	if !n.op.asked(s.ID) && !n.from.is(vgrv1.Primary) && (n.to.state() == vgrv1.StatePrimary || n.to.askedToLead()) {
-		return n.fail(s, "kubectl vgr status shows both sites", "%s is primary or asked to be; %s stays as it is", n.to.Name, n.from.Name)
+	if !n.op.asked(s.ID) && !n.from.is(vgrv1.Primary) && n.to.state() == vgrv1.StatePrimary {
+		return n.fail(s, "kubectl vgr status shows both sites", "%s is primary; %s stays as it is", n.to.Name, n.from.Name)
 	}
 	return n.become(s, n.from, vgrv1.Primary, vgrv1.PeerDemoted, n.from.is(vgrv1.Primary))
 }
