@@ -28,6 +28,8 @@ type resolution struct {
 	group   backend.Group
 	// refused are the volumes that were asked for and cannot be replicated, with the reason.
 	refused []vgrv1.VolumeStatus
+	// sizes are the bytes of the members' volumes, by their PVCs.
+	sizes map[string]int64
 	// terminating are the members that are being deleted, by their PVCs, with what is deleted.
 	terminating map[string]string
 	problem     *backend.Problem
@@ -126,13 +128,13 @@ func (r *Reconciler) resolveMembers(ctx context.Context, s target, res *resoluti
 	if err != nil {
 		return err
 	}
-	sorter := memberSorter{driver: res.group.Class.Provisioner, claimed: claimed, inGroup: s.inGroup}
+	sorter := memberSorter{driver: res.group.Class.Provisioner, claimed: claimed, inGroup: s.inGroup, sizes: map[string]int64{}}
 	for i := range pvcs {
 		if err := sorter.add(ctx, r.Client, &pvcs[i]); err != nil {
 			return err
 		}
 	}
-	res.group.Members, res.refused, res.terminating = sorter.members, sorter.refused, sorter.terminating
+	res.group.Members, res.refused, res.terminating, res.sizes = sorter.members, sorter.refused, sorter.terminating, sorter.sizes
 	res.note(sorter.problem())
 	if res.backend != nil {
 		if limit := res.backend.Traits.MaxVolumes; limit > 0 && s.selector != nil && len(pvcs) > limit {
@@ -153,6 +155,8 @@ type memberSorter struct {
 	reasons map[string][]string
 	// terminating are members that stay until they are gone: what replicates them must not be deleted before.
 	terminating map[string]string
+	// sizes are the bytes of the members' volumes.
+	sizes map[string]int64
 }
 
 func (m *memberSorter) add(ctx context.Context, c client.Reader, pvc *corev1.PersistentVolumeClaim) error {
@@ -182,6 +186,9 @@ func (m *memberSorter) add(ctx context.Context, c client.Reader, pvc *corev1.Per
 	default:
 		_, isCopy := pv.Annotations[vgrv1.AnnotationCopyOf]
 		m.members = append(m.members, backend.Member{PVC: pvc.Name, PV: pv.Name, Handle: pv.Spec.CSI.VolumeHandle, Copy: isCopy})
+		if size := pv.Spec.Capacity.Storage().Value(); size > 0 {
+			m.sizes[pvc.Name] = size
+		}
 		if !pvc.DeletionTimestamp.IsZero() {
 			m.ends(pvc, "the PVC is being deleted")
 		} else if !pv.DeletionTimestamp.IsZero() {

@@ -141,10 +141,17 @@ func notListed() predicate.Predicate {
 	return predicate.Funcs{CreateFunc: func(e event.CreateEvent) bool { return !e.IsInInitialList }}
 }
 
-// volumeChanged passes what a group reads of a volume: that it is there, being deleted, or a copy.
+// volumeChanged passes what a group reads of a volume: that it is there, its size, being deleted, or a copy.
 func volumeChanged() predicate.Predicate {
+	size := func(obj client.Object) int64 {
+		if pv, ok := obj.(*corev1.PersistentVolume); ok {
+			return pv.Spec.Capacity.Storage().Value()
+		}
+		return 0
+	}
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
-		return e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero() ||
+		return size(e.ObjectOld) != size(e.ObjectNew) ||
+			e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero() ||
 			e.ObjectOld.GetAnnotations()[vgrv1.AnnotationCopyOf] != e.ObjectNew.GetAnnotations()[vgrv1.AnnotationCopyOf]
 	}}
 }

@@ -58,7 +58,7 @@ func (r *Reconciler) setStatus(s target, res resolution, obs backend.Observation
 	if res.backend != nil {
 		st.Backend = res.backend.Name
 		r.takeOver(s, obs)
-		s.setVolumes(obs, sortedVolumes(res.refused, ending(counting(st, obs.Volumes), res.terminating)))
+		s.setVolumes(obs, sortedVolumes(res.refused, sized(ending(counting(st, obs.Volumes), res.terminating), res.sizes)))
 	} else if st.State != "" {
 		state.Remember(st, vgrv1.StateUnknown, nil, r.now()) // there is no backend to ask any more
 		st.LastSyncDuration, st.LastSyncBytes = nil, nil
@@ -125,6 +125,16 @@ func ending(volumes []vgrv1.VolumeStatus, terminating map[string]string) []vgrv1
 	for i := range volumes {
 		if why := terminating[volumes[i].Name]; why != "" {
 			volumes[i].Health, volumes[i].Message = vgrv1.HealthError, why
+		}
+	}
+	return volumes
+}
+
+// sized are volumes with what their PersistentVolumes can hold.
+func sized(volumes []vgrv1.VolumeStatus, sizes map[string]int64) []vgrv1.VolumeStatus {
+	for i := range volumes {
+		if size, ok := sizes[volumes[i].Name]; ok {
+			volumes[i].CapacityBytes = &size
 		}
 	}
 	return volumes

@@ -14,7 +14,7 @@ import (
 // The Trim functions are cache transforms: a cluster can have tens of thousands of volumes, and
 // the reconcilers read a few fields of each.
 
-// TrimVolume keeps what identifies a PersistentVolume on its storage, and that it is a copy.
+// TrimVolume keeps what identifies a PersistentVolume on its storage, its size, and that it is a copy.
 func TrimVolume(obj any) (any, error) {
 	pv, ok := obj.(*corev1.PersistentVolume)
 	if !ok {
@@ -26,6 +26,9 @@ func TrimVolume(obj any) (any, error) {
 		small.Annotations = map[string]string{vgrv1.AnnotationCopyOf: of}
 	}
 	small.Spec.ClaimRef, small.Spec.StorageClassName = pv.Spec.ClaimRef, pv.Spec.StorageClassName
+	if size, ok := pv.Spec.Capacity[corev1.ResourceStorage]; ok {
+		small.Spec.Capacity = corev1.ResourceList{corev1.ResourceStorage: size}
+	}
 	if csi := pv.Spec.CSI; csi != nil {
 		small.Spec.CSI = &corev1.CSIPersistentVolumeSource{Driver: csi.Driver, VolumeHandle: csi.VolumeHandle}
 	}

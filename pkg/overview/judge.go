@@ -58,8 +58,19 @@ func (j judged) first() Verdict {
 	if j.LagSeconds == nil {
 		v.Message = p.Site + " is primary, and its storage says that the link is in sync; it does not say since when"
 	}
-	v.Message += j.notValidated()
+	v.Message += j.notValidated() + j.smaller(p)
 	return v
+}
+
+// smaller names PVCs that were resized on the primary only.
+func (j judged) smaller(p GroupSite) string {
+	var text strings.Builder
+	for _, s := range j.Sites {
+		for _, x := range state.SmallerCopies(p.Volumes, s.Volumes) {
+			fmt.Fprintf(&text, "; PVC %s was resized: it has %s on %s, its copy on %s has %s", x.PVC, x.Source, p.Site, s.Site, x.Copy)
+		}
+	}
+	return text.String()
 }
 
 // rank orders headlines, the worst first.

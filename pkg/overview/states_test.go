@@ -102,6 +102,7 @@ func TestStates(t *testing.T) {
 		"a volume was promoted by hand":                   {with(primary(time.Minute), volumes(vgrv1.StatePrimary, "a", "b")), apart(2 * time.Minute), overview.SplitBrain, overview.Problem, "PVC b is primary on west", "kubectl vgr resync db -n prod --context west"},
 		"volumes change their role one by one":            {with(primary(time.Minute), volumes(vgrv1.StatePrimary, "a", "b")), apart(10 * time.Second), overview.Moving, overview.Warning, "", ""},
 		"the backend has refused to replicate":            {group(vgrv1.Primary, vgrv1.StateUnknown, 0, condition("Ready", "False", "Progressing"), condition("Validated", "False", "FailedPrecondition")), secondary(), overview.Failed, overview.Problem, "Validated is False): FailedPrecondition", ""},
+		"a PVC was resized":                               {with(primary(time.Minute), bytes(2<<30)), with(secondary(), bytes(1<<30)), overview.Protected, overview.OK, "PVC data was resized: it has 2Gi on east, its copy on west has 1Gi", ""},
 		"it refused once, and works":                      {primary(time.Minute, condition("Validated", "False", "FailedPrecondition")), secondary(), overview.Protected, overview.OK, "Validated is False", ""},
 	}
 	for name, tc := range cases {
@@ -172,5 +173,15 @@ func TestSilentController(t *testing.T) {
 				t.Error("what was read was changed")
 			}
 		})
+	}
+}
+
+// bytes is a size of the only volume.
+func bytes(n int64) func(*vgrv1.VolumeGroupReplication) {
+	return func(g *vgrv1.VolumeGroupReplication) {
+		if len(g.Status.Volumes) == 0 {
+			g.Status.Volumes = []vgrv1.VolumeStatus{{Name: "data"}}
+		}
+		g.Status.Volumes[0].Name, g.Status.Volumes[0].CapacityBytes = "data", &n
 	}
 }

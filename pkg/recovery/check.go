@@ -15,6 +15,7 @@ import (
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/pkg/gitops"
+	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
 // Severity says what a check means for an operation.
@@ -75,6 +76,7 @@ func Checks(f Facts, op Operation) []Check {
 		}
 		c.groups()
 		c.members()
+		c.sizes()
 		c.roles()
 		c.health()
 		c.synchronised()
@@ -222,6 +224,18 @@ func (c *checker) members() {
 		c.add("members", CheckProblem, "", "the PVCs on %s and %s are not copies of the same volumes", c.from.Name, c.to.Name)
 	default:
 		c.ok("members", "the same %d volumes on both sites", len(to))
+	}
+}
+
+// sizes warns of copies that are smaller than their source. The operation works: their size is mended after it.
+func (c *checker) sizes() {
+	if c.op.Kind == Demote || c.from.Group == nil || c.to.Group == nil {
+		return
+	}
+	for _, s := range state.SmallerCopies(c.from.Group.Status.Volumes, c.to.Group.Status.Volumes) {
+		c.add("sizes", CheckWarning, fmt.Sprintf(`once %s is primary: kubectl --context %s -n %s patch pvc %s --type=merge -p '{"spec":{"resources":{"requests":{"storage":"%s"}}}}' (its StorageClass must allow expansion)`,
+			c.to.Name, ShellQuote(c.to.Name), ShellQuote(c.facts.Namespace), ShellQuote(s.PVC), s.Source),
+			"PVC %s was resized: it has %s on %s, its copy on %s has %s", s.PVC, s.Source, c.from.Name, c.to.Name, s.Copy)
 	}
 }
 

@@ -45,3 +45,27 @@ func TestNotValidated(t *testing.T) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }
+
+// TestResized: a copy that is smaller than its source is told with what mends it, and refuses nothing.
+func TestResized(t *testing.T) {
+	for name, tc := range map[string]struct {
+		from, to *int64
+		want     string
+	}{
+		"resized":         {new(int64(2 << 30)), new(int64(1 << 30)), "it has 2Gi on east, its copy on west has 1Gi"},
+		"alike":           {new(int64(2 << 30)), new(int64(2 << 30)), ""},
+		"larger":          {new(int64(1 << 30)), new(int64(2 << 30)), ""},
+		"older, no sizes": {new(int64(2 << 30)), nil, ""},
+	} {
+		_, facts := ceph(func(*recovery.Pair, *[2]recovery.Surroundings) {})
+		for i, size := range []*int64{tc.from, tc.to} {
+			g := facts.Sites[i].Group.DeepCopy()
+			g.Status.Volumes[0].CapacityBytes = size
+			facts.Sites[i].Read(g)
+		}
+		got := find(recovery.Checks(facts, recovery.Operation{Kind: recovery.Planned, From: sites[east], To: sites[west]}), "sizes")
+		if tc.want == "" && got.ID != "" || tc.want != "" && (got.Severity != recovery.CheckWarning || !strings.Contains(got.Evidence, tc.want) || !strings.Contains(got.Remedy, `patch pvc data --type=merge -p '{"spec":{"resources":{"requests":{"storage":"2Gi"}}}}'`)) {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}

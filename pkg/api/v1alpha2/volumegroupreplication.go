@@ -56,6 +56,9 @@ type VolumeStatus struct {
 	// volumeHandle is the CSI volume handle.
 	// +optional
 	VolumeHandle string `json:"volumeHandle,omitempty"`
+	// capacityBytes is the size of the PersistentVolume. A PVC that is resized on one site keeps its old size on the other.
+	// +optional
+	CapacityBytes *int64 `json:"capacityBytes,omitempty"`
 	// replicationHandle is what the peer's backend has to be told to replicate from this volume, where
 	// that is not the volumeHandle.
 	// +optional

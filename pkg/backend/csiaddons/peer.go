@@ -84,9 +84,8 @@ func peerVolume(v backend.PeerVolume, cluster string) *corev1.PersistentVolume {
 }
 
 func peerClaim(v backend.PeerVolume) *corev1.PersistentVolumeClaim {
-	spec := v.PVC.Spec.DeepCopy()
+	spec := v.ClaimSpec()
 	spec.VolumeName = v.PV.Name
-	spec.DataSource, spec.DataSourceRef = nil, nil // the data arrives by replication
 	return &corev1.PersistentVolumeClaim{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PersistentVolumeClaim"},
 		ObjectMeta: metav1.ObjectMeta{

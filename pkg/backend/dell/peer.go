@@ -39,9 +39,8 @@ func peerObjects(r backend.PeerRequest) ([]client.Object, error) {
 }
 
 func peerClaim(v backend.PeerVolume, storageClass, prefix string) *corev1.PersistentVolumeClaim {
-	spec := v.PVC.Spec.DeepCopy()
+	spec := v.ClaimSpec()
 	spec.VolumeName, spec.StorageClassName = v.PV.Name, &storageClass
-	spec.DataSource, spec.DataSourceRef = nil, nil // the data arrives by replication
 	labels := maps.Clone(v.PVC.Labels)
 	maps.DeleteFunc(labels, func(key, _ string) bool { return strings.HasPrefix(key, prefix+"/") }) // the sidecar there sets its own
 	return &corev1.PersistentVolumeClaim{

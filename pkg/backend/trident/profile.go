@@ -124,9 +124,8 @@ func peerObjects(r backend.PeerRequest) ([]client.Object, error) {
 }
 
 func peerClaim(v backend.PeerVolume) *corev1.PersistentVolumeClaim {
-	spec := v.PVC.Spec.DeepCopy()
+	spec := v.ClaimSpec()
 	spec.VolumeName = ""
-	spec.DataSource, spec.DataSourceRef = nil, nil // the data arrives by replication
 	labels := maps.Clone(v.PVC.Labels)
 	maps.DeleteFunc(labels, func(key, _ string) bool { return strings.HasPrefix(key, groupVersion.Group+"/") })
 	return &corev1.PersistentVolumeClaim{
