@@ -165,3 +165,17 @@ func TestUnifiedKeepsRoles(t *testing.T) {
 		}
 	}
 }
+
+// TestOtherNamespace: an old object in the namespace that was asked for does not have a migration act in another one.
+func TestOtherNamespace(t *testing.T) {
+	u := &unstructured.Unstructured{Object: map[string]any{
+		"metadata": map[string]any{"namespace": "tenant", "name": "orders"},
+		"spec":     map[string]any{"replicationState": "source", "volumeMapping": map[string]any{"source": map[string]any{"namespace": "production", "pvcName": "data"}}},
+	}}
+	for within, refused := range map[string]bool{"tenant": true, "production": false, "": false} {
+		v := migration.FromUnified(u, "volumeGroup", migration.Environment{PVCLabels: map[string]string{}, Within: within}, nil)
+		if got := strings.Contains(strings.Join(v.Problems, "; "), "is in namespace production, and only tenant is migrated"); got != refused {
+			t.Errorf("within %q: %v", within, v.Problems)
+		}
+	}
+}

@@ -39,6 +39,8 @@ type Environment struct {
 	Held []backend.Held
 	// CopyOf is the cluster that the volume was copied from; empty when it was not.
 	CopyOf string
+	// Within is the namespace that the migration is confined to; empty for all.
+	Within string
 }
 
 // Local names what has to be looked up for an old object: the PVC, and the StorageClass of this site.
@@ -58,6 +60,8 @@ func FromUnified(u *unstructured.Unstructured, groupBy string, around Environmen
 	switch {
 	case pvc == "":
 		v.problem("it names no PVC")
+	case around.Within != "" && v.Namespace != around.Within:
+		v.problem("PVC %s is in namespace %s, and only %s is migrated; -A migrates what objects of all namespaces name", pvc, v.Namespace, around.Within)
 	case around.PVCLabels == nil:
 		v.problem("PVC %s does not exist in namespace %s", pvc, v.Namespace)
 	}

@@ -119,7 +119,7 @@ func (m *migrating) unified(ctx context.Context, r reader, namespace string, pvc
 		}
 		ns, pvc, storageClass := migration.Local(u)
 		ns = cmp.Or(ns, u.GetNamespace())
-		around := migration.Environment{Provisioner: provisioners[storageClass], PVCLabels: pvcs.labelsOf(ns, pvc)}
+		around := migration.Environment{Provisioner: provisioners[storageClass], PVCLabels: pvcs.labelsOf(ns, pvc), Within: namespace}
 		if rep, ok := existing[claim{ns, pvc}]; ok {
 			around.Replication = &rep
 		} else if err := r.around(ctx, &around, storageClass, ns, pvc); err != nil {
