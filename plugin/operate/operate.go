@@ -277,8 +277,7 @@ func Refused(err error) bool {
 	if errors.As(err, &status) {
 		return status.Status().Code >= 400 && status.Status().Code < 500
 	}
-	var notAsked *site.NotAsked
-	if errors.As(err, &notAsked) {
+	if notAsked, ok := errors.AsType[*site.NotAsked](err); ok {
 		return notAsked.Unsent // a proxy or a web page that answers may have let the write through
 	}
 	var network *net.OpError
