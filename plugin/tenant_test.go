@@ -204,7 +204,7 @@ func (b *bench) tenantOrders(tenant client.Client) {
 	}
 }
 
-// tenantFills annotations as far as an API server lets him. What everybody sees is not slowed down, nor grows with it.
+// tenantFills annotations as far as an API server lets him. What the commands print does not grow with them.
 func (b *bench) tenantFills(tenant client.Client) {
 	const limit = 255 << 10
 	operation := `{"id":"x","kind":"` + strings.Repeat("k", 1000) + `","steps":[` + strings.Repeat(`{"id":"promote"},`, 10) + `{}]},`
@@ -218,11 +218,7 @@ func (b *bench) tenantFills(tenant client.Client) {
 		g.Annotations = annotations
 		b.must(tenant.Update(b.t.Context(), &g))
 		for _, args := range [][]string{{"list"}, {"status", "orders"}, {"validate", "orders"}, {"failover", "orders", "--to", "west", "--dry-run=client"}, {"failover", "orders", "--abort", "--dry-run=client"}} {
-			began := time.Now() //nolint:forbidigo // how long a user waits
 			r := b.vgr(append(args, "--peer-context", "west")...)
-			if took := time.Since(began); took > 10*time.Second { //nolint:forbidigo // as above
-				b.t.Errorf("%s: %v takes %s", name, args, took)
-			}
 			if n := len(r.out) + len(r.errOut); n > 32<<10 {
 				b.t.Errorf("%s: %v prints %d bytes", name, args, n)
 			}
