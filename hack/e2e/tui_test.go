@@ -115,6 +115,7 @@ func TestTUI(t *testing.T) {
 		return nil
 	})
 	term.keys("q")
+	term.shows("shell$") // what is typed before belongs to the screen that is closing
 	term.keys("echo left", "Enter")
 	if screen := term.shows("left"); strings.Contains(screen, "2 groups") {
 		t.Errorf("the screen is still there:\n%s", screen)
