@@ -15,7 +15,7 @@ export CGO_ENABLED := 0
 TOOL    := go tool -modfile=hack/tools/go.mod
 TOOL_RELEASE := go tool -modfile=hack/tools/release/go.mod
 MODULES := . hack hack/tools hack/tools/release
-GOTEST  := CGO_ENABLED=1 go test -race -shuffle=on
+GOTEST  := env CGO_ENABLED=1 go test -race -shuffle=on
 ON_SERVERS = KUBEBUILDER_CONTROLPLANE_START_TIMEOUT=2m KUBEBUILDER_CONTROLPLANE_STOP_TIMEOUT=2m KUBEBUILDER_ASSETS="$$(bin/lab assets)"
 
 .PHONY: help
@@ -56,8 +56,8 @@ krew-test: assets ## Install this platform's archive with krew into a directory 
 ##@ Test
 
 .PHONY: test
-test: test-unit ## Run all tests; the first run builds the servers they need
-	$(MAKE) -j2 e2e states
+test: build assets ## Run all tests; the first run builds the servers they need
+	$(MAKE) -j3 e2e test-unit states
 
 # What these leave out is slow, and make test runs it. Packages that have not changed since they passed are not run again.
 SLOW := ^(TestExplore|TestFaults|TestHostile|TestHostileTerminal|TestBackendThatCannotBeWatched)$$
@@ -68,7 +68,7 @@ test-quick: assets ## Run what takes less than two minutes, before each commit
 
 .PHONY: test-unit
 test-unit: assets ## Run the tests of the product against real API servers, but for make states
-	$(ON_SERVERS) $(GOTEST) -timeout=30m ./...
+	$(ON_SERVERS) nice $(GOTEST) -timeout=30m ./...
 
 .PHONY: states
 states: ## Walk through the schedules of the planner, behind whatever else wants the processors
