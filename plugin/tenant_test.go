@@ -84,6 +84,7 @@ func TestTenant(t *testing.T) {
 	t.Run("reach", func(t *testing.T) { b.with(t).tenantReaches(tenants["west"]) })
 	t.Run("promotes", func(t *testing.T) { b.with(t).tenantPromotes(tenants["west"]) })
 	t.Run("journal", func(t *testing.T) { b.with(t).tenantForges(tenants, clusters) })
+	t.Run("writer", func(t *testing.T) { b.with(t).tenantIsNamed(tenants, clusters) })
 	t.Run("waves", func(t *testing.T) { b.with(t).tenantOrders(tenants["east"]) })
 	t.Run("size", func(t *testing.T) { b.with(t).tenantFills(tenants["east"]) })
 }
@@ -187,6 +188,55 @@ func (b *bench) tenantForges(tenants map[string]client.Client, clusters map[stri
 				b.t.Errorf("%s: no way out: exit code %d\n%s", name, r.code, r.errOut)
 			}
 		}
+	}
+}
+
+// tenantIsNamed: who wrote a journal, and is not kubectl vgr, is said before anything is done with it.
+func (b *bench) tenantIsNamed(tenants map[string]client.Client, clusters map[string]string) {
+	op := recovery.Operation{
+		ID: "forged", Kind: recovery.Planned, By: "root@admin", Holder: "root@admin/1-x", Revision: 1_000,
+		From: recovery.SiteRef{Name: "east", Cluster: clusters["east"]}, To: recovery.SiteRef{Name: "west", Cluster: clusters["west"]},
+	}
+	elsewhere := op
+	elsewhere.To.Cluster, elsewhere.To.Name = "another", "north"
+	ended := op
+	ended.Kind, ended.Result = recovery.Unplanned, recovery.Done
+	var texts []string
+	for _, op := range []recovery.Operation{op, elsewhere, ended} {
+		text, err := json.Marshal(op)
+		b.must(err)
+		texts = append(texts, string(text))
+	}
+	const named = "the journal on west was last written by kubectl-annotate at 2"
+	for name, text := range map[string]string{"in flight": texts[0], "elsewhere": texts[1], "ended": texts[2], "garbage": "{"} {
+		var g vgrv1.VolumeGroupReplication
+		b.must(tenants["west"].Get(b.t.Context(), keyOf("default", "orders"), &g))
+		g.Annotations = map[string]string{vgrv1.AnnotationOperation: text}
+		b.must(tenants["west"].Update(b.t.Context(), &g, client.FieldOwner("kubectl-annotate")))
+		for _, args := range [][]string{
+			{"failover", "orders", "--to", "west", "--dry-run=client"}, {"failover", "orders", "--abort", "--dry-run=client"},
+			{"failover", "orders", "--to", "west", "--unplanned", "--accept-data-loss", "unknown", "--dry-run=client"},
+			{"validate", "orders"}, {"status", "orders"}, {"status", "-o", "json"},
+			{"failover", "orders", "--discard-journal", "--dry-run=client"},
+		} {
+			r := b.vgr(append(args, "--peer-context", "west", "--color=never")...)
+			said := strings.Contains(r.out+r.errOut, named)
+			switch {
+			case args[len(args)-1] == "json":
+				said = strings.Contains(r.out, `"manager": "kubectl-annotate"`)
+			case args[1] == "orders" && strings.Contains(args[len(args)-2], "--discard-journal"):
+				said = strings.Contains(r.errOut, "it was last written by kubectl-annotate at 2")
+			}
+			if atRest := name == "ended" && args[0] == "status"; said == atRest {
+				b.t.Errorf("%s: %v says it: %v\n%s%s", name, args, said, r.out, r.errOut)
+			}
+		}
+	}
+	if r := b.vgr("failover", "orders", "--peer-context", "west", "--discard-journal", "--yes"); r.code != 0 {
+		b.t.Errorf("exit code %d\n%s", r.code, r.errOut)
+	}
+	if r := b.vgr("validate", "orders", "--peer-context", "west"); strings.Contains(r.out, "last written by") {
+		b.t.Errorf("of no journal:\n%s", r.out)
 	}
 }
 

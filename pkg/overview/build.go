@@ -10,6 +10,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
@@ -24,6 +25,8 @@ type SiteInput struct {
 	// Groups are in the order of Compare.
 	Groups  []vgrv1.VolumeGroupReplication
 	Classes []vgrv1.VolumeGroupReplicationClass
+	// Writers are who else wrote the journals of groups, where that was asked for.
+	Writers map[types.NamespacedName]recovery.Writer
 }
 
 // Group finds a group by its name; nil when the site has not told of it.
@@ -135,6 +138,9 @@ func (b *Builder) group(namespace, name string, sites []SiteInput, objects []*vg
 			continue
 		}
 		gs := groupSite(sites[i].Name, obj, clockOf(sites, sites[i].Name, now))
+		if w := sites[i].Writers[types.NamespacedName{Namespace: namespace, Name: name}]; !w.None() {
+			gs.JournalWriter = &w
+		}
 		g.Sites = append(g.Sites, gs)
 		g.Class = cmp.Or(g.Class, obj.Spec.VolumeGroupReplicationClass)
 		g.Backend = cmp.Or(g.Backend, obj.Status.Backend)

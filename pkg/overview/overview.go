@@ -179,6 +179,9 @@ type GroupSite struct {
 	// Guarded is true when the spec asks for primary and the controller refuses, since nothing confirms that the
 	// peer has given up the role.
 	Guarded bool `json:"guarded,omitempty"`
+	// JournalWriter is who wrote the journal of an operation in flight last, where that is not kubectl vgr. A watch
+	// does not ask for it.
+	JournalWriter *recovery.Writer `json:"journalWriter,omitempty"`
 }
 
 // Ready is the Ready condition of a group; its status is Unknown before the controller has spoken.

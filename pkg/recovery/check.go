@@ -50,6 +50,8 @@ type Facts struct {
 	Environments [2]Surroundings
 	// GitOps are the tools that apply the group on each site of the pair, in its order.
 	GitOps [2]gitops.Manager
+	// Writers are who else wrote the journal on each site of the pair, in its order.
+	Writers [2]Writer
 }
 
 // Surroundings are what a site has around a group.
@@ -90,6 +92,7 @@ func Checks(f Facts, op Operation) []Check {
 			c.usersOn(c.to)
 		}
 		c.operation()
+		c.writers()
 		c.guard()
 		c.gitops()
 	}
@@ -106,6 +109,7 @@ func Resumed(f Facts, op Operation) []Check {
 	if f.Backend == "" && (c.from.Group != nil || c.to.Group != nil) {
 		c.add("backend", CheckProblem, "kubectl vgr status shows what the controllers say", "the backend of the group is not known")
 	}
+	c.writers()
 	c.permissions()
 	return c.checks
 }

@@ -15,7 +15,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
-	"github.com/unified-replication/kubectl-vgr/pkg/gitops"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
@@ -35,9 +34,9 @@ type Survey struct {
 	View     overview.Overview
 	around   [2]recovery.Surroundings
 	usage    [2]*consumers.Snapshot
-	// gitops are the tools that apply the groups, as far as the site has told.
-	gitops [2]map[client.ObjectKey]gitops.Manager
-	Clocks operate.Clocks
+	// managed is who writes the groups, as far as the site has told.
+	managed [2]map[client.ObjectKey]managers
+	Clocks  operate.Clocks
 }
 
 // Read asks both sites at once, and about Deployments and StatefulSets if they are to be scaled. A
@@ -64,7 +63,7 @@ func Read(ctx context.Context, e *cli.Env, q collect.Query, scaling bool) (*Surv
 				s.around[i].Controller, s.around[i].NoController = v.Version, v.Message
 			}
 		})
-		asked.Go(func() { s.gitops[i] = applied(ctx, at, q) })
+		asked.Go(func() { s.managed[i] = managed(ctx, at, q) })
 		asked.Go(func() { s.usage[i] = consumers.Read(ctx, at, q.Namespace, scaling) })
 	}
 	asked.Wait()
@@ -93,7 +92,8 @@ func (s *Survey) Facts(e *cli.Env, g overview.Group) recovery.Facts {
 		}
 		if group := f.Sites[i].Group; group != nil {
 			f.Sites[i].Usage = s.usage[i].Of(group)
-			f.GitOps[i] = s.appliedBy(i, group)
+			m := s.managers(i, group)
+			f.GitOps[i], f.Writers[i] = m.gitops, m.writer
 		}
 	}
 	return f

@@ -268,6 +268,9 @@ func (s Style) group(b *strings.Builder, o overview.Overview, g overview.Group) 
 		if gs.Unguarded {
 			fmt.Fprintln(b, s.wrap("  ", Clean("unguarded on "+gs.Site+": the controller obeys every request for primary, whatever the other site is")))
 		}
+		if w := gs.JournalWriter; w != nil {
+			fmt.Fprintln(b, s.wrap("  ", Clean(fmt.Sprintf("the journal on %s was last written by %s, and not by kubectl vgr", gs.Site, w))))
+		}
 	}
 	b.WriteByte('\n')
 	sites := table{style: s, indent: "  ", head: []string{"SITE", "STATE", "WANTED", "READY", "MESSAGE"}}

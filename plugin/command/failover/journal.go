@@ -89,6 +89,9 @@ func journals(e *cli.Env, s *preflight.Survey) (all []journal, names []string) {
 			}
 			all, found = append(all, journal{s.Sites[i], on}), true
 			showJournal(e, s.Sites[i].Name, on)
+			if w := s.Facts(e, g).Writers[i]; !w.None() {
+				fmt.Fprintln(e.ErrOut, e.ErrStyle().Hang("  ", present.Clean(fmt.Sprintf("it was last written by %s, and not by kubectl vgr", w))))
+			}
 		}
 		if found {
 			names = append(names, g.Name)

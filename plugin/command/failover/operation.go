@@ -124,6 +124,7 @@ func (o *operation) plan(e *cli.Env, s *preflight.Survey, request requester) (jo
 		op, stop := recovery.Begin(facts.Pair, req, facts.Traits)
 		if stop != nil {
 			fmt.Fprintf(e.ErrOut, "%s/%s: %s\n", present.Clean(g.Namespace), present.Clean(g.Name), present.Clean(stop.Message))
+			showFindings(e, recovery.Writers(facts))
 			if err := operate.Stopped(stop); err != nil {
 				refuse(err)
 			}
@@ -196,18 +197,7 @@ func showPlan(e *cli.Env, g overview.Group, op recovery.Operation, t backend.Tra
 	if resumed {
 		fmt.Fprintf(w, "  begun by %s at %s\n", present.Clean(op.By), op.Started.UTC().Format(time.RFC3339))
 	}
-	passed := 0
-	for _, c := range checks {
-		if c.Severity == recovery.CheckOK {
-			passed++
-			continue
-		}
-		fmt.Fprintln(w, style.Hang(fmt.Sprintf("  %-7s  ", c.Severity), present.Clean(c.ID+": "+c.Evidence)))
-		if c.Severity == recovery.CheckWarning && c.Remedy != "" { // that of a problem is the next step of the error
-			fmt.Fprintln(w, style.Hang("           ", present.Clean(c.Remedy)))
-		}
-	}
-	if len(checks) > 0 {
+	if passed := showFindings(e, checks); len(checks) > 0 {
 		fmt.Fprintf(w, "  %d of %d checks passed\n", passed, len(checks))
 	}
 	for i, s := range recovery.Steps(op, t) {
@@ -227,6 +217,22 @@ func showPlan(e *cli.Env, g overview.Group, op recovery.Operation, t backend.Tra
 	for _, line := range present.LossByVolume(op) {
 		fmt.Fprintln(w, tint("    "+present.Clean(line)))
 	}
+}
+
+// showFindings shows the checks that did not pass, and counts those that did.
+func showFindings(e *cli.Env, checks []recovery.Check) (passed int) {
+	w, style := e.ErrOut, e.ErrStyle()
+	for _, c := range checks {
+		if c.Severity == recovery.CheckOK {
+			passed++
+			continue
+		}
+		fmt.Fprintln(w, style.Hang(fmt.Sprintf("  %-7s  ", c.Severity), present.Clean(c.ID+": "+c.Evidence)))
+		if c.Severity == recovery.CheckWarning && c.Remedy != "" { // that of a problem is the next step of the error
+			fmt.Fprintln(w, style.Hang("           ", present.Clean(c.Remedy)))
+		}
+	}
+	return passed
 }
 
 func (o *operation) operator(e *cli.Env, s *preflight.Survey, jobs []*operate.Job) *operate.Operator {

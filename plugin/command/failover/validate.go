@@ -114,7 +114,7 @@ func requested(facts recovery.Facts, from, to recovery.SiteRef, quiesce bool) []
 		if facts.Backend == "" {
 			return append([]recovery.Check{goesOn}, recovery.Checks(facts, op)...)
 		}
-		return []recovery.Check{goesOn}
+		return append([]recovery.Check{goesOn}, recovery.Writers(facts)...)
 	default:
 		return recovery.Checks(facts, op)
 	}

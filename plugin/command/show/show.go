@@ -157,7 +157,9 @@ func showGroups(ctx context.Context, e *cli.Env, q collect.Query, out *cli.Outpu
 	if watch {
 		return followGroups(ctx, e, p, q, out, draw)
 	}
-	o := overview.Build(collect.Sites(ctx, p.All(), q), e.Clock.Now())
+	inputs := collect.Sites(ctx, p.All(), q)
+	collect.Writers(ctx, p.All(), q, inputs)
+	o := overview.Build(inputs, e.Clock.Now())
 	if err := nothingAnswered(ctx, o); err != nil {
 		return err
 	}

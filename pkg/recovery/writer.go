@@ -1,0 +1,72 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package recovery
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+)
+
+// Writer is who else wrote the journal or the history of a group last, by the name that a client gives itself: no proof,
+// but a journal that was written by hand shows it. The zero value is nobody else.
+type Writer struct {
+	// Manager is the name of the field's manager.
+	Manager string `json:"manager"`
+	// Time is when it last wrote the object; nil when the API server does not say.
+	Time *metav1.Time `json:"time,omitempty"`
+}
+
+// None says whether nobody else is known to have written it.
+func (w Writer) None() bool { return w == Writer{} }
+
+// String implements fmt.Stringer.
+func (w Writer) String() string {
+	if w.Time == nil {
+		return w.Manager
+	}
+	return fmt.Sprintf("%s at %s", w.Manager, w.Time.UTC().Format(time.RFC3339))
+}
+
+// WriterOf finds who wrote the journal of a group, or its history, and is not ours. A value that another client
+// changes is its own from then on.
+func WriterOf(obj metav1.Object, ours string) (last Writer) {
+	for _, e := range obj.GetManagedFields() {
+		var fields struct {
+			Metadata struct {
+				Annotations map[string]json.RawMessage `json:"f:annotations"`
+			} `json:"f:metadata"`
+		}
+		if e.Manager == ours || e.FieldsV1 == nil || json.Unmarshal(e.FieldsV1.GetRawBytes(), &fields) != nil {
+			continue
+		}
+		_, journal := fields.Metadata.Annotations["f:"+vgrv1.AnnotationOperation]
+		_, history := fields.Metadata.Annotations["f:"+vgrv1.AnnotationHistory]
+		if (journal || history) && (last.Time == nil || last.Time.Before(e.Time)) {
+			last = Writer{cmp.Or(e.Manager, "a client without a name"), e.Time}
+		}
+	}
+	return last
+}
+
+// Writers are the checks of who wrote the journals: they are written in an object that others may edit.
+func Writers(f Facts) []Check {
+	c := checker{facts: f}
+	c.writers()
+	return c.checks
+}
+
+func (c *checker) writers() {
+	for i, w := range c.facts.Writers {
+		if !w.None() {
+			c.add("journal", CheckWarning, "ask who that was; if it is not an operation that an administrator began: "+discardCommand(&c.facts.Pair),
+				"the journal on %s was last written by %s, and not by kubectl vgr", c.facts.Sites[i].Name, w)
+		}
+	}
+}
