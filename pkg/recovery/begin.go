@@ -240,8 +240,8 @@ func (op *Operation) undone(p *Pair, to *Site) {
 	if op.asked(StepPromote) && to.desired() != vgrv1.Primary && to.ready() != nil {
 		op.resetStep(StepPromote, to.Now)
 	}
-	if op.asked(StepReverse) && from.desired() == vgrv1.Primary && from.ready() != nil {
-		op.resetStep(StepReverse, from.Now)
+	if op.asked(StepReprotect) && from.desired() == vgrv1.Primary && from.ready() != nil {
+		op.resetStep(StepReprotect, from.Now)
 	}
 	if op.asked(StepDemote) && !op.asked(StepPromote) && from.is(vgrv1.Primary) && !to.askedToLead() {
 		op.resetStep(StepVerify, from.Now)

@@ -171,8 +171,8 @@ func someOperation(s *testchoices.Source) recovery.Operation {
 		op.AutoResync = []string{sites[west].Cluster}
 	}
 	for _, id := range []recovery.StepID{
-		recovery.StepRecord, recovery.StepSurrender, recovery.StepDiscard, recovery.StepFollow, recovery.StepHalt, recovery.StepQuiesce, recovery.StepDemote, recovery.StepSnapshot,
-		recovery.StepUpdate, recovery.StepSync, recovery.StepPromote, recovery.StepReverse, recovery.StepRestore, recovery.StepStart, recovery.StepFinish, "unknown",
+		recovery.StepRecord, recovery.StepDemoteStale, recovery.StepDiscard, recovery.StepRejoin, recovery.StepStopTarget, recovery.StepQuiesce, recovery.StepDemote, recovery.StepSnapshot,
+		recovery.StepUpdate, recovery.StepSync, recovery.StepPromote, recovery.StepReprotect, recovery.StepRestore, recovery.StepStart, recovery.StepFinish, "unknown",
 	} {
 		step := recovery.StepTimes{ID: id, Asked: s.Yes(), Attempt: s.N(2)}
 		if s.Yes() {

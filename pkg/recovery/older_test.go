@@ -106,6 +106,77 @@ func TestOlderPlugin(t *testing.T) {
 	}
 }
 
+// olderNames are the names of steps in journals of older plugins, and those of now.
+var olderNames = map[string]string{"halt": "stop-target", "surrender": "demote-stale", "follow": "rejoin", "reverse": "reprotect"}
+
+// TestOlderStepNames: a failback whose journal has the old names of steps resumes wherever it was left, and goes
+// on under the new ones.
+func TestOlderStepNames(t *testing.T) {
+	met := map[string]bool{}
+	for name, traits := range storages {
+		for stop := 1; stop < 60; stop++ {
+			w := newSplitWorld(traits)
+			w.faults, w.snapshots, w.quiesce = 0, name == bySnapshot, true
+			w.report(east)
+			w.report(west)
+			w.settle()
+			w.begin(0, w.request("A"))
+			for range stop {
+				if !w.tools[0].running {
+					break
+				}
+				if w.step(0); w.tools[0].pending != nil {
+					w.send(0)
+				}
+				w.round()
+			}
+			if last, _ := recovery.Newest(w.observeAll()); !w.tools[0].running || !last.InFlight() {
+				break
+			}
+			for i := range sites {
+				g := w.groups[i].DeepCopy()
+				text := g.Annotations[vgrv1.AnnotationOperation]
+				for older, now := range olderNames {
+					if quoted := `"id":"` + now + `"`; strings.Contains(text, quoted) {
+						met[older] = true
+						text = strings.ReplaceAll(text, quoted, `"id":"`+older+`"`)
+					}
+				}
+				if text != "" {
+					g.Annotations[vgrv1.AnnotationOperation] = text
+					w.change(i, g)
+				}
+			}
+			w.tools[0].die()
+			if end := w.run(w.request("B")); end != "done" {
+				t.Errorf("%s, after %d: %s", name, stop, end)
+			}
+			for i := range sites {
+				text := w.groups[i].Annotations[vgrv1.AnnotationOperation]
+				for older := range olderNames {
+					if strings.Contains(text, `"`+older+`"`) {
+						t.Errorf("%s, after %d: %s has %s", name, stop, sites[i].Name, text)
+					}
+				}
+			}
+		}
+	}
+	if len(met) != len(olderNames) {
+		t.Errorf("only met %v", met)
+	}
+}
+
+// TestStepUnderTwoNames: an older plugin continued an operation, and wrote a step under its own name.
+func TestStepUnderTwoNames(t *testing.T) {
+	g := &vgrv1.VolumeGroupReplication{}
+	g.Annotations = map[string]string{vgrv1.AnnotationOperation: `{"id":"a","kind":"failback","revision":2,"from":{"name":"west","cluster":"w"},"to":{"name":"east","cluster":"e"},` +
+		`"steps":[{"id":"stop-target","started":"2026-01-01T10:00:00.000000Z"},{"id":"halt","asked":true,"started":"2026-01-01T10:01:00.000000Z","finished":"2026-01-01T10:02:00.000000Z"}]}`}
+	op, err := recovery.Journal(g)
+	if err != nil || len(op.Steps) != 1 || op.Steps[0].ID != recovery.StepStopTarget || !op.Steps[0].Asked || op.Steps[0].Finished == nil {
+		t.Errorf("got %+v, %v", op, err)
+	}
+}
+
 // TestReplaced: an operation that another one replaces is kept in the history, as what it was.
 func TestReplaced(t *testing.T) {
 	g := &vgrv1.VolumeGroupReplication{}

@@ -306,7 +306,15 @@ func Journal(g *vgrv1.VolumeGroupReplication) (*Operation, error) {
 	if err := json.Unmarshal([]byte(text), &op); err != nil || op.ID == "" || op.Revision < 0 || op.Revision > maxRevision || !op.fits() {
 		return nil, fmt.Errorf("annotation %s of %s/%s cannot be read", vgrv1.AnnotationOperation, g.Namespace, g.Name)
 	}
+	op.mergeSteps()
 	return &op, nil
+}
+
+// mergeSteps joins what a journal knows of one step under two names: an older plugin has continued it.
+func (op *Operation) mergeSteps() {
+	read := &Operation{Started: op.Started, Steps: op.Steps}
+	op.Steps = nil
+	op.merge(read)
 }
 
 // maxRevision is more than any group sees in its life. A journal that says more was not written by this tool,

@@ -63,7 +63,7 @@ func TestPlans(t *testing.T) {
 			op.From, op.To, op.Snapshot = sites[east], sites[west], storage == bySnapshot
 			fmt.Fprintf(&b, "%s: %s\n", storage, name)
 			for i, s := range recovery.Steps(op, storages[storage]) {
-				fmt.Fprintf(&b, "  %d %-9s %-4s  %s\n%19suntil %s\n", i+1, s.ID, s.Site.Name, s.Does, "", s.Proof)
+				fmt.Fprintf(&b, "  %d %-12s %-4s  %s\n%22suntil %s\n", i+1, s.ID, s.Site.Name, s.Does, "", s.Proof)
 			}
 		}
 	}

@@ -107,8 +107,8 @@ func TestAskedAgain(t *testing.T) {
 		"the demotion, after the promotion":     {append(slices.Clone(demote), recovery.StepPromote), func(p *recovery.Pair) { primary(p.Sites[east].Group); primary(p.Sites[west].Group) }, nil},
 		"the promotion":                         {append(slices.Clone(demote), recovery.StepPromote), func(*recovery.Pair) {}, []recovery.StepID{recovery.StepPromote}},
 		"the promotion, not answered yet":       {append(slices.Clone(demote), recovery.StepPromote), func(p *recovery.Pair) { p.Sites[west].Group.Generation++ }, nil},
-		"that the source follows":               {[]recovery.StepID{recovery.StepPromote, recovery.StepReverse}, func(p *recovery.Pair) { primary(p.Sites[west].Group); primary(p.Sites[east].Group) }, []recovery.StepID{recovery.StepReverse}},
-		"that, not answered yet": {[]recovery.StepID{recovery.StepPromote, recovery.StepReverse}, func(p *recovery.Pair) {
+		"that the source follows":               {[]recovery.StepID{recovery.StepPromote, recovery.StepReprotect}, func(p *recovery.Pair) { primary(p.Sites[west].Group); primary(p.Sites[east].Group) }, []recovery.StepID{recovery.StepReprotect}},
+		"that, not answered yet": {[]recovery.StepID{recovery.StepPromote, recovery.StepReprotect}, func(p *recovery.Pair) {
 			primary(p.Sites[west].Group)
 			primary(p.Sites[east].Group)
 			p.Sites[east].Group.Generation++

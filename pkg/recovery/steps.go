@@ -15,23 +15,35 @@ type StepID string
 
 // Steps, each named for what it does.
 const (
-	StepRecord    StepID = "record"    // write the journal on every site that answers
-	StepSurrender StepID = "surrender" // an old primary gives up its role
-	StepDiscard   StepID = "discard"   // its unreplicated writes go, the primary's data comes
-	StepFollow    StepID = "follow"    // it is an ordinary secondary again
-	StepHalt      StepID = "halt"      // what runs on the old primary is stopped
-	StepQuiesce   StepID = "quiesce"   // what uses the PVCs on the source is stopped
-	StepVerify    StepID = "verify"    // the source has synchronised since it became primary
-	StepDemote    StepID = "demote"    // the source gives up its role
-	StepSnapshot  StepID = "snapshot"  // all volumes of the source at one moment, once nobody writes
-	StepUpdate    StepID = "update"    // the target fetches what is missing, once nobody writes
-	StepSync      StepID = "sync"      // both sites are proven to hold the same
-	StepPromote   StepID = "promote"   // the target takes the role
-	StepReverse   StepID = "reverse"   // the old source follows the target
-	StepRestore   StepID = "restore"   // the source takes its role back
-	StepStart     StepID = "start"     // what was stopped is started
-	StepFinish    StepID = "finish"    // write the result on every site that answers
+	StepRecord      StepID = "record"       // write the journal on every site that answers
+	StepStopTarget  StepID = "stop-target"  // the workloads on the target, a stale primary, are stopped
+	StepDemoteStale StepID = "demote-stale" // the stale primary gives up its role
+	StepDiscard     StepID = "discard"      // its unreplicated writes are replaced with the primary's data
+	StepRejoin      StepID = "rejoin"       // it is an ordinary secondary again
+	StepQuiesce     StepID = "quiesce"      // the workloads that use the PVCs on the source are stopped
+	StepVerify      StepID = "verify"       // the source has synchronised since it became primary
+	StepDemote      StepID = "demote"       // the source gives up its role
+	StepSnapshot    StepID = "snapshot"     // one snapshot of all volumes of the source, after the last write
+	StepUpdate      StepID = "update"       // the target fetches what it lacks, after the last write
+	StepSync        StepID = "sync"         // both sites are confirmed to be in sync
+	StepPromote     StepID = "promote"      // the target takes the role
+	StepReprotect   StepID = "reprotect"    // the old source becomes the copy of the target
+	StepRestore     StepID = "restore"      // the source takes its role back
+	StepStart       StepID = "start"        // the workloads that were stopped are started
+	StepFinish      StepID = "finish"       // write the result on every site that answers
 )
+
+// olderNames are the names that steps have in journals of plugins before this one.
+var olderNames = map[StepID]StepID{"halt": StepStopTarget, "surrender": StepDemoteStale, "follow": StepRejoin, "reverse": StepReprotect}
+
+// UnmarshalText reads the name of a step, also the one that an older plugin wrote.
+func (id *StepID) UnmarshalText(text []byte) error {
+	*id = StepID(text)
+	if now, ok := olderNames[*id]; ok {
+		*id = now
+	}
+	return nil
+}
 
 // Step is one step of a plan, in words.
 type Step struct {
@@ -76,7 +88,7 @@ func Steps(op Operation, t backend.Traits) []Step {
 	default:
 		if op.Discard {
 			if op.Quiesce {
-				steps = append(steps, Step{StepHalt, op.To, op.stops(op.To), "nothing uses the PVCs there"})
+				steps = append(steps, Step{StepStopTarget, op.To, op.stops(op.To), "nothing uses the PVCs there"})
 			}
 			steps = append(steps, bringBack(op, t)...)
 		}
@@ -105,17 +117,17 @@ func proveSync(op Operation) Step {
 func bringBack(op Operation, t backend.Traits) []Step {
 	if t.HandsOver {
 		return []Step{
-			{StepSurrender, op.To, "spec.replicationState: secondary", "it is asked for"},
+			{StepDemoteStale, op.To, "spec.replicationState: secondary", "it is asked for"},
 			{StepDiscard, op.From, "ask the primary to take " + op.To.Name + " back; discards what never reached " + op.From.Name, op.To.Name + " reports to follow"},
 		}
 	}
 	if t.PromoteFirst {
-		return []Step{{StepSurrender, op.To, "spec.replicationState: secondary; discards what never reached " + op.From.Name, op.To.Name + " reports to follow"}}
+		return []Step{{StepDemoteStale, op.To, "spec.replicationState: secondary; discards what never reached " + op.From.Name, op.To.Name + " reports to follow"}}
 	}
 	return []Step{
-		{StepSurrender, op.To, "spec.replicationState: secondary", "the backend reports secondary"},
+		{StepDemoteStale, op.To, "spec.replicationState: secondary", "the backend reports secondary"},
 		{StepDiscard, op.To, "spec.replicationState: resync; discards what never reached " + op.From.Name, op.From.Name + " reports a synchronisation that came after"},
-		{StepFollow, op.To, "spec.replicationState: secondary", "the backend reports secondary"},
+		{StepRejoin, op.To, "spec.replicationState: secondary", "the backend reports secondary"},
 	}
 }
 
@@ -128,19 +140,19 @@ func handover(op Operation, t backend.Traits) []Step {
 	switch {
 	case t.PromoteFirst:
 		update := Step{StepUpdate, op.To, "ask for a last update, once nothing uses the PVCs on " + op.From.Name, "the backend reports one that came after"}
-		reverse := Step{StepReverse, op.From, "spec.replicationState: secondary; it follows " + op.To.Name + " and discards the writes that only it has", "the backend reports secondary"}
+		reprotect := Step{StepReprotect, op.From, "spec.replicationState: secondary; it follows " + op.To.Name + " and discards the writes that only it has", "the backend reports secondary"}
 		steps := []Step{update}
 		if op.Snapshot {
 			snapshot := Step{StepSnapshot, op.From, "ask for a snapshot of all volumes, once nothing uses the PVCs there", "the backend reports one that came after"}
 			update.Does = "ask for a last update, up to that snapshot"
 			steps = []Step{snapshot, update}
 		}
-		return slices.Concat(steps, promote, []Step{reverse})
+		return slices.Concat(steps, promote, []Step{reprotect})
 	case t.ConfirmsSync:
 		return append([]Step{demote, proveSync(op)}, promote...)
 	default: // HandsOver
 		demote.Does += "; the storage hands the role over, after a last update"
-		reverse := Step{StepReverse, op.To, "wait until " + op.From.Name + " is replicated to", "the backend reports that it replicates"}
-		return append(append([]Step{demote}, promote...), reverse)
+		reprotect := Step{StepReprotect, op.To, "wait until " + op.From.Name + " is replicated to", "the backend reports that it replicates"}
+		return append(append([]Step{demote}, promote...), reprotect)
 	}
 }

@@ -24,17 +24,17 @@ func (n *next) execute(s Step) *Decision {
 	switch s.ID {
 	case StepRecord:
 		return n.record(s)
-	case StepHalt:
+	case StepStopTarget:
 		return n.quiesce(s, n.to)
 	case StepQuiesce:
 		return n.quiesce(s, n.from)
 	case StepStart:
 		return n.startWorkloads(s, n.at(s))
-	case StepSurrender:
+	case StepDemoteStale:
 		return n.demoteStalePrimary(s)
 	case StepDiscard:
 		return n.discard(s)
-	case StepFollow:
+	case StepRejoin:
 		return n.become(s, n.to, vgrv1.Secondary, "", n.to.is(vgrv1.Secondary) || n.to.guarded())
 	case StepVerify:
 		return n.verify(s)
@@ -48,7 +48,7 @@ func (n *next) execute(s Step) *Decision {
 		return n.sync(s)
 	case StepPromote:
 		return n.promote(s)
-	case StepReverse:
+	case StepReprotect:
 		return n.reprotect(s)
 	case StepRestore:
 		return n.restore(s)
@@ -302,7 +302,7 @@ func (n *next) promote(s Step) *Decision {
 // reprotect has the old source follow.
 func (n *next) reprotect(s Step) *Decision {
 	if n.traits.PromoteFirst {
-		return n.rejoin(s, n.from, n.to)
+		return n.replicateFrom(s, n.from, n.to)
 	}
 	n.op.start(s.ID, n.to.Cluster, false, n.to.Now)
 	if n.to.is(vgrv1.Primary) && n.to.replicates() {
@@ -321,9 +321,9 @@ func (n *next) reprotect(s Step) *Decision {
 	return &Decision{Operation: n.op, Step: s, Wait: n.to.Name + " does not replicate yet: " + n.to.says()}
 }
 
-// rejoin has a copy replicate from a peer that is seen to be primary, where that takes all it has.
+// replicateFrom has a copy replicate from a peer that is seen to be primary, where that takes all it has.
 // What it is told of the peer goes with the write.
-func (n *next) rejoin(s Step, copied, primary *Site) *Decision {
+func (n *next) replicateFrom(s Step, copied, primary *Site) *Decision {
 	proven := copied.follows()
 	// What it was told may be bound to an earlier write, or by an older plugin to none: then it does not follow.
 	untold := !n.stale(copied, s.ID) && copied.desired() == vgrv1.Secondary && state.Peer(copied.Group) != vgrv1.PeerPrimary
@@ -436,7 +436,7 @@ func (n *next) discard(s Step) *Decision {
 // to, so that it does not act by itself.
 func (n *next) demoteStalePrimary(s Step) *Decision {
 	if n.traits.PromoteFirst {
-		return n.rejoin(s, n.to, n.from)
+		return n.replicateFrom(s, n.to, n.from)
 	}
 	if !n.traits.HandsOver {
 		return n.become(s, n.to, vgrv1.Secondary, "", n.to.demoted())

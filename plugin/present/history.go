@@ -38,7 +38,7 @@ func History(w io.Writer, ops []recovery.Operation) {
 			if s.Finished != nil {
 				took = s.Finished.Sub(s.Started.Time).Round(100 * time.Millisecond).String()
 			}
-			fmt.Fprintf(w, "  %-9s  %s  %s\n", Clean(string(s.ID)), s.Started.UTC().Format("15:04:05.0"), took)
+			fmt.Fprintf(w, "  %-12s  %s  %s\n", Clean(string(s.ID)), s.Started.UTC().Format("15:04:05.0"), took)
 		}
 	}
 }

@@ -73,7 +73,7 @@ func Moves(s Style, moves []Move, rows int) []string {
 func (s Style) move(m Move, width int) string {
 	group := s.shorten(Clean(m.Group), width)
 	group += strings.Repeat(" ", max(0, width-columns(group)))
-	line := fmt.Sprintf("%s  %s %2d/%d %-9s %5s  %s", group, s.bar(max(m.Step-1, 0), m.Steps), m.Step, m.Steps, m.Name, m.Took.Truncate(time.Second), Clean(m.Says))
+	line := fmt.Sprintf("%s  %s %2d/%d %-12s %5s  %s", group, s.bar(max(m.Step-1, 0), m.Steps), m.Step, m.Steps, m.Name, m.Took.Truncate(time.Second), Clean(m.Says))
 	if s.Width > 0 {
 		line = ansi.Truncate(line, s.Width-1, "")
 	}

@@ -200,12 +200,17 @@ func showPlan(e *cli.Env, g overview.Group, op recovery.Operation, t backend.Tra
 	if passed := showFindings(e, checks); len(checks) > 0 {
 		fmt.Fprintf(w, "  %d of %d checks passed\n", passed, len(checks))
 	}
-	for i, s := range recovery.Steps(op, t) {
+	steps := recovery.Steps(op, t)
+	width := len("reprotect")
+	for _, s := range steps {
+		width = max(width, len(s.ID))
+	}
+	for i, s := range steps {
 		at := s.Site.Name
 		if at == "" {
 			at = op.From.Name + ", " + op.To.Name
 		}
-		fmt.Fprintln(w, style.Hang(fmt.Sprintf("  %d. %-9s ", i+1, s.ID), present.Clean(at+": "+s.Does)))
+		fmt.Fprintln(w, style.Hang(fmt.Sprintf("  %d. %-*s ", i+1, width, s.ID), present.Clean(at+": "+s.Does)))
 	}
 	tint := func(text string) string { return text }
 	if op.Loses() {
