@@ -12,7 +12,7 @@ case $backend in
 ceph)
 	# With Ceph's defaults a synchronisation is shown up to half a minute later, and a switch of roles waits for one.
 	every=1m up+=(--mirror-status-interval 1s --transfer-time 200ms)
-	storage=ceph-rbd provisioner=rbd.csi.ceph.com parameters+=(groupConsistency=crash)
+	storage=ceph-rbd provisioner=rbd.csi.ceph.com
 	what="csi-addons controllers over a simulated Ceph RBD mirror"
 	;;
 dell)
@@ -78,7 +78,7 @@ sed "s/ceph-rbd/$storage/" docs/samples/demo-postgresql.yaml >"$manifest"
 run kubectl --context east apply -f "$manifest"
 run kubectl --context east -n production wait pvc --all --for=jsonpath='{.status.phase}'=Bound --timeout=60s
 
-say "A class says how groups are replicated: every $every, as one group."
+say "A class says how groups are replicated: by which driver, every $every."
 run kubectl vgr class create "$storage" --provisioner "$provisioner" "${parameters[@]/#/--parameter=}"
 
 say "One command creates the group in east, prepares west and waits until both are confirmed."

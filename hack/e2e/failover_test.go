@@ -28,6 +28,7 @@ import (
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/array"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/driver"
 )
 
 // pair makes a group with its peer, with the plugin, and waits until it can be moved without a wait.
@@ -151,6 +152,45 @@ func testFailover(t *testing.T, class string) {
 			t.Errorf("no event on %s", site)
 		}
 	}
+}
+
+// TestFailoverVolumes moves a group whose volumes are replicated each on its own. A volume that is demoted later, or promoted
+// later, is named, none is promoted before all are demoted and in sync, and no acknowledged write is lost.
+func TestFailoverVolumes(t *testing.T) {
+	t.Parallel()
+	s := newSceneAlone(t)
+	names := []string{"config", "data", "logs"}
+	s.claims(lab.East, map[string]string{"app": "db"}, names...)
+	s.done("create", "db", "-n", s.ns, "--class", single, "-l", "app=db", "--yes")
+	s.synced(lab.East, "db")
+	for i, name := range names {
+		s.must(s.lab.Site(lab.East).Write(t.Context(), s.ns+"/"+name, int64(3*i+1)))
+	}
+	s.must(s.lab.Site(lab.East).Attach(t.Context(), s.ns+"/logs", true))
+	ended := make(chan result, 1)
+	go func() { ended <- s.vgr("failover", "db", "-n", s.ns, "--to", "west", "--yes") }()
+	s.says(lab.East, "db", vgrv1.ReasonFailedToDemote, "the volumes have different roles: logs is Primary; config, data is Secondary")
+	s.must(s.lab.Site(lab.East).Write(t.Context(), s.ns+"/logs", 5)) // what uses it still writes
+	for _, v := range s.get(lab.West, "db").Status.Volumes {
+		if v.State != vgrv1.StateSecondary {
+			t.Errorf("before all volumes are demoted %s is %s on west", v.Name, v.State)
+		}
+	}
+	s.must(s.lab.Site(lab.East).Attach(t.Context(), s.ns+"/logs", false))
+	if r := <-ended; r.code != 0 {
+		t.Fatalf("failover: exit code %d\n%s%s", r.code, r.out, r.errOut)
+	}
+	s.whole(lab.West, lab.East)
+
+	s.synced(lab.West, "db")
+	s.must(s.lab.Inject(t.Context(), lab.Fault{Kind: lab.FaultRPC, Site: lab.East, RPC: &driver.Fault{RPC: "PromoteVolume", Code: "INTERNAL", Message: "the pool is full", Times: 1}}))
+	go func() { ended <- s.vgr("failover", "db", "-n", s.ns, "--to", "east", "--yes") }()
+	s.says(lab.East, "db", vgrv1.ReasonFailedToPromote, "the pool is full; the volumes have different roles: ")
+	if r := <-ended; r.code != 0 {
+		t.Fatalf("failover: exit code %d\n%s%s", r.code, r.out, r.errOut)
+	}
+	s.whole(lab.East, lab.West)
+	s.protected("db")
 }
 
 // TestFailoverKilled kills the plugin at each step. The same command, run again, ends what was

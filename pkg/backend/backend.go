@@ -122,6 +122,8 @@ type Group struct {
 	Selector *metav1.LabelSelector
 	// Source is an existing backend object to adopt, or nil.
 	Source *corev1.TypedLocalObjectReference
+	// Served is the backend object that was observed last for the whole; nil for none.
+	Served *vgrv1.BackendReference
 	// Members are the volumes to replicate, sorted by PVC name.
 	Members []Member
 	// RequestID changes whenever the group asks for something else, or for the same anew.

@@ -4,6 +4,10 @@
 package controller
 
 import (
+	"cmp"
+	"fmt"
+	"strings"
+
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -15,6 +19,9 @@ import (
 // says yes only when the backend has answered the present wish.
 func verdict(desired vgrv1.ReplicationState, problem *backend.Problem, obs backend.Observation) metav1.Condition {
 	not := func(reason, message string) metav1.Condition {
+		if roles := apart(obs.Volumes); roles != "" {
+			message += "; the volumes have different roles: " + roles
+		}
 		return metav1.Condition{Type: vgrv1.ConditionReady, Status: metav1.ConditionFalse, Reason: reason, Message: message}
 	}
 	switch {
@@ -36,6 +43,25 @@ func verdict(desired vgrv1.ReplicationState, problem *backend.Problem, obs backe
 		return not(reason, message)
 	}
 	return metav1.Condition{Type: vgrv1.ConditionReady, Status: metav1.ConditionTrue, Reason: reason, Message: message}
+}
+
+// apart names the volumes of each role; empty unless some are primary and some secondary.
+func apart(volumes []vgrv1.VolumeStatus) string {
+	byRole := map[vgrv1.State][]string{}
+	for _, v := range volumes {
+		role := cmp.Or(v.State, vgrv1.StateUnknown)
+		byRole[role] = append(byRole[role], v.Name)
+	}
+	if len(byRole[vgrv1.StatePrimary]) == 0 || len(byRole[vgrv1.StateSecondary]) == 0 {
+		return ""
+	}
+	var roles []string
+	for _, role := range []vgrv1.State{vgrv1.StatePrimary, vgrv1.StateSecondary, vgrv1.StateUnknown} {
+		if names := byRole[role]; len(names) > 0 {
+			roles = append(roles, fmt.Sprintf("%s is %s", strings.Join(names, ", "), role))
+		}
+	}
+	return strings.Join(roles, "; ")
 }
 
 // reached says whether the desired state is confirmed. Completed alone is no proof: the

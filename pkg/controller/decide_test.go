@@ -26,6 +26,8 @@ func TestVerdict(t *testing.T) {
 		c("Completed", "False", "FailedToPromote", "volume failed to promote"), c("Degraded", "True", "Error", "failed to enable volume replication"),
 		c("Validated", "False", "PrerequisiteNotMet", "failed to meet prerequisite: parent image"),
 	}
+	halfway := []vgrv1.VolumeStatus{{Name: "data", State: "Primary"}, {Name: "logs", State: "Secondary"}, {Name: "tmp"}, {Name: "wal", State: "Primary"}}
+	const roles = "; the volumes have different roles: data, wal is Primary; logs is Secondary; tmp is Unknown"
 	cases := map[string]struct {
 		desired vgrv1.ReplicationState
 		problem *backend.Problem
@@ -45,6 +47,15 @@ func TestVerdict(t *testing.T) {
 		"demotion refused by the driver":      {desired: vgrv1.Secondary, obs: backend.Observation{Exists: true, Current: true, State: "Primary", Conditions: refused}, want: "False/FailedToDemote volume failed to demote: attached"},
 		"prerequisite not met":                {desired: vgrv1.Primary, obs: backend.Observation{Exists: true, Current: true, State: "Unknown", Conditions: invalid}, want: "False/FailedToPromote failed to enable volume replication: failed to meet prerequisite: parent image"},
 		"a hidden backend error":              {desired: vgrv1.Primary, obs: backend.Observation{Exists: true, Problem: backend.Problemf("BackendError", "no driver")}, want: "False/BackendError no driver"},
+	}
+	for name, tc := range map[string]backend.Observation{
+		"volumes of different roles":                     {Exists: true, Volumes: halfway},
+		"the same, with an error of one of them":         {Exists: true, Current: true, Volumes: halfway, Conditions: refused},
+		"the same, with something that csi-addons hides": {Exists: true, Volumes: halfway, Problem: backend.Problemf("BackendError", "no driver")},
+	} {
+		if got := verdict(vgrv1.Secondary, nil, tc); !strings.HasSuffix(got.Message, roles) {
+			t.Errorf("%s: %q", name, got.Message)
+		}
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -46,7 +46,7 @@ func (r *resolution) note(p *backend.Problem) {
 
 func (r *Reconciler) resolve(ctx context.Context, s target) (resolution, error) {
 	res := resolution{group: backend.Group{
-		Owner: s.owner, State: s.state, AutoResync: s.autoResync, Selector: s.selector, Source: s.source,
+		Owner: s.owner, State: s.state, AutoResync: s.autoResync, Selector: s.selector, Source: s.source, Served: s.status.BackendRef,
 	}}
 	res.group.RequestID, res.group.Peer = s.wish(), state.Peer(s.obj)
 	res.group.SyncRequest, res.group.SnapshotRequest = s.obj.GetAnnotations()[vgrv1.AnnotationSyncRequest], s.obj.GetAnnotations()[vgrv1.AnnotationSnapshotRequest]

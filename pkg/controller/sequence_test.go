@@ -6,6 +6,7 @@ package controller_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"testing"
 	"time"
 
@@ -126,7 +127,13 @@ func (v vendor) demoted() {
 		said("Degraded", "True", "VolumeDegraded", "volume group is degraded"), said("Resyncing", "False", "NotResyncing", "volume group is not resyncing"))
 }
 
+// class makes a class of a driver that can replicate groups, which is what the vendor plays.
 func (w *world) class(name string, params map[string]string) {
+	params = maps.Clone(params)
+	if params == nil {
+		params = map[string]string{}
+	}
+	params[vgrv1.ParameterConsistencyGroup] = "enabled"
 	w.create(&vgrv1.VolumeGroupReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: vgrv1.ClassSpec{Provisioner: driver, Parameters: params}})
 }
 

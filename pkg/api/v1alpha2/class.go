@@ -10,7 +10,8 @@ import (
 // Parameters that mean the same for every backend. What a backend knows beyond them is listed
 // in the documentation of that backend; a key that nobody knows is reported, never ignored.
 const (
-	// ParameterConsistencyGroup is "enabled" (default: the backend's own group) or "disabled" (one by one).
+	// ParameterConsistencyGroup is "enabled" (the backend's own group) or "disabled" (each volume on its own). The
+	// default is the backend's, and for csi-addons the driver's: Ceph mirrors no groups.
 	ParameterConsistencyGroup = "consistencyGroup"
 	// ParameterGroupSnapshots is "true" to use volume group snapshots for consistency (Trident), or "false".
 	ParameterGroupSnapshots = "groupSnapshots"

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package csiaddons drives Ceph RBD mirroring, and any other driver that answers
-// kubernetes-csi-addons (replication.storage.openshift.io): one VolumeGroupReplication per group, or one
-// VolumeReplication per volume. It reads what the csi-addons manager reports and never talks
+// kubernetes-csi-addons (replication.storage.openshift.io): one VolumeReplication per volume, or one
+// VolumeGroupReplication per group where the driver can. It reads what the csi-addons manager reports and never talks
 // to a storage system itself.
 //
 // Two facts about csi-addons shape it. Its VolumeGroupReplication carries the status of a child
@@ -27,6 +27,12 @@ import (
 
 // Name is what users read in the BACKEND column.
 const Name = "csi-addons"
+
+// csi-addons' kinds of replication.
+const (
+	groupKind  = "VolumeGroupReplication"
+	volumeKind = "VolumeReplication"
+)
 
 // maxVolumes is the csi-addons manager's default and upper limit for --max-group-pvc.
 const maxVolumes = 100
@@ -111,7 +117,7 @@ func (a *Adapter) ownersOfReplication(_ context.Context, obj client.Object) []ba
 		return owners
 	}
 	vr, ok := obj.(*replicationv1.VolumeReplication)
-	if !ok || vr.Spec.DataSource.Kind != "VolumeGroupReplication" {
+	if !ok || vr.Spec.DataSource.Kind != groupKind {
 		return nil
 	}
 	return []backend.Owner{groupOwner(vr.Namespace, vr.Spec.DataSource.Name)}

@@ -47,13 +47,19 @@ func (a *Adapter) find(ctx context.Context, o backend.Owner) (found, error) {
 	return f, nil
 }
 
-// grouped says whether the owner is, or will be, served by a backend group. What exists wins
-// over the class, which may have been deleted or made anew.
+// grouped says whether the owner is, or will be, served by a backend group. What exists wins over the class, which
+// may have been deleted or made anew, and whose default may have been another one; so does what existed last.
 func (f found) grouped(g backend.Group) bool {
-	if g.Single() || len(f.volumes) > 0 {
+	switch {
+	case g.Single() || len(f.volumes) > 0:
 		return false
+	case f.group != nil || g.Source != nil:
+		return true
+	case g.Served != nil && g.Served.Kind == groupKind:
+		return true
+	default:
+		return !perVolume(g.Class)
 	}
-	return f.group != nil || !perVolume(g.Class.Parameters)
 }
 
 // Apply implements backend.Adapter.
@@ -83,7 +89,7 @@ func refused(g backend.Group, f found) *backend.Problem {
 		if f.group == nil {
 			return g.Begin()
 		}
-		return change(g, "VolumeGroupReplication", f.group, f.group.Spec.ReplicationState)
+		return change(g, groupKind, f.group, f.group.Spec.ReplicationState)
 	}
 	there := map[string]bool{}
 	for i := range f.volumes {
@@ -93,7 +99,7 @@ func refused(g backend.Group, f found) *backend.Problem {
 		if there[pvc] = true; !member && g.Blocked == nil {
 			continue // it is deleted
 		}
-		if problem := change(g, "VolumeReplication", vr, vr.Spec.ReplicationState); problem != nil {
+		if problem := change(g, volumeKind, vr, vr.Spec.ReplicationState); problem != nil {
 			return problem
 		}
 	}
@@ -175,6 +181,9 @@ func (a *Adapter) createGroup(ctx context.Context, g backend.Group) error {
 
 // adoptable checks that spec.source names a content that this group may take.
 func (a *Adapter) adoptable(ctx context.Context, g backend.Group) (string, error) {
+	if g.Class.Parameters[vgrv1.ParameterConsistencyGroup] == "disabled" {
+		return "", backend.Problemf(vgrv1.ReasonSourceInvalid, "spec.source names a group of the storage, and class %q has consistencyGroup \"disabled\"; take spec.source away, or use a class with consistencyGroup \"enabled\"", g.Class.Name)
+	}
 	if g.Source.Kind != "VolumeGroupReplicationContent" {
 		return "", backend.Problemf(vgrv1.ReasonSourceInvalid, "source.kind is %s; %s adopts a VolumeGroupReplicationContent", g.Source.Kind, Name)
 	}

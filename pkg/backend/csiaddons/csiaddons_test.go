@@ -229,8 +229,13 @@ func TestReadVolumes(t *testing.T) {
 	if !obs.Current || obs.State != vgrv1.StatePrimary || !obs.LastSyncTime.Equal(new(at(10))) {
 		t.Errorf("all primary: current %v, state %v, oldest sync %v", obs.Current, obs.State, obs.LastSyncTime)
 	}
-	if c := meta.FindStatusCondition(obs.Conditions, vgrv1.ConditionGroupConsistent); c.Status != metav1.ConditionFalse {
-		t.Error("volumes one by one are not consistent as a group")
+	if c := meta.FindStatusCondition(obs.Conditions, vgrv1.ConditionGroupConsistent); c.Status != metav1.ConditionFalse || c.Reason != vgrv1.ReasonPerVolume ||
+		!strings.Contains(c.Message, "a planned failover is consistent") || strings.Contains(c.Message, "groupConsistency") {
+		t.Errorf("volumes one by one are not consistent as a group: %+v", c)
+	}
+	in.group.Class = backend.Class{Name: "gold", Parameters: map[string]string{"groupConsistency": "crash"}}
+	if c := meta.FindStatusCondition(readVolumes(in).Conditions, vgrv1.ConditionGroupConsistent); !strings.Contains(c.Message, `groupConsistency "crash" of class "gold" holds for each volume, not for the group`) {
+		t.Errorf("the addendum's sample: %+v", c)
 	}
 
 	in.volumes[1] = volume("logs", "Unknown", failed, at(10))
@@ -255,6 +260,50 @@ func TestReadVolumes(t *testing.T) {
 	}
 }
 
+// TestLayout: Ceph's volumes are replicated each on its own unless the class says otherwise, and what was made stays.
+func TestLayout(t *testing.T) {
+	const ceph, rook, other = "rbd.csi.ceph.com", "my-ns.rbd.csi.ceph.com", "block.csi.ibm.com"
+	made := &replicationv1.VolumeGroupReplication{}
+	one := []replicationv1.VolumeReplication{{}}
+	content := &corev1.TypedLocalObjectReference{Kind: "VolumeGroupReplicationContent", Name: "c"}
+	for name, tc := range map[string]struct {
+		driver, parameter string
+		there             found
+		source            *corev1.TypedLocalObjectReference
+		served            string
+		single, want      bool
+	}{
+		"Ceph":                                  {driver: ceph},
+		"Rook":                                  {driver: rook},
+		"Ceph, enabled":                         {driver: ceph, parameter: "enabled", want: true},
+		"Rook, enabled":                         {driver: rook, parameter: "enabled", want: true},
+		"Ceph, disabled":                        {driver: ceph, parameter: "disabled"},
+		"another driver":                        {driver: other, want: true},
+		"another driver, disabled":              {driver: other, parameter: "disabled"},
+		"a group of the old default":            {driver: ceph, there: found{group: made}, want: true},
+		"a class that says otherwise by now":    {driver: ceph, parameter: "disabled", there: found{group: made}, want: true},
+		"volumes, enabled by now":               {driver: ceph, parameter: "enabled", there: found{volumes: one}},
+		"the peer's group of the old default":   {driver: ceph, source: content, want: true},
+		"a group that another tool has deleted": {driver: ceph, served: groupKind, want: true},
+		"an object of another backend before":   {driver: ceph, served: "DellCSIReplicationGroup"},
+		"a single volume":                       {driver: other, single: true},
+	} {
+		g := backend.Group{Owner: groupOwner("prod", "db"), Source: tc.source, Class: backend.Class{Name: "gold", Provisioner: tc.driver}}
+		if tc.parameter != "" {
+			g.Class.Parameters = map[string]string{vgrv1.ParameterConsistencyGroup: tc.parameter}
+		}
+		if tc.served != "" {
+			g.Served = &vgrv1.BackendReference{Kind: tc.served}
+		}
+		if tc.single {
+			g.Owner.Kind = backend.VolumeReplicationKind
+		}
+		if got := tc.there.grouped(g); got != tc.want {
+			t.Errorf("%s: one group is %v, want %v", name, got, tc.want)
+		}
+	}
+}
+
 func TestCheckParameters(t *testing.T) {
 	cases := map[string]struct {
 		driver string // Ceph when empty
@@ -266,7 +315,8 @@ func TestCheckParameters(t *testing.T) {
 			secretName: "rbd-secret", secretNamespace: "rook-ceph",
 		}},
 		"one by one by journal":   {params: map[string]string{"consistencyGroup": "disabled", "mirroringMode": "journal"}},
-		"group by journal":        {params: map[string]string{"mirroringMode": "journal"}, want: "snapshots only"},
+		"by journal":              {params: map[string]string{"mirroringMode": "journal"}},
+		"group by journal":        {params: map[string]string{"consistencyGroup": "enabled", "mirroringMode": "journal"}, want: "snapshots only"},
 		"misspelt key":            {params: map[string]string{"schedulingIntervall": "5m"}, want: `"schedulingIntervall" is not known`},
 		"reserved key":            {params: map[string]string{reservedPrefix + "foo": "x"}, want: "is not known"},
 		"interval in hours as Go": {params: map[string]string{"schedulingInterval": "1h30m"}, want: "digits and one of m, h, d"},
@@ -389,8 +439,25 @@ func TestPeerObjects(t *testing.T) {
 		Class:   &vgrv1.VolumeGroupReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: "gold"}, Spec: vgrv1.ClassSpec{Provisioner: "rbd.csi.ceph.com"}},
 		Volumes: []backend.PeerVolume{{PVC: pvc, PV: pv}},
 	}
-	if _, err := peerObjects(request); err == nil {
+	if objs, err := peerObjects(request); err != nil || len(objs) != 3 {
+		t.Errorf("a group of Ceph volumes, each on its own: %d objects, %v", len(objs), err)
+	}
+	made := request
+	made.Group = request.Group.DeepCopy()
+	made.Group.Status.BackendRef = &vgrv1.BackendReference{Kind: groupKind, Name: "db"}
+	if _, err := peerObjects(made); err == nil {
+		t.Error("a group that was made as a group, without a handle, must be refused")
+	}
+	enabled := request
+	enabled.Class = request.Class.DeepCopy()
+	enabled.Class.Spec.Parameters = map[string]string{"consistencyGroup": "enabled"}
+	if _, err := peerObjects(enabled); err == nil {
 		t.Error("a group without a handle must be refused")
+	}
+	enabled.Group = request.Group.DeepCopy()
+	enabled.Group.Status.Volumes = []vgrv1.VolumeStatus{{Name: "data", BackendRef: &vgrv1.BackendReference{Kind: volumeKind, Name: "db-data"}}}
+	if objs, err := peerObjects(enabled); err != nil || len(objs) != 3 {
+		t.Errorf("a group whose volumes are replicated each on its own: %d objects, %v", len(objs), err)
 	}
 	request.GroupHandle = "group-1"
 	objs, err := peerObjects(request)

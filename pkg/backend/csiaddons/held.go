@@ -52,7 +52,7 @@ func heldByVolumes(ctx context.Context, c client.Reader, namespace string, pvcs 
 		if vr.Spec.DataSource.Kind != "PersistentVolumeClaim" || !slices.Contains(pvcs, vr.Spec.DataSource.Name) {
 			continue
 		}
-		h := heldBy(&vr, "VolumeReplication", vr.Spec.ReplicationState, vr.Status.State)
+		h := heldBy(&vr, volumeKind, vr.Spec.ReplicationState, vr.Status.State)
 		h.PVC = vr.Spec.DataSource.Name
 		h.Migrates = h.Keeper == ""
 		h.PeerHandle, _, _ = unstructured.NestedString(list.Items[i].Object, "status", "destinationVolumeID")
@@ -79,7 +79,7 @@ func heldByGroups(ctx context.Context, c client.Reader, namespace string, pvcs [
 	var out []backend.Held
 	for i := range groups.Items {
 		g := &groups.Items[i]
-		h := heldBy(g, "VolumeGroupReplication", g.Spec.ReplicationState, g.Status.State)
+		h := heldBy(g, groupKind, g.Spec.ReplicationState, g.Status.State)
 		if h.Keeper == "" && g.Spec.External {
 			h.Keeper = "an external replication"
 		}

@@ -31,7 +31,7 @@ func (a *Adapter) Observe(ctx context.Context, g backend.Group) (backend.Observa
 		return readVolumes(in), nil
 	}
 	if f.group == nil {
-		return backend.Observation{}, nil
+		return backend.Observation{Ref: g.Served}, nil // it is made again as it was
 	}
 	in.backendGroup = f.group
 	if in.child, err = a.childOf(ctx, f.group); err != nil {

@@ -37,16 +37,16 @@ var interval = regexp.MustCompile(`^[1-9]\d*[mhd]$`)
 func parameters() []backend.Parameter {
 	return []backend.Parameter{
 		{Name: vgrv1.ParameterBackend, Values: Name, Description: "the backend, for a driver that is not known to answer csi-addons"},
-		{Name: vgrv1.ParameterConsistencyGroup, Values: "enabled (default), disabled", Description: "replicate the volumes as one RBD group, or each on its own"},
-		{Name: vgrv1.ParameterGroupConsistency, Values: "crash", Description: "what the group's point in time means; Ceph does not quiesce applications"},
-		{Name: vgrv1.ParameterGroupSnapshots, Values: "false", Description: "RBD groups are consistent by themselves; Kubernetes volume group snapshots are not used"},
+		{Name: vgrv1.ParameterConsistencyGroup, Values: "disabled (default of Ceph), enabled (default of other drivers)", Description: "replicate each volume on its own, or all as one group of the storage, which upstream Ceph does not do"},
+		{Name: vgrv1.ParameterGroupConsistency, Values: "crash", Description: "what the point in time of a group means, or of each volume without one; applications are not quiesced"},
+		{Name: vgrv1.ParameterGroupSnapshots, Values: "false", Description: "Kubernetes volume group snapshots are not used"},
 		{Name: vgrv1.ParameterSchedulingInterval, Values: "digits and m, h or d: 5m", Description: "how often a mirror snapshot is taken"},
 		{Name: schedulingStartTime, Values: "ISO 8601 time", Description: "when the schedule starts; needs schedulingInterval"},
 		{Name: mirroringMode, Values: "snapshot (default), journal", Description: "how RBD mirrors; groups are mirrored by snapshots only"},
 		{Name: groupMirroringMode, Values: "snapshot", Description: "the same for groups; must agree with mirroringMode"},
 		{Name: flattenMode, Values: "never (default), force", Description: "whether a cloned image is flattened before it is mirrored"},
-		{Name: "clusterID", Values: "ceph-csi cluster ID", Description: "the Ceph cluster of the group"},
-		{Name: "pool", Values: "RBD pool", Description: "the pool of the group"},
+		{Name: "clusterID", Values: "ceph-csi cluster ID", Description: "the Ceph cluster of the group; needed with consistencyGroup enabled"},
+		{Name: "pool", Values: "RBD pool", Description: "the pool of the group; needed with consistencyGroup enabled"},
 		{Name: secretName, Values: "Secret name", Description: "credentials for replication; used for the group too unless that has its own"},
 		{Name: secretNamespace, Values: "namespace", Description: "where that Secret is"},
 		{Name: groupSecretName, Values: "Secret name", Description: "credentials for the volume group"},
@@ -128,10 +128,7 @@ func (p *checker) modes() {
 	if image != "" && group != "" && image != group {
 		p.addf("parameters mirroringMode %q and groupMirroringMode %q disagree", image, group)
 	}
-	if perVolume(p.params) {
-		return
-	}
-	if image == "journal" || group == "journal" {
+	if p.params[vgrv1.ParameterConsistencyGroup] == "enabled" && (image == "journal" || group == "journal") {
 		p.addf("RBD groups are mirrored by snapshots only: use mirroringMode \"snapshot\", or consistencyGroup \"disabled\" to mirror each volume by journal")
 	}
 }
@@ -167,9 +164,17 @@ func (p *checker) secret(name, namespace string) {
 	}
 }
 
-// perVolume says whether the class asks for one VolumeReplication per PVC.
-func perVolume(params map[string]string) bool {
-	return params[vgrv1.ParameterConsistencyGroup] == "disabled"
+// perVolume says whether a new group of the class gets one VolumeReplication per PVC. No upstream Ceph mirrors groups,
+// so its drivers do unless the class says otherwise.
+func perVolume(c backend.Class) bool {
+	switch c.Parameters[vgrv1.ParameterConsistencyGroup] {
+	case "enabled":
+		return false
+	case "disabled":
+		return true
+	default:
+		return backend.ServesDriver(cephDrivers(), c.Provisioner)
+	}
 }
 
 // driverParameters is what csi-addons and the driver get of our parameters. csi-addons reads

@@ -5,6 +5,7 @@ package csiaddons
 
 import (
 	"maps"
+	"slices"
 	"strings"
 
 	replicationv1 "github.com/csi-addons/kubernetes-csi-addons/api/replication.storage/v1alpha1"
@@ -21,7 +22,7 @@ import (
 // bound to each other, and the handle of the group; nothing is provisioned there.
 func peerObjects(r backend.PeerRequest) ([]client.Object, error) {
 	class := backend.Class{Name: r.Class.Name, Provisioner: r.Class.Spec.Provisioner, Parameters: r.Class.Spec.Parameters}
-	grouped := !perVolume(class.Parameters)
+	grouped := r.GroupHandle != "" || served(r.Group, groupKind) || !perVolume(class) && !served(r.Group, volumeKind)
 	if grouped && r.GroupHandle == "" && !r.Draft {
 		return nil, backend.Problemf(vgrv1.ReasonProgressing, "group %s/%s has no handle yet; wait until it is Ready as primary", r.Group.Namespace, r.Group.Name)
 	}
@@ -40,6 +41,12 @@ func peerObjects(r backend.PeerRequest) ([]client.Object, error) {
 		objs = append(objs, content)
 	}
 	return append(objs, group), nil
+}
+
+// served says whether a group is replicated by objects of a kind, on the site that has it.
+func served(g *vgrv1.VolumeGroupReplication, kind string) bool {
+	is := func(ref *vgrv1.BackendReference) bool { return ref != nil && ref.Kind == kind }
+	return is(g.Status.BackendRef) || slices.ContainsFunc(g.Status.Volumes, func(v vgrv1.VolumeStatus) bool { return is(v.BackendRef) })
 }
 
 // peerContent hands the group's handle over. It has no reference yet: csi-addons fills that in

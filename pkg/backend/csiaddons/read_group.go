@@ -35,7 +35,7 @@ type reading struct {
 func readGroup(in reading) backend.Observation {
 	obs := backend.Observation{
 		Exists: true,
-		Ref:    reference(in.backendGroup.APIVersion, "VolumeGroupReplication", in.backendGroup.Name),
+		Ref:    reference(in.backendGroup.APIVersion, groupKind, in.backendGroup.Name),
 	}
 	if in.content != nil {
 		obs.GroupHandle = in.content.Spec.VolumeGroupReplicationHandle

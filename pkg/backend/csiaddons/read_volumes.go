@@ -31,7 +31,7 @@ func readVolumes(in reading) backend.Observation {
 	byPVC := map[string]backend.Observation{}
 	for i := range in.volumes {
 		vr := &in.volumes[i]
-		one := backend.Observation{Ref: reference(vr.APIVersion, "VolumeReplication", vr.Name)}
+		one := backend.Observation{Ref: reference(vr.APIVersion, volumeKind, vr.Name)}
 		readReplication(&one, vr)
 		one.Current = answers(vr, in.group) && vr.DeletionTimestamp.IsZero()
 		byPVC[vr.Spec.DataSource.Name] = one
@@ -54,7 +54,7 @@ func readVolumes(in reading) backend.Observation {
 	}
 	aggregate(&obs, members)
 	if in.group.Single() {
-		obs.Ref = reference("", "VolumeReplication", in.volumes[0].Name)
+		obs.Ref = reference("", volumeKind, in.volumes[0].Name)
 	}
 	obs.Conditions = append(obs.Conditions, oneByOne(in.group))
 	if going := deletedOutside(in.volumes, in.group.Members); len(going) > 0 {
@@ -195,8 +195,10 @@ func oneByOne(g backend.Group) metav1.Condition {
 			Message: "one volume is consistent with itself",
 		}
 	}
-	return metav1.Condition{
-		Type: vgrv1.ConditionGroupConsistent, Status: metav1.ConditionFalse, Reason: vgrv1.ReasonPerVolume,
-		Message: "consistencyGroup is disabled: each volume has a point in time of its own",
+	message := "csi-addons replicates each volume on its own: after an unplanned failover each has a point in time of its own; " +
+		"a planned failover is consistent, as no volume is promoted before all are demoted and in sync"
+	if how := g.Class.Parameters[vgrv1.ParameterGroupConsistency]; how != "" {
+		message += fmt.Sprintf("; groupConsistency %q of class %q holds for each volume, not for the group", how, g.Class.Name)
 	}
+	return metav1.Condition{Type: vgrv1.ConditionGroupConsistent, Status: metav1.ConditionFalse, Reason: vgrv1.ReasonPerVolume, Message: message}
 }
