@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"flag"
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -109,6 +110,9 @@ func TestExplore(t *testing.T) {
 		"unplanned, late":         func(t backend.Traits) world { return late(newWorld(t, recovery.Unplanned, 0)) },
 		"failback, late":          func(t backend.Traits) world { return late(newSplitWorld(t)) },
 	}
+	perVolume := map[string]func(backend.Traits) world{
+		"planned, each volume on its own": func(t backend.Traits) world { return inTwo(newWorld(t, recovery.Planned, 0)) },
+	}
 	if *thorough {
 		scenarios["planned, two tools, late"] = func(t backend.Traits) world { w := late(newWorld(t, recovery.Planned, 0)); w.together = true; return w }
 	}
@@ -117,7 +121,12 @@ func TestExplore(t *testing.T) {
 		t.Skip("nothing runs at the same time here, and the race detector makes it many times slower; make test runs it without")
 	}
 	for name, traits := range storages {
-		for scenario, start := range scenarios {
+		all := scenarios
+		if traits.ConfirmsSync {
+			all = maps.Clone(scenarios)
+			maps.Copy(all, perVolume)
+		}
+		for scenario, start := range all {
 			t.Run(name+"/"+scenario, func(t *testing.T) {
 				t.Parallel()
 				w := start(traits)
@@ -130,6 +139,12 @@ func TestExplore(t *testing.T) {
 			})
 		}
 	}
+}
+
+// inTwo has a group of two volumes that the backend replicates each on its own.
+func inTwo(w world) world {
+	w.perVolume, w.second = true, w.volume
+	return w
 }
 
 // late has a tool that may see a site as it was.

@@ -61,28 +61,15 @@ type world struct {
 	up     [2]bool
 	link   bool
 
-	// The storage. Data is a set of writes, by bit.
-	primary [2]bool
-	data    [2]uint8
-	// last is the site that was demoted last. crossed: the peer has all of that demotion. split: the
-	// copies went different ways.
-	last           int
-	crossed, split bool
-	// demotion: the newest snapshot of the copy is a demotion, its own or one that it received. Such a
-	// copy is promoted without force, whatever the peer is.
-	demotion [2]bool
-	// replicated: the site, as primary, has synchronised since it was promoted. reported is when the
-	// backend says so, which takes a look of the peer's daemon; nil before the first.
-	replicated [2]bool
-	reported   [2]*metav1.Time
-	shown      [2]shown
+	volume
+	// second is another volume of the group, where that has two that are replicated each on its own.
+	second    volume
+	perVolume bool
+
 	// failedOver: a handover or a forced promotion is not reprotected yet, so nothing is replicated.
 	// handed: the site has handed over, and holds nothing of its own.
 	failedOver bool
 	handed     [2]bool
-	// promoting: the backend is in the middle of it and does not look at the spec any more.
-	promoting [2]bool
-	acked     uint8
 	// replicas are what a workload has on each site, which uses the PVCs. Where quiesce is asked for,
 	// it is the application on east; on west it can run as well.
 	replicas [2]int32
@@ -115,6 +102,51 @@ type world struct {
 	mayAbort, mayForce bool
 	// accepted: a user accepted two primaries, or a loss.
 	accepted bool
+}
+
+// volume is what the storage has of a volume, or of a group of volumes that it replicates as one. Data is a set of
+// writes, by bit.
+type volume struct {
+	primary [2]bool
+	data    [2]uint8
+	// last is the site that was demoted last. crossed: the peer has all of that demotion. split: the
+	// copies went different ways.
+	last           int
+	crossed, split bool
+	// demotion: the newest snapshot of the copy is a demotion, its own or one that it received. Such a
+	// copy is promoted without force, whatever the peer is.
+	demotion [2]bool
+	// replicated: the site, as primary, has synchronised since it was promoted. reported is when the
+	// backend says so, which takes a look of the peer's daemon; nil before the first.
+	replicated [2]bool
+	reported   [2]*metav1.Time
+	shown      [2]shown
+	// promoting: the backend is in the middle of it and does not look at the spec any more.
+	promoting [2]bool
+	acked     uint8
+}
+
+// other does something to the second volume.
+func (w *world) other(do func(*world)) {
+	n := *w
+	n.volume, n.second, n.perVolume = w.second, w.volume, false
+	do(&n)
+	w.second = n.volume
+}
+
+// alone is the world as if its second volume were the only one.
+func (w *world) alone() *world {
+	n := *w
+	n.volume, n.perVolume = w.second, false
+	return &n
+}
+
+// volumes are all of the group.
+func (w *world) volumes() []volume {
+	if !w.perVolume {
+		return []volume{w.volume}
+	}
+	return []volume{w.volume, w.second}
 }
 
 // tool is one process.
@@ -164,12 +196,13 @@ func (m *memory) one(g *vgrv1.VolumeGroupReplication) *vgrv1.VolumeGroupReplicat
 
 // reporting is all that a controller's report of a group is made of.
 type reporting struct {
-	group                     *vgrv1.VolumeGroupReplication
-	reported                  *metav1.Time
-	shown                     [2]shown
-	data                      uint8
-	primary, split            bool
-	failedOver, handed, fresh bool
+	group                      *vgrv1.VolumeGroupReplication
+	reported, second           *metav1.Time
+	shown, secondShown         [2]shown
+	data                       uint8
+	primary, split             bool
+	secondPrimary, secondSplit bool
+	failedOver, handed, fresh  bool
 }
 
 // ending is how a run ends, or why it does not.
@@ -219,7 +252,8 @@ type event struct {
 }
 
 func newWorld(t backend.Traits, kind recovery.Kind, faults int) world {
-	w := world{faults: faults, cutOff: -1, traits: t, kind: kind, read: newMemory(), up: [2]bool{true, true}, link: true, primary: [2]bool{east: true}, app: !t.PromoteFirst, accepted: kind == recovery.Unplanned}
+	w := world{faults: faults, cutOff: -1, traits: t, kind: kind, read: newMemory(), up: [2]bool{true, true}, link: true, app: !t.PromoteFirst, accepted: kind == recovery.Unplanned}
+	w.primary = [2]bool{east: true}
 	if t.ConfirmsSync { // the group has just come from west: all that is shown and reported is from before
 		w.last, w.crossed, w.demotion, w.shown = west, true, [2]bool{west: true}, [2]shown{showsDemoted, showsDemoted}
 		w.reported = [2]*metav1.Time{east: &before}
@@ -370,6 +404,9 @@ func (w *world) truth(b []byte) []byte {
 	for _, yes := range []bool{w.crossed, w.split, w.app, w.accepted, w.failedOver, w.handed[east], w.handed[west], w.demotion[east], w.demotion[west], w.replicated[east], w.replicated[west]} {
 		b = strconv.AppendBool(b, yes)
 	}
+	if w.perVolume {
+		b = w.alone().truth(b)
+	}
 	b = appendTime(appendTime(b, w.reported[east]), w.reported[west])
 	return append(b, w.acked, byte(w.last), byte(w.shown[east]), byte(w.shown[west]), byte(w.replicas[east]), byte(w.replicas[west]))
 }
@@ -405,6 +442,21 @@ func (w *world) invariant() string {
 	if w.traits.Fences && w.active(east) && w.active(west) {
 		return "both sites are primary"
 	}
+	if w.perVolume {
+		if broken := w.alone().invariant(); broken != "" {
+			return "the second volume: " + broken
+		}
+		for i, s := range sites {
+			if !w.active(i) && !w.second.primary[i] && !w.second.promoting[i] {
+				continue
+			}
+			for _, v := range w.volumes() {
+				if v.data[i]&v.acked != v.acked {
+					return fmt.Sprintf("a volume is primary on %s, which has not all that was acknowledged of each", s.Name)
+				}
+			}
+		}
+	}
 	for i := range sites {
 		moved := w.primary[i] && (w.traits.Fences || i == west || !w.primary[west])
 		if moved && w.data[i]&w.acked != w.acked {
@@ -429,6 +481,9 @@ func (w *world) events() []event {
 		w.toolEvents(i, add)
 	}
 	for i, s := range sites {
+		if w.perVolume {
+			w.secondEvents(i, add)
+		}
 		if w.up[i] {
 			add("the controller of "+s.Name+" acts", func(n *world) { n.reconcile(i) })
 			add("the controller of "+s.Name+" looks", func(n *world) { n.report(i) })
@@ -469,6 +524,23 @@ func (w *world) events() []event {
 		add("the application stops", func(n *world) { n.app = false })
 	}
 	return out
+}
+
+// secondEvents are what can happen to the second volume on a site.
+func (w *world) secondEvents(i int, add func(string, func(*world))) {
+	alone := w.alone()
+	if w.up[i] {
+		add("csi-addons of "+sites[i].Name+" acts on the second volume", func(n *world) { n.other(func(o *world) { o.act(i) }) })
+	}
+	if alone.shows(i) != alone.shown[i] || alone.unreported(i) {
+		add("the daemon of "+sites[i].Name+" looks at the second volume", func(n *world) { n.other(func(o *world) { o.look(i) }) })
+	}
+	if alone.mayWrite(i) {
+		add("an application writes to the second volume on "+sites[i].Name, func(n *world) { n.other(func(o *world) { o.appWrite(i) }) })
+	}
+	if i == east && w.link {
+		add("the storage synchronises the second volume", func(n *world) { n.other((*world).synchronise) })
+	}
 }
 
 // repeats says whether a tool has seen that something wrote after the last update.
@@ -735,6 +807,13 @@ func (w *world) edit(i int, role vgrv1.ReplicationState) {
 
 // reconcile does what the spec asks for, as far as the storage allows.
 func (w *world) reconcile(i int) {
+	if w.act(i) {
+		w.report(i)
+	}
+}
+
+// act is what a backend does about one volume. It says nothing while it is in the middle of a promotion.
+func (w *world) act(i int) (says bool) {
 	g := w.groups[i]
 	switch {
 	case w.promoting[i]: // and does not look at the spec any more
@@ -749,7 +828,7 @@ func (w *world) reconcile(i int) {
 			break
 		}
 		w.promoting[i] = true
-		return
+		return false
 	case g.Spec.ReplicationState == vgrv1.Secondary && w.primary[i] && !inherits(g):
 		w.storageDemote(i)
 	case g.Spec.ReplicationState == vgrv1.Resync && w.link && !w.primary[i] && w.primary[1-i]:
@@ -758,7 +837,7 @@ func (w *world) reconcile(i int) {
 		w.replicated[1-i], w.reported[1-i], w.shown[i] = true, &after, showsFollowing // made anew, and looked at
 		w.report(1 - i)
 	}
-	w.report(i)
+	return true
 }
 
 func (w *world) storagePromote(i int) {
@@ -833,10 +912,11 @@ func (w *world) storageDemote(i int) {
 
 // report writes the status as the backend is now.
 func (w *world) report(i int) {
-	if w.promoting[i] {
+	if w.promoting[i] && (!w.perVolume || w.second.promoting[i]) {
 		return // nothing is said meanwhile
 	}
 	k := reporting{
+		second: w.second.reported[i], secondShown: w.second.shown, secondPrimary: w.second.primary[i], secondSplit: w.second.split,
 		group: w.groups[i], reported: w.reported[i], shown: w.shown, primary: w.primary[i], split: w.split,
 		failedOver: w.failedOver, handed: w.handed[i],
 	}
@@ -881,6 +961,13 @@ func (w *world) said(i int, fresh bool) *vgrv1.VolumeGroupReplication {
 	if w.primary[i] {
 		observed, reported = vgrv1.StatePrimary, w.reported[i]
 	}
+	all := w.shown
+	if w.perVolume {
+		observed, reported = w.aggregate(i, observed, reported)
+		if w.second.shown != w.shown {
+			all = [2]shown{showsFollowing, showsFollowing} // the worst counts
+		}
+	}
 	state.Remember(&s.ReplicationStatus, observed, reported, metav1.NewTime(now))
 	want := map[vgrv1.ReplicationState]vgrv1.State{vgrv1.Primary: vgrv1.StatePrimary, vgrv1.Secondary: vgrv1.StateSecondary}[g.Spec.ReplicationState]
 	set := func(kind string, status bool, reason string) {
@@ -908,13 +995,15 @@ func (w *world) said(i int, fresh bool) *vgrv1.VolumeGroupReplication {
 		set(vgrv1.ConditionReplicating, !w.failedOver, "Link")
 	}
 	switch {
+	case observed == vgrv1.StateUnknown:
+		set(vgrv1.ConditionDegraded, true, "VolumeDegraded")
 	case w.primary[i]:
 		set(vgrv1.ConditionDegraded, false, "Healthy")
-	case w.traits.ConfirmsSync && w.shown[i] == showsError, w.traits.HandsOver && (w.split || w.failedOver && !w.handed[i]), w.traits.PromoteFirst && w.split:
+	case w.traits.ConfirmsSync && (w.shown[i] == showsError || w.perVolume && w.second.shown[i] == showsError), w.traits.HandsOver && (w.split || w.failedOver && !w.handed[i]), w.traits.PromoteFirst && w.split:
 		set(vgrv1.ConditionDegraded, true, "Error")
 	case w.traits.HandsOver:
 		set(vgrv1.ConditionDegraded, w.failedOver, "VolumeDegraded")
-	case w.traits.ConfirmsSync && w.shown == [2]shown{showsDemoted, showsDemoted}: // however old that is
+	case w.traits.ConfirmsSync && all == [2]shown{showsDemoted, showsDemoted}: // however old that is
 		set(vgrv1.ConditionDegraded, false, "Healthy")
 	case was != vgrv1.StateSecondary, !w.settled(i): // a settled secondary is never looked at again
 		set(vgrv1.ConditionDegraded, true, "VolumeDegraded")
@@ -926,6 +1015,17 @@ func (w *world) said(i int, fresh bool) *vgrv1.VolumeGroupReplication {
 		w.snapshot(i, g)
 	}
 	return g
+}
+
+// aggregate is what is said of two volumes: the role that both have, and the older synchronisation.
+func (w *world) aggregate(i int, observed vgrv1.State, reported *metav1.Time) (vgrv1.State, *metav1.Time) {
+	if w.second.primary[i] != w.primary[i] {
+		return vgrv1.StateUnknown, nil
+	}
+	if second := w.second.reported[i]; reported != nil && (second == nil || second.Before(reported)) {
+		reported = second
+	}
+	return observed, reported
 }
 
 // settled says whether a secondary's last word was that it is in sync.
@@ -1000,9 +1100,7 @@ func (w *world) running(at int) string {
 
 // settle has the primary synchronise and report that.
 func (w *world) settle() {
-	w.synchronise()
-	w.look(east)
-	w.look(west)
+	w.mirror()
 	w.report(east)
 	w.report(west)
 }
@@ -1011,10 +1109,21 @@ func (w *world) settle() {
 func (w *world) round() {
 	for i := range sites {
 		w.reconcile(i)
-		w.synchronise()
-		w.look(east)
-		w.look(west)
+		if w.perVolume {
+			w.other(func(o *world) { o.act(i) })
+		}
+		w.mirror()
 		w.report(i)
+	}
+}
+
+// mirror lets the storage synchronise, and tell.
+func (w *world) mirror() {
+	w.synchronise()
+	w.look(east)
+	w.look(west)
+	if w.perVolume {
+		w.other((*world).mirror)
 	}
 }
 
