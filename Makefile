@@ -84,8 +84,12 @@ fuzz: ## Give arbitrary input to parsers, adapters and screens, FUZZTIME for eac
 
 .PHONY: e2e
 e2e: build assets ## Run the tests of the lab, and end to end on its sites
-	cd hack && $(GOTEST) -timeout=15m $$(go list ./... | grep -v '/e2e$$')
+	cd hack && $(GOTEST) -timeout=15m $$(go list ./... | grep -v /e2e)
 	cd hack && go test -shuffle=on -timeout=60m -parallel=64 ./e2e # it decides itself how many, see labs_test.go
+
+.PHONY: e2e-ceph
+e2e-ceph: build assets ceph ## Run end to end on two real Ceph clusters, where they can run; ARGS=-thorough runs all of it
+	cd hack && go test -timeout=60m -count=1 -v ./e2e-ceph $(if $(ARGS),-args $(ARGS)) | grep -Ev '^=== (RUN|PAUSE|CONT|NAME)'
 
 .PHONY: chaos
 chaos: build assets ## Move groups of each backend while all around them breaks, for CHAOS_TIME (10m); CHAOS_SEED repeats one schedule
@@ -114,6 +118,10 @@ golden: assets ## Rewrite the golden files of the tests; read the diff
 .PHONY: assets
 assets: bin/lab ## Build the servers that tests and lab need, once
 	bin/lab assets >/dev/null
+
+.PHONY: ceph
+ceph: bin/lab ## Unpack the programs of real Ceph clusters, once; says so where Ceph cannot run, which needs root
+	bin/lab assets --ceph
 
 ##@ Generate
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab/array"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/ceph"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/driver"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/httpfault"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/proxy"
@@ -111,6 +112,9 @@ func (l *Lab) Heal(ctx context.Context, f Fault) error { return l.set(ctx, f, fa
 
 func (l *Lab) set(ctx context.Context, f Fault, broken bool) error {
 	if f.Kind == FaultLink {
+		if l.Real != nil {
+			return fmt.Errorf("there is no link to break between real Ceph clusters: stop %s on a site", ceph.Mirrorer)
+		}
 		l.Array.SetLink(!broken)
 		l.PowerStore.SetLink(!broken)
 		l.ONTAP.SetLink(!broken)
@@ -142,8 +146,7 @@ func (s *Site) set(ctx context.Context, f Fault, broken bool) error {
 	case FaultHTTP:
 		return s.setHTTP(f, broken)
 	case FaultDaemon:
-		s.array.SetDaemon(array.Site(s.Name), !broken)
-		return nil
+		return s.volumes.SetDaemon(ctx, !broken)
 	case FaultRPC:
 		return s.setRPC(f.RPC, broken)
 	case FaultAttach:
@@ -151,7 +154,7 @@ func (s *Site) set(ctx context.Context, f Fault, broken bool) error {
 		if err != nil {
 			return err
 		}
-		return s.array.Attach(array.Site(s.Name), handle, broken)
+		return s.volumes.Attach(ctx, handle, broken)
 	case FaultProcess:
 		return s.setProcess(ctx, f, broken)
 	default:
@@ -292,5 +295,5 @@ func (s *Site) Write(ctx context.Context, volume string, n int64) error {
 	if err != nil {
 		return err
 	}
-	return s.array.Write(array.Site(s.Name), handle, n)
+	return s.volumes.Write(ctx, handle, n)
 }

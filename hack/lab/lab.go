@@ -2,12 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package lab runs two Kubernetes control planes on this machine, "east" and "west", whose storage
-// is one simulated pair of mirrored Ceph clusters driven by the real csi-addons controller manager, and
+// is one pair of mirrored Ceph clusters, simulated or real, driven by the real csi-addons controller manager, and
 // on demand pairs of PowerStore arrays and ONTAP clusters. Tests start it in their own process, people with the lab command. It is no cluster: there are no
 // nodes, and Pods do not run.
 package lab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,8 @@ import (
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab/array"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/assets"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/ceph"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/driver"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/powerstore"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/process"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/trident"
@@ -46,6 +49,9 @@ type Options struct {
 	People []string
 	// Dell adds two PowerStore arrays to the sites, with Dell's own controllers.
 	Dell bool
+	// Ceph are the programs of two real Ceph clusters, which then are behind Ceph's class; when nil, the array is
+	// simulated. There are no fast volumes then.
+	Ceph *ceph.Programs
 	// Trident adds two ONTAP clusters to the sites, with a stand-in for Trident.
 	Trident bool
 	// TransferTime is how long a snapshot takes between the sites; one second when zero.
@@ -62,7 +68,9 @@ type Options struct {
 // Lab is a running pair of sites.
 type Lab struct {
 	// Array is the Ceph storage behind both sites, PowerStore Dell's and ONTAP NetApp's.
+	// Real are two real clusters, nil without; the array is then empty.
 	Array      *array.Array
+	Real       *ceph.Pair
 	PowerStore *powerstore.Pair
 	ONTAP      *trident.Pair
 
@@ -130,11 +138,15 @@ func (l *Lab) start(ctx context.Context, o Options) error {
 		return err
 	}
 	for i, name := range names {
-		l.sites = append(l.sites, newSite(name, filepath.Join(l.dir, name), ports[i], storages{l.Array, l.PowerStore, l.ONTAP}))
+		l.sites = append(l.sites, newSite(name, filepath.Join(l.dir, name), ports[i], storages{driver.Simulated{Array: l.Array, Site: array.Site(name)}, l.PowerStore, l.ONTAP}))
 	}
 	started := time.Now()
-	errs := make([]error, len(l.sites))
+	errs := make([]error, len(l.sites)+1)
 	var all sync.WaitGroup
+	if o.Ceph != nil {
+		l.realCeph(*o.Ceph)
+		all.Go(func() { errs[len(l.sites)] = l.Real.Start(ctx, cmp.Or(o.StatusInterval, array.DefaultStatusInterval)) })
+	}
 	for i, site := range l.sites {
 		all.Go(func() {
 			if err := site.start(ctx, l.launcher, o); err != nil {

@@ -12,12 +12,12 @@ import (
 
 // ports are chosen once, so that a process that is started again is found where it was.
 type ports struct {
-	etcd, etcdPeer, api, proxy, controllerAPI, controllerHealth, controllerMetrics int
+	etcd, etcdPeer, api, proxy, controllerAPI, controllerHealth, controllerMetrics, monitor int
 }
 
 // choosePorts finds the ports of n sites.
 func choosePorts(n int) ([]ports, error) {
-	const each = 7
+	const each = 8
 	free, err := freePorts(n * each)
 	if err != nil {
 		return nil, err
@@ -25,7 +25,7 @@ func choosePorts(n int) ([]ports, error) {
 	chosen := make([]ports, n)
 	for i := range chosen {
 		p := free[i*each : (i+1)*each]
-		chosen[i] = ports{etcd: p[0], etcdPeer: p[1], api: p[2], proxy: p[3], controllerAPI: p[4], controllerHealth: p[5], controllerMetrics: p[6]}
+		chosen[i] = ports{etcd: p[0], etcdPeer: p[1], api: p[2], proxy: p[3], controllerAPI: p[4], controllerHealth: p[5], controllerMetrics: p[6], monitor: p[7]}
 	}
 	return chosen, nil
 }

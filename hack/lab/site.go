@@ -17,7 +17,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
-	"github.com/unified-replication/kubectl-vgr/hack/lab/array"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/ceph"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/driver"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/powerstore"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/process"
@@ -32,6 +32,7 @@ const (
 	KCM        = "kcm"
 	CSIAddons  = "csi-addons"
 	Controller = "controller"
+	// Ceph's are ceph.Daemons, where the clusters are real.
 	// Dell's sidecar, and its controller between the sites; not started with the rest.
 	DellReplicator            = "dell-csi-replicator"
 	DellReplicationController = "dell-replication-controller"
@@ -39,7 +40,7 @@ const (
 
 // processNames are all that a site may have, in the order they are started.
 func processNames() []string {
-	return []string{Etcd, APIServer, KCM, CSIAddons, DellReplicator, DellReplicationController, Controller}
+	return slices.Concat(ceph.Daemons(), []string{Etcd, APIServer, KCM, CSIAddons, DellReplicator, DellReplicationController, Controller})
 }
 
 // Site is one control plane with what belongs to it.
@@ -61,9 +62,18 @@ type Site struct {
 	background func()
 }
 
-// storages are what both sites share.
+// volumes are Ceph's as one site has them, simulated or real.
+type volumes interface {
+	driver.Storage
+	provisioner.Images
+	SetDaemon(ctx context.Context, up bool) error
+	Attach(ctx context.Context, handle string, attached bool) error
+	Write(ctx context.Context, handle string, n int64) error
+}
+
+// storages are what is behind a site's classes.
 type storages struct {
-	array      *array.Array
+	volumes    volumes
 	powerstore *powerstore.Pair
 	ontap      *trident.Pair
 }
@@ -93,7 +103,7 @@ func (s *Site) start(ctx context.Context, l *process.Launcher, o Options) error 
 			return err
 		}
 	}
-	if s.Driver, err = driver.Start(ctx, s.array, array.Site(s.Name)); err != nil {
+	if s.Driver, err = driver.Start(ctx, s.volumes); err != nil {
 		return err
 	}
 	if o.Dell {
@@ -150,8 +160,11 @@ func (s *Site) provision(ctx context.Context, client kubernetes.Interface) {
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var all sync.WaitGroup
 	storages := map[string]provisioner.Storage{
-		driver.Name:     provisioner.Ceph{Array: s.array, Site: array.Site(s.Name), Driver: driver.Name},
-		driver.FastName: provisioner.Ceph{Array: s.array, Site: array.Site(s.Name), Driver: driver.FastName, Fast: true},
+		driver.Name: provisioner.Ceph{Images: s.volumes, Driver: driver.Name},
+	}
+	if simulated, ok := s.volumes.(driver.Simulated); ok {
+		simulated.Fast = true
+		storages[driver.FastName] = provisioner.Ceph{Images: simulated, Driver: driver.FastName}
 	}
 	if s.dell != nil {
 		storages[powerstore.Name] = s.dell
@@ -244,7 +257,12 @@ func (s *Site) Processes() []process.State {
 }
 
 // LogFile is where a process writes.
-func (s *Site) LogFile(name string) string { return s.plane.logFile(name) }
+func (s *Site) LogFile(name string) string {
+	if p := s.processes[name]; p != nil {
+		return p.Log()
+	}
+	return s.plane.logFile(name)
+}
 
 // StartProc starts a process that was stopped or killed. It does not wait until it is ready.
 func (s *Site) StartProc(name string) error {

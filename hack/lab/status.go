@@ -4,6 +4,8 @@
 package lab
 
 import (
+	"context"
+
 	"github.com/unified-replication/kubectl-vgr/hack/lab/array"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/process"
 )
@@ -28,9 +30,9 @@ type SiteStatus struct {
 	Calls map[string]int `json:"calls"`
 }
 
-// Status returns what there is now.
-func (l *Lab) Status() Status {
-	s := Status{Dir: l.dir, Kubeconfig: l.Kubeconfig(), Faults: l.Faults(), Array: l.Array.State()}
+// Status returns what there is now, as far as the storage answers before the context ends.
+func (l *Lab) Status(ctx context.Context) Status {
+	s := Status{Dir: l.dir, Kubeconfig: l.Kubeconfig(), Faults: l.Faults(), Array: l.array(ctx)}
 	for _, site := range l.sites {
 		s.Sites = append(s.Sites, SiteStatus{
 			Name: site.Name, API: site.RESTConfig().Host, Direct: site.DirectRESTConfig().Host,

@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -33,18 +32,29 @@ const (
 type sidecar struct{ driver, pod, node string }
 
 func (s *Site) sidecars() []sidecar {
-	return []sidecar{
-		{driver.Name, "csi-rbdplugin-provisioner-0", "lab-" + s.Name},
-		{driver.FastName, "csi-fastplugin-provisioner-0", "lab-fast-" + s.Name},
+	all := []sidecar{{driver.Name, "csi-rbdplugin-provisioner-0", "lab-" + s.Name}}
+	if s.simulated() {
+		all = append(all, sidecar{driver.FastName, "csi-fastplugin-provisioner-0", "lab-fast-" + s.Name})
 	}
+	return all
+}
+
+// simulated: fast volumes are, and so is all of Ceph then.
+func (s *Site) simulated() bool {
+	_, ok := s.volumes.(driver.Simulated)
+	return ok
 }
 
 // storage is what an installation of ceph-csi leaves in a cluster, as far as anybody looks at it.
 func (s *Site) storage() []runtime.Object {
-	return slices.Concat(
-		s.storageClass(StorageClass, driver.Name), s.storageClass(FastStorageClass, driver.FastName),
-		s.sidecar(s.sidecars()[0]), s.sidecar(s.sidecars()[1]),
-	)
+	objects := s.storageClass(StorageClass, driver.Name)
+	if s.simulated() {
+		objects = append(objects, s.storageClass(FastStorageClass, driver.FastName)...)
+	}
+	for _, c := range s.sidecars() {
+		objects = append(objects, s.sidecar(c)...)
+	}
+	return objects
 }
 
 func (s *Site) storageClass(name, provisioner string) []runtime.Object {

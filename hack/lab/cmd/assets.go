@@ -4,16 +4,19 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab/assets"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/ceph"
 )
 
 func newAssets(s *session) *cobra.Command {
-	clean, kubectl := false, false
+	clean, kubectl, real := false, false, false
 	var backends []string
 	cmd := &cobra.Command{
 		Use:   "assets",
@@ -31,6 +34,9 @@ with these backends needs is built, which takes a part of the time.`,
 				return assets.Clean(options)
 			}
 			options.Progress = cmd.ErrOrStderr()
+			if real {
+				return printCeph(cmd, options)
+			}
 			if len(backends) > 0 {
 				options.Programs = assets.ForLab(slices.Contains(backends, "dell"))
 				if kubectl {
@@ -47,6 +53,21 @@ with these backends needs is built, which takes a part of the time.`,
 	}
 	cmd.Flags().StringSliceVar(&backends, "backend", nil, "storage that the lab simulates: ceph, dell or trident; everything is built when empty")
 	cmd.Flags().BoolVar(&kubectl, "kubectl", false, "with --backend, build kubectl too")
+	cmd.Flags().BoolVar(&real, "ceph", false, "unpack the programs of real Ceph clusters instead, if this machine has none, and print their directory")
 	cmd.Flags().BoolVar(&clean, "clean", false, "remove what was built, of all versions")
 	return cmd
+}
+
+// printCeph says why not where Ceph cannot run; that is no error.
+func printCeph(cmd *cobra.Command, o assets.Options) error {
+	programs, err := ceph.Find(cmd.Context(), ceph.Options{Cache: o.Cache, Progress: o.Progress})
+	if unavailable, ok := errors.AsType[*ceph.Unavailable](err); ok {
+		fmt.Fprintln(cmd.ErrOrStderr(), unavailable.Error())
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(cmd.OutOrStdout(), cmp.Or(programs.Root, "/"))
+	return nil
 }

@@ -16,16 +16,20 @@ import (
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/array"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/assets"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/ceph"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/control"
 )
 
 // runFlags are those of both up and run.
 type runFlags struct {
+	getenv     func(string) string
 	controller string
 	args       []string
 	transfer   time.Duration
 	status     time.Duration
 	backends   []string
+	ceph       string
 }
 
 func (f *runFlags) add(cmd *cobra.Command) {
@@ -33,13 +37,14 @@ func (f *runFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.controller, "controller", "", "vgr-controller to run on each site; none when empty")
 	flags.StringArrayVar(&f.args, "controller-arg", nil, "additional flag of the controller; may be repeated")
 	flags.StringSliceVar(&f.backends, "backend", []string{"ceph"}, "storage to simulate: ceph, which is always there, dell and trident")
+	flags.StringVar(&f.ceph, "ceph", "simulated", "what is behind Ceph's class: simulated, or real for two clusters of Ceph's own programs")
 	flags.DurationVar(&f.status, "mirror-status-interval", array.DefaultStatusInterval, "how often Ceph's mirroring daemons look at a volume and tell of it")
 	flags.DurationVar(&f.transfer, "transfer-time", time.Second, "how long a snapshot takes from one site to the other")
 }
 
 // arguments are the flags as they are passed on to run.
 func (f *runFlags) arguments() []string {
-	args := []string{"--transfer-time=" + f.transfer.String(), "--mirror-status-interval=" + f.status.String(), "--backend=" + strings.Join(f.backends, ",")}
+	args := []string{"--transfer-time=" + f.transfer.String(), "--mirror-status-interval=" + f.status.String(), "--backend=" + strings.Join(f.backends, ","), "--ceph=" + f.ceph}
 	if f.controller != "" {
 		args = append(args, "--controller="+f.controller)
 	}
@@ -49,8 +54,25 @@ func (f *runFlags) arguments() []string {
 	return args
 }
 
+// realCeph returns Ceph's programs if its clusters are to be real; they are unpacked if need be.
+func (f *runFlags) realCeph(ctx context.Context, log io.Writer) (*ceph.Programs, error) {
+	switch f.ceph {
+	case "simulated":
+		return nil, nil
+	case "real":
+	default:
+		return nil, fmt.Errorf("--ceph: %q is neither simulated nor real", f.ceph)
+	}
+	options, err := assets.DefaultOptions(f.getenv)
+	if err != nil {
+		return nil, err
+	}
+	programs, err := ceph.Find(ctx, ceph.Options{Cache: options.Cache, Progress: log})
+	return &programs, err
+}
+
 func newRun(s *session) *cobra.Command {
-	f := &runFlags{}
+	f := &runFlags{getenv: s.getenv}
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run the lab in the foreground until interrupted",
@@ -86,8 +108,13 @@ func supervise(ctx context.Context, dir control.StateDir, f *runFlags, log io.Wr
 	if err := dir.Clean(); err != nil {
 		return err
 	}
+	real, err := f.realCeph(ctx, log)
+	if err != nil {
+		return err
+	}
 	l, err := lab.Start(ctx, lab.Options{
-		Dir: string(dir), ControllerBinary: f.controller, ControllerArgs: f.args, TransferTime: f.transfer, StatusInterval: f.status,
+		Ceph: real,
+		Dir:  string(dir), ControllerBinary: f.controller, ControllerArgs: f.args, TransferTime: f.transfer, StatusInterval: f.status,
 		Dell: slices.Contains(f.backends, "dell"), Trident: slices.Contains(f.backends, "trident"), Log: log,
 	})
 	if err != nil {

@@ -24,15 +24,16 @@ import (
 )
 
 func newUp(s *session) *cobra.Command {
-	f := &runFlags{}
+	f := &runFlags{getenv: s.getenv}
 	timeout := 2 * time.Minute
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Start the lab in the background and wait until it is ready",
 		Long: `Start the lab in the background and wait until both sites are ready. The programs it runs are
 built on the first use, which takes some minutes. A lab that runs already is left as it is.`,
-		Example: "  lab up --controller bin/vgr-controller",
-		Args:    cobra.NoArgs,
+		Example: `  lab up --controller bin/vgr-controller
+  lab up --controller bin/vgr-controller --ceph real --mirror-status-interval 5s`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			dir, err := s.dir()
 			if err != nil {
@@ -78,6 +79,9 @@ func up(ctx context.Context, s *session, dir control.StateDir, f *runFlags, time
 	}
 	options.Progress, options.Programs = progress, assets.ForLab(slices.Contains(f.backends, "dell"))
 	if _, err := assets.Ensure(ctx, options); err != nil {
+		return lab.Status{}, err
+	}
+	if _, err := f.realCeph(ctx, progress); err != nil {
 		return lab.Status{}, err
 	}
 	supervisor, err := detach(dir, f)

@@ -58,7 +58,7 @@ func Serve(ctx context.Context, d StateDir, l *lab.Lab) error {
 
 func handler(l *lab.Lab, stop chan<- struct{}) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { answer(w, l.Status(), nil) })
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) { answer(w, l.Status(r.Context()), nil) })
 	mux.HandleFunc("POST /faults", with(func(ctx context.Context, r faultRequest) error {
 		if r.Broken {
 			return l.Inject(ctx, r.Fault)

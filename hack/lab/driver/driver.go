@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package driver answers the calls that csi-addons' controller manager makes to the sidecar of a
-// CSI driver, for one site, from the simulated array. Every rule about replication is the array's;
+// CSI driver, for one site, from its storage. Every rule about replication is the storage's;
 // this package translates, counts calls and injects faults.
 package driver
 
@@ -15,7 +15,6 @@ import (
 	"github.com/csi-addons/spec/lib/go/identity"
 	"google.golang.org/grpc"
 
-	"github.com/unified-replication/kubectl-vgr/hack/lab/array"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/driver/proto"
 )
 
@@ -38,17 +37,17 @@ type Server struct {
 }
 
 // Start serves on a free port of the loopback interface until Stop.
-func Start(ctx context.Context, a *array.Array, site array.Site) (*Server, error) {
+func Start(ctx context.Context, storage Storage) (*Server, error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, fmt.Errorf("driver of site %q: %w", site, err)
+		return nil, fmt.Errorf("driver: %w", err)
 	}
 	s := &Server{Faults: NewFaults(), listener: listener, done: make(chan error, 1)}
 	s.server = grpc.NewServer(grpc.UnaryInterceptor(s.Faults.intercept))
 	identity.RegisterIdentityServer(s.server, identityService{})
-	proto.RegisterReplicationServer(s.server, replicationService{array: a, site: site})
-	proto.RegisterVolumeGroupControllerServer(s.server, groupService{array: a, site: site})
+	proto.RegisterReplicationServer(s.server, replicationService{storage: storage})
+	proto.RegisterVolumeGroupControllerServer(s.server, groupService{storage: storage})
 	go func() { s.done <- s.server.Serve(listener) }()
 	return s, nil
 }

@@ -32,7 +32,7 @@ type fixture struct {
 func start(t *testing.T) *fixture {
 	clock := clocktesting.NewFakePassiveClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 	a := array.New(array.Options{Sites: [2]array.Site{"east", "west"}, Clock: clock, TransferTime: time.Second})
-	server, err := driver.Start(t.Context(), a, "east")
+	server, err := driver.Start(t.Context(), driver.Simulated{Array: a, Site: "east"})
 	if err != nil {
 		t.Fatal(err)
 	}

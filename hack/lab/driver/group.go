@@ -6,19 +6,17 @@ package driver
 import (
 	"context"
 
-	"github.com/unified-replication/kubectl-vgr/hack/lab/array"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/driver/proto"
 )
 
 // groupService implements proto.VolumeGroupController.
 type groupService struct {
 	proto.UnimplementedVolumeGroupControllerServer
-	array *array.Array
-	site  array.Site
+	storage Storage
 }
 
-func (s groupService) CreateVolumeGroup(_ context.Context, r *proto.CreateVolumeGroupRequest) (*proto.CreateVolumeGroupResponse, error) {
-	handle, err := s.array.CreateGroup(s.site, r.GetName(), r.GetVolumeIds())
+func (s groupService) CreateVolumeGroup(ctx context.Context, r *proto.CreateVolumeGroupRequest) (*proto.CreateVolumeGroupResponse, error) {
+	handle, err := s.storage.CreateGroup(ctx, r.GetName(), r.GetVolumeIds(), r.GetParameters())
 	if err != nil {
 		return nil, grpcError(err)
 	}
@@ -27,8 +25,8 @@ func (s groupService) CreateVolumeGroup(_ context.Context, r *proto.CreateVolume
 	}}, nil
 }
 
-func (s groupService) ModifyVolumeGroupMembership(_ context.Context, r *proto.ModifyVolumeGroupMembershipRequest) (*proto.ModifyVolumeGroupMembershipResponse, error) {
-	if err := s.array.ModifyGroup(s.site, r.GetVolumeGroupId(), r.GetVolumeIds()); err != nil {
+func (s groupService) ModifyVolumeGroupMembership(ctx context.Context, r *proto.ModifyVolumeGroupMembershipRequest) (*proto.ModifyVolumeGroupMembershipResponse, error) {
+	if err := s.storage.ModifyGroup(ctx, r.GetVolumeGroupId(), r.GetVolumeIds()); err != nil {
 		return nil, grpcError(err)
 	}
 	return &proto.ModifyVolumeGroupMembershipResponse{VolumeGroup: &proto.VolumeGroup{
@@ -36,13 +34,13 @@ func (s groupService) ModifyVolumeGroupMembership(_ context.Context, r *proto.Mo
 	}}, nil
 }
 
-func (s groupService) DeleteVolumeGroup(_ context.Context, r *proto.DeleteVolumeGroupRequest) (*proto.DeleteVolumeGroupResponse, error) {
-	s.array.DeleteGroup(s.site, r.GetVolumeGroupId())
-	return &proto.DeleteVolumeGroupResponse{}, nil
+func (s groupService) DeleteVolumeGroup(ctx context.Context, r *proto.DeleteVolumeGroupRequest) (*proto.DeleteVolumeGroupResponse, error) {
+	err := s.storage.DeleteGroup(ctx, r.GetVolumeGroupId())
+	return &proto.DeleteVolumeGroupResponse{}, grpcError(err)
 }
 
-func (s groupService) ControllerGetVolumeGroup(_ context.Context, r *proto.ControllerGetVolumeGroupRequest) (*proto.ControllerGetVolumeGroupResponse, error) {
-	members, err := s.array.GroupMembers(s.site, r.GetVolumeGroupId())
+func (s groupService) ControllerGetVolumeGroup(ctx context.Context, r *proto.ControllerGetVolumeGroupRequest) (*proto.ControllerGetVolumeGroupResponse, error) {
+	members, err := s.storage.GroupMembers(ctx, r.GetVolumeGroupId())
 	if err != nil {
 		return nil, grpcError(err)
 	}

@@ -18,37 +18,36 @@ import (
 // replicationService implements proto.Replication.
 type replicationService struct {
 	proto.UnimplementedReplicationServer
-	array *array.Array
-	site  array.Site
+	storage Storage
 }
 
-func (s replicationService) EnableVolumeReplication(_ context.Context, r *proto.EnableVolumeReplicationRequest) (*proto.EnableVolumeReplicationResponse, error) {
-	err := s.array.Enable(s.site, target(r.GetReplicationSource()), r.GetParameters())
+func (s replicationService) EnableVolumeReplication(ctx context.Context, r *proto.EnableVolumeReplicationRequest) (*proto.EnableVolumeReplicationResponse, error) {
+	err := s.storage.Enable(ctx, target(r.GetReplicationSource()), r.GetParameters())
 	return &proto.EnableVolumeReplicationResponse{}, grpcError(err)
 }
 
-func (s replicationService) DisableVolumeReplication(_ context.Context, r *proto.DisableVolumeReplicationRequest) (*proto.DisableVolumeReplicationResponse, error) {
-	err := s.array.Disable(s.site, target(r.GetReplicationSource()))
+func (s replicationService) DisableVolumeReplication(ctx context.Context, r *proto.DisableVolumeReplicationRequest) (*proto.DisableVolumeReplicationResponse, error) {
+	err := s.storage.Disable(ctx, target(r.GetReplicationSource()))
 	return &proto.DisableVolumeReplicationResponse{}, grpcError(err)
 }
 
-func (s replicationService) PromoteVolume(_ context.Context, r *proto.PromoteVolumeRequest) (*proto.PromoteVolumeResponse, error) {
-	err := s.array.Promote(s.site, target(r.GetReplicationSource()), r.GetForce(), r.GetParameters())
+func (s replicationService) PromoteVolume(ctx context.Context, r *proto.PromoteVolumeRequest) (*proto.PromoteVolumeResponse, error) {
+	err := s.storage.Promote(ctx, target(r.GetReplicationSource()), r.GetForce(), r.GetParameters())
 	return &proto.PromoteVolumeResponse{}, grpcError(err)
 }
 
-func (s replicationService) DemoteVolume(_ context.Context, r *proto.DemoteVolumeRequest) (*proto.DemoteVolumeResponse, error) {
-	err := s.array.Demote(s.site, target(r.GetReplicationSource()))
+func (s replicationService) DemoteVolume(ctx context.Context, r *proto.DemoteVolumeRequest) (*proto.DemoteVolumeResponse, error) {
+	err := s.storage.Demote(ctx, target(r.GetReplicationSource()))
 	return &proto.DemoteVolumeResponse{}, grpcError(err)
 }
 
-func (s replicationService) ResyncVolume(_ context.Context, r *proto.ResyncVolumeRequest) (*proto.ResyncVolumeResponse, error) {
-	ready, err := s.array.Resync(s.site, target(r.GetReplicationSource()), r.GetForce())
+func (s replicationService) ResyncVolume(ctx context.Context, r *proto.ResyncVolumeRequest) (*proto.ResyncVolumeResponse, error) {
+	ready, err := s.storage.Resync(ctx, target(r.GetReplicationSource()), r.GetForce())
 	return &proto.ResyncVolumeResponse{Ready: ready}, grpcError(err)
 }
 
-func (s replicationService) GetVolumeReplicationInfo(_ context.Context, r *proto.GetVolumeReplicationInfoRequest) (*proto.GetVolumeReplicationInfoResponse, error) {
-	info, err := s.array.Info(s.site, target(r.GetReplicationSource()))
+func (s replicationService) GetVolumeReplicationInfo(ctx context.Context, r *proto.GetVolumeReplicationInfoRequest) (*proto.GetVolumeReplicationInfoResponse, error) {
+	info, err := s.storage.Info(ctx, target(r.GetReplicationSource()))
 	if err != nil {
 		return nil, grpcError(err)
 	}
@@ -65,7 +64,7 @@ func target(source *proto.ReplicationSource) array.Target {
 	return array.Target{Volume: source.GetVolume().GetVolumeId(), Group: source.GetVolumeGroup().GetVolumeGroupId()}
 }
 
-// grpcError gives an error of the array its gRPC code.
+// grpcError gives an error of the storage its gRPC code.
 func grpcError(err error) error {
 	switch array.CodeOf(err) {
 	case "":
@@ -80,6 +79,8 @@ func grpcError(err error) error {
 		return status.Error(codes.Unavailable, err.Error())
 	case array.Aborted:
 		return status.Error(codes.Aborted, err.Error())
+	case array.Unknown:
+		return status.Error(codes.Unknown, err.Error())
 	default:
 		return status.Error(codes.Internal, err.Error())
 	}

@@ -8,27 +8,29 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
-
-	"github.com/unified-replication/kubectl-vgr/hack/lab/array"
 )
+
+// Images makes and deletes RBD images, which have a handle.
+type Images interface {
+	// CreateImage gives the same image when it is asked again for the same name.
+	CreateImage(ctx context.Context, name string, size int64) (handle string, err error)
+	// DeleteImage succeeds when the image is gone already.
+	DeleteImage(ctx context.Context, handle string) error
+}
 
 // Ceph makes RBD images, and volumes as ceph-csi describes them.
 type Ceph struct {
-	Array  *array.Array
-	Site   array.Site
+	Images Images
 	Driver string
-	// Fast makes fast images.
-	Fast bool
 }
 
 // Create implements Storage.
-func (c Ceph) Create(_ context.Context, claim *corev1.PersistentVolumeClaim, parameters map[string]string) (*corev1.CSIPersistentVolumeSource, error) {
+func (c Ceph) Create(ctx context.Context, claim *corev1.PersistentVolumeClaim, parameters map[string]string) (*corev1.CSIPersistentVolumeSource, error) {
 	size := claim.Spec.Resources.Requests[corev1.ResourceStorage]
-	create := c.Array.CreateImage
-	if c.Fast {
-		create = c.Array.CreateFastImage
+	handle, err := c.Images.CreateImage(ctx, fmt.Sprintf("%s/%s#%.8s", claim.Namespace, claim.Name, claim.UID), size.Value())
+	if err != nil {
+		return nil, err
 	}
-	handle := create(c.Site, fmt.Sprintf("%s/%s#%.8s", claim.Namespace, claim.Name, claim.UID), size.Value())
 	uuid := handle[len(handle)-36:] // the last part of every handle
 	secret := &corev1.SecretReference{Name: "rook-csi-rbd-node", Namespace: "rook-ceph"}
 	return &corev1.CSIPersistentVolumeSource{
@@ -44,8 +46,5 @@ func (c Ceph) Create(_ context.Context, claim *corev1.PersistentVolumeClaim, par
 
 // Delete implements Storage.
 func (c Ceph) Delete(handle string) error {
-	if err := c.Array.DeleteImage(c.Site, handle); err != nil && array.CodeOf(err) != array.NotFound {
-		return err
-	}
-	return nil
+	return c.Images.DeleteImage(context.Background(), handle)
 }
