@@ -87,10 +87,6 @@ e2e: build assets ## Run the tests of the lab, and end to end on its sites
 	cd hack && $(GOTEST) -timeout=15m $$(go list ./... | grep -v /e2e)
 	cd hack && go test -shuffle=on -timeout=60m -parallel=64 ./e2e # it decides itself how many, see labs_test.go
 
-.PHONY: e2e-ceph
-e2e-ceph: build assets ceph ## Run end to end on two real Ceph clusters, where they can run; ARGS=-thorough runs all of it
-	cd hack && go test -timeout=60m -count=1 -v ./e2e-ceph $(if $(ARGS),-args $(ARGS)) | grep -Ev '^=== (RUN|PAUSE|CONT|NAME)'
-
 .PHONY: chaos
 chaos: build assets ## Move groups of each backend while all around them breaks, for CHAOS_TIME (10m); CHAOS_SEED repeats one schedule
 	cd hack && CHAOS_TIME=$(or $(CHAOS_TIME),10m) go test ./e2e -run 'TestChaos$$' -v -count=1 -timeout=90m
@@ -151,8 +147,8 @@ bin/golangci-lint: hack/tools/go.mod
 ##@ Demo
 
 .PHONY: demo
-demo: build ## Show a group on two sites, on BACKEND ceph, dell or trident; ends in a live screen on a terminal
-	hack/demo.sh $(or $(BACKEND),ceph)
+demo: build ## Show a group on two sites, on BACKEND ceph, dell or trident, or on CEPH=real; ends in a live screen on a terminal
+	CEPH=$(CEPH) hack/demo.sh $(or $(BACKEND),ceph)
 
 .PHONY: demo-clean
 demo-clean: bin/lab ## Stop the lab and remove what was cached for it

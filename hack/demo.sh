@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The demo: a three-PVC PostgreSQL group between two sites, and one switch of roles.
 # Everything it prints with a $ in front is the command it runs. BACKEND is ceph, dell or trident.
+# With CEPH=real the storage of ceph is two real clusters.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,6 +15,11 @@ ceph)
 	every=1m up+=(--mirror-status-interval 1s --transfer-time 200ms)
 	storage=ceph-rbd provisioner=rbd.csi.ceph.com
 	what="csi-addons controllers over a simulated Ceph RBD mirror"
+	if [ "${CEPH:-simulated}" = real ]; then
+		bin/lab assets --ceph
+		up+=(--ceph real)
+		what="csi-addons controllers over two real Ceph clusters that mirror RBD images"
+	fi
 	;;
 dell)
 	storage=powerstore provisioner=csi-powerstore.dellemc.com
