@@ -77,9 +77,9 @@ func Main(ctx context.Context, c Config) int {
 
 const long = `Replicate groups of volumes between two clusters, and move them.
 
-A group is a VolumeGroupReplication: all PVCs that a selector matches, replicated as one unit. Commands look at both
-sites: this one (--context) and its peer (--peer-context, or what "create" remembered). Every change shows its plan,
-asks, and waits until the storage has confirmed it.
+A group is a VolumeGroupReplication: all PVCs that a selector matches, replicated as one unit. Commands read both
+sites: this one (--context) and its peer (--peer-context, or the one that "create" remembered). Every command that
+changes something shows its plan, asks for confirmation, and waits until the storage has confirmed the change.
 
 Exit codes: 0 done, 1 usage or unexpected error, 2 refused before any change, 3 timed out and still running,
 4 failed or degraded, 5 not confirmed, 6 a needed site cannot be reached, 130 interrupted.`

@@ -107,13 +107,13 @@ func newClassCreate(e *cli.Env) *cobra.Command {
 	var provisioner string
 	var params map[string]string
 	cmd := &cobra.Command{
-		Use: "create NAME --provisioner DRIVER", Short: "Create a class on this site; create prepares the peer's",
+		Use: "create NAME --provisioner DRIVER", Short: "Create a class on this site; \"kubectl vgr create\" creates it on the peer",
 		Example: `  kubectl vgr class create gold --provisioner rbd.csi.ceph.com --parameter schedulingInterval=5m`,
 		Args:    cli.ExactlyOne("NAME"), ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	ch.AddFlags(cmd)
 	cmd.Flags().StringVar(&provisioner, "provisioner", "", "CSI driver of the volumes (required)")
-	cmd.Flags().StringToStringVar(&params, "parameter", nil, "KEY=VALUE, may be repeated; class describe explains the keys")
+	cmd.Flags().StringToStringVar(&params, "parameter", nil, "KEY=VALUE, may be repeated; \"kubectl vgr class describe\" explains the keys")
 	_ = cmd.RegisterFlagCompletionFunc("provisioner", cobra.FixedCompletions(drivers(e.Profiles), cobra.ShellCompDirectiveNoFileComp))
 	out := cli.NewOutput(cmd, "")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -194,7 +194,7 @@ func createClass(ctx context.Context, e *cli.Env, class *vgrv1.VolumeGroupReplic
 
 func newClassDescribe(e *cli.Env) *cobra.Command {
 	return &cobra.Command{
-		Use: "describe NAME", Short: "Explain a class: its parameters, what its backend knows, who uses it",
+		Use: "describe NAME", Short: "Describe a class: its parameters, those that its backend takes, and the groups that use it",
 		Example: "  kubectl vgr class describe gold", Args: cli.ExactlyOne("NAME"), ValidArgsFunction: cli.CompleteClasses(e),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cmd.SilenceUsage = true

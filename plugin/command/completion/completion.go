@@ -57,7 +57,7 @@ func newCompletionInstall(e *cli.Env) *cobra.Command {
 		Use: "install", Short: "Link " + CompletionLink + " so that kubectl completes vgr", Args: cobra.NoArgs,
 		Example: "  kubectl vgr completion install",
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "directory on the PATH; that of the plugin by default")
+	cmd.Flags().StringVar(&dir, "dir", "", "directory on the PATH (default: the plugin's)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cmd.SilenceUsage = true
 		self, err := e.Executable()

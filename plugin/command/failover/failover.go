@@ -47,7 +47,7 @@ func NewFailover(e *cli.Env) *cobra.Command {
   # East is down: accept losing the writes that were not replicated
   kubectl vgr failover postgresql -n production --to west --unplanned --accept-data-loss 10m
 
-  # Take back an operation that has not reached the promotion
+  # Undo an operation that has not reached the promotion
   kubectl vgr failover postgresql -n production --abort`)
 	cmd.Long = `Move groups to the other site.
 
@@ -55,14 +55,14 @@ A planned failover needs both sites and loses nothing: the source gives up its r
 sync, and only then the target takes over. Where the storage can only confirm that by comparing both sites (Ceph), the command
 first waits until the source has synchronised since it became primary: up to about two schedules after the last move.
 
-An unplanned failover needs the target alone. The command never chooses it by itself, and you must accept the loss by name.
+An unplanned failover needs only the target. You must ask for it with --unplanned and accept the loss with --accept-data-loss.
 
-The command writes each step to the group on both sites. After a crash, run the same command again: it continues.`
-	cmd.Flags().BoolVar(&f.unplanned, "unplanned", false, "the source is lost: promote without it")
+The command writes each step to the group on both sites. After a crash, run the same command again to resume.`
+	cmd.Flags().BoolVar(&f.unplanned, "unplanned", false, "the source is down: promote the target without it")
 	cmd.Flags().StringVar(&f.accept, "accept-data-loss", "", "how much an unplanned failover may lose: an age such as 10m, or unknown")
 	cmd.Flags().BoolVar(&f.sourceIsLost, "source-is-lost", false, sourceIsLost)
-	cmd.Flags().BoolVar(&f.abort, "abort", false, "take back the operation that is in flight")
-	cmd.Flags().BoolVar(&f.forget, "discard-journal", false, "show the journal of a group that nothing can be made of, and remove it; moves nothing")
+	cmd.Flags().BoolVar(&f.abort, "abort", false, "undo the operation that is in flight")
+	cmd.Flags().BoolVar(&f.forget, "discard-journal", false, "show the unusable journal of a group, and remove it; changes no role")
 	return cmd
 }
 
@@ -73,8 +73,8 @@ func NewFailback(e *cli.Env) *cobra.Command {
   kubectl vgr failback postgresql -n production --to east --discard-site east`)
 	cmd.Long = `Move groups back to a site that was lost.
 
-The old primary may hold writes that never reached the other site. They are discarded, which must be said by name with
---discard-site. Then it follows, and a planned failover brings the role back without loss.`
+The old primary may hold writes that never reached the other site. The command discards them; you must confirm that with
+--discard-site. Then the old primary becomes a copy of the other site, and a planned failover moves the role back without loss.`
 	cmd.Flags().StringVar(&f.discard, "discard-site", "", "the site whose unreplicated writes are discarded")
 	cmd.Flags().BoolVar(&f.survivor, "discard-survivor", false, discardSurvivor)
 	_ = cmd.RegisterFlagCompletionFunc("discard-site", cli.CompleteContexts(e))

@@ -41,9 +41,9 @@ type requester func(g overview.Group, facts recovery.Facts) recovery.Request
 func (o *operation) addFlags(cmd *cobra.Command) {
 	o.AddFlags(cmd)
 	o.sel.AddFlags(cmd, false)
-	cmd.Flags().DurationVar(&o.timeout, "timeout", 15*time.Minute, "how long it may take in all")
+	cmd.Flags().DurationVar(&o.timeout, "timeout", 15*time.Minute, "time limit for the whole command")
 	// Nearly all of a group's time is the storage's: few at a time would only add up its pauses.
-	cmd.Flags().IntVar(&o.concurrency, "concurrency", 100, "how many groups at a time")
+	cmd.Flags().IntVar(&o.concurrency, "concurrency", 100, "how many groups to move at a time")
 }
 
 // run asks both sites, shows the plan of each group, has it confirmed, and carries it out.

@@ -36,8 +36,9 @@ func NewPromote(e *cli.Env) *cobra.Command {
 	cmd.Long = `Make groups primary on this site.
 
 The other site must have given up the role, and the storage must have confirmed that the sites are in sync. If the other site is
-primary, use "kubectl vgr failover", which moves the role and loses nothing. If it cannot be asked, you must accept the risk by name.`
-	cmd.Flags().BoolVar(&r.force, "accept-split-brain", false, "promote although the other site cannot be asked whether it is primary")
+primary, use "kubectl vgr failover", which moves the role and loses nothing. If the plugin cannot query the other site,
+you must accept the risk with --accept-split-brain.`
+	cmd.Flags().BoolVar(&r.force, "accept-split-brain", false, "promote even though the plugin cannot check whether the other site is primary")
 	cmd.Flags().BoolVar(&r.peerIsLost, "source-is-lost", false, sourceIsLost)
 	return cmd
 }
@@ -51,19 +52,19 @@ func NewDemote(e *cli.Env) *cobra.Command {
 
 The command first waits until this site has synchronised since it became primary: without that, nothing can prove later that the other
 site has all writes. It also puts back the spec of a secondary that another tool has asked to be primary.`
-	cmd.Flags().BoolVar(&r.force, "force", false, "demote although pods use the PVCs (the storage refuses while volumes are attached) or this site has not synchronised")
+	cmd.Flags().BoolVar(&r.force, "force", false, "demote even if pods use the PVCs (the storage refuses while volumes are attached) or this site has not synchronised")
 	return cmd
 }
 
 // NewResync makes the resync command.
 func NewResync(e *cli.Env) *cobra.Command {
 	r := &role{kind: recovery.Resync}
-	cmd := r.command(e, "resync", "Discard this site's unreplicated writes and copy from the primary", `  # The old primary came back and has to follow the new one
+	cmd := r.command(e, "resync", "Discard this site's unreplicated writes and copy from the primary", `  # The old primary is back: make it a copy of the new primary
   kubectl vgr resync postgresql -n production --context east`)
 	cmd.Long = `Discard this site's unreplicated writes and copy from the primary.
 
-After an unplanned failover this has the site that was given up follow the one that took over. The command ends when this site is an
-ordinary secondary again. "kubectl vgr failback" does the same and then moves the role back.`
+Use it after an unplanned failover, on the site that was given up: the command makes it a copy of the site that took over, and ends
+when this site is a secondary again. "kubectl vgr failback" does the same and then moves the role back.`
 	cmd.Flags().BoolVar(&r.survivor, "discard-survivor", false, discardSurvivor)
 	return cmd
 }

@@ -42,14 +42,14 @@ func NewValidate(e *cli.Env) *cobra.Command {
 	var to string
 	var quiesce bool
 	cmd := &cobra.Command{
-		Use: "validate [NAME…]", Short: "Check whether groups could be moved now, and change nothing",
+		Use: "validate [NAME…]", Short: "Check whether a failover is possible now, and change nothing",
 		Example: `  # Would a planned failover of this group be refused?
   kubectl vgr validate postgresql -n production`,
 		ValidArgsFunction: cli.CompleteGroups(e),
 	}
-	cmd.Long = `Check whether groups could be moved now, and change nothing.
+	cmd.Long = `Check whether a failover is possible now, and change nothing.
 
-These are the checks that a planned failover makes first. The exit code is 4 when it would be refused.`
+The command runs the checks of a planned failover. It ends with exit code 4 if a failover would be refused.`
 	out := cli.NewOutput(cmd, "")
 	sel.AddFlags(cmd, false)
 	cmd.Flags().StringVar(&to, "to", "", "context of the site to make primary (default: the site that is not primary)")

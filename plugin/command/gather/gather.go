@@ -29,14 +29,14 @@ func NewGather(e *cli.Env) *cobra.Command {
 	var sel cli.Selection
 	var dir string
 	cmd := &cobra.Command{
-		Use: "gather [NAME…]", Short: "Write down what both sites know, as files and one page", ValidArgsFunction: cli.CompleteGroups(e),
-		Long: `Write down what both sites know, for a person who has to find out what went wrong: groups, the objects of the backends,
-PVCs and their volumes, events, the controller's logs, operations, versions, and one page that shows it, without a cluster.
+		Use: "gather [NAME…]", Short: "Collect the state of both sites into files and one page", ValidArgsFunction: cli.CompleteGroups(e),
+		Long: `Collect the state of both sites, for a person who has to find out what went wrong: groups, the objects of the backends,
+PVCs and their volumes, events, the controller's logs, operations, versions, and one page that shows all of it offline.
 
-Nothing is changed. Secrets are not read, and what looks like one (passwords, tokens, keys, certificates) is taken out of
-everything. Names of Secrets, hosts and volumes stay: look at it before you hand it on.
+The command changes nothing and does not read Secrets. It removes whatever looks like a secret (passwords, tokens, keys,
+certificates) from everything else. It keeps names of Secrets, hosts and volumes: check the files before you pass them on.
 
-A site that does not answer is part of what is found: the rest is written, and the exit code is 6.`,
+If a site does not answer, the command collects the rest and ends with exit code 6.`,
 		Example: `  # All groups of a namespace
   kubectl vgr gather -n production
 
@@ -44,7 +44,7 @@ A site that does not answer is part of what is found: the rest is written, and t
   kubectl vgr gather -A --dir ./case-4711`,
 	}
 	sel.AddFlags(cmd, true)
-	cmd.Flags().StringVar(&dir, "dir", "", "a directory that is empty or does not exist; vgr-gather-TIME here by default")
+	cmd.Flags().StringVar(&dir, "dir", "", "a directory that is empty or does not exist (default: vgr-gather-TIME in the current directory)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		cmd.SilenceUsage = true
 		q, err := sel.Query(e, args, false)

@@ -43,12 +43,12 @@ func NewCreate(e *cli.Env) *cobra.Command {
 		Use: "create NAME --class CLASS -l SELECTOR", Short: "Replicate the PVCs that a selector matches, as one group",
 		Long: `Replicate the PVCs that a selector matches, as one group.
 
-With a peer (--peer-context, or KUBECTL_VGR_PEER_CONTEXT) the other site is prepared as well: the class, copies of the volumes and
-claims with the same volume handles, the handle of the group, and the group as secondary. Running the command again resumes where it stopped.`,
+With a peer (--peer-context, or KUBECTL_VGR_PEER_CONTEXT) the command also prepares the other site: it creates the class, PersistentVolumes
+and PVCs with the same volume handles, the handle of the group, and the group as secondary. Run the command again to resume it.`,
 		Example: `  # Three PVCs of a database, on both sites
   kubectl vgr create postgresql -n production --class gold -l app=postgresql --context east --peer-context west
 
-  # Only show what would be done
+  # Show the plan and change nothing
   kubectl vgr create postgresql -n production --class gold -l app=postgresql --dry-run=client`,
 		Args: cli.ExactlyOne("NAME"), ValidArgsFunction: cobra.NoFileCompletions,
 	}
@@ -56,8 +56,8 @@ claims with the same volume handles, the handle of the group, and the group as s
 	cmd.Flags().StringVar(&c.class, "class", "", "the VolumeGroupReplicationClass (required)")
 	cmd.Flags().StringVarP(&c.selector, "selector", "l", "", "labels of the PVCs (required)")
 	cmd.Flags().StringVar(&c.state, "state", "primary", "primary or secondary")
-	cmd.Flags().BoolVar(&c.autoResync, "auto-resync", false, "let the storage discard this side's unreplicated writes by itself when both sides have written")
-	cmd.Flags().BoolVar(&c.wait, "wait", true, "wait until the backend has confirmed it")
+	cmd.Flags().BoolVar(&c.autoResync, "auto-resync", false, "let the storage discard this site's unreplicated writes by itself when both sites have written")
+	cmd.Flags().BoolVar(&c.wait, "wait", true, "wait until the backend has confirmed the group")
 	cmd.Flags().DurationVar(&c.timeout, "timeout", 5*time.Minute, "how long to wait")
 	_ = cmd.RegisterFlagCompletionFunc("class", cli.CompleteClasses(e))
 	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions([]string{"primary", "secondary"}, cobra.ShellCompDirectiveNoFileComp))

@@ -43,14 +43,14 @@ func NewDelete(e *cli.Env) *cobra.Command {
 	d := &deletion{}
 	var retain bool
 	cmd := &cobra.Command{
-		Use: "delete NAME…", Short: "Delete groups on this site; their replication stays unless its end is asked for",
+		Use: "delete NAME…", Short: "Delete groups on this site; keep their replication unless --end-replication is given",
 		Long: `Delete groups on this site.
 
-Only the group object goes: the storage keeps replicating, and a group of the same name takes it over again.
+The command deletes only the group object: the storage keeps replicating, and a new group of the same name adopts the replication.
 
 With --end-replication the replication ends too, and the plan says what that destroys on each site. On Ceph, ending it on the primary
 removes the images of the copies within seconds: the PersistentVolumes and PVCs of the other site stay, without data.`,
-		Example: `  # Drop the object, keep replicating
+		Example: `  # Delete the object, and keep replicating
   kubectl vgr delete postgresql -n production
 
   # End the replication, on the secondary first
@@ -60,11 +60,11 @@ removes the images of the copies within seconds: the PersistentVolumes and PVCs 
 	}
 	d.AddFlags(cmd)
 	d.sel.AddFlags(cmd, false)
-	cmd.Flags().BoolVar(&d.end, "end-replication", false, "end the replication too; the plan says what that destroys")
+	cmd.Flags().BoolVar(&d.end, "end-replication", false, "also end the replication; the plan shows what that destroys")
 	cmd.Flags().BoolVar(&retain, "retain", false, "the default")
 	_ = cmd.Flags().MarkHidden("retain") // of the versions in which the replication ended unless it was given
-	cmd.Flags().BoolVar(&d.force, "force", false, "delete although an operation is in flight, or the storage is likely to refuse")
-	cmd.Flags().BoolVar(&d.wait, "wait", true, "wait until it is gone")
+	cmd.Flags().BoolVar(&d.force, "force", false, "delete even if an operation is in flight or the storage is likely to refuse")
+	cmd.Flags().BoolVar(&d.wait, "wait", true, "wait until the group is gone")
 	cmd.Flags().DurationVar(&d.timeout, "timeout", 5*time.Minute, "how long to wait")
 	cmd.MarkFlagsMutuallyExclusive("retain", "end-replication")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

@@ -40,7 +40,7 @@ func NewHistory(e *cli.Env) *cobra.Command {
 	}
 	cmd.Long = `Show the failovers and failbacks of a group.
 
-They are read from the group on both sites, where each operation writes its journal. The last ten are kept.`
+The command reads the journals that operations write to the group on both sites. The group keeps the last ten.`
 	out := cli.NewOutput(cmd, "")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		cmd.SilenceUsage = true

@@ -47,18 +47,18 @@ func NewInstall(e *cli.Env) *cobra.Command {
 		Use: "install --image IMAGE", Short: "Install or upgrade the CRDs and the controller on this site", Args: cobra.NoArgs,
 		Long: `Install or upgrade the CRDs and the controller on this site.
 
-Both sites need it: once for each --context. What is there already is changed in place, and nothing is deleted. The
-controller gets permissions for the backends that it is to serve, and for no others. An admission policy has the API
-server refuse what would make a second primary, from Kubernetes 1.30 on. With --export nothing is asked of a cluster,
-and the objects are printed.`,
+Run it once for each site (--context). The command updates existing objects in place and deletes none. It grants the
+controller permissions only for the backends that you choose. From Kubernetes 1.30 on it also installs an admission policy,
+by which the API server refuses writes that would make a second primary. With --export it contacts no cluster
+and prints the objects.`,
 		Example: `  kubectl vgr install --image registry.example.com/vgr-controller:v1 --context east
   kubectl vgr install --image registry.example.com/vgr-controller:v1 --backend trident --export`,
 	}
 	in.AddFlags(cmd)
 	flags := cmd.Flags()
-	flags.StringVar(&in.image, "image", "", "image of the controller, of the version of this plugin (required)")
-	flags.Int64Var(&in.replicas, "replicas", 2, "how many controllers run, of which one acts")
-	flags.StringSliceVar(&in.backends, "backend", e.Profiles.Names(), "backends to serve")
+	flags.StringVar(&in.image, "image", "", "image of the controller, in the same version as this plugin (required)")
+	flags.Int64Var(&in.replicas, "replicas", 2, "number of controller Pods; one leads, the others stand by")
+	flags.StringSliceVar(&in.backends, "backend", e.Profiles.Names(), "backends that the controller serves")
 	flags.BoolVar(&in.export, "export", false, "print the objects as YAML and change nothing")
 	flags.BoolVar(&in.wait, "wait", true, "wait until the controller is ready")
 	flags.DurationVar(&in.timeout, "timeout", 5*time.Minute, "how long to wait")

@@ -30,8 +30,8 @@ func NewUninstall(e *cli.Env) *cobra.Command {
 		Use: "uninstall", Short: "Remove the controller, and the CRDs when no group is left", Args: cobra.NoArgs,
 		Long: `Remove the controller from this site, and the CRDs with all classes when no group is left.
 
-While there are groups it refuses: no controller would manage them. With --leave-groups only the controller is removed;
-CRDs, the admission policy, classes and groups stay, and replication continues unchanged.`,
+The command refuses while groups exist, because no controller would manage them. With --leave-groups it removes only the
+controller: CRDs, the admission policy, classes and groups stay, and replication continues unchanged.`,
 		Example: `  kubectl vgr uninstall --context east
   kubectl vgr uninstall --leave-groups --context east`,
 	}

@@ -47,18 +47,18 @@ func NewMigrate(e *cli.Env) *cobra.Command {
 		Use: "migrate [NAME…]", Short: "Turn volumes that are replicated in another way into groups", ValidArgsFunction: cobra.NoFileCompletions,
 		Long: `Turn volumes that are replicated in another way into groups, on this site.
 
-From ` + strings.Join(sources, " or ") + `, objects that were made by hand become one group (--into), or one for each value of a label of theirs
-(--group-by). They are handed over as they are: replication continues, and nothing is asked of the storage.
+From ` + strings.Join(sources, " or ") + `, objects that you made by hand become one group (--into), or one group for each value of a label
+(--group-by). The group adopts them unchanged: replication continues, and the storage receives no request.
 
 From v1alpha1, each UnifiedVolumeReplication becomes a VolumeReplication, and those that share the label volumeGroup (or
 --group-by) become one group. The old controller must not run: its finalizer would end the replication.
 
-Without --apply the new objects are printed, and what stands against them. With it the steps can be run again after a
-failure, and --rollback gives the objects back. Run it on both sites, with the same names.`,
-		Example: `  # What would become of the csi-addons VolumeReplications of a database
+Without --apply the command prints the new objects and all obstacles. After a failure, run it again with --apply to
+resume; --rollback undoes the migration. Run it on both sites, with the same names.`,
+		Example: `  # Show the plan for the csi-addons VolumeReplications of a database
   kubectl vgr migrate --from csi-addons -l app=postgresql --into postgresql -n production --context east
 
-  # Do it, and the same on the other site
+  # Migrate them, on both sites
   kubectl vgr migrate --from csi-addons -l app=postgresql --into postgresql -n production --context east --peer-context west --apply
   kubectl vgr migrate --from csi-addons -l app=postgresql --into postgresql -n production --context west --peer-context east --apply
 
@@ -70,12 +70,12 @@ failure, and --rollback gives the objects back. Run it on both sites, with the s
 	flags.StringVar(&m.from, "from", fromUnified, fromUnified+" or "+strings.Join(sources, " or "))
 	flags.StringVarP(&m.selector, "selector", "l", "", "old objects with these labels")
 	flags.BoolVarP(&m.allNamespaces, "all-namespaces", "A", false, "old objects of all namespaces")
-	flags.StringVar(&m.into, "into", "", "name of the one group that they become")
-	flags.StringVar(&m.groupBy, "group-by", "", "label of theirs that has the group's name; volumeGroup for "+fromUnified)
-	flags.BoolVar(&m.apply, "apply", false, "migrate, instead of printing what would be")
-	flags.BoolVar(&m.deleteOld, "delete-old", false, "also delete the objects of the old API at the end, after which there is no way back")
-	flags.BoolVar(&m.stopped, "old-controller-stopped", false, "state that no old controller runs, where that cannot be seen")
-	flags.BoolVar(&m.rollback, "rollback", false, "give the objects of these groups back to where they came from")
+	flags.StringVar(&m.into, "into", "", "name of the group to create from all objects")
+	flags.StringVar(&m.groupBy, "group-by", "", "label of the old objects whose value becomes the group's name (default for "+fromUnified+": volumeGroup)")
+	flags.BoolVar(&m.apply, "apply", false, "migrate; without it the command only prints the plan")
+	flags.BoolVar(&m.deleteOld, "delete-old", false, "also delete the objects of the old API at the end; this cannot be undone")
+	flags.BoolVar(&m.stopped, "old-controller-stopped", false, "confirm that the old controller does not run, if you may not list Deployments")
+	flags.BoolVar(&m.rollback, "rollback", false, "undo the migration of these groups")
 	flags.DurationVar(&m.timeout, "timeout", 5*time.Minute, "how long to wait")
 	_ = cmd.RegisterFlagCompletionFunc("from", cobra.FixedCompletions(append([]string{fromUnified}, sources...), cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

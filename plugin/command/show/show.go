@@ -55,7 +55,7 @@ func NewList(e *cli.Env) *cobra.Command {
 		Example: `  # All groups of the namespace
   kubectl vgr list -n production
 
-  # Of all namespaces, live
+  # All groups of all namespaces, live
   kubectl vgr list -A -w`,
 		ValidArgsFunction: cli.CompleteGroups(e),
 	}
@@ -91,7 +91,7 @@ func NewStatus(e *cli.Env) *cobra.Command {
 	var sel cli.Selection
 	var watch, exitCode, interactive bool
 	cmd := &cobra.Command{
-		Use: "status [NAME…]", Short: "Show everything that is known of groups: both sites, each volume, each condition",
+		Use: "status [NAME…]", Short: "Show all details of groups: both sites, each volume, each condition",
 		Example: `  # One group
   kubectl vgr status postgresql -n production
 
@@ -102,8 +102,8 @@ func NewStatus(e *cli.Env) *cobra.Command {
 	out := cli.NewOutput(cmd, "")
 	sel.AddFlags(cmd, true)
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "watch for changes")
-	cmd.Flags().BoolVarP(&interactive, "interactive", "i", false, "on a screen, as kubectl vgr tui; details first")
-	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "end with 4 if a group has a problem, 6 if a site cannot be reached")
+	cmd.Flags().BoolVarP(&interactive, "interactive", "i", false, "show it on the live screen, as kubectl vgr tui does")
+	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "exit with 4 if a group has a problem, 6 if a site cannot be reached")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		cmd.SilenceUsage = true
 		q, err := sel.Query(e, args, false)

@@ -29,18 +29,18 @@ func NewTUI(e *cli.Env) *cobra.Command {
 	var sel cli.Selection
 	var readOnly bool
 	cmd := &cobra.Command{
-		Use: "tui [NAME…]", Short: "Watch groups on both sites, and act on them, on one screen",
+		Use: "tui [NAME…]", Short: "Watch groups of both sites on one screen, and run actions",
 		Example: `  # All groups of all namespaces
   kubectl vgr tui -A
 
-  # Only look
+  # View only
   kubectl vgr tui -n production --read-only`,
 		ValidArgsFunction: cli.CompleteGroups(e),
 	}
-	cmd.Long = `Watch groups on both sites, and act on them, on one screen.
+	cmd.Long = `Watch groups of both sites on one screen, and run actions.
 
-The table is live: both sites are watched, and one that does not answer any more is called STALE. Actions run the same
-commands as without the screen, which show their plan and ask. Without a terminal the status is printed once. "?" shows the keys.`
+The table is live. A site that stops answering is marked STALE. Actions run the same commands as without the screen, which
+show their plan and ask for confirmation. Without a terminal the command prints the status once. Press "?" for the keys.`
 	sel.AddFlags(cmd, true)
 	cmd.Flags().BoolVar(&readOnly, "read-only", false, "refuse actions")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

@@ -44,7 +44,7 @@ func NewVersion(e *cli.Env) *cobra.Command {
 		Example: "  kubectl vgr version\n  kubectl vgr version --client", Args: cobra.NoArgs,
 	}
 	out := cli.NewOutput(cmd, "")
-	cmd.Flags().BoolVar(&clientOnly, "client", false, "only the plugin; asks no cluster")
+	cmd.Flags().BoolVar(&clientOnly, "client", false, "print the plugin's version only, and contact no cluster")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cmd.SilenceUsage = true
 		v := &versions{TypeMeta: metav1.TypeMeta{APIVersion: overview.APIVersion, Kind: "Versions"}, Client: version.Get()}
