@@ -85,6 +85,7 @@ func (r *Reconciler) takeOver(s target, obs backend.Observation) {
 		observed = vgrv1.StateUnknown
 	}
 	state.Remember(st, observed, reported(obs.LastSyncTime), r.now())
+	state.RememberVolumes(st, obs.Volumes)
 	st.Message, st.BackendRef = obs.Message, obs.Ref
 	if st.LastSyncDuration, st.LastSyncBytes = obs.LastSyncDuration, obs.LastSyncBytes; st.LastSyncTime == nil {
 		st.LastSyncDuration, st.LastSyncBytes = nil, nil // of an earlier role

@@ -969,6 +969,9 @@ func (w *world) said(i int, fresh bool) *vgrv1.VolumeGroupReplication {
 		}
 	}
 	state.Remember(&s.ReplicationStatus, observed, reported, metav1.NewTime(now))
+	if observed == vgrv1.StateUnknown {
+		state.RememberVolumes(&s.ReplicationStatus, []vgrv1.VolumeStatus{{State: vgrv1.StatePrimary}, {State: vgrv1.StateSecondary}})
+	}
 	want := map[vgrv1.ReplicationState]vgrv1.State{vgrv1.Primary: vgrv1.StatePrimary, vgrv1.Secondary: vgrv1.StateSecondary}[g.Spec.ReplicationState]
 	set := func(kind string, status bool, reason string) {
 		c := metav1.Condition{Type: kind, Status: metav1.ConditionFalse, Reason: reason, ObservedGeneration: g.Generation, LastTransitionTime: before}

@@ -8,6 +8,7 @@ package state
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -38,6 +39,14 @@ func Remember(st *vgrv1.ReplicationStatus, observed vgrv1.State, reported *metav
 	}
 	if st.LastSyncTime = reported; !Counts(st, reported) {
 		st.LastSyncTime = nil
+	}
+}
+
+// RememberVolumes takes note that volumes of a copy are primary on their own, as a promotion that came half way leaves
+// them: what they have taken is nowhere else, so a copy that was in sync is not any more.
+func RememberVolumes(st *vgrv1.ReplicationStatus, volumes []vgrv1.VolumeStatus) {
+	if st.LastRole == vgrv1.StateSecondary && slices.ContainsFunc(volumes, func(v vgrv1.VolumeStatus) bool { return v.State == vgrv1.StatePrimary }) {
+		st.DemotedAfterSync = false
 	}
 }
 

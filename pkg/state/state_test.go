@@ -133,3 +133,28 @@ func TestMayPromote(t *testing.T) {
 		})
 	}
 }
+
+// TestRememberVolumes: a volume of a copy that was primary on its own has writes that nothing else has.
+func TestRememberVolumes(t *testing.T) {
+	half := []vgrv1.VolumeStatus{{Name: "data", State: vgrv1.StatePrimary}, {Name: "logs", State: vgrv1.StateSecondary}}
+	demoted := func() *vgrv1.ReplicationStatus {
+		st := &vgrv1.ReplicationStatus{}
+		state.Remember(st, vgrv1.StatePrimary, nil, *at(10))
+		state.Remember(st, vgrv1.StatePrimary, at(15), *at(20))
+		return st
+	}
+	st := demoted()
+	state.Remember(st, vgrv1.StateUnknown, nil, *at(30))
+	state.RememberVolumes(st, half) // one volume is demoted before the other
+	state.Remember(st, vgrv1.StateSecondary, nil, *at(40))
+	state.RememberVolumes(st, []vgrv1.VolumeStatus{{State: vgrv1.StateSecondary}})
+	if !st.DemotedAfterSync {
+		t.Error("a demotion that took a while proves nothing")
+	}
+	state.Remember(st, vgrv1.StateUnknown, nil, *at(50))
+	state.RememberVolumes(st, half) // a promotion that came half way
+	state.Remember(st, vgrv1.StateSecondary, nil, *at(60))
+	if st.DemotedAfterSync {
+		t.Error("a copy of which a volume was primary is taken for one in sync")
+	}
+}
