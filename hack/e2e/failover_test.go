@@ -265,7 +265,16 @@ func TestUnplanned(t *testing.T) {
 	t.Parallel()
 	s := newSceneAlone(t)
 	s.pair("db")
+	s.synced(lab.East, "db")
+	s.done("list", "-n", s.ns)
 	s.must(s.lab.Site(lab.East).Cut(t.Context()))
+	lastSeen := regexp.MustCompile(`last seen:? (east )?\S+ ago, at \S+Z: Primary, last sync \S+Z`)
+	if text := strings.Join(strings.Fields(s.done("status", "db", "-n", s.ns)), " "); !lastSeen.MatchString(text) {
+		t.Errorf("status says nothing of what was seen of east:\n%s", text)
+	}
+	if text := s.done("list", "-n", s.ns); !regexp.MustCompile(`db +Primary \S+ ago +Secondary .*Unreachable`).MatchString(text) {
+		t.Errorf("list says nothing of what was seen of east:\n%s", text)
+	}
 	refused := func(code int, args ...string) {
 		t.Helper()
 		if r := s.vgr(args...); r.code != code || !strings.Contains(r.errOut, "nothing was changed") {
@@ -275,6 +284,9 @@ func TestUnplanned(t *testing.T) {
 	refused(6, "failover", "db", "-n", s.ns, "--to", "west", "--yes")
 	unplanned := []string{"failover", "db", "-n", s.ns, "--to", "west", "--unplanned", "--yes"}
 	refused(2, unplanned...)
+	if r := s.vgr(append(unplanned, "--accept-data-loss", "unknown", "--dry-run=client")...); r.code != 0 || !lastSeen.MatchString(strings.Join(strings.Fields(r.errOut), " ")) {
+		t.Errorf("the plan says nothing of what was seen of east: exit code %d\n%s", r.code, r.errOut)
+	}
 	refused(2, append(unplanned, "--accept-data-loss", "1h")...)
 	s.done(append(unplanned, "--accept-data-loss", "unknown")...)
 	s.ready(lab.West, "db", vgrv1.StatePrimary, 1)

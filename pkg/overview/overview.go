@@ -182,6 +182,18 @@ type GroupSite struct {
 	// JournalWriter is who wrote the journal of an operation in flight last, where that is not kubectl vgr. A watch
 	// does not ask for it.
 	JournalWriter *recovery.Writer `json:"journalWriter,omitempty"`
+	// Remembered is what this machine last saw of the group on a site that does not answer now.
+	Remembered *Remembered `json:"remembered,omitempty"`
+}
+
+// Remembered is what an earlier command on this machine saw of a group on a site. It is shown, and decides nothing: no verdict
+// and no check reads it.
+type Remembered struct {
+	// SeenAt is when that was, by the clock of this machine.
+	SeenAt       metav1.Time  `json:"seenAt"`
+	State        vgrv1.State  `json:"state,omitempty"`
+	LastSyncTime *metav1.Time `json:"lastSyncTime,omitempty"`
+	Volumes      int          `json:"volumes,omitempty"`
 }
 
 // Ready is the Ready condition of a group; its status is Unknown before the controller has spoken.

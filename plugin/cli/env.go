@@ -17,6 +17,7 @@ import (
 
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
+	"github.com/unified-replication/kubectl-vgr/plugin/memory"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
@@ -133,6 +134,15 @@ func (p Pair) All() []*site.Site {
 		return []*site.Site{p.Here}
 	}
 	return []*site.Site{p.Here, p.Peer}
+}
+
+// Memory is what this machine has seen of sites before.
+func (e *Env) Memory(sites []*site.Site) *memory.Memory {
+	addresses := map[string]string{}
+	for _, s := range sites {
+		addresses[s.Name] = s.Address()
+	}
+	return memory.Open(memory.Dir(e.Getenv), addresses)
 }
 
 // Login lets login plugins say and ask what they have to, before a screen is drawn.

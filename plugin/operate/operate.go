@@ -147,6 +147,9 @@ func (o *Operator) Run(ctx context.Context, namespace string, jobs []*Job, known
 	}
 }
 
+// Inputs returns what the sites said last while Run followed them.
+func (o *Operator) Inputs() []overview.SiteInput { return o.follower.Inputs() }
+
 func active(jobs []*Job) bool {
 	for _, j := range jobs {
 		if !j.ended {

@@ -74,6 +74,9 @@ func Read(ctx context.Context, e *cli.Env, q collect.Query, scaling bool) (*Surv
 		return nil, clierror.Refused("name the other site with --peer-context", "contexts %s and %s are the same cluster", p.Here.Name, p.Peer.Name)
 	}
 	s.View = overview.Build(s.Inputs, e.Clock.Now())
+	seen := e.Memory(p.All())
+	seen.Refresh(&s.View)
+	seen.Save()
 	return s, nil
 }
 

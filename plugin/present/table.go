@@ -86,7 +86,7 @@ func groupRow(o overview.Overview, g *overview.Group, s Style, namespaces, wide 
 	}
 	row = append(row, Clean(g.Name))
 	for i, gs := range g.Sites {
-		row = append(row, siteCell(s, o.Sites[i], gs))
+		row = append(row, siteCell(s, o, i, gs))
 	}
 	row = append(row, volumeCount(g), lastSync(o, *g), s.lag(*g), cmp.Or(Clean(g.Backend), "-"), s.verdict(g.Verdict))
 	if wide {
@@ -145,14 +145,16 @@ func (g *Groups) Line(i int) string {
 }
 
 // siteCell is the observed state of a group on a site, and where it is going.
-func siteCell(s Style, site overview.Site, gs overview.GroupSite) string {
+func siteCell(s Style, o overview.Overview, i int, gs overview.GroupSite) string {
 	arrow := "->"
 	if s.Unicode {
 		arrow = "→"
 	}
-	switch {
-	case !site.Answered:
-		return s.paint(grey, cmp.Or(string(site.Problem), "Unknown"))
+	switch r := gs.Remembered; {
+	case r != nil && r.State != "":
+		return s.paint(grey, Clean(string(r.State))+" "+ago(r, o)+" ago")
+	case !o.Sites[i].Answered:
+		return s.paint(grey, cmp.Or(string(o.Sites[i].Problem), "Unknown"))
 	case !gs.Exists:
 		return s.paint(grey, "absent")
 	case gs.Deleting:
@@ -275,7 +277,7 @@ func (s Style) group(b *strings.Builder, o overview.Overview, g overview.Group) 
 	b.WriteByte('\n')
 	sites := table{style: s, indent: "  ", head: []string{"SITE", "STATE", "WANTED", "READY", "MESSAGE"}}
 	for i, gs := range g.Sites {
-		sites.rows = append(sites.rows, s.siteRow(o.Sites[i], gs))
+		sites.rows = append(sites.rows, s.siteRow(o, i, gs))
 	}
 	if err := sites.write(b); err != nil {
 		return err
@@ -292,9 +294,14 @@ func (s Style) group(b *strings.Builder, o overview.Overview, g overview.Group) 
 	return s.conditions(b, o, g)
 }
 
-func (s Style) siteRow(site overview.Site, gs overview.GroupSite) []string {
+func (s Style) siteRow(o overview.Overview, i int, gs overview.GroupSite) []string {
+	site := o.Sites[i]
 	if !site.Answered {
-		return []string{Clean(site.Name), s.paint(grey, string(site.Problem)), "-", "-", Clean(site.Message)}
+		message := Clean(site.Message)
+		if r := gs.Remembered; r != nil {
+			message += "; last seen " + Remembered(r, o)
+		}
+		return []string{Clean(site.Name), s.paint(grey, string(site.Problem)), "-", "-", message}
 	}
 	if !gs.Exists {
 		return []string{Clean(site.Name), s.paint(grey, "absent"), "-", "-", "there is no such group on this site"}
@@ -313,7 +320,7 @@ func (s Style) siteRow(site overview.Site, gs overview.GroupSite) []string {
 	if gs.Ready.Status != metav1.ConditionTrue {
 		message = gs.Ready.Message
 	}
-	return []string{Clean(site.Name), siteCell(s, site, gs), Clean(string(gs.Desired)), ready, Clean(message)}
+	return []string{Clean(site.Name), siteCell(s, o, i, gs), Clean(string(gs.Desired)), ready, Clean(message)}
 }
 
 // routine says whether a site is a secondary whose peer is primary. Ceph calls such a one degraded

@@ -137,6 +137,7 @@ func (o *operation) plan(e *cli.Env, s *preflight.Survey, request requester) (jo
 		}
 		checks := check(facts, op)
 		showPlan(e, g, op, facts.Traits, checks, resumed)
+		showRemembered(e, s.View, g)
 		if alive(s, op) {
 			fmt.Fprintln(e.ErrOut, style.Warn(present.Clean(fmt.Sprintf("  %s is ALIVE: a planned failover (without --unplanned) loses nothing", op.From.Name))))
 		}
@@ -221,6 +222,16 @@ func showPlan(e *cli.Env, g overview.Group, op recovery.Operation, t backend.Tra
 	}
 	for _, line := range present.LossByVolume(op) {
 		fmt.Fprintln(w, tint("    "+present.Clean(line)))
+	}
+}
+
+// showRemembered shows what this machine last saw of a group on a site that does not answer. It helps to decide how
+// much loss to accept, and no check reads it.
+func showRemembered(e *cli.Env, o overview.Overview, g overview.Group) {
+	for _, gs := range g.Sites {
+		if r := gs.Remembered; r != nil {
+			fmt.Fprintln(e.ErrOut, e.ErrStyle().Hang("  last seen: ", present.Clean(gs.Site+" "+present.Remembered(r, o))))
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
 	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
@@ -58,6 +59,8 @@ func (o *operation) operate(ctx context.Context, e *cli.Env, s *preflight.Survey
 	}
 	p := newProgress(e, jobs)
 	defer p.close()
+	seen := e.Memory(s.Sites[:])
+	defer seen.Save()
 	for _, wave := range slices.Sorted(maps.Keys(byWave)) {
 		if w.stopped != nil && *w.stopped < wave {
 			for _, j := range byWave[wave] {
@@ -68,6 +71,8 @@ func (o *operation) operate(ctx context.Context, e *cli.Env, s *preflight.Survey
 		operator := o.operator(e, s, jobs)
 		operator.Progress = p.tell
 		operator.Run(ctx, namespace, byWave[wave], s.Inputs)
+		after := overview.Build(operator.Inputs(), e.Clock.Now())
+		seen.Refresh(&after) // what was seen before the operation is no longer so
 		for _, j := range byWave[wave] {
 			all = append(all, ending{namespace: j.Namespace, name: j.Name, op: &j.Operation, err: j.Err(), left: j.Left(), notStarted: j.Left() != "" && !j.Began()})
 			if j.Err() != nil {

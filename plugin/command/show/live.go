@@ -54,7 +54,11 @@ func live(ctx context.Context, e *cli.Env, p cli.Pair, q collect.Query, draw dra
 
 // pictures draws until the context ends, and leaves the last one in last.
 func pictures(ctx context.Context, e *cli.Env, p cli.Pair, q collect.Query, draw drawing, last *[]byte) error {
+	seen := e.Memory(p.All())
+	defer seen.Save()
 	return collect.Watch(ctx, p.All(), q, e.Clock, func(o overview.Overview) error {
+		seen.Refresh(&o)
+		seen.SaveSometimes(e.Clock.Now())
 		var b bytes.Buffer
 		if err := drawOverview(e, &b, &b, o, q, draw); err != nil {
 			return err

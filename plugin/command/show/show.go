@@ -163,6 +163,9 @@ func showGroups(ctx context.Context, e *cli.Env, q collect.Query, out *cli.Outpu
 	if err := nothingAnswered(ctx, o); err != nil {
 		return err
 	}
+	seen := e.Memory(p.All())
+	seen.Refresh(&o)
+	defer seen.Save()
 	found := e.Named
 	if verdict != nil { // a script is told that there is nothing to judge
 		found = e.Selected
@@ -192,11 +195,14 @@ func listGroups(ctx context.Context, e *cli.Env, q collect.Query, rolling *prese
 	}
 	groups, noted := 0, map[string]bool{}
 	var sites []overview.Site
+	seen := e.Memory(p.All())
+	defer seen.Save()
 	err = collect.Stream(ctx, p.All(), q, func(batch []overview.SiteInput) error {
 		o := overview.Build(batch, e.Clock.Now())
 		if err := nothingAnswered(ctx, o); err != nil {
 			return err
 		}
+		seen.Refresh(&o)
 		sites = o.Sites
 		news := o
 		news.Sites = slices.DeleteFunc(slices.Clone(o.Sites), func(s overview.Site) bool { return noted[s.Name] })
@@ -269,7 +275,11 @@ func followGroups(ctx context.Context, e *cli.Env, p cli.Pair, q collect.Query, 
 		return live(ctx, e, p, q, draw)
 	}
 	last := map[string]string{}
+	seen := e.Memory(p.All())
+	defer seen.Save()
 	err := collect.Watch(ctx, p.All(), q, e.Clock, func(o overview.Overview) error {
+		seen.Refresh(&o)
+		seen.SaveSometimes(e.Clock.Now())
 		if !changed(last, o) {
 			return nil
 		}

@@ -111,11 +111,18 @@ func screen(e *cli.Env, cmd *cobra.Command, q collect.Query, o tui.Options) erro
 		}
 		return code
 	}
+	seen := e.Memory(p.All())
+	defer seen.Save()
 	feed := func(ctx context.Context, show func(overview.Overview) error) error {
-		if err := show(first); err != nil {
+		refreshed := func(o overview.Overview) error {
+			seen.Refresh(&o)
+			seen.SaveSometimes(e.Clock.Now())
+			return show(o)
+		}
+		if err := refreshed(first); err != nil {
 			return err
 		}
-		return follower.Show(ctx, show)
+		return follower.Show(ctx, refreshed)
 	}
 	err = tui.Run(ctx, o, e.In, e.Raw.Out, feed)
 	_, _ = cut.WriteTo(e.ErrOut) // how it can be gone on with
