@@ -92,7 +92,7 @@ func TestValues(t *testing.T) {
 	}
 	list := "`" + strings.Join(constants(t, "pkg/overview", "Phase", ""), "`, `") + "`"
 	if !strings.Contains(strings.ReplaceAll(text[filepath.Join("..", "docs", api)], "\n", " "), list) {
-		t.Errorf("docs/%s has not all headlines in their order: %s", api, list)
+		t.Errorf("docs/%s has not all phases in their order: %s", api, list)
 	}
 }
 

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 }
 
 // TestGarbage: the package begins before the one that allocates most.
-func TestGarbage(t *testing.T) {
+func TestGCTuning(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

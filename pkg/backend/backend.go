@@ -147,9 +147,9 @@ type Group struct {
 	// Undirected is why no object may be made to hand its role over to the peer; nil when kubectl vgr asks for that.
 	Undirected *Problem
 	// Changed is what to say when the backend plays another role than the one it had confirmed for the
-	// present wish; nil when it had confirmed none.
+	// present request; nil when it had confirmed none.
 	Changed *Problem
-	// Since is when the group was created, until the backend has answered a wish of it; see Inherits.
+	// Since is when the group was created, until the backend has answered a request of it; see Inherits.
 	Since metav1.Time
 	// Blocked explains why nothing new may be created for the group; backend objects that exist
 	// still follow State. Nil when nothing is wrong.
@@ -193,7 +193,7 @@ type Observation struct {
 	// Exists is false while the backend has no object for the owner.
 	Exists bool
 	// Current is true when the answer refers to the desired state, auto-resync and members of
-	// the Group that was passed to Observe, and not to an older wish.
+	// the Group that was passed to Observe, and not to an older request.
 	Current bool
 	State   vgrv1.State
 	Message string
@@ -247,8 +247,8 @@ type Removal struct {
 	Done bool
 	// Waiting names what is still there and why, when Done is false.
 	Waiting string
-	// Again is when to look again although nothing changes; zero for never.
-	Again time.Duration
+	// Recheck is when to look again although nothing changes; zero for never.
+	Recheck time.Duration
 }
 
 // Watch is a kind of backend object whose changes concern groups.

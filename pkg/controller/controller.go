@@ -28,7 +28,7 @@ import (
 // healthy csi-addons needs less than a second, and polls every ten.
 const blockedAfter = 30 * time.Second
 
-// Reconciler reconciles one of our two kinds. Both use the same logic on a subject.
+// Reconciler reconciles one of our two kinds. Both use the same logic on a target.
 type Reconciler struct {
 	Client   client.Client
 	Backends *Backends
@@ -38,7 +38,7 @@ type Reconciler struct {
 	kind    backend.OwnerKind
 	fetch   func(ctx context.Context, c client.Reader, key client.ObjectKey) (target, error)
 	objects func() (client.Object, client.ObjectList)
-	// conflicts counts the writes of each subject that came too late.
+	// conflicts counts the writes of each target that came too late.
 	conflicts workqueue.TypedRateLimiter[reconcile.Request]
 }
 
@@ -51,7 +51,7 @@ func (r Reconciler) ForGroups() *Reconciler {
 	r.fetch = func(ctx context.Context, c client.Reader, key client.ObjectKey) (target, error) {
 		var g vgrv1.VolumeGroupReplication
 		err := c.Get(ctx, key, &g)
-		return groupSubject(&g), err
+		return groupTarget(&g), err
 	}
 	return &r
 }
@@ -65,7 +65,7 @@ func (r Reconciler) ForVolumes() *Reconciler {
 	r.fetch = func(ctx context.Context, c client.Reader, key client.ObjectKey) (target, error) {
 		var v vgrv1.VolumeReplication
 		err := c.Get(ctx, key, &v)
-		return volumeSubject(&v), err
+		return volumeTarget(&v), err
 	}
 	return &r
 }
@@ -80,7 +80,7 @@ func backoff() workqueue.TypedRateLimiter[reconcile.Request] {
 	return workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](cacheLag, cacheLagMax)
 }
 
-// Reconcile makes the backend ask for what the subject asks for, and writes down its answer.
+// Reconcile makes the backend ask for what the target asks for, and writes down its answer.
 func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (ctrl.Result, error) {
 	result, err := r.reconcile(ctx, req)
 	switch {
@@ -129,11 +129,11 @@ func (r *Reconciler) addFinalizer(ctx context.Context, s target) error {
 	return r.Client.Patch(ctx, s.obj, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 }
 
-// applyAndObserve applies the wish and observes. A refusal of the backend becomes the problem; an error of
+// applyAndObserve applies the request and observes. A refusal of the backend becomes the problem; an error of
 // the API server becomes one too, and is returned so that it is tried again.
 func (r *Reconciler) applyAndObserve(ctx context.Context, res *resolution) (backend.Observation, error) {
 	if res.backend == nil {
-		return backend.Observation{Recheck: res.again}, nil
+		return backend.Observation{Recheck: res.recheck}, nil
 	}
 	refusal, err := split(res.backend.Apply(ctx, res.group))
 	if refusal != nil {
@@ -165,12 +165,12 @@ func split(err error) (*backend.Problem, error) {
 	return nil, err
 }
 
-// remove lets go of a deleted subject, or ends its replication, as its deletion policy says.
+// remove lets go of a deleted target, or ends its replication, as its deletion policy says.
 func (r *Reconciler) remove(ctx context.Context, s target) (ctrl.Result, error) {
 	before := s.obj.DeepCopyObject().(client.Object)
 	if !controllerutil.ContainsFinalizer(s.obj, vgrv1.Finalizer) {
 		r.setHeld(s, "")
-		r.describeLeft(s)
+		r.setReleasedStatus(s)
 		return ctrl.Result{}, r.writeStatus(ctx, before, s)
 	}
 	r.setHeld(s, "")
@@ -178,7 +178,7 @@ func (r *Reconciler) remove(ctx context.Context, s target) (ctrl.Result, error) 
 	for _, b := range r.Backends.all {
 		removal, err := r.removeFrom(ctx, b, s, retain)
 		if !removal.Done {
-			again := r.describeRemoval(s, removal)
+			again := r.setRemovalStatus(s, removal)
 			if err := errors.Join(err, r.writeStatus(ctx, before, s)); err != nil {
 				return ctrl.Result{}, err
 			}
@@ -193,7 +193,7 @@ func (r *Reconciler) remove(ctx context.Context, s target) (ctrl.Result, error) 
 	return ctrl.Result{}, client.IgnoreNotFound(r.Client.Patch(ctx, s.obj, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})))
 }
 
-// removeFrom has one backend let go of a subject. A backend reads what it has left from the API server; its watches
+// removeFrom has one backend let go of a target. A backend reads what it has left from the API server; its watches
 // only wake us when that goes.
 func (r *Reconciler) removeFrom(ctx context.Context, b Backend, s target, retain bool) (backend.Removal, error) {
 	removal, err := b.Remove(ctx, s.owner, retain)
@@ -206,7 +206,7 @@ func (r *Reconciler) removeFrom(ctx context.Context, b Backend, s target, retain
 		return removal, nil
 	}
 	if err := r.Backends.watch(ctx, r.Clock, b); err != nil {
-		removal.Again = fillingPatience // nothing wakes us
+		removal.Recheck = fillingPatience // nothing wakes us
 	}
 	return removal, nil
 }

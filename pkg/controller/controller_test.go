@@ -46,7 +46,7 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-// TestConflicts: a subject whose writes come too late again and again is tried less and less often, alone, and at
+// TestConflicts: a target whose writes come too late again and again is tried less and less often, alone, and at
 // once after a write that came in time.
 func TestConflicts(t *testing.T) {
 	r := Reconciler{}.ForGroups()

@@ -16,7 +16,7 @@ import (
 )
 
 // verdict decides the Ready condition from what was asked and what was observed. It is pure, and
-// says yes only when the backend has answered the present wish.
+// says yes only when the backend has answered the present request.
 func verdict(desired vgrv1.ReplicationState, problem *backend.Problem, obs backend.Observation) metav1.Condition {
 	not := func(reason, message string) metav1.Condition {
 		if roles := apart(obs.Volumes); roles != "" {

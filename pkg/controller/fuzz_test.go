@@ -15,7 +15,7 @@ import (
 )
 
 // FuzzSubject: a group with any fields and annotations is read, or has a problem.
-func FuzzSubject(f *testing.F) {
+func FuzzTarget(f *testing.F) {
 	for _, seed := range []string{
 		`{"metadata":{"uid":"u","generation":1,"annotations":{"replication.unified.io/bound-to":"u/1","replication.unified.io/peer-handles":"{\"data\":\"h\"}","replication.unified.io/peer":"lost/op-1"}},"spec":{"selector":{"matchLabels":{"a":"b"}}}}`,
 		`{"metadata":{"uid":"u","generation":1,"annotations":{"replication.unified.io/bound-to":"u/1","replication.unified.io/peer-handles":"{\"data\":1}","replication.unified.io/peer":"/"}},"spec":{"selector":{"matchExpressions":[{"key":"","operator":"x"}]}}}`,
@@ -29,25 +29,25 @@ func FuzzSubject(f *testing.F) {
 		if json.Unmarshal(data, g) != nil {
 			return
 		}
-		s := groupSubject(g)
+		s := groupTarget(g)
 		told, err := s.byPVC(vgrv1.AnnotationPeerHandles)
-		if !state.Told(g) && (told != nil || err != nil || s.told(vgrv1.AnnotationPeer) != "") {
+		if !state.IsBound(g) && (told != nil || err != nil || s.peerAnnotation(vgrv1.AnnotationPeer) != "") {
 			t.Errorf("what came with another write counts: %v, %v", told, err)
 		}
-		if text := s.told(vgrv1.AnnotationPeerHandles); err == nil && text != "" && !json.Valid([]byte(text)) || err != nil && told != nil {
+		if text := s.peerAnnotation(vgrv1.AnnotationPeerHandles); err == nil && text != "" && !json.Valid([]byte(text)) || err != nil && told != nil {
 			t.Errorf("%q is %v, %v", text, told, err)
 		}
-		if wish, again := s.wish(), s.wish(); wish != again {
-			t.Errorf("wishes %q and %q", wish, again)
+		if id, again := s.requestID(), s.requestID(); id != again {
+			t.Errorf("request IDs %q and %q", id, again)
 		}
 		if s.problem != nil && s.problem.Message == "" {
 			t.Error("a problem without a message")
 		}
-		_, _, _ = s.noVolumes(), s.inGroup(""), volumeSubject(&vgrv1.VolumeReplication{}).noVolumes()
+		_, _, _ = s.noVolumes(), s.inGroup(""), volumeTarget(&vgrv1.VolumeReplication{}).noVolumes()
 	})
 }
 
-// FuzzReady: whatever a backend says, a group is ready only when it has confirmed the present wish.
+// FuzzReady: whatever a backend says, a group is ready only when it has confirmed the present request.
 func FuzzReady(f *testing.F) {
 	for _, seed := range []string{
 		`{"Exists":true,"Current":true,"State":"Primary","Conditions":[{"type":"Completed","status":"True","reason":"Promoted"}]}`,

@@ -34,7 +34,7 @@ func guard(s target, g *backend.Group) {
 // mayHandOver reports whether a demotion may give the role to the peer: whoever asked for it says in the same write
 // that it has looked at the peer, or the guard is off.
 func mayHandOver(s target) bool {
-	return state.Told(s.obj) || s.obj.GetAnnotations()[vgrv1.AnnotationPromotion] == vgrv1.PromotionUnguarded
+	return state.IsBound(s.obj) || s.obj.GetAnnotations()[vgrv1.AnnotationPromotion] == vgrv1.PromotionUnguarded
 }
 
 // undirected is what to say of a demotion that would hand the role over.
@@ -85,7 +85,7 @@ func remedy(s target, site string) string {
 	return fmt.Sprintf("run kubectl vgr failover %s -n %s --to SITE (SITE is %s)", s.owner.Name, s.owner.Namespace, site)
 }
 
-// confirm writes down that the backend has confirmed the present wish.
+// confirm writes down that the backend has confirmed the present request.
 func confirm(st *vgrv1.ReplicationStatus, obj metav1.Object) {
 	st.ConfirmedGeneration, st.ConfirmedRetry = obj.GetGeneration(), obj.GetAnnotations()[vgrv1.AnnotationRetry]
 }

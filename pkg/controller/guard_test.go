@@ -45,7 +45,7 @@ func TestGuard(t *testing.T) {
 			o := &vgrv1.VolumeGroupReplication{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "db", UID: "uid", Generation: 3, Annotations: tc.annotations}}
 			o.Spec.ReplicationState, o.Status.ReplicationStatus = tc.asks, tc.status
 			g := backend.Group{State: tc.asks, Members: []backend.Member{{PVC: "data", Copy: tc.marked}}}
-			guard(groupSubject(o), &g)
+			guard(groupTarget(o), &g)
 			reason := ""
 			if g.Unconfirmed != nil {
 				reason = g.Unconfirmed.Reason
@@ -81,7 +81,7 @@ func TestUndirected(t *testing.T) {
 			o := &vgrv1.VolumeGroupReplication{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "db", UID: "uid", Generation: 3, Annotations: tc.annotations}}
 			o.Spec.ReplicationState = tc.asks
 			g := backend.Group{State: tc.asks}
-			guard(groupSubject(o), &g)
+			guard(groupTarget(o), &g)
 			if (g.Undirected != nil) != tc.refused {
 				t.Errorf("%+v", g.Undirected)
 			}

@@ -18,13 +18,13 @@ import (
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 )
 
-// The indexes of the cache, by which subjects and PVCs find each other: of thousands, each concerns a few.
+// The indexes of the cache, by which targets and PVCs find each other: of thousands, each concerns a few.
 const (
-	// claimsIndex has what a PVC must have, one of it at least, to be a subject's.
+	// claimsIndex has what a PVC must have, one of it at least, to be a target's.
 	claimsIndex = "claims"
 	// labelsIndex has the labels of a PVC.
 	labelsIndex = "labels"
-	// contestedIndex has the subjects that wait for a PVC that another one has.
+	// contestedIndex has the targets that wait for a PVC that another one has.
 	contestedIndex = "contested"
 )
 
@@ -37,11 +37,11 @@ func pvcLabel(key, val string) string { return "label " + key + "=" + val }
 // SetupIndexes must come before both reconcilers.
 func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	for _, obj := range []client.Object{&vgrv1.VolumeGroupReplication{}, &vgrv1.VolumeReplication{}} {
-		if err := indexer.IndexField(ctx, obj, claimsIndex, func(o client.Object) []string { return claimKeys(asSubject(o)) }); err != nil {
+		if err := indexer.IndexField(ctx, obj, claimsIndex, func(o client.Object) []string { return claimKeys(asTarget(o)) }); err != nil {
 			return err
 		}
 		if err := indexer.IndexField(ctx, obj, contestedIndex, func(o client.Object) []string {
-			if contested(asSubject(o)) {
+			if contested(asTarget(o)) {
 				return []string{"true"}
 			}
 			return nil
@@ -60,7 +60,7 @@ func labelKeys(pvc client.Object) []string {
 	return keys
 }
 
-// claimKeys are such that each PVC that a subject wants, or has, has one of them.
+// claimKeys are such that each PVC that a target wants, or has, has one of them.
 func claimKeys(s target) []string {
 	if s.pvcName != "" {
 		return []string{pvcNamed(s.pvcName)}
@@ -96,7 +96,7 @@ func selectorKeys(selector *metav1.LabelSelector) []string {
 	return nil
 }
 
-// claimants are the subjects of a list's kind that want a PVC, or have it. They are the cache's own objects,
+// claimants are the targets of a list's kind that want a PVC, or have it. They are the cache's own objects,
 // to be read only.
 func claimants(ctx context.Context, c client.Reader, list client.ObjectList, pvc client.Object) ([]target, error) {
 	var out []target
@@ -105,7 +105,7 @@ func claimants(ctx context.Context, c client.Reader, list client.ObjectList, pvc
 			return nil, err
 		}
 		_ = meta.EachListItem(list, func(o runtime.Object) error {
-			s := asSubject(o)
+			s := asTarget(o)
 			known := slices.ContainsFunc(out, func(x target) bool { return x.owner == s.owner })
 			if !known && wants(s, pvc) {
 				out = append(out, s)
@@ -120,7 +120,7 @@ func claimants(ctx context.Context, c client.Reader, list client.ObjectList, pvc
 func selected(ctx context.Context, c client.Reader, namespace string, selector *metav1.LabelSelector) ([]corev1.PersistentVolumeClaim, error) {
 	parsed, err := metav1.LabelSelectorAsSelector(selector)
 	if err != nil {
-		return nil, nil //nolint:nilerr // the subject says so
+		return nil, nil //nolint:nilerr // the target says so
 	}
 	opts := []client.ListOption{client.InNamespace(namespace), client.MatchingLabelsSelector{Selector: parsed}}
 	keys := selectorKeys(selector)
@@ -140,7 +140,7 @@ func selected(ctx context.Context, c client.Reader, namespace string, selector *
 	return out, nil
 }
 
-// wants says whether a PVC belongs to a subject, or did when it was last observed.
+// wants says whether a PVC belongs to a target, or did when it was last observed.
 func wants(s target, pvc client.Object) bool {
 	if s.pvcName != "" {
 		return s.pvcName == pvc.GetName()
@@ -154,7 +154,7 @@ func (s target) matches(pvc client.Object) bool {
 	return err == nil && selector.Matches(labels.Set(pvc.GetLabels()))
 }
 
-// contested says whether a subject waits for a PVC that another one has.
+// contested says whether a target waits for a PVC that another one has.
 func contested(s target) bool {
 	ready := meta.FindStatusCondition(s.status.Conditions, vgrv1.ConditionReady)
 	return ready != nil && ready.Reason == vgrv1.ReasonVolumeConflict

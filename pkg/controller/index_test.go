@@ -42,7 +42,7 @@ func TestClaimKeys(t *testing.T) {
 					if member {
 						g.Status.PersistentVolumeClaimsRefList = []corev1.LocalObjectReference{{Name: "data"}}
 					}
-					s := groupSubject(g)
+					s := groupTarget(g)
 					keys := append(labelKeys(pvc), anyPVC, pvcNamed("data"))
 					found := slices.ContainsFunc(claimKeys(s), func(k string) bool { return slices.Contains(keys, k) })
 					if wants(s, pvc) {

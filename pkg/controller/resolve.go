@@ -21,7 +21,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
-// resolution is a subject with its class, backend and volumes looked up, and the first thing
+// resolution is a target with its class, backend and volumes looked up, and the first thing
 // that is wrong with them.
 type resolution struct {
 	backend *Backend // nil when none can be found
@@ -33,8 +33,8 @@ type resolution struct {
 	// terminating are the members that are being deleted, by their PVCs, with what is deleted.
 	terminating map[string]string
 	problem     *backend.Problem
-	// again is when to look again although nothing changes; zero for never.
-	again time.Duration
+	// recheck is when to look again although nothing changes; zero for never.
+	recheck time.Duration
 }
 
 // note keeps the first problem: it is the one to solve first.
@@ -48,7 +48,7 @@ func (r *Reconciler) resolve(ctx context.Context, s target) (resolution, error) 
 	res := resolution{group: backend.Group{
 		Owner: s.owner, State: s.state, AutoResync: s.autoResync, Selector: s.selector, Source: s.source, Served: s.status.BackendRef,
 	}}
-	res.group.RequestID, res.group.Peer = s.wish(), state.Peer(s.obj)
+	res.group.RequestID, res.group.Peer = s.requestID(), state.Peer(s.obj)
 	res.group.SyncRequest, res.group.SnapshotRequest = s.obj.GetAnnotations()[vgrv1.AnnotationSyncRequest], s.obj.GetAnnotations()[vgrv1.AnnotationSnapshotRequest]
 	var err error
 	for annotation, told := range map[string]*map[string]string{vgrv1.AnnotationPeerHandles: &res.group.PeerHandles, vgrv1.AnnotationPeerSnapshots: &res.group.PeerSnapshots} {
@@ -105,13 +105,13 @@ func (r *Reconciler) checkBackend(ctx context.Context, res *resolution) error {
 	err = r.Backends.watch(ctx, r.Clock, *res.backend)
 	if problem := (*backend.Problem)(nil); errors.As(err, &problem) {
 		res.note(problem)
-		res.backend, res.again = nil, watchAgain
+		res.backend, res.recheck = nil, retryWatchAfter
 		return nil
 	}
 	return err
 }
 
-// resolveMembers finds the PVCs of the subject and sorts them into members and refused ones.
+// resolveMembers finds the PVCs of the target and sorts them into members and refused ones.
 func (r *Reconciler) resolveMembers(ctx context.Context, s target, res *resolution) error {
 	pvcs, err := s.pvcs(ctx, r.Client)
 	if err != nil {

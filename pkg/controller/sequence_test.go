@@ -76,7 +76,7 @@ func (v vendor) form(pvcs ...string) {
 	})
 }
 
-// pass copies the group's wish into its child, and the child's old status back under the
+// pass copies the group's request into its child, and the child's old status back under the
 // group's new generation, as csi-addons does.
 func (v vendor) pass() *replicationv1.VolumeReplication {
 	g := v.group()

@@ -30,7 +30,7 @@ import (
 // concurrency is how many groups are reconciled at once: a pass waits for API writes only.
 const concurrency = 16
 
-// SetupWithManager registers the reconciler and what wakes it: the subject itself, its class,
+// SetupWithManager registers the reconciler and what wakes it: the target itself, its class,
 // its PVCs and their volumes, rivals for its PVCs, CRDs that come and go, and backend objects.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	if r.Client == nil || r.Backends == nil || r.Events == nil || r.Clock == nil || r.fetch == nil {
@@ -58,7 +58,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return nil
 }
 
-// enqueue maps an object to the subjects that it concerns. Namespaced objects concern their own
+// enqueue maps an object to the targets that it concerns. Namespaced objects concern their own
 // namespace only.
 func (r *Reconciler) enqueue(concerns func(s target, obj client.Object) bool) handler.EventHandler {
 	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, obj client.Object) []reconcile.Request {
@@ -74,7 +74,7 @@ func (r *Reconciler) requests(ctx context.Context, namespace string, concerns fu
 	}
 	var out []reconcile.Request
 	_ = meta.EachListItem(list, func(o runtime.Object) error {
-		s := asSubject(o)
+		s := asTarget(o)
 		if concerns(s) {
 			out = append(out, reconcile.Request{NamespacedName: s.owner.NamespacedName})
 		}
@@ -83,18 +83,18 @@ func (r *Reconciler) requests(ctx context.Context, namespace string, concerns fu
 	return out
 }
 
-func asSubject(obj runtime.Object) target {
+func asTarget(obj runtime.Object) target {
 	switch o := obj.(type) {
 	case *vgrv1.VolumeGroupReplication:
-		return groupSubject(o)
+		return groupTarget(o)
 	case *vgrv1.VolumeReplication:
-		return volumeSubject(o)
+		return volumeTarget(o)
 	default:
 		panic("a list of other objects than it was made for")
 	}
 }
 
-// ofClaim finds the subjects that a PVC belongs to.
+// ofClaim finds the targets that a PVC belongs to.
 func (r *Reconciler) ofClaim(ctx context.Context, pvc client.Object) []reconcile.Request {
 	_, list := r.objects()
 	found, err := claimants(ctx, r.Client, list, pvc)
@@ -119,13 +119,13 @@ func (r *Reconciler) ofClaimNamed(ctx context.Context, name client.ObjectKey) []
 	return r.ofClaim(ctx, &pvc)
 }
 
-// ofRival finds the subjects that wait for a PVC which a rival may have let go.
+// ofRival finds the targets that wait for a PVC which a rival may have let go.
 func (r *Reconciler) ofRival(ctx context.Context, rival client.Object) []reconcile.Request {
 	other := func(s target) bool { return s.obj.GetUID() != rival.GetUID() }
 	return r.requests(ctx, rival.GetNamespace(), other, client.MatchingFields{contestedIndex: "true"})
 }
 
-// ofVolume finds the subjects of a volume's claim, for a volume that arrives after its claim.
+// ofVolume finds the targets of a volume's claim, for a volume that arrives after its claim.
 func (r *Reconciler) ofVolume(ctx context.Context, obj client.Object) []reconcile.Request {
 	pv, ok := obj.(*corev1.PersistentVolume)
 	if !ok || pv.Spec.ClaimRef == nil {
@@ -134,7 +134,7 @@ func (r *Reconciler) ofVolume(ctx context.Context, obj client.Object) []reconcil
 	return r.ofClaimNamed(ctx, client.ObjectKey{Namespace: pv.Spec.ClaimRef.Namespace, Name: pv.Spec.ClaimRef.Name})
 }
 
-// notListed stops what a watch begins with. Each subject is reconciled once when its own watch begins, with full
+// notListed stops what a watch begins with. Each target is reconciled once when its own watch begins, with full
 // caches; the tens of thousands of objects that are there then need not be mapped to it one by one. It is for
 // watches that begin before the first pass: one that begins later may tell first of a change behind that pass.
 func notListed() predicate.Predicate {

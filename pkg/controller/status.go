@@ -51,7 +51,7 @@ func backendConditions() []string {
 	}
 }
 
-// setStatus puts what was observed into the subject's status.
+// setStatus puts what was observed into the target's status.
 func (r *Reconciler) setStatus(s target, res resolution, obs backend.Observation) {
 	st := s.status
 	generation := s.obj.GetGeneration()
@@ -185,23 +185,23 @@ func (r *Reconciler) setCondition(st *vgrv1.ReplicationStatus, c metav1.Conditio
 	meta.SetStatusCondition(&st.Conditions, c)
 }
 
-// describeRemoval says what a deletion waits for, and returns when to look again.
-func (r *Reconciler) describeRemoval(s target, removal backend.Removal) time.Duration {
+// setRemovalStatus says what a deletion waits for, and returns when to look again.
+func (r *Reconciler) setRemovalStatus(s target, removal backend.Removal) time.Duration {
 	c := metav1.Condition{
 		Type: vgrv1.ConditionReady, Status: metav1.ConditionFalse, Reason: vgrv1.ReasonDeleting,
 		Message: removal.Waiting, ObservedGeneration: s.obj.GetGeneration(),
 	}
 	again := blockedAfter - r.Clock.Since(s.obj.GetDeletionTimestamp().Time)
 	if again <= 0 {
-		c.Reason, again = vgrv1.ReasonDeletionBlocked, removal.Again // else only a change wakes us from here on
+		c.Reason, again = vgrv1.ReasonDeletionBlocked, removal.Recheck // else only a change wakes us from here on
 	}
 	r.setCondition(s.status, c)
 	s.status.Message = limited(removal.Waiting, maxMessage)
 	return again
 }
 
-// describeLeft says of a subject that is let go of, and does not go, that nothing is done for it any more.
-func (r *Reconciler) describeLeft(s target) {
+// setReleasedStatus says of a target that is let go of, and does not go, that nothing is done for it any more.
+func (r *Reconciler) setReleasedStatus(s target) {
 	r.setCondition(s.status, metav1.Condition{
 		Type: vgrv1.ConditionReady, Status: metav1.ConditionFalse, Reason: vgrv1.ReasonDeleting, ObservedGeneration: s.obj.GetGeneration(),
 		Message: "the controller has released this object, which waits for the finalizers " + strings.Join(s.obj.GetFinalizers(), ", "),

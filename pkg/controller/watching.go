@@ -30,7 +30,7 @@ const (
 	// fillingPatience is how long caches may take to fill before a group says that its backend cannot be read.
 	fillingPatience = 10 * time.Second
 	// watchAgain is when to try again what could not be watched.
-	watchAgain = 5 * time.Second
+	retryWatchAfter = 5 * time.Second
 )
 
 // errFilling says that the caches of a backend are not filled yet: reading them would show an empty cluster.
@@ -129,7 +129,7 @@ func waitFilled(ctx context.Context, informers []cache.Informer) bool {
 
 // cause is why a backend cannot be watched. A cache keeps its errors to itself, so the API server is asked.
 func (b *Backends) cause(ctx context.Context, x Backend, err error) error {
-	ctx, cancel := context.WithTimeout(ctx, watchAgain)
+	ctx, cancel := context.WithTimeout(ctx, retryWatchAfter)
 	defer cancel()
 	for _, what := range x.Watches() {
 		gvk, unknown := apiutil.GVKForObject(what.Object, b.cluster.GetScheme())

@@ -42,7 +42,7 @@ func (c *Controller) heard(site string, now time.Time) *Controller {
 	}
 	if age, known := state.Age(now, c.RenewedAt); known && age > silentAfter {
 		out.Silent = true
-		out.Message = fmt.Sprintf("the controller on %s has been silent for %s; states are from %s", site, duration.HumanDuration(age), moment(c.RenewedAt.Time, now))
+		out.Message = fmt.Sprintf("the controller on %s has been silent for %s; states are from %s", site, duration.HumanDuration(age), clockTime(c.RenewedAt.Time, now))
 	} else if ahead := state.Ahead(now, c.RenewedAt); ahead > silentAfter {
 		out.Silent = true
 		out.Message = fmt.Sprintf("the clocks of %s differ by %s, so whether its controller lives is not known", site, duration.HumanDuration(ahead))
@@ -50,8 +50,8 @@ func (c *Controller) heard(site string, now time.Time) *Controller {
 	return &out
 }
 
-// moment is a time of the day in UTC, with the day unless that is clear.
-func moment(t, now time.Time) string {
+// clockTime is a time of the day in UTC, with the day unless that is clear.
+func clockTime(t, now time.Time) string {
 	if now.Sub(t).Abs() > 12*time.Hour {
 		return t.UTC().Format(time.DateTime) + " UTC"
 	}

@@ -122,13 +122,13 @@ func sound(t *testing.T, in []overview.SiteInput) {
 	if _, err := json.Marshal(o); err != nil {
 		t.Errorf("it cannot be printed: %v", err)
 	}
-	headlines := []overview.Phase{
+	phases := []overview.Phase{
 		overview.SplitBrain, overview.NoPrimary, overview.Failed, overview.Degraded, overview.Unreachable, overview.Unpaired,
-		overview.Terminating, overview.PartlyProtected, overview.Unknown, overview.Moving, overview.Resyncing, overview.Lagging, overview.Guarded, overview.Protected,
+		overview.Terminating, overview.PartlyProtected, overview.Unknown, overview.Transitioning, overview.Resyncing, overview.Lagging, overview.Guarded, overview.Protected,
 	}
 	for _, g := range o.Groups {
 		v := g.Verdict
-		if !slices.Contains(headlines, v.Phase) || v.Message == "" || (v.Phase == overview.Protected) != (v.Level == overview.OK) {
+		if !slices.Contains(phases, v.Phase) || v.Message == "" || (v.Phase == overview.Protected) != (v.Level == overview.OK) {
 			t.Errorf("verdict %+v", v)
 		}
 		states := map[vgrv1.State]int{}
@@ -143,7 +143,7 @@ func sound(t *testing.T, in []overview.SiteInput) {
 		}
 		for i, s := range g.Sites {
 			silent := o.Sites[i].Controller != nil && o.Sites[i].Controller.Silent && o.Sites[i].Answered && s.Exists
-			if silent && slices.Index(headlines, v.Phase) > slices.Index(headlines, overview.Unknown) {
+			if silent && slices.Index(phases, v.Phase) > slices.Index(phases, overview.Unknown) {
 				t.Errorf("%s although the controller of %s is silent", v.Phase, s.Site)
 			}
 			if s.LastSyncTime != nil && s.LastSyncTime.Sub(now) > time.Minute {

@@ -25,7 +25,7 @@ type judged struct {
 	now   time.Time
 }
 
-// judge finds the headline of a group: the worst that is true.
+// judge finds the phase of a group: the worst that is true.
 func judge(g *Group, sites []SiteInput, now time.Time) Verdict {
 	j := judged{Group: g, sites: sites, views: make([]state.View, len(g.copies)), now: now}
 	for i, c := range g.copies {
@@ -47,7 +47,7 @@ func judge(g *Group, sites []SiteInput, now time.Time) Verdict {
 func (j judged) first() Verdict {
 	for _, rule := range []func(judged) *Verdict{
 		judged.splitBrain, judged.noPrimary, judged.failed, judged.degraded, judged.unreachable, judged.unpaired, judged.terminating, judged.partlyProtected,
-		judged.moving, judged.resyncing, judged.unproven, judged.lagging, judged.guarded,
+		judged.transitioning, judged.resyncing, judged.unproven, judged.lagging, judged.guarded,
 	} {
 		if v := rule(j); v != nil {
 			return *v
@@ -73,10 +73,10 @@ func (j judged) smaller(p GroupSite) string {
 	return text.String()
 }
 
-// rank orders headlines, the worst first.
+// rank orders phases, the worst first.
 func rank(h Phase) int {
 	for i, x := range []Phase{
-		SplitBrain, NoPrimary, Failed, Degraded, Unreachable, Unpaired, Terminating, PartlyProtected, Unknown, Moving, Resyncing, Lagging, Guarded, Protected,
+		SplitBrain, NoPrimary, Failed, Degraded, Unreachable, Unpaired, Terminating, PartlyProtected, Unknown, Transitioning, Resyncing, Lagging, Guarded, Protected,
 	} {
 		if x == h {
 			return i
@@ -265,17 +265,17 @@ func (j judged) partlyProtected() *Verdict {
 	}
 }
 
-func (j judged) moving() *Verdict {
+func (j judged) transitioning() *Verdict {
 	if j.inFlight() {
-		return &Verdict{Level: Warning, Phase: Moving, Message: j.Operation.words(), Next: "if its process has ended: " + j.Operation.ResumeCommand}
+		return &Verdict{Level: Warning, Phase: Transitioning, Message: j.Operation.words(), Next: "if its process has ended: " + j.Operation.ResumeCommand}
 	}
 	for i, s := range j.Sites {
 		if s.Deleting {
-			return &Verdict{Level: Warning, Phase: Moving, Message: fmt.Sprintf("%s: %s: %s", s.Site, j.views[i].Gone(), s.Message)}
+			return &Verdict{Level: Warning, Phase: Transitioning, Message: fmt.Sprintf("%s: %s: %s", s.Site, j.views[i].Gone(), s.Message)}
 		}
 		settled := s.Current && (s.Ready.Status == metav1.ConditionTrue || s.Ready.Reason == vgrv1.ReasonResyncing) || s.Guarded
 		if !settled {
-			return &Verdict{Level: Warning, Phase: Moving, Message: fmt.Sprintf("%s is on its way to %s: %s", s.Site, s.Desired, s.Ready.Message)}
+			return &Verdict{Level: Warning, Phase: Transitioning, Message: fmt.Sprintf("%s is on its way to %s: %s", s.Site, s.Desired, s.Ready.Message)}
 		}
 	}
 	return nil

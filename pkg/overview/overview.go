@@ -7,6 +7,8 @@
 package overview
 
 import (
+	"encoding/json"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
@@ -23,7 +25,7 @@ const (
 // Phase is the state of a group over both sites, in one word.
 type Phase string
 
-// Headlines, worst first.
+// Phases, worst first.
 const (
 	SplitBrain      Phase = "SplitBrain"      // both sites are primary, or the copy has diverged; also of single volumes
 	NoPrimary       Phase = "NoPrimary"       // no site is primary, and none is about to be
@@ -34,7 +36,7 @@ const (
 	Terminating     Phase = "Terminating"     // a group was deleted and released, and another tool keeps the object
 	PartlyProtected Phase = "PartlyProtected" // the sites have different PVCs in the group
 	Unknown         Phase = "Unknown"         // nothing proves that replication works
-	Moving          Phase = "Moving"          // a site is on its way to its desired state
+	Transitioning   Phase = "Transitioning"   // a site is on its way to its desired state
 	Resyncing       Phase = "Resyncing"       // a resync was asked for and runs
 	Lagging         Phase = "Lagging"         // the last synchronisation is older than twice the schedule
 	Guarded         Phase = "Guarded"         // the spec asks for a second primary, and the controller refuses
@@ -54,10 +56,23 @@ const (
 // Verdict is a judgement with its reason.
 type Verdict struct {
 	Level   Level  `json:"level"`
-	Phase   Phase  `json:"headline"`
+	Phase   Phase  `json:"phase"`
 	Message string `json:"message"`
 	// Next is a command or a step that helps; empty when nothing is to be done.
 	Next string `json:"next,omitempty"`
+}
+
+// MarshalJSON also writes the phase under the name, and with the words, that it had before, which scripts may read.
+func (v Verdict) MarshalJSON() ([]byte, error) {
+	type now Verdict
+	headline := v.Phase
+	if headline == Transitioning {
+		headline = "Moving"
+	}
+	return json.Marshal(struct {
+		now
+		Headline Phase `json:"headline"`
+	}{now(v), headline})
 }
 
 // Overview is everything that was asked for.

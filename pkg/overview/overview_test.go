@@ -44,7 +44,7 @@ func secondary() *vgrv1.VolumeGroupReplication {
 	return group(vgrv1.Secondary, vgrv1.StateSecondary, 0, condition("Ready", "True", "Demoted"), condition("Degraded", "True", "VolumeDegraded"), condition("Resyncing", "True", "ResyncTriggered"))
 }
 
-func TestHeadline(t *testing.T) {
+func TestPhase(t *testing.T) {
 	stale := primary(time.Minute)
 	stale.Generation = 2
 	stale.Spec.ReplicationState = vgrv1.Secondary
@@ -55,34 +55,34 @@ func TestHeadline(t *testing.T) {
 		westDown    bool
 		westAsked   bool
 		onlyEast    bool
-		headline    overview.Phase
+		phase       overview.Phase
 		level       overview.Level
 		lagUnknown  bool
 		withoutRate bool
 	}{
-		"healthy pair":                            {east: primary(4 * time.Minute), west: secondary(), headline: overview.Protected, level: overview.OK},
-		"the other way round":                     {east: secondary(), west: primary(4 * time.Minute), headline: overview.Protected, level: overview.OK},
-		"twice the schedule":                      {east: primary(11 * time.Minute), west: secondary(), headline: overview.Lagging, level: overview.Warning},
-		"three times the schedule":                {east: primary(16 * time.Minute), west: secondary(), headline: overview.Lagging, level: overview.Problem},
-		"old, but no schedule is known":           {east: primary(time.Hour), west: secondary(), withoutRate: true, headline: overview.Protected, level: overview.OK},
-		"both primary":                            {east: primary(time.Minute), west: primary(time.Minute), headline: overview.SplitBrain, level: overview.Problem, lagUnknown: true},
-		"both secondary":                          {east: secondary(), west: secondary(), headline: overview.NoPrimary, level: overview.Problem, lagUnknown: true},
-		"both secondary, one on its way":          {east: secondary(), west: group(vgrv1.Primary, vgrv1.StateSecondary, 0, condition("Ready", "False", "Progressing")), headline: overview.Moving, level: overview.Warning, lagUnknown: true},
-		"not answered the last change":            {east: stale, west: secondary(), headline: overview.Moving, level: overview.Warning},
-		"promotion failed":                        {east: group(vgrv1.Primary, vgrv1.StateSecondary, 0, condition("Ready", "False", "FailedToPromote")), west: secondary(), headline: overview.Failed, level: overview.Problem, lagUnknown: true},
-		"not replicating":                         {east: primary(time.Minute, condition("Replicating", "False", "NotReplicating")), west: secondary(), headline: overview.Degraded, level: overview.Problem},
-		"replication unknown":                     {east: primary(time.Minute, condition("Replicating", "Unknown", "Replicating")), west: secondary(), headline: overview.Unknown, level: overview.Warning},
-		"no sync yet":                             {east: since(primary(0), time.Minute), west: secondary(), headline: overview.Unknown, level: overview.Warning, lagUnknown: true},
-		"the storage vouches for the link":        {east: primary(0, condition("Replicating", "True", vgrv1.ReasonLinkInSync)), west: secondary(), headline: overview.Protected, level: overview.OK, lagUnknown: true},
-		"peer down":                               {east: primary(time.Minute), westDown: true, headline: overview.Unreachable, level: overview.Problem},
-		"peer being asked":                        {east: primary(time.Minute), westAsked: true, headline: overview.Unknown, level: overview.Warning},
-		"peer down and we failed":                 {east: group(vgrv1.Primary, vgrv1.StateUnknown, 0, condition("Ready", "False", "FailedToPromote")), westDown: true, headline: overview.Failed, level: overview.Problem, lagUnknown: true},
-		"no peer known":                           {east: primary(time.Minute), onlyEast: true, headline: overview.Unpaired, level: overview.Warning},
-		"not on the peer":                         {east: primary(time.Minute), headline: overview.Unpaired, level: overview.Warning},
-		"resync":                                  {east: primary(time.Minute), west: group(vgrv1.Resync, vgrv1.StateSecondary, 0, condition("Ready", "False", "Resyncing"), condition("Resyncing", "True", "ResyncTriggered")), headline: overview.Resyncing, level: overview.Warning},
-		"being deleted":                           {east: primary(time.Minute), west: going, headline: overview.Moving, level: overview.Warning},
-		"nobody has said anything":                {east: group(vgrv1.Primary, "", 0), west: group(vgrv1.Secondary, "", 0), headline: overview.Moving, level: overview.Warning, lagUnknown: true},
-		"an error on the secondary is no routine": {east: primary(time.Minute), west: group(vgrv1.Secondary, vgrv1.StateSecondary, 0, condition("Ready", "True", "Demoted"), condition("Degraded", "True", "Error")), headline: overview.Degraded, level: overview.Problem},
+		"healthy pair":                            {east: primary(4 * time.Minute), west: secondary(), phase: overview.Protected, level: overview.OK},
+		"the other way round":                     {east: secondary(), west: primary(4 * time.Minute), phase: overview.Protected, level: overview.OK},
+		"twice the schedule":                      {east: primary(11 * time.Minute), west: secondary(), phase: overview.Lagging, level: overview.Warning},
+		"three times the schedule":                {east: primary(16 * time.Minute), west: secondary(), phase: overview.Lagging, level: overview.Problem},
+		"old, but no schedule is known":           {east: primary(time.Hour), west: secondary(), withoutRate: true, phase: overview.Protected, level: overview.OK},
+		"both primary":                            {east: primary(time.Minute), west: primary(time.Minute), phase: overview.SplitBrain, level: overview.Problem, lagUnknown: true},
+		"both secondary":                          {east: secondary(), west: secondary(), phase: overview.NoPrimary, level: overview.Problem, lagUnknown: true},
+		"both secondary, one on its way":          {east: secondary(), west: group(vgrv1.Primary, vgrv1.StateSecondary, 0, condition("Ready", "False", "Progressing")), phase: overview.Transitioning, level: overview.Warning, lagUnknown: true},
+		"not answered the last change":            {east: stale, west: secondary(), phase: overview.Transitioning, level: overview.Warning},
+		"promotion failed":                        {east: group(vgrv1.Primary, vgrv1.StateSecondary, 0, condition("Ready", "False", "FailedToPromote")), west: secondary(), phase: overview.Failed, level: overview.Problem, lagUnknown: true},
+		"not replicating":                         {east: primary(time.Minute, condition("Replicating", "False", "NotReplicating")), west: secondary(), phase: overview.Degraded, level: overview.Problem},
+		"replication unknown":                     {east: primary(time.Minute, condition("Replicating", "Unknown", "Replicating")), west: secondary(), phase: overview.Unknown, level: overview.Warning},
+		"no sync yet":                             {east: since(primary(0), time.Minute), west: secondary(), phase: overview.Unknown, level: overview.Warning, lagUnknown: true},
+		"the storage vouches for the link":        {east: primary(0, condition("Replicating", "True", vgrv1.ReasonLinkInSync)), west: secondary(), phase: overview.Protected, level: overview.OK, lagUnknown: true},
+		"peer down":                               {east: primary(time.Minute), westDown: true, phase: overview.Unreachable, level: overview.Problem},
+		"peer being asked":                        {east: primary(time.Minute), westAsked: true, phase: overview.Unknown, level: overview.Warning},
+		"peer down and we failed":                 {east: group(vgrv1.Primary, vgrv1.StateUnknown, 0, condition("Ready", "False", "FailedToPromote")), westDown: true, phase: overview.Failed, level: overview.Problem, lagUnknown: true},
+		"no peer known":                           {east: primary(time.Minute), onlyEast: true, phase: overview.Unpaired, level: overview.Warning},
+		"not on the peer":                         {east: primary(time.Minute), phase: overview.Unpaired, level: overview.Warning},
+		"resync":                                  {east: primary(time.Minute), west: group(vgrv1.Resync, vgrv1.StateSecondary, 0, condition("Ready", "False", "Resyncing"), condition("Resyncing", "True", "ResyncTriggered")), phase: overview.Resyncing, level: overview.Warning},
+		"being deleted":                           {east: primary(time.Minute), west: going, phase: overview.Transitioning, level: overview.Warning},
+		"nobody has said anything":                {east: group(vgrv1.Primary, "", 0), west: group(vgrv1.Secondary, "", 0), phase: overview.Transitioning, level: overview.Warning, lagUnknown: true},
+		"an error on the secondary is no routine": {east: primary(time.Minute), west: group(vgrv1.Secondary, vgrv1.StateSecondary, 0, condition("Ready", "True", "Demoted"), condition("Degraded", "True", "Error")), phase: overview.Degraded, level: overview.Problem},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -106,8 +106,8 @@ func TestHeadline(t *testing.T) {
 				sites = sites[:1]
 			}
 			g := overview.Build(sites, now).Groups[0]
-			if g.Verdict.Phase != tc.headline || g.Verdict.Level != tc.level {
-				t.Errorf("got %s/%s (%s), want %s/%s", g.Verdict.Phase, g.Verdict.Level, g.Verdict.Message, tc.headline, tc.level)
+			if g.Verdict.Phase != tc.phase || g.Verdict.Level != tc.level {
+				t.Errorf("got %s/%s (%s), want %s/%s", g.Verdict.Phase, g.Verdict.Level, g.Verdict.Message, tc.phase, tc.level)
 			}
 			if (g.LagSeconds == nil) != tc.lagUnknown {
 				t.Errorf("lag %v, want unknown %v", g.LagSeconds, tc.lagUnknown)

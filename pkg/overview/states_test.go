@@ -4,6 +4,8 @@
 package overview_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -75,7 +77,7 @@ func TestStates(t *testing.T) {
 	array := condition("Replicating", "True", vgrv1.ReasonLinkInSync)
 	cases := map[string]struct {
 		east, west *vgrv1.VolumeGroupReplication
-		headline   overview.Phase
+		phase      overview.Phase
 		level      overview.Level
 		message    string // what it has
 		next       string
@@ -96,11 +98,11 @@ func TestStates(t *testing.T) {
 		"no synchronisation in two schedules":             {since(primary(0), 11*time.Minute), secondary(), overview.Lagging, overview.Warning, "has been primary for 11m0s and has reported no synchronisation since", ""},
 		"no synchronisation in three schedules":           {since(primary(0), 16*time.Minute), secondary(), overview.Lagging, overview.Problem, "no synchronisation since", ""},
 		"deleted, and another tool keeps it":              {primary(time.Minute), deleted("example.com/backup"), overview.Terminating, overview.Problem, "example.com/backup", "take it off"},
-		"deleted, and the controller is at it":            {primary(time.Minute), deleted(vgrv1.Finalizer, "example.com/backup"), overview.Moving, overview.Warning, "has not released it", ""},
+		"deleted, and the controller is at it":            {primary(time.Minute), deleted(vgrv1.Finalizer, "example.com/backup"), overview.Transitioning, overview.Warning, "has not released it", ""},
 		"the array says that its link is down":            {primary(0, array), group(vgrv1.Secondary, vgrv1.StateSecondary, 0, condition("Ready", "True", "Demoted"), condition("Degraded", "True", vgrv1.ReasonLinkNotInSync)), overview.Degraded, overview.Problem, "west: LinkNotInSync", ""},
 		"the array's group is in error":                   {primary(0, array), group(vgrv1.Secondary, vgrv1.StateSecondary, 0, condition("Ready", "True", "Demoted"), condition("Degraded", "True", vgrv1.ReasonGroupError)), overview.Degraded, overview.Problem, "west: GroupError", ""},
 		"a volume was promoted by hand":                   {with(primary(time.Minute), volumes(vgrv1.StatePrimary, "a", "b")), apart(2 * time.Minute), overview.SplitBrain, overview.Problem, "PVC b is primary on west", "kubectl vgr resync db -n prod --context west"},
-		"volumes change their role one by one":            {with(primary(time.Minute), volumes(vgrv1.StatePrimary, "a", "b")), apart(10 * time.Second), overview.Moving, overview.Warning, "", ""},
+		"volumes change their role one by one":            {with(primary(time.Minute), volumes(vgrv1.StatePrimary, "a", "b")), apart(10 * time.Second), overview.Transitioning, overview.Warning, "", ""},
 		"the backend has refused to replicate":            {group(vgrv1.Primary, vgrv1.StateUnknown, 0, condition("Ready", "False", "Progressing"), condition("Validated", "False", "FailedPrecondition")), secondary(), overview.Failed, overview.Problem, "Validated is False): FailedPrecondition", ""},
 		"a PVC was resized":                               {with(primary(time.Minute), bytes(2<<30)), with(secondary(), bytes(1<<30)), overview.Protected, overview.OK, "PVC data was resized: it has 2Gi on east, its copy on west has 1Gi", ""},
 		"it refused once, and works":                      {primary(time.Minute, condition("Validated", "False", "FailedPrecondition")), secondary(), overview.Protected, overview.OK, "Validated is False", ""},
@@ -108,7 +110,7 @@ func TestStates(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			v := pairOf(tc.east, tc.west).Verdict
-			if v.Phase != tc.headline || v.Level != tc.level || !strings.Contains(v.Message, tc.message) || !strings.Contains(v.Next, tc.next) {
+			if v.Phase != tc.phase || v.Level != tc.level || !strings.Contains(v.Message, tc.message) || !strings.Contains(v.Next, tc.next) {
 				t.Errorf("%s %s: %s\nNext: %s", v.Level, v.Phase, v.Message, v.Next)
 			}
 		})
@@ -146,7 +148,7 @@ func TestSilentController(t *testing.T) {
 	for name, tc := range map[string]struct {
 		controller *overview.Controller
 		east       *vgrv1.VolumeGroupReplication
-		headline   overview.Phase
+		phase      overview.Phase
 		message    string
 	}{
 		"alive":            {&overview.Controller{RenewedAt: new(metav1.NewTime(now.Add(-2 * time.Second)))}, primary(time.Minute), overview.Protected, ""},
@@ -163,7 +165,7 @@ func TestSilentController(t *testing.T) {
 				{Site: overview.Site{Name: "west", Answered: true, Controller: &overview.Controller{RenewedAt: new(metav1.NewTime(now))}}, Groups: []vgrv1.VolumeGroupReplication{*secondary()}},
 			}, now)
 			v := o.Groups[0].Verdict
-			if v.Phase != tc.headline || !strings.Contains(v.Message, tc.message) {
+			if v.Phase != tc.phase || !strings.Contains(v.Message, tc.message) {
 				t.Errorf("%+v", v)
 			}
 			if silent := o.Sites[0].Controller.Silent; silent != (tc.message != "") {
@@ -183,5 +185,20 @@ func bytes(n int64) func(*vgrv1.VolumeGroupReplication) {
 			g.Status.Volumes = []vgrv1.VolumeStatus{{Name: "data"}}
 		}
 		g.Status.Volumes[0].Name, g.Status.Volumes[0].CapacityBytes = "data", &n
+	}
+}
+
+// TestVerdictJSON: scripts of before find the phase where it was, in the words of then.
+func TestVerdictJSON(t *testing.T) {
+	for phase, headline := range map[overview.Phase]string{overview.Protected: "Protected", overview.Transitioning: "Moving"} {
+		text, err := json.Marshal(overview.Verdict{Level: overview.Warning, Phase: phase, Message: "m"})
+		want := fmt.Sprintf(`{"level":"warning","phase":%q,"message":"m","headline":%q}`, phase, headline)
+		if err != nil || string(text) != want {
+			t.Errorf("%s, %v, want %s", text, err, want)
+		}
+		var back overview.Verdict
+		if err := json.Unmarshal(text, &back); err != nil || back.Phase != phase {
+			t.Errorf("%+v, %v", back, err)
+		}
 	}
 }

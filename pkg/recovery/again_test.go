@@ -34,7 +34,7 @@ func TestPromoteLooksAgain(t *testing.T) {
 		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, facts := ceph(func(*recovery.Pair, *[2]recovery.Surroundings) {})
+			p, facts := ceph(func(*recovery.Pair, *[2]recovery.Environment) {})
 			op, stop := recovery.Begin(p, recovery.Request{Kind: recovery.Planned, To: sites[west], Holder: "me", By: "me", ID: "op"}, facts.Traits)
 			if stop != nil {
 				t.Fatal(stop)

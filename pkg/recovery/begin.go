@@ -374,12 +374,12 @@ func movable(p *Pair, from, to *Site, r Request) *Stop {
 		return stopf(Refused, fmt.Sprintf("kubectl vgr status %s -n %s shows when it is", p.Name, p.Namespace), "%s was asked to be primary already, and has not confirmed it: %s", to.Name, to.says())
 	case r.Kind == Planned && hasDiverged(from, to):
 		return stopf(Refused, p.takeBackCommand(to, survivor(p)),
-			"the copies of %s/%s have diverged: %s", p.Namespace, p.Name, astrayWords(from, to))
+			"the copies of %s/%s have diverged: %s", p.Namespace, p.Name, divergedWords(from, to))
 	case r.Kind == Failback && hasDiverged(from, to) && !r.DiscardSurvivor && survivor(p) == to:
 		return refuseSurvivor(p, from, to)
 	case r.Kind == Failback && hasDiverged(from, to) && r.Discard != to.Name:
 		return stopf(Refused, fmt.Sprintf("add --discard-site %s if you can lose the writes that never reached %s", to.Name, from.Name),
-			"%s", astrayWords(from, to))
+			"%s", divergedWords(from, to))
 	case r.Discard != "" && r.Discard != to.Name:
 		return stopf(Refused, "", "--discard-site %s: a failback to %s can only discard what is on %s", r.Discard, to.Name, to.Name)
 	default:
@@ -392,7 +392,7 @@ func hasDiverged(from, to *Site) bool {
 	return to.state() == vgrv1.StatePrimary && from.state() == vgrv1.StatePrimary || to.broken() != ""
 }
 
-func astrayWords(from, to *Site) string {
+func divergedWords(from, to *Site) string {
 	if text := to.broken(); text != "" {
 		return fmt.Sprintf("%s does not follow %s: %s", to.Name, from.Name, text)
 	}

@@ -47,15 +47,15 @@ type Facts struct {
 	// Schedule is how often the storage synchronises; 0 when it is not known.
 	Schedule time.Duration
 	// Environments is what was asked of each site of the pair besides its group, in its order.
-	Environments [2]Surroundings
+	Environments [2]Environment
 	// GitOps are the tools that apply the group on each site of the pair, in its order.
 	GitOps [2]gitops.Manager
 	// Writers are who else wrote the journal on each site of the pair, in its order.
 	Writers [2]Writer
 }
 
-// Surroundings are what a site has around a group.
-type Surroundings struct {
+// Environment are what a site has around a group.
+type Environment struct {
 	// Denied are the permissions that the user lacks; Unasked is why that is not known.
 	Denied  []string
 	Unasked string

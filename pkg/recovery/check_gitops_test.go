@@ -47,7 +47,7 @@ func TestOtherWriters(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			_, facts := ceph(func(*recovery.Pair, *[2]recovery.Surroundings) {})
+			_, facts := ceph(func(*recovery.Pair, *[2]recovery.Environment) {})
 			tc.change(&facts)
 			checks := recovery.Checks(facts, recovery.Operation{Kind: recovery.Planned, From: sites[east], To: sites[west], Quiesce: tc.quiesce})
 			var got []string

@@ -24,7 +24,7 @@ func find(checks []recovery.Check, id string) recovery.Check {
 
 // TestNodeWithoutPods: a volume that only a node holds is named with its VolumeAttachment, and "stop them" is no help.
 func TestNodeWithoutPods(t *testing.T) {
-	_, facts := ceph(func(*recovery.Pair, *[2]recovery.Surroundings) {})
+	_, facts := ceph(func(*recovery.Pair, *[2]recovery.Environment) {})
 	facts.Sites[east].Usage = &recovery.Usage{Users: []recovery.User{attached}}
 	got := find(recovery.Checks(facts, recovery.Operation{Kind: recovery.Planned, From: sites[east], To: sites[west]}), "users")
 	if got.Severity != recovery.CheckProblem || !strings.Contains(got.Evidence, "volumeattachment/csi-0") ||
@@ -35,7 +35,7 @@ func TestNodeWithoutPods(t *testing.T) {
 
 // TestNotValidated: what the backend has refused is told before a failover, and refuses nothing.
 func TestNotValidated(t *testing.T) {
-	_, facts := ceph(func(*recovery.Pair, *[2]recovery.Surroundings) {})
+	_, facts := ceph(func(*recovery.Pair, *[2]recovery.Environment) {})
 	g := facts.Sites[west].Group.DeepCopy()
 	g.Status.Conditions = append(g.Status.Conditions, metav1.Condition{Type: vgrv1.ConditionValidated, Status: metav1.ConditionFalse, Reason: "FailedPrecondition", Message: "no mirroring in the pool"})
 	facts.Sites[west].Read(g)
@@ -57,7 +57,7 @@ func TestResized(t *testing.T) {
 		"larger":          {new(int64(1 << 30)), new(int64(2 << 30)), ""},
 		"older, no sizes": {new(int64(2 << 30)), nil, ""},
 	} {
-		_, facts := ceph(func(*recovery.Pair, *[2]recovery.Surroundings) {})
+		_, facts := ceph(func(*recovery.Pair, *[2]recovery.Environment) {})
 		for i, size := range []*int64{tc.from, tc.to} {
 			g := facts.Sites[i].Group.DeepCopy()
 			g.Status.Volumes[0].CapacityBytes = size

@@ -63,7 +63,7 @@ func (n *next) demote(s Step) *Decision {
 // its spec was changed since: the controller refuses that.
 func (n *next) undirected(s Step) bool {
 	return n.traits.HandsOver && n.from.desired() == vgrv1.Secondary && n.from.state() == vgrv1.StatePrimary &&
-		!n.stale(n.from, s.ID) && !state.Told(n.from.Group)
+		!n.stale(n.from, s.ID) && !state.IsBound(n.from.Group)
 }
 
 // verified looks at the same once more in the observation that the demotion is bound to.

@@ -66,7 +66,7 @@ func TestStoppedIsConfirmed(t *testing.T) {
 		"superseded, the source does not answer": {[2]func(*recovery.Operation){nil, same}, true, forced, stopped[:1]},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, facts := ceph(func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+			p, facts := ceph(func(p *recovery.Pair, _ *[2]recovery.Environment) {
 				for i, change := range tc.journals {
 					if p.Sites[i].Usage = nil; change != nil {
 						put(t, &p.Sites[i], begun(change))
@@ -93,7 +93,7 @@ func TestStoppedIsConfirmed(t *testing.T) {
 // one that cannot be read.
 func TestImpossibleRevision(t *testing.T) {
 	for _, revision := range []int64{math.MaxInt64, math.MinInt64, -1, 1<<40 + 1} {
-		p, facts := ceph(func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+		p, facts := ceph(func(p *recovery.Pair, _ *[2]recovery.Environment) {
 			put(t, &p.Sites[east], begun(func(op *recovery.Operation) { op.Revision = revision }))
 		})
 		op, stop := recovery.Begin(p, recovery.Request{Kind: recovery.Planned, To: sites[west], Holder: "me", ID: "new"}, facts.Traits)
@@ -105,7 +105,7 @@ func TestImpossibleRevision(t *testing.T) {
 
 // TestAbortIsToldEverywhere: an abort that was told on one site only is told on the other by the same command.
 func TestAbortIsToldEverywhere(t *testing.T) {
-	p, facts := ceph(func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+	p, facts := ceph(func(p *recovery.Pair, _ *[2]recovery.Environment) {
 		put(t, &p.Sites[east], begun(func(*recovery.Operation) {}))
 		put(t, &p.Sites[west], begun(func(op *recovery.Operation) {
 			op.Revision, op.Aborting, op.Result = 4, true, recovery.Aborted
@@ -123,7 +123,7 @@ func TestAbortIsToldEverywhere(t *testing.T) {
 // TestScaledMeanwhile: a workload that was scaled since the plan is started as it was when it was stopped; both
 // journals say so before.
 func TestScaledMeanwhile(t *testing.T) {
-	p, facts := ceph(func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+	p, facts := ceph(func(p *recovery.Pair, _ *[2]recovery.Environment) {
 		p.Sites[west].Group.Status.Volumes[0].VolumeHandle = "handle"
 		p.Sites[east].Group.Status.LastSyncTime = &synced
 		for i := range p.Sites {

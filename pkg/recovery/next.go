@@ -78,20 +78,20 @@ func (w Write) Apply(g *vgrv1.VolumeGroupReplication) error {
 	if w.State != "" && w.State != g.Spec.ReplicationState || w.AutoResync != nil && !ptr.Equal(w.AutoResync, g.Spec.AutoResync) {
 		generation++ // the API server counts changes of the spec
 	}
-	w.forget(g)
+	w.clearStale(g)
 	if w.State != "" {
 		g.Spec.ReplicationState = w.State
 	}
 	if w.AutoResync != nil {
 		g.Spec.AutoResync = w.AutoResync
 	}
-	if err := w.tell(g); err != nil {
+	if err := w.annotate(g); err != nil {
 		return err
 	}
-	if w.tells() {
+	if w.confirms() {
 		g.Annotations[vgrv1.AnnotationBoundTo] = state.Bound(g, generation)
 	}
-	if err := remember(g, w.Operation); err != nil {
+	if err := archive(g, w.Operation); err != nil {
 		return err
 	}
 	data, err := json.Marshal(w.Operation)
@@ -99,9 +99,9 @@ func (w Write) Apply(g *vgrv1.VolumeGroupReplication) error {
 	return err
 }
 
-// forget takes off what an earlier write told and asked for, which must not count again.
-func (w Write) forget(g *vgrv1.VolumeGroupReplication) {
-	stale := w.tells() && !state.Told(g)
+// clearStale takes off what an earlier write told and asked for, which must not count again.
+func (w Write) clearStale(g *vgrv1.VolumeGroupReplication) {
+	stale := w.confirms() && !state.IsBound(g)
 	over := w.Operation.Result != "" // or a promotion would go back to what is left of it
 	for annotation, gone := range map[string]bool{
 		vgrv1.AnnotationPeer:            stale || w.State != "",
@@ -115,8 +115,8 @@ func (w Write) forget(g *vgrv1.VolumeGroupReplication) {
 	}
 }
 
-// tell writes what is known of the peer, and what is asked of the backend.
-func (w Write) tell(g *vgrv1.VolumeGroupReplication) error {
+// annotate writes what is known of the peer, and what is asked of the backend.
+func (w Write) annotate(g *vgrv1.VolumeGroupReplication) error {
 	if g.Annotations == nil {
 		g.Annotations = map[string]string{}
 	}
@@ -142,14 +142,14 @@ func (w Write) tell(g *vgrv1.VolumeGroupReplication) error {
 	return nil
 }
 
-// tells reports whether the write says anything of the peer. That counts for the generation that the
+// confirms reports whether the write says anything of the peer. That counts for the generation that the
 // write makes, and for no later one.
-func (w Write) tells() bool {
+func (w Write) confirms() bool {
 	return w.State != "" || w.Peer != "" || len(w.PeerHandles) > 0 || len(w.PeerSnapshots) > 0
 }
 
-// remember moves the group's last operation to its history when another one begins.
-func remember(g *vgrv1.VolumeGroupReplication, next Operation) error {
+// archive moves the group's last operation to its history when another one begins.
+func archive(g *vgrv1.VolumeGroupReplication, next Operation) error {
 	last, err := Journal(g)
 	if err != nil || last == nil || last.ID == next.ID {
 		return err
@@ -198,7 +198,7 @@ func Next(p Pair, op Operation, t backend.Traits) Decision {
 		return n.stop(Step{}, s)
 	}
 	n.known = n.op.clone()
-	if s := n.tooLate(); s != nil {
+	if s := n.abortable(); s != nil {
 		return n.stop(Step{}, s)
 	}
 	for _, s := range Steps(n.op, t) {
@@ -247,10 +247,10 @@ func (n *next) adopt(newest *Operation) *Stop {
 	}
 }
 
-// tooLate stops an abort, before it has written anything, when the target was asked to be primary.
+// abortable stops an abort, before it has written anything, when the target was asked to be primary.
 // The journal goes to the target first: no promotion comes after that. Where a demotion is what
 // cannot be taken back, an abort goes to the source first.
-func (n *next) tooLate() *Stop {
+func (n *next) abortable() *Stop {
 	if n.op.Aborting && n.op.Result == "" && n.op.handedOver() {
 		return stopf(Refused, "run the same failover again: it resumes where it stopped", "%s was asked to hand over already, and that cannot be undone", n.from.Name)
 	}

@@ -152,7 +152,7 @@ func (s *Site) fault() string {
 // by now: a write that changes no spec makes no new generation, so the controller's word is older than the write.
 func (s *Site) confirmed(ready *metav1.Condition) bool {
 	if ready.Reason == vgrv1.ReasonRoleDiffers { // nothing confirms that to a group that was made anew
-		return s.Group.Status.ObservedGeneration > 0 && state.Told(s.Group)
+		return s.Group.Status.ObservedGeneration > 0 && state.IsBound(s.Group)
 	}
 	return state.Refuses(ready.Reason) && state.MayPromote(s.Group, &s.Group.Status.ReplicationStatus)
 }

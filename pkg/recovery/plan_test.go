@@ -71,14 +71,14 @@ func TestPlans(t *testing.T) {
 }
 
 // ceph is a healthy pair with east as primary, that a test may break.
-func ceph(change func(p *recovery.Pair, a *[2]recovery.Surroundings)) (recovery.Pair, recovery.Facts) {
+func ceph(change func(p *recovery.Pair, a *[2]recovery.Environment)) (recovery.Pair, recovery.Facts) {
 	w := newWorld(backend.Traits{Fences: true, ConfirmsSync: true}, recovery.Planned, 0)
 	w.app = false
 	p := w.observe(true)
 	p.Sites[east].Group.Annotations = map[string]string{vgrv1.AnnotationPeerClusterUID: "uid-west"}
 	p.Sites[east].Group.Status.LastSyncTime, p.Sites[east].Group.Status.StateSince = &before, new(metav1.NewTime(now.Add(-3*time.Hour)))
 	p.Sites[east].Group.Status.SyncTimeBefore = nil
-	a := [2]recovery.Surroundings{{Controller: "v1"}, {Controller: "v1"}}
+	a := [2]recovery.Environment{{Controller: "v1"}, {Controller: "v1"}}
 	change(&p, &a)
 	return p, recovery.Facts{Pair: p, Backend: "ceph", Traits: w.traits, Schedule: 5 * time.Minute, Environments: a}
 }
@@ -95,13 +95,13 @@ var met = metav1.Condition{Status: metav1.ConditionTrue, Reason: "AsAsked", Mess
 func TestRefusals(t *testing.T) {
 	planned := recovery.Request{Kind: recovery.Planned, To: sites[west], Holder: "me", By: "me", ID: "new"}
 	with := func(change func(r *recovery.Request)) recovery.Request { r := planned; change(&r); return r }
-	lost := func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+	lost := func(p *recovery.Pair, _ *[2]recovery.Environment) {
 		p.Sites[east] = recovery.Site{SiteRef: sites[east], UnreachableReason: "connection refused"}
 	}
-	unasked := func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+	unasked := func(p *recovery.Pair, _ *[2]recovery.Environment) {
 		p.Sites[east] = recovery.Site{SiteRef: sites[east], NotAsked: true, UnreachableReason: "the login plugin has failed: session expired"}
 	}
-	well := func(*recovery.Pair, *[2]recovery.Surroundings) {}
+	well := func(*recovery.Pair, *[2]recovery.Environment) {}
 	journal := func(p *recovery.Pair, op recovery.Operation) {
 		op.ID, op.By, op.Holder, op.Revision = "old", "alice", "alice/1", 3
 		if op.From.Name == "" {
@@ -117,16 +117,16 @@ func TestRefusals(t *testing.T) {
 			}
 		}
 	}
-	split := func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+	split := func(p *recovery.Pair, _ *[2]recovery.Environment) {
 		isTo(p.Sites[west].Group, vgrv1.Primary, vgrv1.StatePrimary, met)
 	}
-	copyError := func(text string) func(*recovery.Pair, *[2]recovery.Surroundings) {
-		return func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+	copyError := func(text string) func(*recovery.Pair, *[2]recovery.Environment) {
+		return func(p *recovery.Pair, _ *[2]recovery.Environment) {
 			meta.SetStatusCondition(&p.Sites[west].Group.Status.Conditions, metav1.Condition{Type: vgrv1.ConditionDegraded, Status: metav1.ConditionTrue, Reason: state.ReasonError, Message: text})
 		}
 	}
 	cases := map[string]struct {
-		change  func(p *recovery.Pair, a *[2]recovery.Surroundings)
+		change  func(p *recovery.Pair, a *[2]recovery.Environment)
 		request recovery.Request
 	}{
 		"all is well":           {well, planned},
@@ -135,14 +135,14 @@ func TestRefusals(t *testing.T) {
 		"no such site":          {well, with(func(r *recovery.Request) { r.To = recovery.SiteRef{Name: "north", Cluster: "uid-north"} })},
 		"primary already":       {well, with(func(r *recovery.Request) { r.To = sites[east] })},
 		"the source is lost":    {lost, planned},
-		"the source refuses us": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+		"the source refuses us": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
 			p.Sites[east] = recovery.Site{SiteRef: sites[east], Alive: true, UnreachableReason: "forbidden"}
 		}, with(func(r *recovery.Request) { r.Kind = recovery.Unplanned; r.Accept.Unknown = true })},
 		"the source was not asked":                  {unasked, planned},
 		"unplanned, the source was not asked":       {unasked, with(func(r *recovery.Request) { r.Kind = recovery.Unplanned; r.Accept.Unknown = true })},
 		"unplanned, the source is said to be lost":  {unasked, with(func(r *recovery.Request) { r.Kind, r.SourceIsLost = recovery.Unplanned, true; r.Accept.Unknown = true })},
 		"promoted by force, the peer was not asked": {unasked, with(func(r *recovery.Request) { r.Kind, r.Force = recovery.Promote, true })},
-		"unplanned in flight, the source was not asked": {func(p *recovery.Pair, a *[2]recovery.Surroundings) {
+		"unplanned in flight, the source was not asked": {func(p *recovery.Pair, a *[2]recovery.Environment) {
 			unasked(p, a)
 			p.Sites[west].Journal = &recovery.Operation{ID: "old", Kind: recovery.Unplanned, From: sites[east], To: sites[west], Revision: 3}
 		}, with(func(r *recovery.Request) { r.Kind = recovery.Unplanned; r.Accept.Unknown = true })},
@@ -155,136 +155,136 @@ func TestRefusals(t *testing.T) {
 		"failback, nothing named":        {split, with(func(r *recovery.Request) { r.Kind = recovery.Failback })},
 		"failback, the wrong one named":  {split, with(func(r *recovery.Request) { r.Kind, r.Discard = recovery.Failback, "east" })},
 		"failback":                       {split, with(func(r *recovery.Request) { r.Kind, r.Discard = recovery.Failback, "west" })},
-		"not synchronised yet": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+		"not synchronised yet": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
 			p.Sites[east].Group.Status.LastSyncTime = nil
 		}, with(func(r *recovery.Request) { r.Schedule = time.Hour })},
-		"an older controller": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) { p.Sites[east].Group.Status.StateSince = nil }, planned},
-		"failback, discards the survivor": {func(p *recovery.Pair, a *[2]recovery.Surroundings) {
+		"an older controller": {func(p *recovery.Pair, _ *[2]recovery.Environment) { p.Sites[east].Group.Status.StateSince = nil }, planned},
+		"failback, discards the survivor": {func(p *recovery.Pair, a *[2]recovery.Environment) {
 			split(p, a)
 			journal(p, recovery.Operation{Kind: recovery.Unplanned, From: sites[east], To: sites[west], Result: recovery.Done, Steps: []recovery.StepTimes{{ID: recovery.StepPromote, Asked: true}}})
 		}, with(func(r *recovery.Request) { r.Kind, r.Discard = recovery.Failback, "east" })},
-		"resync, discards the survivor": {func(p *recovery.Pair, a *[2]recovery.Surroundings) {
+		"resync, discards the survivor": {func(p *recovery.Pair, a *[2]recovery.Environment) {
 			split(p, a)
 			journal(p, recovery.Operation{Kind: recovery.Unplanned, From: sites[east], To: sites[west], Result: recovery.Done, Steps: []recovery.StepTimes{{ID: recovery.StepPromote, Asked: true}}})
 		}, with(func(r *recovery.Request) { r.Kind = recovery.Resync })},
-		"resync of the site that was given up": {func(p *recovery.Pair, a *[2]recovery.Surroundings) {
+		"resync of the site that was given up": {func(p *recovery.Pair, a *[2]recovery.Environment) {
 			split(p, a)
 			journal(p, recovery.Operation{Kind: recovery.Unplanned, From: sites[east], To: sites[west], Result: recovery.Done, Steps: []recovery.StepTimes{{ID: recovery.StepPromote, Asked: true}}})
 		}, with(func(r *recovery.Request) { r.Kind, r.To = recovery.Resync, sites[east] })},
 		"resync, both are primary and no journal": {split, with(func(r *recovery.Request) { r.Kind = recovery.Resync })},
-		"resync under no primary": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+		"resync under no primary": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
 			isTo(p.Sites[east].Group, vgrv1.Secondary, vgrv1.StateSecondary, met)
 		}, with(func(r *recovery.Request) { r.Kind = recovery.Resync })},
 		"promotion beside a primary":  {well, with(func(r *recovery.Request) { r.Kind = recovery.Promote })},
 		"promotion, the peer is lost": {lost, with(func(r *recovery.Request) { r.Kind = recovery.Promote })},
 		"promotion, forced":           {lost, with(func(r *recovery.Request) { r.Kind, r.Force = recovery.Promote, true })},
-		"promotion, the demotion came too early": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+		"promotion, the demotion came too early": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
 			isTo(p.Sites[east].Group, vgrv1.Secondary, vgrv1.StateSecondary, met)
 		}, with(func(r *recovery.Request) { r.Kind = recovery.Promote })},
-		"promotion": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+		"promotion": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
 			isTo(p.Sites[east].Group, vgrv1.Secondary, vgrv1.StateSecondary, met)
 			p.Sites[east].Group.Status.DemotedAfterSync = true
 		}, with(func(r *recovery.Request) { r.Kind = recovery.Promote })},
 		"demotion":                {well, with(func(r *recovery.Request) { r.Kind = recovery.Demote })},
 		"demotion of a secondary": {well, with(func(r *recovery.Request) { r.Kind, r.To = recovery.Demote, sites[east] })},
-		"demotion, the peer does not answer": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+		"demotion, the peer does not answer": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
 			p.Sites[west] = recovery.Site{SiteRef: sites[west], UnreachableReason: "no route"}
 		}, with(func(r *recovery.Request) { r.Kind = recovery.Demote })},
-		"another tool asks for primary": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) { guarded(p.Sites[west].Group) }, planned},
+		"another tool asks for primary": {func(p *recovery.Pair, _ *[2]recovery.Environment) { guarded(p.Sites[west].Group) }, planned},
 		"demotion of what another tool asks for": {
-			func(p *recovery.Pair, _ *[2]recovery.Surroundings) { guarded(p.Sites[west].Group) },
+			func(p *recovery.Pair, _ *[2]recovery.Environment) { guarded(p.Sites[west].Group) },
 			with(func(r *recovery.Request) { r.Kind, r.To = recovery.Demote, sites[east] }),
 		},
-		"the target is lost after the demotion": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+		"the target is lost after the demotion": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
 			isTo(p.Sites[east].Group, vgrv1.Secondary, vgrv1.StateSecondary, met)
 			journal(p, recovery.Operation{Kind: recovery.Planned, Steps: []recovery.StepTimes{{ID: recovery.StepDemote, Asked: true}}, AutoResync: []string{"uid-west"}, Stopped: stopped[:1], Start: true})
 			p.Sites[west] = recovery.Site{SiteRef: sites[west], UnreachableReason: "no route"}
 		}, with(func(r *recovery.Request) { r.Kind, r.To, r.Accept.Unknown = recovery.Unplanned, sites[east], true })},
-		"unplanned, a synchronisation to come": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+		"unplanned, a synchronisation to come": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
 			p.Sites[east].Group.Status.LastSyncTime = new(metav1.NewTime(now.Add(time.Hour)))
 		}, with(func(r *recovery.Request) { r.Kind, r.Accept.Age = recovery.Unplanned, time.Second })},
-		"failback after a long time": {func(p *recovery.Pair, a *[2]recovery.Surroundings) {
+		"failback after a long time": {func(p *recovery.Pair, a *[2]recovery.Environment) {
 			split(p, a)
 			p.Sites[west].Group.Status.LastSyncTime = new(metav1.NewTime(now.Add(-3 * time.Hour)))
 		}, with(func(r *recovery.Request) { r.Kind, r.Discard = recovery.Failback, "west" })},
 		"nothing to abort": {well, with(func(r *recovery.Request) { r.Abort = true })},
-		"abort after the promotion began": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+		"abort after the promotion began": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
 			journal(p, recovery.Operation{Kind: recovery.Planned, Steps: []recovery.StepTimes{{ID: recovery.StepPromote, Asked: true}}})
 		}, with(func(r *recovery.Request) { r.Abort = true })},
-		"another operation in flight": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+		"another operation in flight": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
 			journal(p, recovery.Operation{Kind: recovery.Planned, From: sites[west], To: sites[east]})
 		}, planned},
-		"an abort in flight": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+		"an abort in flight": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
 			journal(p, recovery.Operation{Kind: recovery.Planned, Aborting: true})
 		}, planned},
-		"the same operation in flight": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+		"the same operation in flight": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
 			journal(p, recovery.Operation{Kind: recovery.Planned})
 		}, planned},
-		"a journal that cannot be read": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+		"a journal that cannot be read": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
 			g := p.Sites[east].Group.DeepCopy()
 			g.Annotations[vgrv1.AnnotationOperation] = "{"
 			p.Sites[east].Read(g)
 		}, planned},
-		"no group on the target":   {func(p *recovery.Pair, _ *[2]recovery.Surroundings) { p.Sites[west].Read(nil) }, planned},
-		"no group on the source":   {func(p *recovery.Pair, _ *[2]recovery.Surroundings) { p.Sites[east].Read(nil) }, planned},
-		"being deleted":            {func(p *recovery.Pair, _ *[2]recovery.Surroundings) { p.Sites[west].Group.DeletionTimestamp = &before }, planned},
-		"the target is on its way": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) { p.Sites[west].Group.Generation++ }, planned},
-		"another cluster": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+		"no group on the target":   {func(p *recovery.Pair, _ *[2]recovery.Environment) { p.Sites[west].Read(nil) }, planned},
+		"no group on the source":   {func(p *recovery.Pair, _ *[2]recovery.Environment) { p.Sites[east].Read(nil) }, planned},
+		"being deleted":            {func(p *recovery.Pair, _ *[2]recovery.Environment) { p.Sites[west].Group.DeletionTimestamp = &before }, planned},
+		"the target is on its way": {func(p *recovery.Pair, _ *[2]recovery.Environment) { p.Sites[west].Group.Generation++ }, planned},
+		"another cluster": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
 			p.Sites[east].Group.Annotations[vgrv1.AnnotationPeerClusterUID] = "uid-north"
 		}, planned},
-		"clusters not identified": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) { p.Sites[east].Cluster = "" }, planned},
-		"other members":           {func(p *recovery.Pair, _ *[2]recovery.Surroundings) { addMember(p.Sites[east].Group, "logs") }, planned},
-		"other volumes": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+		"clusters not identified": {func(p *recovery.Pair, _ *[2]recovery.Environment) { p.Sites[east].Cluster = "" }, planned},
+		"other members":           {func(p *recovery.Pair, _ *[2]recovery.Environment) { addMember(p.Sites[east].Group, "logs") }, planned},
+		"other volumes": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
 			p.Sites[west].Group.Status.Volumes[0].VolumeHandle = "other"
 		}, planned},
-		"both secondary": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+		"both secondary": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
 			isTo(p.Sites[east].Group, vgrv1.Secondary, vgrv1.StateSecondary, met)
 		}, planned},
-		"the link is down": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+		"the link is down": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
 			meta.SetStatusCondition(&p.Sites[east].Group.Status.Conditions, metav1.Condition{Type: vgrv1.ConditionReplicating, Status: metav1.ConditionFalse, Reason: "NotReplicating", Message: "not replicating: link down"})
 		}, planned},
-		"lagging": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+		"lagging": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
 			p.Sites[east].Group.Status.LastSyncTime = new(metav1.NewTime(now.Add(-time.Hour)))
 		}, planned},
-		"in use": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) { p.Sites[east].Usage.Users = []recovery.User{db0} }, planned},
-		"users not known": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+		"in use": {func(p *recovery.Pair, _ *[2]recovery.Environment) { p.Sites[east].Usage.Users = []recovery.User{db0} }, planned},
+		"users not known": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
 			p.Sites[east].Usage = &recovery.Usage{Unknown: "forbidden"}
 		}, planned},
-		"quiesced": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+		"quiesced": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
 			p.Sites[east].Usage = &recovery.Usage{Users: []recovery.User{db0, attached}, Workloads: []recovery.Workload{db}}
 		}, with(func(r *recovery.Request) { r.Quiesce = true })},
-		"quiesced, one remains": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+		"quiesced, one remains": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
 			p.Sites[east].Usage = &recovery.Usage{Users: []recovery.User{db0, {Kind: "pod", Name: "shell", Claim: "data"}}, Workloads: []recovery.Workload{db}}
 		}, with(func(r *recovery.Request) { r.Quiesce = true })},
-		"quiesced, attached and nobody knows": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+		"quiesced, attached and nobody knows": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
 			p.Sites[east].Usage = &recovery.Usage{Users: []recovery.User{attached}}
 		}, with(func(r *recovery.Request) { r.Quiesce = true })},
-		"quiesced, managed by an operator": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+		"quiesced, managed by an operator": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
 			managed := db
 			managed.Owner = "postgrescluster/db"
 			p.Sites[east].Usage = &recovery.Usage{Users: []recovery.User{db0}, Workloads: []recovery.Workload{managed}}
 		}, with(func(r *recovery.Request) { r.Quiesce = true })},
-		"quiesced, not known": {func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+		"quiesced, not known": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
 			p.Sites[east].Usage = &recovery.Usage{Unknown: "forbidden"}
 		}, with(func(r *recovery.Request) { r.Quiesce = true })},
-		"failback, in use where it is discarded": {func(p *recovery.Pair, a *[2]recovery.Surroundings) {
+		"failback, in use where it is discarded": {func(p *recovery.Pair, a *[2]recovery.Environment) {
 			split(p, a)
 			p.Sites[west].Usage = &recovery.Usage{Users: []recovery.User{db0}, Workloads: []recovery.Workload{db}}
 		}, with(func(r *recovery.Request) { r.Kind, r.Discard = recovery.Failback, "west" })},
-		"failback, quiesced where it is discarded": {func(p *recovery.Pair, a *[2]recovery.Surroundings) {
+		"failback, quiesced where it is discarded": {func(p *recovery.Pair, a *[2]recovery.Environment) {
 			split(p, a)
 			p.Sites[west].Usage = &recovery.Usage{Users: []recovery.User{db0}, Workloads: []recovery.Workload{db}}
 		}, with(func(r *recovery.Request) { r.Kind, r.Discard, r.Quiesce = recovery.Failback, "west", true })},
-		"a permission missing": {func(_ *recovery.Pair, a *[2]recovery.Surroundings) {
+		"a permission missing": {func(_ *recovery.Pair, a *[2]recovery.Environment) {
 			a[west].Denied = []string{"patch volumegroupreplications"}
 		}, planned},
-		"no controller": {func(_ *recovery.Pair, a *[2]recovery.Surroundings) {
-			a[west] = recovery.Surroundings{NoController: "not running"}
+		"no controller": {func(_ *recovery.Pair, a *[2]recovery.Environment) {
+			a[west] = recovery.Environment{NoController: "not running"}
 		}, planned},
-		"nobody knows of a controller": {func(_ *recovery.Pair, a *[2]recovery.Surroundings) {
-			a[west] = recovery.Surroundings{ControllerUnasked: "no answer within 10s"}
+		"nobody knows of a controller": {func(_ *recovery.Pair, a *[2]recovery.Environment) {
+			a[west] = recovery.Environment{ControllerUnasked: "no answer within 10s"}
 		}, planned},
-		"different controllers": {func(_ *recovery.Pair, a *[2]recovery.Surroundings) { a[west].Controller = "v2" }, planned},
+		"different controllers": {func(_ *recovery.Pair, a *[2]recovery.Environment) { a[west].Controller = "v2" }, planned},
 	}
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(cases)) {
@@ -509,7 +509,7 @@ func TestTold(t *testing.T) {
 	if err := w.Apply(g); err != nil {
 		t.Fatal(err)
 	}
-	if !state.Told(g) || state.Peer(g) != "" || g.Annotations[vgrv1.AnnotationPeerHandles] != "" {
+	if !state.IsBound(g) || state.Peer(g) != "" || g.Annotations[vgrv1.AnnotationPeerHandles] != "" {
 		t.Errorf("told: %v", g.Annotations)
 	}
 }

@@ -29,7 +29,7 @@ func asks(id recovery.StepID) recovery.StepTimes {
 // that has come to some step.
 func underWay(t *testing.T, steps []recovery.StepTimes, change func(p *recovery.Pair, op *recovery.Operation)) (recovery.Pair, recovery.Operation) {
 	t.Helper()
-	p, _ := ceph(func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+	p, _ := ceph(func(p *recovery.Pair, _ *[2]recovery.Environment) {
 		secondary(p.Sites[east].Group)
 		for i := range p.Sites {
 			*p.Sites[i].Group.Spec.AutoResync = false
@@ -236,7 +236,7 @@ func TestHandsOverAnew(t *testing.T) {
 			if d.Write == nil {
 				return
 			}
-			if err := d.Write.Apply(g); err != nil || d.Write.Site != sites[east] || !state.Told(g) || g.Spec.ReplicationState != vgrv1.Secondary {
+			if err := d.Write.Apply(g); err != nil || d.Write.Site != sites[east] || !state.IsBound(g) || g.Spec.ReplicationState != vgrv1.Secondary {
 				t.Errorf("%v, %+v: %v", err, d.Write, g.Annotations)
 			}
 		})
@@ -255,7 +255,7 @@ func TestSourceKeepsRole(t *testing.T) {
 		"refused to a group made anew": {vgrv1.ReasonRoleDiffers, 0, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, facts := ceph(func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+			p, facts := ceph(func(p *recovery.Pair, _ *[2]recovery.Environment) {
 				isTo(p.Sites[east].Group, vgrv1.Secondary, vgrv1.StatePrimary, metav1.Condition{Status: metav1.ConditionFalse, Reason: tc.reason, Message: "the source"})
 				p.Sites[east].Group.Status.ObservedGeneration = tc.observed
 			})

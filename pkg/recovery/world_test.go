@@ -896,7 +896,7 @@ func (w *world) reprotect(i int) {
 func (w *world) storageDemote(i int) {
 	switch {
 	case w.traits.HandsOver:
-		if w.link && !w.failedOver && !w.split && fate(w.groups[i]) != vgrv1.PeerLost && state.Told(w.groups[i]) {
+		if w.link && !w.failedOver && !w.split && fate(w.groups[i]) != vgrv1.PeerLost && state.IsBound(w.groups[i]) {
 			w.data[1-i] |= w.data[i]
 			w.primary[i], w.primary[1-i] = false, true
 			w.failedOver, w.handed[i] = true, true

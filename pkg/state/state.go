@@ -65,16 +65,16 @@ func Bound(obj metav1.Object, generation int64) string {
 	return fmt.Sprintf("%s/%d", obj.GetUID(), generation)
 }
 
-// Told reports whether what an object's annotations tell of the peer came with the write that made its
+// IsBound reports whether what an object's annotations tell of the peer came with the write that made its
 // present generation.
-func Told(obj metav1.Object) bool {
+func IsBound(obj metav1.Object) bool {
 	return obj.GetUID() != "" && obj.GetAnnotations()[vgrv1.AnnotationBoundTo] == Bound(obj, obj.GetGeneration())
 }
 
 // Peer returns what an object's annotations tell of the peer; empty when that is nothing, or came with an
 // earlier write.
 func Peer(obj metav1.Object) vgrv1.PeerState {
-	if !Told(obj) {
+	if !IsBound(obj) {
 		return ""
 	}
 	fate, _, _ := strings.Cut(obj.GetAnnotations()[vgrv1.AnnotationPeer], "/")

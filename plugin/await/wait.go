@@ -43,7 +43,7 @@ type Waiter struct {
 	// judge looks at the group; nil when it does not exist.
 	Judge func(g *vgrv1.VolumeGroupReplication) Outcome
 	// again is the command that goes on waiting.
-	Again string
+	ResumeCommand string
 }
 
 // Run ends with nil, a timeout or interruption of the context, or a failure.
@@ -57,7 +57,7 @@ func (w Waiter) Run(ctx context.Context) error {
 		case o.Done:
 			return nil
 		case o.Dead != "":
-			return clierror.New(clierror.CodeFailed, w.Again, "%s: %s/%s: %s", w.Site.Name, w.Key.Namespace, w.Key.Name, present.Clean(o.Dead))
+			return clierror.New(clierror.CodeFailed, w.ResumeCommand, "%s: %s/%s: %s", w.Site.Name, w.Key.Namespace, w.Key.Name, present.Clean(o.Dead))
 		case ctx.Err() != nil:
 			return w.ended(ctx, last)
 		case err != nil && err.Error() != lost: // once, and not each second
@@ -121,9 +121,9 @@ func (w Waiter) ended(ctx context.Context, last Outcome) error {
 		if last.Failing {
 			code = clierror.CodeFailed
 		}
-		return clierror.New(code, w.Again, "%s: %s/%s: the time is up; last status: %s", w.Site.Name, w.Key.Namespace, w.Key.Name, present.Clean(last.Says))
+		return clierror.New(code, w.ResumeCommand, "%s: %s/%s: the time is up; last status: %s", w.Site.Name, w.Key.Namespace, w.Key.Name, present.Clean(last.Says))
 	}
-	return clierror.New(clierror.CodeInterrupted, w.Again, "interrupted; the cluster keeps working on the request")
+	return clierror.New(clierror.CodeInterrupted, w.ResumeCommand, "interrupted; the cluster keeps working on the request")
 }
 
 // Reaches judges whether a group has reached a state, as confirmed by the backend.

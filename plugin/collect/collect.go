@@ -58,19 +58,19 @@ func Sites(ctx context.Context, sites []*site.Site, q Query) []overview.SiteInpu
 func one(ctx context.Context, s *site.Site, q Query, early func(overview.SiteInput)) overview.SiteInput {
 	var groups []vgrv1.VolumeGroupReplication
 	var version string
-	beside := make(chan surroundings, 1)
-	go func() { beside <- around(ctx, s) }()
+	beside := make(chan environment, 1)
+	go func() { beside <- readEnvironment(ctx, s) }()
 	err := pages(ctx, s, q, func(p pageOf) error {
 		groups, version = append(groups, p.groups...), p.version
 		if early != nil && !p.last {
-			in := told(s, nil)
+			in := answered(s, nil)
 			in.Answered, in.Problem, in.Message = false, overview.SiteAsking, fmt.Sprintf("is being asked; %d so far", len(groups))
 			in.Groups = slices.Clone(groups)
 			early(in)
 		}
 		return nil
 	})
-	in := told(s, err)
+	in := answered(s, err)
 	(<-beside).put(&in)
 	if in.Answered {
 		in.Groups, in.Version = groups, version
@@ -79,8 +79,8 @@ func one(ctx context.Context, s *site.Site, q Query, early func(overview.SiteInp
 	return in
 }
 
-// told is a site that has said all, or failed.
-func told(s *site.Site, err error) overview.SiteInput {
+// answered is a site that has said all, or failed.
+func answered(s *site.Site, err error) overview.SiteInput {
 	in := overview.SiteInput{Site: overview.Site{Name: s.Name}}
 	if t := s.Now(); !t.IsZero() {
 		in.ServerTime = new(metav1.NewTime(t))
@@ -140,22 +140,22 @@ func page(ctx context.Context, s *site.Site, namespace string, o metav1.ListOpti
 	return list, err
 }
 
-// surroundings are what a site has beside its groups.
-type surroundings struct {
+// environment are what a site has beside its groups.
+type environment struct {
 	// classes may be missing; without them only the schedules are unknown.
 	classes    []vgrv1.VolumeGroupReplicationClass
 	controller *overview.Controller
 }
 
 // put puts them into what is said of a site. Of one that did not answer nothing is said of the controller.
-func (x surroundings) put(in *overview.SiteInput) {
+func (x environment) put(in *overview.SiteInput) {
 	if in.Classes = x.classes; in.Answered {
 		in.Controller = x.controller
 	}
 }
 
-// around asks for what a site has beside its groups, at the same time.
-func around(ctx context.Context, s *site.Site) (out surroundings) {
+// readEnvironment asks for what a site has beside its groups, at the same time.
+func readEnvironment(ctx context.Context, s *site.Site) (out environment) {
 	ctx, cancel := context.WithTimeout(ctx, s.Timeout())
 	defer cancel()
 	var asked sync.WaitGroup

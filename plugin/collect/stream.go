@@ -23,9 +23,9 @@ func Stream(ctx context.Context, sites []*site.Site, q Query, take func(batch []
 	defer cancel()
 	streams := make([]*stream, len(sites))
 	for i, s := range sites {
-		streams[i] = &stream{site: s, said: make(chan said, 1), beside: make(chan surroundings, 1)}
+		streams[i] = &stream{site: s, said: make(chan said, 1), beside: make(chan environment, 1)}
 		asked.Go(func() { streams[i].read(ctx, q) })
-		asked.Go(func() { streams[i].beside <- around(ctx, s) })
+		asked.Go(func() { streams[i].beside <- readEnvironment(ctx, s) })
 	}
 	for {
 		var until *vgrv1.VolumeGroupReplication // the first of the last groups of those that go on
@@ -51,9 +51,9 @@ func Stream(ctx context.Context, sites []*site.Site, q Query, take func(batch []
 type stream struct {
 	site   *site.Site
 	said   chan said
-	beside chan surroundings
+	beside chan environment
 
-	known surroundings
+	known environment
 	heard bool // what is known of the surroundings
 	// waiting are groups that were read and not given on.
 	waiting []vgrv1.VolumeGroupReplication
@@ -125,7 +125,7 @@ func (s *stream) give(until *vgrv1.VolumeGroupReplication) overview.SiteInput {
 	if s.failed() && len(s.waiting) == 0 {
 		err = s.err
 	}
-	in := told(s.site, err)
+	in := answered(s.site, err)
 	s.known.put(&in)
 	in.Groups, s.waiting = s.waiting[:n:n], s.waiting[n:]
 	return in

@@ -34,7 +34,7 @@ const (
 	reconnect = 2 * time.Second
 	// pulse is how often a watched site is asked something small: a watch that is silent may be
 	// dead, and what it showed last would pass for live.
-	pulse = 5 * time.Second
+	heartbeat = 5 * time.Second
 )
 
 // Watch calls show with the present overview, and again whenever something changed and once a
@@ -121,7 +121,7 @@ func Follow(ctx context.Context, sites []*site.Site, q Query, c clock.WithTicker
 	ctx, cancel := context.WithCancel(ctx)
 	f = &Follower{sites: sites, query: q, clock: c, known: make([]siteKnown, len(known)), changed: make(chan struct{}, 1)}
 	for i, in := range known {
-		f.known[i].take(in)
+		f.known[i].replace(in)
 	}
 	var followed sync.WaitGroup
 	for i := range sites {
@@ -160,8 +160,8 @@ type siteKnown struct {
 	listed bool
 }
 
-// take replaces everything.
-func (k *siteKnown) take(in overview.SiteInput) {
+// replace replaces everything.
+func (k *siteKnown) replace(in overview.SiteInput) {
 	k.input, k.listed = in, true
 	k.groups = make(map[types.NamespacedName]*vgrv1.VolumeGroupReplication, len(in.Groups))
 	for i := range in.Groups {
@@ -286,7 +286,7 @@ func (f *Follower) heartbeat(ctx context.Context, i int) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-f.clock.After(pulse):
+		case <-f.clock.After(heartbeat):
 		}
 		asking, cancel := context.WithTimeout(ctx, f.bound(i))
 		lease := make(chan *overview.Controller, 1)
@@ -351,7 +351,7 @@ func (f *Follower) set(i int, in overview.SiteInput) {
 			in.Groups[at] = *old
 		}
 	}
-	f.known[i].take(in)
+	f.known[i].replace(in)
 	f.mark()
 }
 

@@ -34,7 +34,7 @@ func listed(groups ...*vgrv1.VolumeGroupReplication) overview.SiteInput {
 
 func follower(in overview.SiteInput) *Follower {
 	f := &Follower{sites: []*site.Site{nil}, known: make([]siteKnown, 1), changed: make(chan struct{}, 1)}
-	f.known[0].take(in)
+	f.known[0].replace(in)
 	return f
 }
 

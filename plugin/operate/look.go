@@ -33,7 +33,7 @@ func (o *Operator) look(ctx context.Context, namespace string, inputs []overview
 	if len(l.asked) == 0 || len(l.reading) > 0 || now.Before(l.next) {
 		return
 	}
-	l.reading, l.asked, l.next = l.asked, nil, now.Add(again/2) // Run wakes up once a second
+	l.reading, l.asked, l.next = l.asked, nil, now.Add(retryAfter/2) // Run wakes up once a second
 	workloads := slices.ContainsFunc(l.reading, func(j *Job) bool { return j.Operation.Quiesce })
 	go func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
@@ -50,8 +50,8 @@ func (o *Operator) look(ctx context.Context, namespace string, inputs []overview
 	}()
 }
 
-// take gives every job that asked its answer.
-func (l *looks) take(seen looked, inputs []overview.SiteInput) {
+// deliver gives every job that asked its answer.
+func (l *looks) deliver(seen looked, inputs []overview.SiteInput) {
 	for _, j := range l.reading {
 		j.busy, j.usage = false, &[2]*recovery.Usage{}
 		for i, in := range inputs {

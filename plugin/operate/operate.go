@@ -31,7 +31,7 @@ import (
 const (
 	// again is the shortest pause after a request that failed; the longest is twice that, by chance, so that retries
 	// do not keep step with whatever fails them.
-	again = time.Second
+	retryAfter = time.Second
 	// writeTimeout bounds writes that were begun, whatever --request-timeout says; an interruption does not cut them
 	// short. It and renewEvery are together no more than a Lease lasts.
 	writeTimeout = site.RequestTimeout
@@ -123,7 +123,7 @@ func (o *Operator) Run(ctx context.Context, namespace string, jobs []*Job, known
 		last.Go(func() { o.announce(ctx, jobs, o.follower.Inputs()) })
 		last.Wait()
 	}()
-	tick := o.Clock.NewTicker(again)
+	tick := o.Clock.NewTicker(retryAfter)
 	defer tick.Stop()
 	for {
 		o.advance(ctx, jobs)
@@ -137,9 +137,9 @@ func (o *Operator) Run(ctx context.Context, namespace string, jobs []*Job, known
 		}
 		select {
 		case r := <-o.replies:
-			o.take(r)
+			o.handleReply(r)
 		case l := <-o.looks.done:
-			o.looks.take(l, o.follower.Inputs())
+			o.looks.deliver(l, o.follower.Inputs())
 		case <-o.follower.Changed():
 		case <-tick.C():
 		case <-interrupted:
@@ -355,8 +355,8 @@ func (o *Operator) dryRunScale(ctx context.Context, at int, namespace string, w 
 	return consumers.Scale(ctx, c, namespace, recovery.Scale{Kind: w.Kind, Name: w.Name}, client.DryRunAll)
 }
 
-// take takes in what became of a request.
-func (o *Operator) take(r reply) {
+// handleReply takes in what became of a request.
+func (o *Operator) handleReply(r reply) {
 	r.job.busy = false
 	if r.g != nil {
 		o.follower.Put(r.site, r.g)
@@ -374,7 +374,7 @@ func (o *Operator) take(r reply) {
 	case errors.As(r.err, new(*held)):
 		r.job.end(clierror.Refused("", "%s/%s: %v; nothing was changed", r.job.Namespace, r.job.Name, r.err))
 	default: // the site may come back; the observation will tell
-		r.job.pause = o.Clock.Now().Add(wait.Jitter(again, 1))
+		r.job.pause = o.Clock.Now().Add(wait.Jitter(retryAfter, 1))
 		d := r.job.last
 		d.Write, d.Wait = nil, fmt.Sprintf("%s: %v", o.Sites[r.site].Name, r.err)
 		o.Progress(r.job, d)

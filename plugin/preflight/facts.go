@@ -25,15 +25,14 @@ import (
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
 
-// Survey is what was asked of both sites before an operation: the groups, and all that the checks
-// look at.
-type Survey struct {
-	Sites    [2]*site.Site
-	Clusters [2]string
-	Inputs   []overview.SiteInput
-	View     overview.Overview
-	around   [2]recovery.Surroundings
-	usage    [2]*consumers.Snapshot
+// Observation is what both sites have answered before an operation: the groups, and all that the checks need.
+type Observation struct {
+	Sites        [2]*site.Site
+	Clusters     [2]string
+	Inputs       []overview.SiteInput
+	View         overview.Overview
+	environments [2]recovery.Environment
+	usage        [2]*consumers.Snapshot
 	// managed is who writes the groups, as far as the site has told.
 	managed [2]map[client.ObjectKey]managers
 	Clocks  operate.Clocks
@@ -41,7 +40,7 @@ type Survey struct {
 
 // Read asks both sites at once, and about Deployments and StatefulSets if they are to be scaled. A
 // site that does not answer is part of what was found.
-func Read(ctx context.Context, e *cli.Env, q collect.Query, scaling bool) (*Survey, error) {
+func Read(ctx context.Context, e *cli.Env, q collect.Query, scaling bool) (*Observation, error) {
 	p, err := e.Pair(ctx)
 	if err != nil {
 		return nil, err
@@ -49,18 +48,18 @@ func Read(ctx context.Context, e *cli.Env, q collect.Query, scaling bool) (*Surv
 	if p.Peer == nil {
 		return nil, clierror.Refused("name the other site with --peer-context", "no peer is known")
 	}
-	s := &Survey{Sites: [2]*site.Site{p.Here, p.Peer}, Clocks: operate.Clocks{Local: e.Clock}}
+	s := &Observation{Sites: [2]*site.Site{p.Here, p.Peer}, Clocks: operate.Clocks{Local: e.Clock}}
 	var asked sync.WaitGroup
 	asked.Go(func() { s.Inputs = collect.Sites(ctx, p.All(), q) })
 	for i, at := range s.Sites {
 		asked.Go(func() { s.Clusters[i], _ = at.UID(ctx) }) // the checks say what that means
-		asked.Go(func() { s.around[i].Denied, s.around[i].Unasked = denied(ctx, at, q.Namespace, scaling) })
+		asked.Go(func() { s.environments[i].Denied, s.environments[i].Unasked = denied(ctx, at, q.Namespace, scaling) })
 		asked.Go(func() {
 			v := Leader(ctx, at)
 			if v.unasked {
-				s.around[i].ControllerUnasked = v.Message
+				s.environments[i].ControllerUnasked = v.Message
 			} else {
-				s.around[i].Controller, s.around[i].NoController = v.Version, v.Message
+				s.environments[i].Controller, s.environments[i].NoController = v.Version, v.Message
 			}
 		})
 		asked.Go(func() { s.managed[i] = managed(ctx, at, q) })
@@ -81,8 +80,8 @@ func Read(ctx context.Context, e *cli.Env, q collect.Query, scaling bool) (*Surv
 }
 
 // Facts are what the checks look at for one group.
-func (s *Survey) Facts(e *cli.Env, g overview.Group) recovery.Facts {
-	f := recovery.Facts{Pair: operate.Pair(s.Inputs, s.Sites, s.Clusters, &s.Clocks, g.Namespace, g.Name), Environments: s.around}
+func (s *Observation) Facts(e *cli.Env, g overview.Group) recovery.Facts {
+	f := recovery.Facts{Pair: operate.Pair(s.Inputs, s.Sites, s.Clusters, &s.Clocks, g.Namespace, g.Name), Environments: s.environments}
 	if g.ScheduleSeconds != nil {
 		f.Schedule = time.Duration(*g.ScheduleSeconds) * time.Second
 	}

@@ -39,7 +39,7 @@ func managed(ctx context.Context, s *site.Site, q collect.Query) map[client.Obje
 }
 
 // managers are who writes a group on a site; without an answer of the site, by the marks of the group.
-func (s *Survey) managers(i int, g *vgrv1.VolumeGroupReplication) managers {
+func (s *Observation) managers(i int, g *vgrv1.VolumeGroupReplication) managers {
 	if m, told := s.managed[i][client.ObjectKeyFromObject(g)]; told {
 		return m
 	}

@@ -177,32 +177,32 @@ func TestStyleFor(t *testing.T) {
 	}
 }
 
-// TestMoves: bars of many groups fit the terminal, and say how many there are.
-func TestMoves(t *testing.T) {
-	moves := []present.Move{
-		{Group: "production/postgresql-with-a-name-that-goes-on-and-on-and-on", State: present.Moving, Step: 3, Steps: 5, Name: "sync", Took: 12 * time.Second, Says: "east does not confirm yet that both sites are in sync"},
-		{Group: "production/データベース", State: present.Moving, Step: 1, Steps: 5, Name: "record", Says: "west: write the operation's journal on the group"},
-		{Group: "production/evil", State: present.Moving, Step: 5, Steps: 5, Name: "finish", Took: 90 * time.Minute, Says: "\x1b[2J\nsaid the backend"},
-		{Group: "production/a", State: present.Moved},
-		{Group: "production/b", State: present.MoveStopped},
+// TestProgressLines: bars of many groups fit the terminal, and say how many there are.
+func TestProgressLines(t *testing.T) {
+	all := []present.Progress{
+		{Group: "production/postgresql-with-a-name-that-goes-on-and-on-and-on", State: present.ProgressRunning, Step: 3, Steps: 5, Name: "sync", Took: 12 * time.Second, Says: "east does not confirm yet that both sites are in sync"},
+		{Group: "production/データベース", State: present.ProgressRunning, Step: 1, Steps: 5, Name: "record", Says: "west: write the operation's journal on the group"},
+		{Group: "production/evil", State: present.ProgressRunning, Step: 5, Steps: 5, Name: "finish", Took: 90 * time.Minute, Says: "\x1b[2J\nsaid the backend"},
+		{Group: "production/a", State: present.ProgressDone},
+		{Group: "production/b", State: present.ProgressStopped},
 		{Group: "production/c"},
 	}
 	for style, s := range styles() {
 		t.Run(style, func(t *testing.T) {
 			var b strings.Builder
 			for _, rows := range []int{20, 3} {
-				lines := present.Moves(s, moves, rows)
+				lines := present.ProgressLines(s, all, rows)
 				if len(lines) > rows {
 					t.Errorf("%d lines, want at most %d", len(lines), rows)
 				}
 				b.WriteString(strings.Join(lines, "\n") + "\n\n")
 			}
-			alone := present.Moves(s, moves[:1], 1)
+			alone := present.ProgressLines(s, all[:1], 1)
 			if len(alone) != 1 {
 				t.Errorf("a group alone has %d lines", len(alone))
 			}
 			b.WriteString(strings.Join(alone, "\n") + "\n")
-			golden.Compare(t, "moves."+style+".golden", b.String())
+			golden.Compare(t, "progress."+style+".golden", b.String())
 			fits(t, b.String(), s)
 		})
 	}

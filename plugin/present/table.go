@@ -186,11 +186,11 @@ func lastSync(o overview.Overview, g overview.Group) string {
 	if g.LastSyncTime == nil {
 		return "unknown"
 	}
-	return moment(g.LastSyncTime.Time, o.ObservedAt.Time)
+	return clockTime(g.LastSyncTime.Time, o.ObservedAt.Time)
 }
 
-// moment is a time of the day, with the day unless that is clear.
-func moment(t, now time.Time) string {
+// clockTime is a time of the day, with the day unless that is clear.
+func clockTime(t, now time.Time) string {
 	t = t.In(now.Location())
 	if age := now.Sub(t); age > 12*time.Hour || age < -12*time.Hour {
 		return t.Format(time.DateTime)
@@ -346,7 +346,7 @@ func (s Style) volumes(b *strings.Builder, o overview.Overview, gs overview.Grou
 		}
 		sync := "-"
 		if v.LastSyncTime != nil {
-			sync = moment(v.LastSyncTime.Time, o.ObservedAt.Time)
+			sync = clockTime(v.LastSyncTime.Time, o.ObservedAt.Time)
 		}
 		t.rows = append(t.rows, []string{Clean(v.Name), Clean(string(cmp.Or(v.State, vgrv1.StateUnknown))), s.health(v.Health, health), sync, Clean(v.VolumeHandle), Clean(message)})
 	}

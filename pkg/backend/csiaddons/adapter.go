@@ -7,7 +7,7 @@
 // to a storage system itself.
 //
 // Two facts about csi-addons shape it. Its VolumeGroupReplication carries the status of a child
-// VolumeReplication under its own generation, so only the child says which wish an answer
+// VolumeReplication under its own generation, so only the child says which request an answer
 // belongs to. And it looks at PVC labels only when something else wakes it, so a changed
 // membership is handed over through the VolumeGroupReplicationContent.
 package csiaddons

@@ -101,7 +101,7 @@ func TestReadGroup(t *testing.T) {
 			want:   want{Current: true, State: "Primary", Consistent: "True", Health: "Healthy", Synced: true},
 		},
 		"old status under a new generation is not an answer": {
-			// The group already has the wish, with its old status stamped with the new
+			// The group already has the request, with its old status stamped with the new
 			// generation; the child has not been asked yet.
 			change: func(in *reading) {
 				in.group.State = vgrv1.Secondary

@@ -101,13 +101,13 @@ func FuzzReadVolumes(f *testing.F) {
 		if said < len(in.group.Members) && (obs.Current || obs.LastSyncTime != nil || obs.State == vgrv1.StatePrimary || obs.State == vgrv1.StateSecondary) {
 			t.Errorf("not all was said, and it is %+v", obs)
 		}
-		_ = unfitAll(in.volumes)
+		_ = notAdoptableAll(in.volumes)
 	})
 }
 
-func unfitAll(volumes []replicationv1.VolumeReplication) (why []string) {
+func notAdoptableAll(volumes []replicationv1.VolumeReplication) (why []string) {
 	for i := range volumes {
-		why = append(why, unfit(&volumes[i], volumes[i].Name))
+		why = append(why, notAdoptable(&volumes[i], volumes[i].Name))
 	}
 	return why
 }

@@ -47,7 +47,7 @@ func replications(ctx context.Context, c client.Reader, namespace string) ([]bac
 		}
 		r := backend.Replication{
 			Object: vr, PVC: vr.Spec.DataSource.Name, State: vgrv1.ReplicationState(vr.Spec.ReplicationState), AutoResync: vr.Spec.AutoResync,
-			NotAdoptable: unfit(vr, claimedBy[vr.Spec.DataSource.Name]),
+			NotAdoptable: notAdoptable(vr, claimedBy[vr.Spec.DataSource.Name]),
 		}
 		spec, found := byName[vr.Spec.VolumeReplicationClass]
 		if !found {
@@ -59,9 +59,9 @@ func replications(ctx context.Context, c client.Reader, namespace string) ([]bac
 	return out, nil
 }
 
-// unfit is why a VolumeReplication cannot be handed over: somebody else decides over it, or csi-addons
+// notAdoptable is why a VolumeReplication cannot be handed over: somebody else decides over it, or csi-addons
 // has not confirmed what it asks for.
-func unfit(vr *replicationv1.VolumeReplication, claimedBy string) string {
+func notAdoptable(vr *replicationv1.VolumeReplication, claimedBy string) string {
 	switch {
 	case !vr.DeletionTimestamp.IsZero():
 		return "it is being deleted"

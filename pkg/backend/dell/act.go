@@ -22,9 +22,10 @@ const annotationIntent = "replication.unified.io/intent"
 
 // intent is an action with what it was for.
 type intent struct {
-	// Wish is the backend.Group's; the same action is never asked for twice for one wish.
-	Wish   string `json:"wish"`
-	Action string `json:"action"`
+	// RequestID is the backend.Group's; the same action is never requested twice for one. Older controllers read
+	// it too, so it keeps its name.
+	RequestID string `json:"wish"`
+	Action    string `json:"action"`
 	// Before is the time of the replication group's last action when this one was asked for. Another
 	// one there means that an action has ended since; no two clocks are compared.
 	Before string `json:"before"`
@@ -90,12 +91,12 @@ func (in reading) fresh() bool {
 	return last != nil && in.now.Sub(last.Time).Abs() <= freshFor
 }
 
-// need is what has to be done for a wish.
+// need is what has to be done for a request.
 type need struct {
-	// action is to be asked for; asked is true when it was already, for this wish.
+	// action is to be asked for; asked is true when it was already, for this request.
 	action string
 	asked  bool
-	// problem is why the wish cannot be fulfilled from here.
+	// problem is why the request cannot be fulfilled from here.
 	problem *backend.Problem
 }
 
@@ -153,7 +154,7 @@ func decide(in reading) need {
 		return n
 	}
 	was := intentOf(in.rg)
-	n.asked = was.Wish == in.group.RequestID && was.Action == n.action
+	n.asked = was.RequestID == in.group.RequestID && was.Action == n.action
 	if !n.asked && !in.fresh() && n.action != unplannedFailoverLocal {
 		n.problem = stale(in.rg)
 	}

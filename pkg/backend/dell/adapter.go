@@ -209,7 +209,7 @@ func (a *Adapter) Apply(ctx context.Context, g backend.Group) error {
 	case n.action == "" || n.asked || g.Blocked != nil:
 		return nil //nolint:nilerr // it takes the other case's problem for an error
 	default:
-		return a.ask(ctx, in.rg, intent{Wish: g.RequestID, Action: n.action, Before: lastActionTime(in.rg)})
+		return a.ask(ctx, in.rg, intent{RequestID: g.RequestID, Action: n.action, Before: lastActionTime(in.rg)})
 	}
 }
 

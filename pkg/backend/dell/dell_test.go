@@ -40,9 +40,9 @@ func link(state string, isSource bool) ReplicationGroup {
 	return rg
 }
 
-// asked has been asked for an action before, for the wish "1".
+// asked has been asked for an action before, for the request "1".
 func (g ReplicationGroup) asked(action string) ReplicationGroup {
-	text, _ := json.Marshal(intent{Wish: "1", Action: action})
+	text, _ := json.Marshal(intent{RequestID: "1", Action: action})
 	g.Annotations = map[string]string{annotationIntent: string(text)}
 	return g
 }

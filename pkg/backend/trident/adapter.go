@@ -108,12 +108,12 @@ func (a *Adapter) Observe(ctx context.Context, g backend.Group) (backend.Observa
 	if err != nil {
 		return backend.Observation{}, err
 	}
-	m, err := a.readMoment(ctx, g)
+	m, err := a.readGroupSnapshot(ctx, g)
 	if err != nil {
 		return backend.Observation{}, err
 	}
 	obs := observe(g, volumes)
-	observeMoment(g, volumes, m, &obs)
+	observeGroupSnapshot(g, volumes, m, &obs)
 	return obs, nil
 }
 
@@ -140,7 +140,7 @@ func (a *Adapter) Apply(ctx context.Context, g backend.Group) error {
 			return err
 		}
 	}
-	m, err := a.readMoment(ctx, g)
+	m, err := a.readGroupSnapshot(ctx, g)
 	if err != nil {
 		return err
 	}
@@ -173,7 +173,7 @@ func (a *Adapter) write(ctx context.Context, g backend.Group, v volume, spec Mir
 	if m := v.mirror(); m != nil {
 		after := m.DeepCopy()
 		after.Spec = spec
-		metav1.SetMetaDataAnnotation(&after.ObjectMeta, annotationTold, wishOf(g)+"/"+cmp.Or(spec.State, asksFor(m)))
+		metav1.SetMetaDataAnnotation(&after.ObjectMeta, annotationLastApplied, requestOf(g)+"/"+cmp.Or(spec.State, asksFor(m)))
 		return a.client.Patch(ctx, after, client.MergeFromWithOptions(m, client.MergeFromWithOptimisticLock{}))
 	}
 	m := &Mirror{
@@ -181,7 +181,7 @@ func (a *Adapter) write(ctx context.Context, g backend.Group, v volume, spec Mir
 		ObjectMeta: metav1.ObjectMeta{Namespace: g.Owner.Namespace, Name: v.member.PVC, Labels: g.Owner.Labels()},
 		Spec:       spec,
 	}
-	metav1.SetMetaDataAnnotation(&m.ObjectMeta, annotationTold, wishOf(g)+"/"+spec.State)
+	metav1.SetMetaDataAnnotation(&m.ObjectMeta, annotationLastApplied, requestOf(g)+"/"+spec.State)
 	err := a.client.Create(ctx, m)
 	if !apierrors.IsAlreadyExists(err) {
 		return err

@@ -30,7 +30,7 @@ func FuzzObserve(f *testing.F) {
 	wants := group(vgrv1.Secondary, "")
 	wants.SyncRequest = "op/1"
 	told := mirrorOf("", invalid).with(func(m *Mirror) {
-		m.Annotations = map[string]string{annotationTold: wishOf(wants) + "/" + reestablished}
+		m.Annotations = map[string]string{annotationLastApplied: requestOf(wants) + "/" + reestablished}
 	})
 	none := []byte("[]")
 	f.Add(text(f, []*Mirror{mirrorOf(promoted, promoted)}), none, "primary", "", "", []byte{}, []byte{})
@@ -55,7 +55,7 @@ func FuzzObserve(f *testing.F) {
 		_, _ = decide(g, v)
 		_, _, _ = update(g, v), outdated(g, v), retrying(&Mirror{})
 		obs := observe(g, volumes)
-		observeMoment(g, volumes, at, &obs)
+		observeGroupSnapshot(g, volumes, at, &obs)
 		sound(t, g, volumes, obs)
 		_, err := json.Marshal(obs.Volumes)
 		if err != nil {

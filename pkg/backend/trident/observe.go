@@ -232,9 +232,9 @@ func conditions(g backend.Group, volumes []volume, obs backend.Observation) []me
 	switch {
 	case g.Single():
 		add(vgrv1.ConditionGroupConsistent, metav1.ConditionTrue, vgrv1.ReasonSingleVolume, "one volume is consistent with itself")
-	case atOneMoment(g, volumes):
+	case atOneSnapshot(g, volumes):
 		add(vgrv1.ConditionGroupConsistent, metav1.ConditionTrue, vgrv1.ReasonGroupSnapshots, "every volume was promoted at a snapshot of all of them")
-	case byMoment(g):
+	case usesGroupSnapshots(g):
 		add(vgrv1.ConditionGroupConsistent, metav1.ConditionFalse, vgrv1.ReasonGroupSnapshots, "SnapMirror replicates each volume by itself; a planned failover goes through a snapshot of all of them, an unplanned one does not")
 	default:
 		add(vgrv1.ConditionGroupConsistent, metav1.ConditionFalse, vgrv1.ReasonPerVolume, "SnapMirror replicates each volume by itself: each has a point in time of its own")

@@ -16,16 +16,16 @@ import (
 // the same as before. The answer in between is waited for: without it a second failure could not be
 // told from the first.
 
-// annotationTold on a Mirror is the wish of the group that it was last written for, and the state that
-// it is to be in: "<hash>/<state>".
-const annotationTold = "replication.unified.io/told"
+// annotationLastApplied on a Mirror is the request of the group that it was last written for, and the state that
+// it is to be in: "<hash>/<state>". Older controllers read it too, so it keeps its name.
+const annotationLastApplied = "replication.unified.io/told"
 
-func lastApplied(m *Mirror) (wish, state string) {
-	wish, state, _ = strings.Cut(m.Annotations[annotationTold], "/")
-	return wish, state
+func lastApplied(m *Mirror) (request, state string) {
+	request, state, _ = strings.Cut(m.Annotations[annotationLastApplied], "/")
+	return request, state
 }
 
-func wishOf(g backend.Group) string { return short(g.RequestID) }
+func requestOf(g backend.Group) string { return short(g.RequestID) }
 
 // asksFor is the state that a Mirror is to be in, also while it asks for nothing.
 func asksFor(m *Mirror) string {
@@ -40,14 +40,14 @@ func retrying(m *Mirror) bool {
 	return state != "" && (m.Spec.State == "" || m.said().State == invalid && m.said().ObservedGeneration < m.Generation)
 }
 
-// retrySpec is the next write of a retry: nil when none is due. There is one for each wish.
+// retrySpec is the next write of a retry: nil when none is due. There is one for each request.
 func retrySpec(g backend.Group, m *Mirror) *MirrorSpec {
 	spec := m.DeepCopy().Spec
-	wish, state := lastApplied(m)
+	request, state := lastApplied(m)
 	switch {
 	case m.Spec.State == "" && m.said().State == invalid:
 		spec.State = state
-	case m.Spec.State != "" && m.said().State == failed && wish != wishOf(g):
+	case m.Spec.State != "" && m.said().State == failed && request != requestOf(g):
 		spec.State = ""
 	default:
 		return nil

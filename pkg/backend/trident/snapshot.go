@@ -120,18 +120,18 @@ type groupSnapshot struct {
 	absent string
 }
 
-// byMoment says whether a planned failover of the group goes through a snapshot of all volumes.
-func byMoment(g backend.Group) bool {
+// usesGroupSnapshots says whether a planned failover of the group goes through a snapshot of all volumes.
+func usesGroupSnapshots(g backend.Group) bool {
 	return !g.Single() && g.Class.Parameters[vgrv1.ParameterGroupSnapshots] == "true"
 }
 
-// momentWanted says whether one was asked for.
-func momentWanted(g backend.Group) bool {
-	return byMoment(g) && g.State == vgrv1.Primary && g.SnapshotRequest != ""
+// snapshotWanted says whether one was asked for.
+func snapshotWanted(g backend.Group) bool {
+	return usesGroupSnapshots(g) && g.State == vgrv1.Primary && g.SnapshotRequest != ""
 }
 
-// newMoment is what to ask for.
-func newMoment(g backend.Group) *GroupSnapshot {
+// newGroupSnapshot is what to ask for.
+func newGroupSnapshot(g backend.Group) *GroupSnapshot {
 	s := &GroupSnapshot{
 		TypeMeta: metav1.TypeMeta{APIVersion: snapshotVersion.String(), Kind: "VolumeGroupSnapshot"},
 		ObjectMeta: metav1.ObjectMeta{
@@ -143,13 +143,13 @@ func newMoment(g backend.Group) *GroupSnapshot {
 	return s
 }
 
-// readMoment asks the API server itself: there is nothing to be cached for the few seconds of a
+// readGroupSnapshot asks the API server itself: there is nothing to be cached for the few seconds of a
 // failover, and the kind need not exist.
-func (a *Adapter) readMoment(ctx context.Context, g backend.Group) (groupSnapshot, error) {
-	if !momentWanted(g) {
+func (a *Adapter) readGroupSnapshot(ctx context.Context, g backend.Group) (groupSnapshot, error) {
+	if !snapshotWanted(g) {
 		return groupSnapshot{}, nil
 	}
-	s := newMoment(g)
+	s := newGroupSnapshot(g)
 	err := a.live.Get(ctx, client.ObjectKeyFromObject(s), s)
 	switch {
 	case meta.IsNoMatchError(err):
@@ -178,7 +178,7 @@ func (a *Adapter) readMoment(ctx context.Context, g backend.Group) (groupSnapsho
 
 // capture asks for a snapshot where one is wanted, and deletes our earlier ones once it is there.
 func (a *Adapter) capture(ctx context.Context, g backend.Group, volumes []volume, m groupSnapshot) error {
-	if !momentWanted(g) || m.absent != "" {
+	if !snapshotWanted(g) || m.absent != "" {
 		return nil
 	}
 	for _, v := range volumes {
@@ -187,7 +187,7 @@ func (a *Adapter) capture(ctx context.Context, g backend.Group, volumes []volume
 		}
 	}
 	if m.object == nil {
-		return client.IgnoreAlreadyExists(a.client.Create(ctx, newMoment(g)))
+		return client.IgnoreAlreadyExists(a.client.Create(ctx, newGroupSnapshot(g)))
 	}
 	if m.handles == nil {
 		return nil
@@ -206,9 +206,9 @@ func (a *Adapter) capture(ctx context.Context, g backend.Group, volumes []volume
 	return nil
 }
 
-// observeMoment says what became of a snapshot that was asked for. It is pure.
-func observeMoment(g backend.Group, volumes []volume, m groupSnapshot, obs *backend.Observation) {
-	if !momentWanted(g) {
+// observeGroupSnapshot says what became of a snapshot that was asked for. It is pure.
+func observeGroupSnapshot(g backend.Group, volumes []volume, m groupSnapshot, obs *backend.Observation) {
+	if !snapshotWanted(g) {
 		return
 	}
 	const soon = time.Second
@@ -251,12 +251,12 @@ func arrived(v volume, handle string) bool {
 	return false
 }
 
-// atOneMoment says whether all volumes were promoted at snapshots that were told.
-func atOneMoment(g backend.Group, volumes []volume) bool {
+// atOneSnapshot says whether all volumes were promoted at snapshots that were told.
+func atOneSnapshot(g backend.Group, volumes []volume) bool {
 	for _, v := range volumes {
 		if m := v.mirror(); m == nil || m.Spec.State != promoted || m.mapping().PromotedSnapshotHandle == "" {
 			return false
 		}
 	}
-	return byMoment(g) && len(volumes) > 0
+	return usesGroupSnapshots(g) && len(volumes) > 0
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // TestMoment: a snapshot of the group counts when it has a part of every volume, and not before.
-func TestMoment(t *testing.T) {
+func TestGroupSnapshot(t *testing.T) {
 	g := group(vgrv1.Primary, "")
 	g.Class.Parameters = map[string]string{vgrv1.ParameterGroupSnapshots: "true"}
 	g.SnapshotRequest = "op/snapshot-0"
@@ -20,14 +20,14 @@ func TestMoment(t *testing.T) {
 		{member: backend.Member{PVC: "data", Handle: "pvc-1"}, mirrors: []*Mirror{mirrorOf(promoted, promoted)}},
 		{member: backend.Member{PVC: "logs", Handle: "pvc-2"}, mirrors: []*Mirror{mirrorOf(promoted, promoted)}},
 	}
-	broken := newMoment(g)
+	broken := newGroupSnapshot(g)
 	broken.Status = &GroupSnapshotStatus{}
 	broken.Status.Error = &struct {
 		Message string `json:"message,omitempty"`
 	}{"no such class"}
 	other := g
 	other.SnapshotRequest = "op/snapshot-1"
-	if newMoment(g).Name == newMoment(other).Name {
+	if newGroupSnapshot(g).Name == newGroupSnapshot(other).Name {
 		t.Error("two requests have the same snapshot")
 	}
 	for name, tc := range map[string]struct {
@@ -37,14 +37,14 @@ func TestMoment(t *testing.T) {
 		problem string
 	}{
 		"not asked for yet":   {groupSnapshot{}, false, true, ""},
-		"not ready":           {groupSnapshot{object: newMoment(g)}, false, true, ""},
+		"not ready":           {groupSnapshot{object: newGroupSnapshot(g)}, false, true, ""},
 		"failed":              {groupSnapshot{object: broken}, false, true, "no such class"},
 		"without the kind":    {groupSnapshot{absent: "this cluster has none"}, false, false, "this cluster has none"},
-		"one part is missing": {groupSnapshot{object: newMoment(g), handles: map[string]string{"pvc-1": "pvc-1/s"}}, false, false, "no snapshot of PVC logs"},
-		"complete":            {groupSnapshot{object: newMoment(g), handles: map[string]string{"pvc-1": "pvc-1/s", "pvc-2": "pvc-2/s"}}, true, false, ""},
+		"one part is missing": {groupSnapshot{object: newGroupSnapshot(g), handles: map[string]string{"pvc-1": "pvc-1/s"}}, false, false, "no snapshot of PVC logs"},
+		"complete":            {groupSnapshot{object: newGroupSnapshot(g), handles: map[string]string{"pvc-1": "pvc-1/s", "pvc-2": "pvc-2/s"}}, true, false, ""},
 	} {
 		obs := observe(g, volumes)
-		observeMoment(g, volumes, tc.m, &obs)
+		observeGroupSnapshot(g, volumes, tc.m, &obs)
 		said := ""
 		if obs.Problem != nil {
 			said = obs.Problem.Message

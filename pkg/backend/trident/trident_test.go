@@ -75,7 +75,7 @@ func TestObserve(t *testing.T) {
 	mended := wants
 	mended.RequestID = "2"
 	toldNow := func(m *Mirror) {
-		m.Annotations = map[string]string{annotationTold: wishOf(follow) + "/" + reestablished}
+		m.Annotations = map[string]string{annotationLastApplied: requestOf(follow) + "/" + reestablished}
 	}
 	unread := func(m *Mirror) { m.Generation, m.Status.Conditions[0].ObservedGeneration = 3, 2 }
 	guarded, over, changed, anew := lead, lead, told, follow

@@ -16,7 +16,7 @@ import (
 )
 
 // updateName is that of the transfer for a request. A request that is to be tried again has another
-// one, since the wish is another one then.
+// one, since the request is another one then.
 func updateName(g backend.Group, pvc string) string {
 	return named(pvc, g.SyncRequest+"\x00"+g.RequestID)
 }

@@ -31,11 +31,11 @@ type failover struct {
 	discard   string
 	survivor  bool
 	// sourceIsLost is the user's word, where nothing shows it.
-	sourceIsLost bool
-	quiesce      bool
-	start        bool
-	abort        bool
-	forget       bool
+	sourceIsLost   bool
+	quiesce        bool
+	start          bool
+	abort          bool
+	discardJournal bool
 }
 
 // NewFailover makes the failover command.
@@ -62,7 +62,7 @@ The command writes each step to the group on both sites. After a crash, run the 
 	cmd.Flags().StringVar(&f.accept, "accept-data-loss", "", "how much an unplanned failover may lose: an age such as 10m, or unknown")
 	cmd.Flags().BoolVar(&f.sourceIsLost, "source-is-lost", false, sourceIsLost)
 	cmd.Flags().BoolVar(&f.abort, "abort", false, "undo the operation that is in flight")
-	cmd.Flags().BoolVar(&f.forget, "discard-journal", false, "show the unusable journal of a group, and remove it; changes no role")
+	cmd.Flags().BoolVar(&f.discardJournal, "discard-journal", false, "show the unusable journal of a group, and remove it; changes no role")
 	return cmd
 }
 
@@ -140,14 +140,14 @@ func (f *failover) loss() (recovery.Loss, error) {
 }
 
 func (f *failover) run(ctx context.Context, e *cli.Env, args []string) error {
-	if f.forget {
+	if f.discardJournal {
 		return f.discardJournals(ctx, e, args)
 	}
 	loss, err := f.loss()
 	if err != nil {
 		return err
 	}
-	return f.operation.run(ctx, e, args, f.quiesce, func(s *preflight.Survey) (requester, error) {
+	return f.operation.run(ctx, e, args, f.quiesce, func(s *preflight.Observation) (requester, error) {
 		if err := f.named(s); err != nil {
 			return nil, err
 		}
@@ -168,7 +168,7 @@ func (f *failover) run(ctx context.Context, e *cli.Env, args []string) error {
 }
 
 // named refuses a site that is none of the two.
-func (f *failover) named(s *preflight.Survey) error {
+func (f *failover) named(s *preflight.Observation) error {
 	for flag, name := range map[string]string{"--to": f.to, "--discard-site": f.discard} {
 		if name != "" && name != s.Sites[0].Name && name != s.Sites[1].Name {
 			return clierror.New(clierror.CodeError, fmt.Sprintf("%s %s, or %s %s", flag, s.Sites[0].Name, flag, s.Sites[1].Name), "%s %s: that is neither of the two sites", flag, name)
@@ -178,7 +178,7 @@ func (f *failover) named(s *preflight.Survey) error {
 }
 
 // target is the site that was named, or else the one that is not primary.
-func target(s *preflight.Survey, g overview.Group, to string) recovery.SiteRef {
+func target(s *preflight.Observation, g overview.Group, to string) recovery.SiteRef {
 	at := 1
 	for i, x := range s.Sites {
 		gs := g.On(x.Name)

@@ -79,7 +79,7 @@ func (f *failover) discardJournals(ctx context.Context, e *cli.Env, args []strin
 }
 
 // journals shows and returns the journals of all groups, and the names of those that have one.
-func journals(e *cli.Env, s *preflight.Survey) (all []journal, names []string) {
+func journals(e *cli.Env, s *preflight.Observation) (all []journal, names []string) {
 	for _, g := range s.View.Groups {
 		found := false
 		for i, in := range s.Inputs {

@@ -47,7 +47,7 @@ func (o *operation) addFlags(cmd *cobra.Command) {
 }
 
 // run asks both sites, shows the plan of each group, has it confirmed, and carries it out.
-func (o *operation) run(ctx context.Context, e *cli.Env, args []string, workloads bool, prepare func(s *preflight.Survey) (requester, error)) error {
+func (o *operation) run(ctx context.Context, e *cli.Env, args []string, workloads bool, prepare func(s *preflight.Observation) (requester, error)) error {
 	mode, err := o.Mode()
 	if err != nil {
 		return err
@@ -104,7 +104,7 @@ func (o *operation) run(ctx context.Context, e *cli.Env, args []string, workload
 }
 
 // plan shows what will be done to each group. One that is refused does not stop the others.
-func (o *operation) plan(e *cli.Env, s *preflight.Survey, request requester) (jobs []*operate.Job, refused []ending, w *waves) {
+func (o *operation) plan(e *cli.Env, s *preflight.Observation, request requester) (jobs []*operate.Job, refused []ending, w *waves) {
 	w = &waves{of: map[*operate.Job]int{}}
 	by, style := whoami(), e.ErrStyle()
 	me := holder(by)
@@ -155,13 +155,13 @@ func (o *operation) plan(e *cli.Env, s *preflight.Survey, request requester) (jo
 }
 
 // alive says whether an operation gives up the writes of a source that answers.
-func alive(s *preflight.Survey, op recovery.Operation) bool {
+func alive(s *preflight.Observation, op recovery.Operation) bool {
 	return op.Kind == recovery.Unplanned && slices.ContainsFunc(s.Inputs, func(in overview.SiteInput) bool { return in.Name == op.From.Name && in.Answered })
 }
 
 // confirm asks for the name of the group, or for the number of several. Nobody gives up the writes of a source that is
 // alive by typing what every plan asks for.
-func (o *operation) confirm(e *cli.Env, s *preflight.Survey, jobs []*operate.Job, names []string) error {
+func (o *operation) confirm(e *cli.Env, s *preflight.Observation, jobs []*operate.Job, names []string) error {
 	for _, j := range jobs {
 		if alive(s, j.Operation) {
 			return e.ConfirmWord(o.Yes, "lose data of "+j.Operation.From.Name, "what you accept")
@@ -251,7 +251,7 @@ func showFindings(e *cli.Env, checks []recovery.Check) (passed int) {
 	return passed
 }
 
-func (o *operation) operator(e *cli.Env, s *preflight.Survey, jobs []*operate.Job) *operate.Operator {
+func (o *operation) operator(e *cli.Env, s *preflight.Observation, jobs []*operate.Job) *operate.Operator {
 	return &operate.Operator{
 		Sites: s.Sites, Clusters: s.Clusters, Clock: e.Clock, Clocks: &s.Clocks, Holder: jobs[0].Operation.Holder, Concurrency: o.concurrency, Progress: func(*operate.Job, recovery.Decision) {},
 	}

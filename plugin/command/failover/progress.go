@@ -19,7 +19,7 @@ import (
 )
 
 // progress tells how far groups have come: a line for each change, and on a terminal a bar for each
-// group that moves. Of several groups a terminal shows the bars alone.
+// group whose operation runs. Of several groups a terminal shows the bars alone.
 type progress struct {
 	e       *cli.Env
 	style   present.Style
@@ -27,22 +27,22 @@ type progress struct {
 	// rows of the terminal; 0 without one.
 	rows int
 
-	mu    sync.Mutex
-	moves []present.Move
-	since []time.Time
-	index map[*operate.Job]int
-	last  []string
-	drawn int
-	stop  chan struct{}
-	ended sync.WaitGroup
+	mu     sync.Mutex
+	groups []present.Progress
+	since  []time.Time
+	index  map[*operate.Job]int
+	last   []string
+	drawn  int
+	stop   chan struct{}
+	ended  sync.WaitGroup
 }
 
 // newProgress begins to tell of jobs; close ends it.
 func newProgress(e *cli.Env, jobs []*operate.Job) *progress {
 	p := &progress{e: e, style: e.ErrStyle(), started: e.Clock.Now(), index: map[*operate.Job]int{}, stop: make(chan struct{})}
-	p.moves, p.since, p.last = make([]present.Move, len(jobs)), make([]time.Time, len(jobs)), make([]string, len(jobs))
+	p.groups, p.since, p.last = make([]present.Progress, len(jobs)), make([]time.Time, len(jobs)), make([]string, len(jobs))
 	for i, j := range jobs {
-		p.index[j], p.moves[i].Group = i, j.Namespace+"/"+j.Name
+		p.index[j], p.groups[i].Group = i, j.Namespace+"/"+j.Name
 	}
 	f, ok := e.Raw.ErrOut.(*os.File)
 	if !ok || e.Getenv("TERM") == "dumb" {
@@ -79,7 +79,7 @@ func (p *progress) close() {
 	p.ended.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.moves = nil
+	p.groups = nil
 	p.draw("")
 }
 
@@ -88,7 +88,7 @@ func (p *progress) tell(j *operate.Job, d recovery.Decision) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	i := p.index[j]
-	m := &p.moves[i]
+	m := &p.groups[i]
 	steps := recovery.Steps(d.Operation, j.Traits)
 	number := 0
 	for n, s := range steps {
@@ -96,15 +96,15 @@ func (p *progress) tell(j *operate.Job, d recovery.Decision) {
 			number = n + 1
 		}
 	}
-	if m.State != present.Moving || m.Step != number {
+	if m.State != present.ProgressRunning || m.Step != number {
 		p.since[i] = p.e.Clock.Now()
 	}
-	m.State, m.Step, m.Steps, m.Name, m.Says = present.Moving, number, len(steps), string(d.Step.ID), says(d)
+	m.State, m.Step, m.Steps, m.Name, m.Says = present.ProgressRunning, number, len(steps), string(d.Step.ID), says(d)
 	switch {
 	case d.Done:
-		m.State = present.Moved
+		m.State = present.ProgressDone
 	case d.Stop != nil:
-		m.State = present.MoveStopped
+		m.State = present.ProgressStopped
 	}
 	p.draw(p.line(i))
 }
@@ -123,8 +123,8 @@ func says(d recovery.Decision) string {
 
 // line is what is new about a job; empty when nothing is.
 func (p *progress) line(i int) string {
-	m := p.moves[i]
-	if m.Says == "" || p.rows > 0 && len(p.moves) > 1 {
+	m := p.groups[i]
+	if m.Says == "" || p.rows > 0 && len(p.groups) > 1 {
 		return ""
 	}
 	line := fmt.Sprintf("%s  %d/%d %s  %s", m.Group, m.Step, m.Steps, m.Name, m.Says)
@@ -152,12 +152,12 @@ func (p *progress) draw(line string) {
 	if line != "" {
 		b.WriteString(cli.ClearLine + "\n")
 	}
-	for i := range p.moves {
-		p.moves[i].Took = p.e.Clock.Since(p.since[i])
+	for i := range p.groups {
+		p.groups[i].Took = p.e.Clock.Since(p.since[i])
 	}
 	p.drawn = 0
-	if len(p.moves) > 0 {
-		for _, bar := range present.Moves(p.style, p.moves, p.rows-1) {
+	if len(p.groups) > 0 {
+		for _, bar := range present.ProgressLines(p.style, p.groups, p.rows-1) {
 			b.WriteString(present.Screen(bar, p.style.Color) + cli.ClearLine + "\n")
 			p.drawn++
 		}

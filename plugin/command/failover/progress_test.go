@@ -54,7 +54,7 @@ func TestProgress(t *testing.T) {
 		during, then string
 	}{
 		"no terminal":             {0, 2, "    0s  a/one  2/6 verify  east: waits\n    0s  a/two  3/6 demote  east: waits", "    0s  a/one  2/6 verify  east: waits\n    0s  a/two  3/6 demote  east: waits"},
-		"a terminal, many groups": {24, 2, "a/one  #.........  2/6 verify          0s  east: waits\na/two  ###.......  3/6 demote          0s  east: waits\n0 done, 2 moving, 0 not begun", ""},
+		"a terminal, many groups": {24, 2, "a/one  #.........  2/6 verify          0s  east: waits\na/two  ###.......  3/6 demote          0s  east: waits\n0 done, 2 running, 0 not started", ""},
 		"a terminal, one group":   {24, 1, "    0s  a/one  2/6 verify  east: waits\na/one  #.........  2/6 verify          0s  east: waits", "    0s  a/one  2/6 verify  east: waits"},
 	} {
 		t.Run(name, func(t *testing.T) {

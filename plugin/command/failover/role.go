@@ -74,7 +74,7 @@ func (r *role) command(e *cli.Env, use, short, example string) *cobra.Command {
 	r.addFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		cmd.SilenceUsage = true
-		return r.run(cmd.Context(), e, args, false, func(s *preflight.Survey) (requester, error) {
+		return r.run(cmd.Context(), e, args, false, func(s *preflight.Observation) (requester, error) {
 			return func(overview.Group, recovery.Facts) recovery.Request {
 				to := 0 // this site
 				if r.kind == recovery.Demote {

@@ -50,7 +50,7 @@ func waveOf(p recovery.Pair) (int, error) {
 
 // operate carries the jobs out, wave by wave. What depends on a group that was not moved stays where
 // it is.
-func (o *operation) operate(ctx context.Context, e *cli.Env, s *preflight.Survey, namespace string, jobs []*operate.Job, w *waves) (all []ending) {
+func (o *operation) operate(ctx context.Context, e *cli.Env, s *preflight.Observation, namespace string, jobs []*operate.Job, w *waves) (all []ending) {
 	ctx, cancel := context.WithTimeoutCause(ctx, o.timeout, operate.ErrTimeout)
 	defer cancel()
 	byWave := map[int][]*operate.Job{}

@@ -254,6 +254,6 @@ func (c *creation) createHere(ctx context.Context, e *cli.Env, p cli.Pair, group
 func (c *creation) await(ctx context.Context, e *cli.Env, s *site.Site, group *vgrv1.VolumeGroupReplication, judge func(*vgrv1.VolumeGroupReplication) await.Outcome) error {
 	return await.Waiter{
 		Site: s, Key: client.ObjectKeyFromObject(group), Clock: e.Clock, Out: e.Progress(), Judge: judge,
-		Again: "run the same command again; it resumes where it stopped",
+		ResumeCommand: "run the same command again; it resumes where it stopped",
 	}.Run(ctx)
 }

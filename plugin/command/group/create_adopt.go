@@ -69,7 +69,7 @@ func (f *found) first(match func(backend.Held) bool) (backend.Held, bool) {
 	return f.held[i], true
 }
 
-func (f *found) plays(role vgrv1.State) (backend.Held, bool) {
+func (f *found) withRole(role vgrv1.State) (backend.Held, bool) {
 	return f.first(func(h backend.Held) bool { return h.Role == role })
 }
 
@@ -83,7 +83,7 @@ func (f *found) primary() string {
 			return fmt.Sprintf("its group %s/%s is primary", g.Namespace, g.Name)
 		}
 	}
-	if h, ok := f.plays(vgrv1.StatePrimary); ok {
+	if h, ok := f.withRole(vgrv1.StatePrimary); ok {
 		return held(h)
 	}
 	return ""
@@ -147,7 +147,7 @@ func (f *found) unsettled(group *vgrv1.VolumeGroupReplication) *clierror.Error {
 	if h, ok := f.first(func(h backend.Held) bool { return h.Deleting }); ok {
 		return clierror.Refused("wait until it is gone; a finalizer on it names who holds it", "%s: %s of PVC %s is being deleted", f.site, h.Object, h.PVC)
 	}
-	if h, ok := f.plays(vgrv1.StateUnknown); ok {
+	if h, ok := f.withRole(vgrv1.StateUnknown); ok {
 		return clierror.Refused("wait until it is settled, or settle it with the tool that asked for it", "%s: %s", f.site, held(h))
 	}
 	return nil
@@ -187,7 +187,7 @@ func (c *creation) adoptSecondary(group *vgrv1.VolumeGroupReplication, here *fou
 	if why := here.primary(); why != "" {
 		return clierror.Refused(asPrimary, "%s is primary (%s); create takes over what exists as it is", here.site, why)
 	}
-	if h, ok := here.plays(""); ok {
+	if h, ok := here.withRole(""); ok {
 		return clierror.Refused("wait until it has", "%s: %s", here.site, held(h))
 	}
 	return nil
@@ -203,8 +203,8 @@ func (c *creation) adoptPrimary(group *vgrv1.VolumeGroupReplication, here, there
 	if peerIs != "" {
 		join = c.command(group, peer, here.site, vgrv1.Primary) + " makes " + here.site + " the secondary"
 	}
-	_, heldPrimary := here.plays(vgrv1.StatePrimary)
-	copied, isHeldCopy := here.plays(vgrv1.StateSecondary)
+	_, heldPrimary := here.withRole(vgrv1.StatePrimary)
+	copied, isHeldCopy := here.withRole(vgrv1.StateSecondary)
 	isPrimary := heldPrimary || here.group != nil && here.primary() != ""
 	beside := ""
 	if peerIs != "" {

@@ -321,7 +321,7 @@ func (d *deletion) one(ctx context.Context, e *cli.Env, p cli.Pair, c client.Cli
 	uid := g.UID
 	return await.Waiter{
 		Site: p.Here, Key: client.ObjectKeyFromObject(g), Clock: e.Clock, Out: e.Progress(),
-		Again: fmt.Sprintf("kubectl vgr status %s -n %s --context %s", g.Name, g.Namespace, p.Here.Name),
+		ResumeCommand: fmt.Sprintf("kubectl vgr status %s -n %s --context %s", g.Name, g.Namespace, p.Here.Name),
 		Judge: func(g *vgrv1.VolumeGroupReplication) await.Outcome {
 			return removed(g, uid)
 		},

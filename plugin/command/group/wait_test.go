@@ -90,7 +90,7 @@ func TestWatchForbidden(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	w := await.Waiter{Site: s, Key: client.ObjectKey{Namespace: "a", Name: "db"}, Clock: hurried{}, Out: &out, Judge: await.Reaches(vgrv1.Primary), Again: "again"}
+	w := await.Waiter{Site: s, Key: client.ObjectKey{Namespace: "a", Name: "db"}, Clock: hurried{}, Out: &out, Judge: await.Reaches(vgrv1.Primary), ResumeCommand: "again"}
 	if err := w.Run(ctx); err == nil || !strings.Contains(err.Error(), "interrupted") {
 		t.Errorf("it ends with %v", err)
 	}

@@ -122,7 +122,7 @@ func (m *migrating) unified(ctx context.Context, r reader, namespace string, pvc
 		around := migration.Environment{Provisioner: provisioners[storageClass], PVCLabels: pvcs.labelsOf(ns, pvc), Within: namespace}
 		if rep, ok := existing[claim{ns, pvc}]; ok {
 			around.Replication = &rep
-		} else if err := r.around(ctx, &around, storageClass, ns, pvc); err != nil {
+		} else if err := r.readEnvironment(ctx, &around, storageClass, ns, pvc); err != nil {
 			return nil, nil, err
 		}
 		v := migration.FromUnified(u, groupBy, around, r.profiles)
@@ -134,8 +134,8 @@ func (m *migrating) unified(ctx context.Context, r reader, namespace string, pvc
 	return volumes, migration.GroupHints(alone, groupBy), nil
 }
 
-// around looks at what has a role already although nothing of it changes hands.
-func (r reader) around(ctx context.Context, around *migration.Environment, storageClass, namespace, pvc string) error {
+// readEnvironment looks at what has a role already although nothing of it changes hands.
+func (r reader) readEnvironment(ctx context.Context, around *migration.Environment, storageClass, namespace, pvc string) error {
 	if pvc == "" {
 		return nil
 	}

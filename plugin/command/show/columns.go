@@ -25,7 +25,7 @@ type column struct {
 }
 
 func parseColumns(spec string) ([]column, error) {
-	const example = "use -o custom-columns=GROUP:.name,HEALTH:.verdict.headline"
+	const example = "use -o custom-columns=GROUP:.name,HEALTH:.verdict.phase"
 	var columns []column
 	for part := range strings.SplitSeq(spec, ",") {
 		head, path, ok := strings.Cut(part, ":")

@@ -27,10 +27,10 @@ func FuzzFrame(f *testing.F) {
 
 // FuzzColumns: any paths over any group are columns, or an error.
 func FuzzColumns(f *testing.F) {
-	groups := `[{"namespace":"production","name":"a","verdict":{"headline":"Protected"},"sites":[{"site":"east","conditions":[{"type":"Ready","status":"True"}]},{"site":"west"}]}]`
+	groups := `[{"namespace":"production","name":"a","verdict":{"phase":"Protected"},"sites":[{"site":"east","conditions":[{"type":"Ready","status":"True"}]},{"site":"west"}]}]`
 	for _, spec := range []string{
-		"GROUP:.name,HEALTH:.verdict.headline", "A:{.sites[*].site}", "A:{range .sites[*]}{.site}{end}", "A:.sites[?(@.site==\"east\")].site", "A:.sites[-1:0:2]", "A:..", "A:{end}", "A:{range}", "A:.sites[0:9:-1]",
-		"A:{", "A:{.name}}", "A:.sites[?(@.site>1)]", "A:{'x'}", "A:.verdict['headline','x']", "A:.sites[99]", "A:.name.x", "A:*", "A:{.sites[0].conditions[?(@.type=='Ready')].status}",
+		"GROUP:.name,HEALTH:.verdict.phase", "A:{.sites[*].site}", "A:{range .sites[*]}{.site}{end}", "A:.sites[?(@.site==\"east\")].site", "A:.sites[-1:0:2]", "A:..", "A:{end}", "A:{range}", "A:.sites[0:9:-1]",
+		"A:{", "A:{.name}}", "A:.sites[?(@.site>1)]", "A:{'x'}", "A:.verdict['phase','x']", "A:.sites[99]", "A:.name.x", "A:*", "A:{.sites[0].conditions[?(@.type=='Ready')].status}",
 	} {
 		f.Add(spec, []byte(groups))
 	}

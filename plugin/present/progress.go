@@ -11,21 +11,21 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// MoveState is whether a group still moves.
-type MoveState int
+// ProgressState is how far a group's operation is.
+type ProgressState int
 
-// Move states.
+// States of an operation.
 const (
-	MoveWaiting MoveState = iota // not begun
-	Moving
-	Moved
-	MoveStopped
+	ProgressWaiting ProgressState = iota // not started
+	ProgressRunning
+	ProgressDone
+	ProgressStopped
 )
 
-// Move is how far one group has come on its way to the other site.
-type Move struct {
+// Progress is where the operation of one group is.
+type Progress struct {
 	Group string
-	State MoveState
+	State ProgressState
 	// Step is the number of the step that it is in, of Steps, and Name what it is called.
 	Step, Steps int
 	Name        string
@@ -38,29 +38,28 @@ type Move struct {
 // barWidth is how many cells a bar has.
 const barWidth = 10
 
-// Moves draws a line with a bar for each group that moves, and counts the others. It draws at most
-// so many rows.
-func Moves(s Style, moves []Move, rows int) []string {
-	var counts [MoveStopped + 1]int
+// ProgressLines draws a line with a bar for each operation that runs, and counts the others, in at most rows lines.
+func ProgressLines(s Style, all []Progress, rows int) []string {
+	var counts [ProgressStopped + 1]int
 	var lines []string
 	name := 0
-	for _, m := range moves {
+	for _, m := range all {
 		name = max(name, columns(Clean(m.Group)))
 	}
 	if s.Width > 0 { // what it waits for needs room too
 		name = min(name, max(s.Width/3, 12))
 	}
-	for _, m := range moves {
+	for _, m := range all {
 		counts[m.State]++
-		if m.State == Moving {
-			lines = append(lines, s.move(m, name))
+		if m.State == ProgressRunning {
+			lines = append(lines, s.progress(m, name))
 		}
 	}
-	if len(moves) == 1 {
+	if len(all) == 1 {
 		return lines
 	}
-	total := fmt.Sprintf("%d done, %d moving, %d not begun", counts[Moved], counts[Moving], counts[MoveWaiting])
-	if n := counts[MoveStopped]; n > 0 {
+	total := fmt.Sprintf("%d done, %d running, %d not started", counts[ProgressDone], counts[ProgressRunning], counts[ProgressWaiting])
+	if n := counts[ProgressStopped]; n > 0 {
 		total += ", " + s.paint(red, fmt.Sprintf("%d stopped", n))
 	}
 	if room := max(rows-1, 1); len(lines) > room {
@@ -70,7 +69,7 @@ func Moves(s Style, moves []Move, rows int) []string {
 	return append(lines, total)
 }
 
-func (s Style) move(m Move, width int) string {
+func (s Style) progress(m Progress, width int) string {
 	group := s.shorten(Clean(m.Group), width)
 	group += strings.Repeat(" ", max(0, width-columns(group)))
 	line := fmt.Sprintf("%s  %s %2d/%d %-12s %5s  %s", group, s.bar(max(m.Step-1, 0), m.Steps), m.Step, m.Steps, m.Name, m.Took.Truncate(time.Second), Clean(m.Says))

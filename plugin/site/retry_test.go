@@ -47,7 +47,7 @@ func (s *server) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // TestPatient: questions are asked again, changes are not, and trouble that stays is told.
-func TestPatient(t *testing.T) {
+func TestRetry(t *testing.T) {
 	const review = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 	for name, tc := range map[string]struct {
 		method, path string
@@ -98,7 +98,7 @@ func TestPatient(t *testing.T) {
 }
 
 // TestPatientInterrupted: who does not want to wait any more gets the last answer.
-func TestPatientInterrupted(t *testing.T) {
+func TestRetryInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	s := &server{statuses: []int{500, 500}}

@@ -19,7 +19,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
-// target is a VolumeGroupReplication or a VolumeReplication, reduced to what both are: a wish
+// target is a VolumeGroupReplication or a VolumeReplication, reduced to what both are: a request
 // for some volumes. A VolumeReplication is a group of one.
 type target struct {
 	obj        client.Object
@@ -31,15 +31,15 @@ type target struct {
 	pvcName    string                // of a single volume
 	source     *corev1.TypedLocalObjectReference
 	status     *vgrv1.ReplicationStatus
-	// problem is what is wrong with the wish itself.
+	// problem is what is wrong with the request itself.
 	problem *backend.Problem
-	// members are the PVCs that the backend has for this subject, as last observed.
+	// members are the PVCs that the backend has for this target, as last observed.
 	members []string
 	// setVolumes puts what is kind-specific into the status.
 	setVolumes func(obs backend.Observation, volumes []vgrv1.VolumeStatus)
 }
 
-func groupSubject(g *vgrv1.VolumeGroupReplication) target {
+func groupTarget(g *vgrv1.VolumeGroupReplication) target {
 	s := target{
 		obj:        g,
 		owner:      backend.Owner{Kind: backend.VolumeGroupReplicationKind, NamespacedName: client.ObjectKeyFromObject(g)},
@@ -68,7 +68,7 @@ func groupSubject(g *vgrv1.VolumeGroupReplication) target {
 	return s
 }
 
-func volumeSubject(v *vgrv1.VolumeReplication) target {
+func volumeTarget(v *vgrv1.VolumeReplication) target {
 	s := target{
 		obj:        v,
 		owner:      backend.Owner{Kind: backend.VolumeReplicationKind, NamespacedName: client.ObjectKeyFromObject(v)},
@@ -90,18 +90,18 @@ func volumeSubject(v *vgrv1.VolumeReplication) target {
 	return s
 }
 
-// inGroup says whether the backend has a PVC for this subject.
+// inGroup says whether the backend has a PVC for this target.
 func (s target) inGroup(pvc string) bool { return slices.Contains(s.members, pvc) }
 
-// wish names what is asked for, and what was known of the peer by whoever asked.
-func (s target) wish() string {
-	wish := []string{string(s.obj.GetUID()), fmt.Sprint(s.obj.GetGeneration()), s.told(vgrv1.AnnotationPeer), s.obj.GetAnnotations()[vgrv1.AnnotationRetry]}
-	return strings.Join(wish, " ")
+// requestID names what is asked for, and what was known of the peer by whoever asked.
+func (s target) requestID() string {
+	id := []string{string(s.obj.GetUID()), fmt.Sprint(s.obj.GetGeneration()), s.peerAnnotation(vgrv1.AnnotationPeer), s.obj.GetAnnotations()[vgrv1.AnnotationRetry]}
+	return strings.Join(id, " ")
 }
 
-// told is an annotation that tells of the peer; empty when it came with an earlier write.
-func (s target) told(annotation string) string {
-	if !state.Told(s.obj) {
+// peerAnnotation is an annotation that tells of the peer; empty when it came with an earlier write.
+func (s target) peerAnnotation(annotation string) string {
+	if !state.IsBound(s.obj) {
 		return ""
 	}
 	return s.obj.GetAnnotations()[annotation]
@@ -109,7 +109,7 @@ func (s target) told(annotation string) string {
 
 // byPVC is what the plugin told of each of the peer's volumes.
 func (s target) byPVC(annotation string) (map[string]string, error) {
-	text := s.told(annotation)
+	text := s.peerAnnotation(annotation)
 	if text == "" {
 		return nil, nil //nolint:nilnil // the plugin told of none
 	}
@@ -120,7 +120,7 @@ func (s target) byPVC(annotation string) (map[string]string, error) {
 	return told, nil
 }
 
-// class reads the subject's class.
+// class reads the target's class.
 func (s target) class(ctx context.Context, c client.Reader) (backend.Class, error) {
 	key := client.ObjectKey{Name: s.className}
 	if s.owner.Kind == backend.VolumeReplicationKind {
@@ -137,7 +137,7 @@ func (s target) class(ctx context.Context, c client.Reader) (backend.Class, erro
 	return backend.Class{Name: class.Name, Provisioner: class.Spec.Provisioner, Parameters: class.Spec.Parameters}, nil
 }
 
-// pvcs reads the PVCs that the subject names, sorted by name.
+// pvcs reads the PVCs that the target names, sorted by name.
 func (s target) pvcs(ctx context.Context, c client.Reader) ([]corev1.PersistentVolumeClaim, error) {
 	if s.owner.Kind == backend.VolumeReplicationKind {
 		var pvc corev1.PersistentVolumeClaim
@@ -151,7 +151,7 @@ func (s target) pvcs(ctx context.Context, c client.Reader) ([]corev1.PersistentV
 	return pvcs, err
 }
 
-// noVolumes is the problem of a subject without any PVC.
+// noVolumes is the problem of a target without any PVC.
 func (s target) noVolumes() *backend.Problem {
 	if s.owner.Kind == backend.VolumeReplicationKind {
 		return backend.Problemf(vgrv1.ReasonVolumeNotFound, "PVC %q does not exist", s.pvcName)
