@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -53,6 +54,8 @@ type bench struct {
 	east, west client.Client
 	profiles   backend.Profiles
 	env        map[string]string
+	// etcd are the stores of the sites, by their names.
+	etcd map[string]*url.URL
 }
 
 func newBench(t *testing.T, crds ...string) *bench {
@@ -61,7 +64,7 @@ func newBench(t *testing.T, crds ...string) *bench {
 		t.Skip("KUBEBUILDER_ASSETS is not set: no API server to test with (make test sets it)")
 	}
 	log.SetLogger(logr.Discard()) // controller-runtime complains when nobody sets one
-	b := &bench{t: t, kubeconfig: filepath.Join(t.TempDir(), "kubeconfig"), home: t.TempDir(), profiles: backend.Profiles{csiaddons.Profile()}}
+	b := &bench{t: t, kubeconfig: filepath.Join(t.TempDir(), "kubeconfig"), home: t.TempDir(), profiles: backend.Profiles{csiaddons.Profile()}, etcd: map[string]*url.URL{}}
 	config := clientcmdapi.NewConfig()
 	for name, into := range map[string]*client.Client{"east": &b.east, "west": &b.west} {
 		env := &envtest.Environment{CRDDirectoryPaths: append(crds, filepath.Join("..", "pkg", "manifests", "crd")), ErrorIfCRDPathMissing: true}
@@ -73,6 +76,7 @@ func newBench(t *testing.T, crds ...string) *bench {
 			}
 		})
 		addContext(config, name, admin)
+		b.etcd[name] = env.ControlPlane.Etcd.URL
 		nobody, err := env.AddUser(envtest.User{Name: "nobody"}, nil)
 		b.must(err)
 		addContext(config, "nobody-"+name, nobody.Config())

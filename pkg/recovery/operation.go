@@ -53,7 +53,7 @@ const (
 type SiteRef struct {
 	// Name is the kubeconfig context that the administrator used.
 	Name string `json:"name"`
-	// Cluster is the UID of the cluster's kube-system namespace.
+	// Cluster is the UID of the cluster's kube-system namespace, and the name that it was given beside it.
 	Cluster string `json:"cluster"`
 }
 

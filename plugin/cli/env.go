@@ -7,15 +7,22 @@ package cli
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 
 	"golang.org/x/term"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/utils/clock"
 
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/memory"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
@@ -167,7 +174,48 @@ func (p Pair) Distinct(ctx context.Context) (hereUID, peerUID string, err error)
 		return hereUID, "", SiteError(ctx, p.Peer, "identify the cluster", err)
 	}
 	if hereUID == peerUID {
-		return "", "", clierror.Refused("name the other site with --peer-context", "contexts %s and %s are the same cluster", p.Here.Name, p.Peer.Name)
+		return "", "", p.Alike(ctx, hereUID)
 	}
 	return hereUID, peerUID, nil
+}
+
+// Alike refuses two contexts whose clusters have the same identity: they are one cluster, or one was restored from a
+// backup of the other. What tells such clusters apart is kept in the cluster, and not said to a command: two contexts of
+// one cluster stay one, whatever it is called.
+func (p Pair) Alike(ctx context.Context, uid string) error {
+	const other = "name the other site with --peer-context"
+	uid, name, _ := strings.Cut(uid, "/")
+	rename, called := "", recovery.ShellQuote(p.Peer.Name)
+	if name != "" {
+		rename, called = " --overwrite", "NAME"
+	} else if len(validation.IsDNS1123Label(p.Peer.Name)) > 0 {
+		called = "NAME"
+	}
+	command := fmt.Sprintf("kubectl --context %s annotate%s namespace kube-system %s=%s", recovery.ShellQuote(p.Peer.Name), rename, vgrv1.AnnotationClusterName, called)
+	switch {
+	case site.Apart(ctx, p.Here, p.Peer):
+		return clierror.Refused(command+" tells them apart", "contexts %s and %s are two clusters with the same identity, the UID %s of the namespace kube-system: one was restored from a backup of the other",
+			p.Here.Name, p.Peer.Name, uid)
+	case p.Here.Address() == p.Peer.Address():
+		return clierror.Refused(other, "contexts %s and %s are the same cluster", p.Here.Name, p.Peer.Name)
+	default:
+		return clierror.Refused(other+"; if one cluster was restored from a backup of the other: "+command,
+			"contexts %s and %s are the same cluster: the namespace kube-system has the UID %s at %s and at %s", p.Here.Name, p.Peer.Name, uid, p.Here.Address(), p.Peer.Address())
+	}
+}
+
+// Once refuses an overview in which a group is the same object on both sites, unless the clusters are known to be two.
+func (p Pair) Once(ctx context.Context, o overview.Overview) error {
+	if p.Peer == nil || !o.Twice() {
+		return nil
+	}
+	var refused *clierror.Error
+	switch uid, _, err := p.Distinct(ctx); {
+	case err == nil:
+		return nil
+	case errors.As(err, &refused) && refused.Code == clierror.CodeRefused:
+		return err
+	default: // whoever may not identify the clusters
+		return p.Alike(ctx, uid)
+	}
 }

@@ -70,7 +70,7 @@ func Read(ctx context.Context, e *cli.Env, q collect.Query, scaling bool) (*Obse
 		return nil, err
 	}
 	if s.Clusters[0] != "" && s.Clusters[0] == s.Clusters[1] {
-		return nil, clierror.Refused("name the other site with --peer-context", "contexts %s and %s are the same cluster", p.Here.Name, p.Peer.Name)
+		return nil, p.Alike(ctx, s.Clusters[0])
 	}
 	s.View = overview.Build(s.Inputs, e.Clock.Now())
 	seen := e.Memory(p.All())

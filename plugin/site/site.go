@@ -10,14 +10,17 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/stalltimeout"
 )
 
@@ -139,7 +142,8 @@ func (s *Site) Now() time.Time {
 	return s.now().Add(s.date.ahead)
 }
 
-// UID identifies the cluster: the UID of its kube-system namespace.
+// UID identifies the cluster: the UID of its kube-system namespace and, where it has been given one, its name. A cluster
+// that was restored from a backup of another has the other's UID.
 func (s *Site) UID(ctx context.Context) (string, error) {
 	c, err := s.Client()
 	if err != nil {
@@ -149,7 +153,44 @@ func (s *Site) UID(ctx context.Context) (string, error) {
 	if err := c.Get(ctx, client.ObjectKey{Name: "kube-system"}, &ns); err != nil {
 		return "", err
 	}
-	return string(ns.UID), nil
+	name, named := ns.Annotations[vgrv1.AnnotationClusterName]
+	if !named {
+		return string(ns.UID), nil
+	}
+	if len(validation.IsDNS1123Label(name)) > 0 {
+		return "", fmt.Errorf("the annotation %s of the namespace kube-system is %q: only lower-case letters, digits and - are allowed", vgrv1.AnnotationClusterName, name)
+	}
+	return string(ns.UID) + "/" + name, nil
+}
+
+// revision is how often the cluster's store has been changed. One store never tells a smaller one than before.
+func (s *Site) revision(ctx context.Context) (int64, error) {
+	c, err := s.Client()
+	if err != nil {
+		return 0, err
+	}
+	var groups vgrv1.VolumeGroupReplicationList
+	if err := c.List(ctx, &groups, client.Limit(1)); err != nil {
+		return 0, err
+	}
+	return strconv.ParseInt(groups.ResourceVersion, 10, 64)
+}
+
+// Apart reports whether two sites are two clusters for certain, whatever they say of themselves. That it is not certain
+// does not mean that they are one.
+func Apart(ctx context.Context, a, b *Site) bool {
+	var last int64
+	for _, s := range []*Site{a, b, a} {
+		now, err := s.revision(ctx)
+		if err != nil {
+			return false
+		}
+		if now < last {
+			return true
+		}
+		last = now
+	}
+	return false
 }
 
 // Address is the server, to tell clusters apart without asking them.

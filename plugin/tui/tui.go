@@ -61,10 +61,14 @@ func Run(ctx context.Context, o Options, in io.Reader, out io.Writer, feed Feed)
 	p := tea.NewProgram(New(ctx, o), tea.WithContext(ctx), tea.WithoutSignalHandler(), tea.WithInput(in), tea.WithOutput(out), tea.WithColorProfile(colorprofile.ANSI))
 	fed := make(chan error, 1)
 	go func() {
-		fed <- feed(ctx, func(o overview.Overview) error {
+		err := feed(ctx, func(o overview.Overview) error {
 			p.Send(Overview(o))
 			return nil
 		})
+		fed <- err
+		if err != nil && !errors.Is(err, context.Canceled) {
+			p.Quit() // nothing would be shown any more
+		}
 	}()
 	_, err := p.Run()
 	interrupted := ctx.Err() != nil

@@ -163,8 +163,12 @@ const (
 	LabelClass = "replication.unified.io/class"
 	// LabelVersion on the controller's Lease is the version of the controller that leads.
 	LabelVersion = "replication.unified.io/version"
-	// AnnotationPeerClusterUID is the UID of the peer cluster's kube-system namespace.
+	// AnnotationPeerClusterUID is the UID of the peer cluster's kube-system namespace, and the name
+	// that AnnotationClusterName gives it.
 	AnnotationPeerClusterUID = "replication.unified.io/peer-cluster-uid"
+	// AnnotationClusterName on the namespace kube-system tells two clusters apart that have the same UID of it, because
+	// one was restored from a backup of the other. The cluster is then known as the UID, a slash, and this name.
+	AnnotationClusterName = "replication.unified.io/cluster-name"
 	// AnnotationPeerContext is the name the peer's kubeconfig context had when it was prepared: a hint only.
 	AnnotationPeerContext = "replication.unified.io/peer-context"
 	// AnnotationDeletionPolicy on a group says what its deletion does to the backend's

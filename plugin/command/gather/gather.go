@@ -88,6 +88,9 @@ func gatherInto(ctx context.Context, e *cli.Env, q collect.Query, dir string) er
 		return err
 	}
 	r.Overview = overview.Build(inputs, e.Clock.Now())
+	if err := p.Once(ctx, r.Overview); err != nil {
+		return err
+	}
 	if err := gather.Write(dir, r); err != nil {
 		return clierror.New(clierror.CodeError, "name another directory with --dir", "cannot write: %v", err)
 	}

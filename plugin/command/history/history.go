@@ -53,7 +53,11 @@ The command reads the journals that operations write to the group on both sites.
 		if err := cli.Ended(cmd.Context(), "", "not all sites were waited for"); err != nil {
 			return err
 		}
-		if err := e.Named(cmd.Context(), overview.Build(inputs, e.Clock.Now()), q, p.All()); err != nil {
+		o := overview.Build(inputs, e.Clock.Now())
+		if err := p.Once(cmd.Context(), o); err != nil {
+			return err
+		}
+		if err := e.Named(cmd.Context(), o, q, p.All()); err != nil {
 			return err
 		}
 		for _, in := range inputs {

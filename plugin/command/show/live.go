@@ -57,6 +57,9 @@ func pictures(ctx context.Context, e *cli.Env, p cli.Pair, q collect.Query, draw
 	seen := e.Memory(p.All())
 	defer seen.Save()
 	return collect.Watch(ctx, p.All(), q, e.Clock, func(o overview.Overview) error {
+		if err := p.Once(ctx, o); err != nil {
+			return err
+		}
 		seen.Refresh(&o)
 		seen.SaveSometimes(e.Clock.Now())
 		var b bytes.Buffer

@@ -160,7 +160,7 @@ func showGroups(ctx context.Context, e *cli.Env, q collect.Query, out *cli.Outpu
 	inputs := collect.Sites(ctx, p.All(), q)
 	collect.Writers(ctx, p.All(), q, inputs)
 	o := overview.Build(inputs, e.Clock.Now())
-	if err := nothingAnswered(ctx, o); err != nil {
+	if err := nothingAnswered(ctx, p, o); err != nil {
 		return err
 	}
 	seen := e.Memory(p.All())
@@ -199,7 +199,7 @@ func listGroups(ctx context.Context, e *cli.Env, q collect.Query, rolling *prese
 	defer seen.Save()
 	err = collect.Stream(ctx, p.All(), q, func(batch []overview.SiteInput) error {
 		o := overview.Build(batch, e.Clock.Now())
-		if err := nothingAnswered(ctx, o); err != nil {
+		if err := nothingAnswered(ctx, p, o); err != nil {
 			return err
 		}
 		seen.Refresh(&o)
@@ -253,12 +253,12 @@ func noGroups(w io.Writer, q collect.Query, sites []overview.Site) {
 }
 
 // nothingAnswered is an error when no site could be asked at all.
-func nothingAnswered(ctx context.Context, o overview.Overview) error {
+func nothingAnswered(ctx context.Context, p cli.Pair, o overview.Overview) error {
 	if err := cli.Ended(ctx, "", "not all sites were waited for"); err != nil {
 		return err
 	}
-	if o.Twice() {
-		return clierror.Refused("name the other site with --peer-context", "contexts %s and %s are the same cluster", o.Sites[0].Name, o.Sites[1].Name)
+	if err := p.Once(ctx, o); err != nil {
+		return err
 	}
 	if slices.ContainsFunc(o.Sites, func(s overview.Site) bool { return s.Answered }) {
 		return nil
@@ -282,6 +282,9 @@ func followGroups(ctx context.Context, e *cli.Env, p cli.Pair, q collect.Query, 
 		seen.SaveSometimes(e.Clock.Now())
 		if !changed(last, o) {
 			return nil
+		}
+		if err := p.Once(ctx, o); err != nil {
+			return err
 		}
 		return drawOverview(e, e.Out, e.ErrOut, o, q, draw)
 	})

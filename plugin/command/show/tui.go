@@ -87,7 +87,7 @@ func screen(e *cli.Env, cmd *cobra.Command, q collect.Query, o tui.Options) erro
 		return clierror.New(clierror.CodeInterrupted, "", "interrupted")
 	}
 	first := overview.Build(known, e.Clock.Now())
-	if err := nothingAnswered(ctx, first); err != nil && (len(first.Groups) == 0 || first.Twice()) {
+	if err := nothingAnswered(ctx, p, first); err != nil && (len(first.Groups) == 0 || first.Twice()) {
 		return err
 	}
 	if err := e.Named(ctx, first, q, p.All()); err != nil {
@@ -122,7 +122,12 @@ func screen(e *cli.Env, cmd *cobra.Command, q collect.Query, o tui.Options) erro
 		if err := refreshed(first); err != nil {
 			return err
 		}
-		return follower.Show(ctx, refreshed)
+		return follower.Show(ctx, func(o overview.Overview) error {
+			if err := p.Once(ctx, o); err != nil { // one site may have told nothing before the screen opened
+				return err
+			}
+			return refreshed(o)
+		})
 	}
 	err = tui.Run(ctx, o, e.In, e.Raw.Out, feed)
 	_, _ = cut.WriteTo(e.ErrOut) // how it can be gone on with
