@@ -56,12 +56,7 @@ func live(ctx context.Context, e *cli.Env, p cli.Pair, q collect.Query, draw dra
 func pictures(ctx context.Context, e *cli.Env, p cli.Pair, q collect.Query, draw drawing, last *[]byte) error {
 	seen := e.Memory(p.All())
 	defer seen.Save()
-	return collect.Watch(ctx, p.All(), q, e.Clock, func(o overview.Overview) error {
-		if err := p.Once(ctx, o); err != nil {
-			return err
-		}
-		seen.Refresh(&o)
-		seen.SaveSometimes(e.Clock.Now())
+	return collect.Watch(ctx, p.All(), q, e.Clock, followed(ctx, e, p, seen, func(o overview.Overview) error {
 		var b bytes.Buffer
 		if err := drawOverview(e, &b, &b, o, q, draw); err != nil {
 			return err
@@ -69,7 +64,7 @@ func pictures(ctx context.Context, e *cli.Env, p cli.Pair, q collect.Query, draw
 		*last = b.Bytes()
 		_, err := io.WriteString(e.Raw.Out, frame(present.Screen(b.String(), e.Colours()), o.ObservedAt.Time, height(e)))
 		return err
-	})
+	}))
 }
 
 // frame is one picture, cut to the height of the screen. Lines are overwritten in place, so that

@@ -277,17 +277,12 @@ func followGroups(ctx context.Context, e *cli.Env, p cli.Pair, q collect.Query, 
 	last := map[string]string{}
 	seen := e.Memory(p.All())
 	defer seen.Save()
-	err := collect.Watch(ctx, p.All(), q, e.Clock, func(o overview.Overview) error {
-		seen.Refresh(&o)
-		seen.SaveSometimes(e.Clock.Now())
+	err := collect.Watch(ctx, p.All(), q, e.Clock, followed(ctx, e, p, seen, func(o overview.Overview) error {
 		if !changed(last, o) {
 			return nil
 		}
-		if err := p.Once(ctx, o); err != nil {
-			return err
-		}
 		return drawOverview(e, e.Out, e.ErrOut, o, q, draw)
-	})
+	}))
 	if errors.Is(err, context.Canceled) {
 		return clierror.New(clierror.CodeInterrupted, "", "interrupted")
 	}

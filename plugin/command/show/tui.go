@@ -21,6 +21,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
 	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/collect"
+	"github.com/unified-replication/kubectl-vgr/plugin/memory"
 	"github.com/unified-replication/kubectl-vgr/plugin/tui"
 )
 
@@ -114,20 +115,11 @@ func screen(e *cli.Env, cmd *cobra.Command, q collect.Query, o tui.Options) erro
 	seen := e.Memory(p.All())
 	defer seen.Save()
 	feed := func(ctx context.Context, show func(overview.Overview) error) error {
-		refreshed := func(o overview.Overview) error {
-			seen.Refresh(&o)
-			seen.SaveSometimes(e.Clock.Now())
-			return show(o)
-		}
-		if err := refreshed(first); err != nil {
+		show = followed(ctx, e, p, seen, show)
+		if err := show(first); err != nil {
 			return err
 		}
-		return follower.Show(ctx, func(o overview.Overview) error {
-			if err := p.Once(ctx, o); err != nil { // one site may have told nothing before the screen opened
-				return err
-			}
-			return refreshed(o)
-		})
+		return follower.Show(ctx, show)
 	}
 	err = tui.Run(ctx, o, e.In, e.Raw.Out, feed)
 	_, _ = cut.WriteTo(e.ErrOut) // how it can be gone on with
@@ -135,6 +127,19 @@ func screen(e *cli.Env, cmd *cobra.Command, q collect.Query, o tui.Options) erro
 		return clierror.New(clierror.CodeInterrupted, "", "interrupted")
 	}
 	return err
+}
+
+// followed shows overviews with what is remembered of sites that do not answer, and remembers what the others say. It
+// ends when the two sites turn out to be one cluster: one may have said nothing when the command began.
+func followed(ctx context.Context, e *cli.Env, p cli.Pair, seen *memory.Memory, show func(overview.Overview) error) func(overview.Overview) error {
+	return func(o overview.Overview) error {
+		if err := p.Once(ctx, o); err != nil {
+			return err
+		}
+		seen.Refresh(&o)
+		seen.SaveSometimes(e.Clock.Now())
+		return show(o)
+	}
 }
 
 // patience is how long a screen waits for a site that is silent before it opens without it.
