@@ -40,7 +40,7 @@ func main() {
 	os.Exit(code)
 }
 
-// called is the path that the program was called by, on which links are kept: krew has a link in a
+// called returns the path that the program was called by, on which links are kept: krew has a link in a
 // directory on the PATH, and the program itself in another one for each version.
 func called(name string) (string, error) {
 	path, err := exec.LookPath(name)

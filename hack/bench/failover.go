@@ -141,7 +141,7 @@ func (b *bench) move(ctx context.Context, l *lab.Lab, names []string) (result, e
 	return r, nil
 }
 
-// slowest is the last operation of the group that took longest, by its own journal.
+// slowest returns the last operation of the group that took longest, by its own journal.
 func (b *bench) slowest(ctx context.Context, l *lab.Lab, names []string) (recovery.Operation, error) {
 	var last recovery.Operation
 	for _, name := range names {
@@ -165,7 +165,7 @@ func (b *bench) slowest(ctx context.Context, l *lab.Lab, names []string) (recove
 	return last, nil
 }
 
-// took is how long an operation was under way; zero unless it has ended.
+// took returns how long an operation was under way; zero unless it has ended.
 func took(op recovery.Operation) time.Duration {
 	if n := len(op.Steps); n > 0 && op.Steps[n-1].Finished != nil {
 		return op.Steps[n-1].Finished.Sub(op.Started.Time)

@@ -187,7 +187,7 @@ func (b *bench) start(ctx context.Context, controller bool) (*lab.Lab, load.Site
 func (b *bench) plugin() string  { return cmp.Or(b.pluginFile, filepath.Join(b.bin, "kubectl-vgr")) }
 func (b *bench) kubectl() string { return b.assets.Path(assets.Kubectl) }
 
-// env is that of all commands: what one would have on a terminal of 200 columns.
+// env returns that of all commands: what one would have on a terminal of 200 columns.
 func (b *bench) env(l *lab.Lab) []string {
 	env := []string{"HOME=" + b.home, "LANG=C.UTF-8", "PATH=" + strings.Join([]string{b.bin, b.assets.Dir, "/usr/bin", "/bin"}, string(filepath.ListSeparator))}
 	if l != nil {

@@ -114,7 +114,7 @@ func rows(ours, peer []cost.Cost, first bool) []row {
 	return out
 }
 
-// compared is a figure that was taken once of each.
+// compared returns a figure that was taken once of each.
 func compared(measure, unit string, ours, peer float64) row {
 	r := row{Measure: measure, Unit: unit, Ours: ours, Peer: &peer}
 	if peer > 0 {
@@ -156,7 +156,7 @@ func (t traffic) since(before traffic) traffic {
 	return traffic{t.requests - before.requests, t.bytes - before.bytes}
 }
 
-// looking is what looking itself costs.
+// looking returns what looking itself costs.
 func (b *bench) looking(ctx context.Context, l *lab.Lab) (traffic, error) {
 	before, err := observe(ctx, l)
 	if err != nil {

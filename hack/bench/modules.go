@@ -72,7 +72,7 @@ func (b *bench) modules(ctx context.Context) (result, error) {
 	return r, nil
 }
 
-// sizesOf are the bytes of each module's functions and data in a program.
+// sizesOf returns the bytes of each module's functions and data in a program.
 func sizesOf(file string, of map[string]string) (map[string]float64, error) {
 	program, err := elf.Open(file)
 	if err != nil {
@@ -94,7 +94,7 @@ func sizesOf(file string, of map[string]string) (map[string]float64, error) {
 	return sizes, nil
 }
 
-// owners are the modules of all packages of the plugin.
+// owners returns the modules of all packages of the plugin.
 func (b *bench) owners(ctx context.Context) (map[string]string, error) {
 	text, err := b.tool(ctx, "list", "-deps", "-f", "{{.ImportPath}} {{with .Module}}{{.Path}}{{else}}(standard library){{end}}", "./cmd/kubectl-vgr")
 	if err != nil {
@@ -119,7 +119,7 @@ func (b *bench) tool(ctx context.Context, args ...string) (string, error) {
 	return string(text), nil
 }
 
-// packageOf is the import path in a symbol's name, such as type:.eq.example.com/a/b.T or example.com/a/b.(*T).Do.
+// packageOf returns the import path in a symbol's name, such as type:.eq.example.com/a/b.T or example.com/a/b.(*T).Do.
 func packageOf(symbol string) string {
 	for _, prefix := range []string{"type:.eq.", "type:.hash.", "type:", "go:itab.", "go:"} {
 		symbol = strings.TrimPrefix(symbol, prefix)

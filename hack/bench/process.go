@@ -59,7 +59,7 @@ func usageOf(pid int) (usage, error) {
 	return u, nil
 }
 
-// process is what a process of a site has used so far.
+// process returns what a process of a site has used so far.
 func process(s *lab.Site, name string) (usage, error) {
 	for _, p := range s.Processes() {
 		if p.Name == name && p.PID != 0 {

@@ -60,7 +60,7 @@ func (b *bench) read(ctx context.Context) (results []result, err error) {
 	return results, nil
 }
 
-// sizes are a tenth of what was asked for and all of it, to see how figures grow.
+// sizes returns a tenth of what was asked for and all of it, to see how figures grow.
 func sizes(groups int) []int {
 	switch {
 	case groups <= 0:
@@ -104,7 +104,7 @@ func (b *bench) large(l *lab.Lab, n int) []comparison {
 	}
 }
 
-// bare is how long it takes to fetch the same objects of both sites and throw them away, in milliseconds.
+// bare returns how long it takes to fetch the same objects of both sites and throw them away, in milliseconds.
 func (b *bench) bare(l *lab.Lab, paths func(*lab.Site) []string) func(context.Context) (float64, error) {
 	return func(ctx context.Context) (float64, error) {
 		var times []float64

@@ -112,12 +112,12 @@ func (c *controlPlane) writeCredentials() error {
 	return nil
 }
 
-// accountGroups are the groups a service account's token would have.
+// accountGroups returns the groups a service account's token would have.
 func accountGroups(namespace string) []string {
 	return []string{"system:serviceaccounts", "system:serviceaccounts:" + namespace, "system:authenticated"}
 }
 
-// specs are the processes of the site; the controller is there only when one was given.
+// specs returns the processes of the site; the controller is there only when one was given.
 func (c *controlPlane) specs() map[string]process.Spec {
 	specs := map[string]process.Spec{
 		Etcd:      c.spec(Etcd, c.assets.Path(assets.Etcd), c.etcdArgs()),

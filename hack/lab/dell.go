@@ -26,10 +26,10 @@ const DellStorageClass = "powerstore"
 
 const dellNamespace = "dell-replication-controller"
 
-// dellSocket is where the sidecar finds the driver.
+// dellSocket returns where the sidecar finds the driver.
 func (c *controlPlane) dellSocket() string { return c.file("powerstore.sock") }
 
-// dellSpecs are Dell's programs: the sidecar, which runs in the driver's pod, and the controller that
+// dellSpecs returns Dell's programs: the sidecar, which runs in the driver's pod, and the controller that
 // copies volumes and groups to the other site.
 func (c *controlPlane) dellSpecs() map[string]process.Spec {
 	home := c.file("dell")
@@ -46,7 +46,7 @@ func (c *controlPlane) dellSpecs() map[string]process.Spec {
 	return map[string]process.Spec{DellReplicator: sidecar, DellReplicationController: controller}
 }
 
-// dellStorage is what an installation of csi-powerstore leaves in a cluster.
+// dellStorage returns what an installation of csi-powerstore leaves in a cluster.
 func (s *Site) dellStorage() []runtime.Object {
 	if s.dell == nil {
 		return nil

@@ -273,7 +273,7 @@ func (s *Site) Reconnect(ctx context.Context) error { return s.proxy.SetMode(ctx
 // SetRTT adds a round trip time to everything that goes through the proxy.
 func (s *Site) SetRTT(rtt time.Duration) { s.proxy.SetRTT(rtt) }
 
-// Bytes are those that went through the proxy so far, to the site and from it.
+// Bytes returns those that went through the proxy so far, to the site and from it.
 func (s *Site) Bytes() (up, down int64) { return s.proxy.Bytes() }
 
 // HTTPHits counts the requests that went wrong since the present FaultHTTP was set, of the same process as that.

@@ -188,13 +188,13 @@ func (l *Lab) Site(name string) *Site {
 // Sites returns both sites.
 func (l *Lab) Sites() []*Site { return l.sites }
 
-// Dir is where the lab keeps its files.
+// Dir returns where the lab keeps its files.
 func (l *Lab) Dir() string { return l.dir }
 
-// Kubeconfig is the file with the contexts of both sites.
+// Kubeconfig returns the file with the contexts of both sites.
 func (l *Lab) Kubeconfig() string { return filepath.Join(l.dir, "kubeconfig") }
 
-// KubeconfigOf is the same for one of the lab's people.
+// KubeconfigOf returns the same for one of the lab's people.
 func (l *Lab) KubeconfigOf(person string) string { return filepath.Join(l.dir, "kubeconfig-"+person) }
 
 // Close ends everything the lab started and waits until it is gone.

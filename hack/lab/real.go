@@ -27,7 +27,7 @@ func (l *Lab) realCeph(p ceph.Programs) {
 	}
 }
 
-// array is what there is behind Ceph's class, as far as it can be seen.
+// array returns what there is behind Ceph's class, as far as it can be seen.
 func (l *Lab) array(ctx context.Context) array.State {
 	if l.Real == nil {
 		return l.Array.State()

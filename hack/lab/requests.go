@@ -26,7 +26,7 @@ type Requests struct {
 	Count                                    float64
 }
 
-// Mutating says whether the requests may have changed something.
+// Mutating reports whether the requests may have changed something.
 func (r Requests) Mutating() bool {
 	return slices.Contains([]string{"POST", "PUT", "PATCH", "DELETE", "DELETECOLLECTION", "APPLY"}, r.Verb)
 }

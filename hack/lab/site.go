@@ -38,7 +38,7 @@ const (
 	DellReplicationController = "dell-replication-controller"
 )
 
-// processNames are all that a site may have, in the order they are started.
+// processNames returns all that a site may have, in the order they are started.
 func processNames() []string {
 	return slices.Concat(ceph.Daemons(), []string{Etcd, APIServer, KCM, CSIAddons, DellReplicator, DellReplicationController, Controller})
 }
@@ -230,19 +230,19 @@ func (s *Site) close() error {
 	return errors.Join(errs...)
 }
 
-// RESTConfig is an administrator's access through the proxy, as a person outside has it.
+// RESTConfig returns an administrator's access through the proxy, as a person outside has it.
 func (s *Site) RESTConfig() *rest.Config { return s.plane.adminConfig(s.proxy.Address()) }
 
-// DirectRESTConfig is an administrator's access that no cut affects, for assertions.
+// DirectRESTConfig returns an administrator's access that no cut affects, for assertions.
 func (s *Site) DirectRESTConfig() *rest.Config { return s.plane.adminConfig(s.plane.apiAddress()) }
 
-// ControllerConfig is direct access as the user our controller runs as.
+// ControllerConfig returns direct access as the user our controller runs as.
 func (s *Site) ControllerConfig() *rest.Config { return s.plane.controllerConfig() }
 
-// ControllerMetrics is the address of our controller's metrics endpoint.
+// ControllerMetrics returns the address of our controller's metrics endpoint.
 func (s *Site) ControllerMetrics() string { return s.plane.controllerMetrics() }
 
-// Store is the address of etcd, for who fills it faster than the API server would.
+// Store returns the address of etcd, for who fills it faster than the API server would.
 func (s *Site) Store() string { return "http://" + local(s.plane.ports.etcd) }
 
 // Processes returns the state of each process.
@@ -256,7 +256,7 @@ func (s *Site) Processes() []process.State {
 	return states
 }
 
-// LogFile is where a process writes.
+// LogFile returns where a process writes.
 func (s *Site) LogFile(name string) string {
 	if p := s.processes[name]; p != nil {
 		return p.Log()

@@ -27,7 +27,7 @@ type netapp struct {
 	stop    func()
 }
 
-// tridentStorage is what an installation of Trident leaves in a cluster.
+// tridentStorage returns what an installation of Trident leaves in a cluster.
 func (s *Site) tridentStorage() []runtime.Object {
 	if s.netapp == nil {
 		return nil
@@ -68,7 +68,7 @@ func (s *Site) StopTrident() {
 	}
 }
 
-// ONTAPHandle is the volume behind a claim, as ONTAP knows it.
+// ONTAPHandle returns the volume behind a claim, as ONTAP knows it.
 func (s *Site) ONTAPHandle(ctx context.Context, namespace, claim string) (string, error) {
 	client, err := kubernetes.NewForConfig(s.DirectRESTConfig())
 	if err != nil {

@@ -94,7 +94,7 @@ func flags(w io.Writer, set *pflag.FlagSet) {
 	}
 }
 
-// cell is text that fits into a cell of a table.
+// cell returns text that fits into a cell of a table.
 func cell(text string) string {
 	return strings.ReplaceAll(strings.Join(strings.Fields(text), " "), "|", "\\|")
 }

@@ -76,7 +76,7 @@ func (u unpacked) Uncompressed() (io.ReadCloser, error) {
 // MediaType implements partial.UncompressedLayer.
 func (u unpacked) MediaType() (types.MediaType, error) { return types.OCILayer, nil }
 
-// imageOf is an image with one program.
+// imageOf returns an image with one program.
 func imageOf(program []byte, goos, arch string, made time.Time) (v1.Image, error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)

@@ -76,7 +76,7 @@ func run(ctx context.Context, args []string) error {
 	return r.manifest()
 }
 
-// platforms are those that krew's validator takes.
+// platforms returns those that krew's validator takes.
 func platforms() []string {
 	return []string{
 		"linux/amd64", "linux/arm64", "linux/arm", "linux/386", "linux/ppc64le",

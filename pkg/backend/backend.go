@@ -39,12 +39,12 @@ type Owner struct {
 	types.NamespacedName
 }
 
-// Labels are what the owner's backend objects carry.
+// Labels returns what the owner's backend objects carry.
 func (o Owner) Labels() map[string]string {
 	return map[string]string{vgrv1.LabelManagedBy: vgrv1.ManagedByController, o.label(): o.Name}
 }
 
-// Owns says whether obj is a backend object of the owner. The name is enough: it is unique in
+// Owns reports whether obj is a backend object of the owner. The name is enough: it is unique in
 // the namespace, and an object that outlived its owner is taken over by the next of that name.
 func (o Owner) Owns(obj client.Object) bool {
 	l := obj.GetLabels()
@@ -58,7 +58,7 @@ func (o Owner) label() string {
 	return vgrv1.LabelGroup
 }
 
-// OwnersOf finds the owners of a backend object by its labels: one, or two when somebody has put the label of another
+// OwnersOf finds the owners of a backend object by its labels: one, or two when another tool has put the label of another
 // one on it.
 func OwnersOf(obj client.Object) []Owner {
 	var owners []Owner
@@ -74,7 +74,7 @@ func OwnersOf(obj client.Object) []Owner {
 // OwnerIndex is the name of the index of OwnerKeys.
 const OwnerIndex = "owner"
 
-// OwnerKeys are those of OwnersOf, for Watch.Indexes.
+// OwnerKeys returns those of OwnersOf, for Watch.Indexes.
 func OwnerKeys(obj client.Object) []string {
 	var keys []string
 	for _, o := range OwnersOf(obj) {
@@ -131,7 +131,7 @@ type Group struct {
 	// Peer is what was known of the other copy when the state was asked for.
 	Peer vgrv1.PeerState
 	// PeerHandles are the replication handles of the peer's volumes by the names of the PVCs, as far as
-	// somebody told them.
+	// they were set in an annotation.
 	PeerHandles map[string]string
 	// SyncRequest names the update that was asked for last; empty for none.
 	SyncRequest string
@@ -156,14 +156,14 @@ type Group struct {
 	Blocked *Problem
 }
 
-// Single says whether the group is a VolumeReplication.
+// Single reports whether the group is a VolumeReplication.
 func (g Group) Single() bool { return g.Owner.Kind == VolumeReplicationKind }
 
 // Inherits reports whether a backend object is from before the group, which has never been answered by it.
 // Such an object keeps its role: to adopt changes none.
 func (g Group) Inherits(created metav1.Time) bool { return created.Before(&g.Since) }
 
-// Switch is why a backend object must not be switched to the state of the group; nil when it may. The object
+// Switch returns why a backend object must not be switched to the state of the group; nil when it may. The object
 // is primary or not, and was created at some time; is says that in the words of the backend.
 func (g Group) Switch(primary bool, created metav1.Time, is string) *Problem {
 	switch {
@@ -179,7 +179,7 @@ func (g Group) Switch(primary bool, created metav1.Time, is string) *Problem {
 	}
 }
 
-// Begin is why nothing may be created for the group in its state; nil when it may.
+// Begin returns why nothing may be created for the group in its state; nil when it may.
 func (g Group) Begin() *Problem {
 	if !g.Copy || g.Unconfirmed == nil {
 		return nil
@@ -233,7 +233,7 @@ type Problem struct {
 // Error makes a Problem an error, so that an adapter can refuse to act.
 func (p *Problem) Error() string { return p.Message }
 
-// Of is the same problem, with what it is about in front.
+// Of returns the same problem, with what it is about in front.
 func (p *Problem) Of(what string) *Problem { return Problemf(p.Reason, "%s: %s", what, p.Message) }
 
 // Problemf makes a Problem.
@@ -297,7 +297,7 @@ type Traits struct {
 	// the backend cannot demote. Writers must then be stopped and a last update be fetched.
 	PromoteFirst bool
 	// HandsOver is true when a demotion gives the role to the peer, in the storage at once, and cannot be
-	// taken back; and when it is the primary that brings a copy that went astray back.
+	// undone; and when it is the primary that resynchronises a copy that has diverged.
 	HandsOver bool
 	// MaxVolumes is how many volumes a group can have; 0 means no limit.
 	MaxVolumes int
@@ -326,7 +326,7 @@ type PeerVolume struct {
 	PeerHandle string
 }
 
-// PeerGroup is the group as it is to be on the peer: the same, as secondary.
+// PeerGroup returns the group as it is to be on the peer: the same, as secondary.
 func (r PeerRequest) PeerGroup() *vgrv1.VolumeGroupReplication {
 	return &vgrv1.VolumeGroupReplication{
 		TypeMeta:   metav1.TypeMeta{APIVersion: vgrv1.GroupVersion.String(), Kind: "VolumeGroupReplication"},
@@ -409,7 +409,7 @@ func (ps Profiles) ForClass(c Class) (Profile, bool) {
 	return ps[i], true
 }
 
-// Serves says whether the backend is the one of a class.
+// Serves reports whether the backend is the one of a class.
 func (p Profile) Serves(c Class) bool {
 	if name := c.Parameters[vgrv1.ParameterBackend]; name != "" {
 		return p.Name == name
@@ -420,7 +420,7 @@ func (p Profile) Serves(c Class) bool {
 // AnyNamespace begins the name of a driver that is named after its operator's namespace.
 const AnyNamespace = "NAMESPACE."
 
-// ServesDriver says whether a driver is one of those names.
+// ServesDriver reports whether a driver is one of those names.
 func ServesDriver(names []string, driver string) bool {
 	return slices.ContainsFunc(names, func(name string) bool {
 		rest, any := strings.CutPrefix(name, AnyNamespace)

@@ -7,7 +7,7 @@ import (
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 )
 
-// Held is one object of a backend that replicates one PVC, whoever has made it: what a new group finds.
+// Held is one object of a backend that replicates one PVC, made by any tool: what a new group finds.
 type Held struct {
 	PVC string
 	// Object is its kind and name.

@@ -9,7 +9,7 @@ import (
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 )
 
-// Replication is an object of a backend that replicates one PVC, whoever has made it. With the labels of
+// Replication is an object of a backend that replicates one PVC, made by any tool. With the labels of
 // an Owner it becomes the owner's, and replication continues: nothing else of it changes.
 type Replication struct {
 	Object client.Object

@@ -5,7 +5,7 @@ package backend
 
 import corev1 "k8s.io/api/core/v1"
 
-// ClaimSpec is a claim's for the peer: it asks for the size that the volume has. What was asked for may be smaller than
+// ClaimSpec returns a claim's for the peer: it asks for the size that the volume has. What was asked for may be smaller than
 // that, and after a resize that has not ended it is more than the copy has to offer.
 func (v PeerVolume) ClaimSpec() *corev1.PersistentVolumeClaimSpec {
 	spec := v.PVC.Spec.DeepCopy()

@@ -165,7 +165,7 @@ func split(err error) (*backend.Problem, error) {
 	return nil, err
 }
 
-// remove lets go of a deleted target, or ends its replication, as its deletion policy says.
+// remove releases a deleted target, or ends its replication, as its deletion policy says.
 func (r *Reconciler) remove(ctx context.Context, s target) (ctrl.Result, error) {
 	before := s.obj.DeepCopyObject().(client.Object)
 	if !controllerutil.ContainsFinalizer(s.obj, vgrv1.Finalizer) {
@@ -193,7 +193,7 @@ func (r *Reconciler) remove(ctx context.Context, s target) (ctrl.Result, error) 
 	return ctrl.Result{}, client.IgnoreNotFound(r.Client.Patch(ctx, s.obj, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})))
 }
 
-// removeFrom has one backend let go of a target. A backend reads what it has left from the API server; its watches
+// removeFrom has one backend release a target. A backend reads what it has left from the API server; its watches
 // only wake us when that goes.
 func (r *Reconciler) removeFrom(ctx context.Context, b Backend, s target, retain bool) (backend.Removal, error) {
 	removal, err := b.Remove(ctx, s.owner, retain)

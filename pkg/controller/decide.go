@@ -64,7 +64,7 @@ func apart(volumes []vgrv1.VolumeStatus) string {
 	return strings.Join(roles, "; ")
 }
 
-// reached says whether the desired state is confirmed. Completed alone is no proof: the
+// reached reports whether the desired state is confirmed. Completed alone is no proof: the
 // reason and the state must fit as well.
 func reached(desired vgrv1.ReplicationState, completed *metav1.Condition, obs backend.Observation) (reason, message string, ok bool) {
 	done := completed != nil && completed.Status == metav1.ConditionTrue

@@ -31,13 +31,13 @@ func guard(s target, g *backend.Group) {
 	}
 }
 
-// mayHandOver reports whether a demotion may give the role to the peer: whoever asked for it says in the same write
-// that it has looked at the peer, or the guard is off.
+// mayHandOver reports whether a demotion may give the role to the peer: the write that requests it must
+// confirm that the peer was checked, or the guard is off.
 func mayHandOver(s target) bool {
 	return state.IsBound(s.obj) || s.obj.GetAnnotations()[vgrv1.AnnotationPromotion] == vgrv1.PromotionUnguarded
 }
 
-// undirected is what to say of a demotion that would hand the role over.
+// undirected returns what to say of a demotion that would hand the role over.
 func undirected(s target) *backend.Problem {
 	return backend.Problemf(vgrv1.ReasonRoleDiffers,
 		"with this storage a demotion is a failover to the other site, which only kubectl vgr can check, so the backend is asked for nothing; %s, or set spec.replicationState to primary",
@@ -54,7 +54,7 @@ func isCopy(st *vgrv1.ReplicationStatus, members []backend.Member) bool {
 	return role == vgrv1.StateSecondary || role != vgrv1.StatePrimary && slices.ContainsFunc(members, func(m backend.Member) bool { return m.Copy })
 }
 
-// changedOutside is what to say when the backend plays another role than the one that it has confirmed for
+// changedOutside returns what to say when the backend plays another role than the one that it has confirmed for
 // the present spec; nil when it has confirmed none, or is asked to try again.
 func changedOutside(s target) *backend.Problem {
 	st := s.status
@@ -70,14 +70,14 @@ func changedOutside(s target) *backend.Problem {
 		s.state, remedy(s, "the site that is to be primary"), accept)
 }
 
-// notConfirmed is what to say of a promotion that nothing permits.
+// notConfirmed returns what to say of a promotion that nothing permits.
 func notConfirmed(s target) *backend.Problem {
 	return backend.Problemf(vgrv1.ReasonPromotionNotConfirmed,
 		"nothing that was written with the spec confirms that the peer has given up the role of primary, so the backend is asked for nothing; %s; the annotation %s: %s has every request for primary obeyed",
 		remedy(s, "the context of this cluster"), vgrv1.AnnotationPromotion, vgrv1.PromotionUnguarded)
 }
 
-// remedy is the command that moves the role with what it needs to know of the peer.
+// remedy returns the command that moves the role with what it needs to know of the peer.
 func remedy(s target, site string) string {
 	if s.owner.Kind == backend.VolumeReplicationKind {
 		return "run kubectl vgr migrate -n " + s.owner.Namespace + " to make a group of it, which kubectl vgr failover moves"

@@ -60,7 +60,7 @@ func labelKeys(pvc client.Object) []string {
 	return keys
 }
 
-// claimKeys are such that each PVC that a target wants, or has, has one of them.
+// claimKeys returns such that each PVC that a target wants, or has, has one of them.
 func claimKeys(s target) []string {
 	if s.pvcName != "" {
 		return []string{pvcNamed(s.pvcName)}
@@ -75,7 +75,7 @@ func claimKeys(s target) []string {
 	return keys
 }
 
-// selectorKeys are labels of which every PVC that a selector matches has one; nil when it names none.
+// selectorKeys returns labels of which every PVC that a selector matches has one; nil when it names none.
 func selectorKeys(selector *metav1.LabelSelector) []string {
 	if selector == nil {
 		return nil
@@ -96,7 +96,7 @@ func selectorKeys(selector *metav1.LabelSelector) []string {
 	return nil
 }
 
-// claimants are the targets of a list's kind that want a PVC, or have it. They are the cache's own objects,
+// claimants returns the targets of a list's kind that want a PVC, or have it. They are the cache's own objects,
 // to be read only.
 func claimants(ctx context.Context, c client.Reader, list client.ObjectList, pvc client.Object) ([]target, error) {
 	var out []target
@@ -116,7 +116,7 @@ func claimants(ctx context.Context, c client.Reader, list client.ObjectList, pvc
 	return out, nil
 }
 
-// selected are the PVCs of a namespace that a selector matches.
+// selected returns the PVCs of a namespace that a selector matches.
 func selected(ctx context.Context, c client.Reader, namespace string, selector *metav1.LabelSelector) ([]corev1.PersistentVolumeClaim, error) {
 	parsed, err := metav1.LabelSelectorAsSelector(selector)
 	if err != nil {
@@ -140,7 +140,7 @@ func selected(ctx context.Context, c client.Reader, namespace string, selector *
 	return out, nil
 }
 
-// wants says whether a PVC belongs to a target, or did when it was last observed.
+// wants reports whether a PVC belongs to a target, or did when it was last observed.
 func wants(s target, pvc client.Object) bool {
 	if s.pvcName != "" {
 		return s.pvcName == pvc.GetName()
@@ -148,13 +148,13 @@ func wants(s target, pvc client.Object) bool {
 	return s.matches(pvc) || s.inGroup(pvc.GetName())
 }
 
-// matches says whether the selector of a group matches a PVC.
+// matches reports whether the selector of a group matches a PVC.
 func (s target) matches(pvc client.Object) bool {
 	selector, err := metav1.LabelSelectorAsSelector(s.selector)
 	return err == nil && selector.Matches(labels.Set(pvc.GetLabels()))
 }
 
-// contested says whether a target waits for a PVC that another one has.
+// contested reports whether a target waits for a PVC that another one has.
 func contested(s target) bool {
 	ready := meta.FindStatusCondition(s.status.Conditions, vgrv1.ConditionReady)
 	return ready != nil && ready.Reason == vgrv1.ReasonVolumeConflict

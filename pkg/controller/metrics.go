@@ -149,7 +149,7 @@ func (m *Metrics) tell(ch chan<- prometheus.Metric, r replicated, schedules map[
 	}
 }
 
-// schedules are the intervals of the classes that have one; without the classes there is none.
+// schedules returns the intervals of the classes that have one; without the classes there is none.
 func (m *Metrics) schedules() map[string]int64 {
 	out := map[string]int64{}
 	var groups vgrv1.VolumeGroupReplicationClassList
@@ -171,7 +171,7 @@ func (m *Metrics) schedules() map[string]int64 {
 	return out
 }
 
-// bounded is a reason of the API, or Other: a backend's own words are without number.
+// bounded returns a reason of the API, or Other: a backend's own words are without number.
 func bounded(reason string) string {
 	if slices.Contains(vgrv1.Reasons(), reason) {
 		return reason

@@ -254,7 +254,7 @@ type claimant struct {
 	created time.Time
 }
 
-// before says whether a claimant's claim is the stronger one: who holds the volume keeps it,
+// before reports whether a claimant's claim is the stronger one: who holds the volume keeps it,
 // then who came first.
 func (c claimant) before(o claimant) bool {
 	if c.holds != o.holds {

@@ -43,7 +43,7 @@ func limited(text string, limit int) string {
 	return text[:end] + more
 }
 
-// backendConditions are taken over from the backend with the times it gave them.
+// backendConditions returns taken over from the backend with the times it gave them.
 func backendConditions() []string {
 	return []string{
 		vgrv1.ConditionCompleted, vgrv1.ConditionDegraded, vgrv1.ConditionResyncing,
@@ -109,7 +109,7 @@ func (r *Reconciler) takeOver(s target, obs backend.Observation) {
 	}
 }
 
-// counting are volumes without the synchronisations that do not belong to the present state of the whole.
+// counting returns volumes without the synchronisations that do not belong to the present state of the whole.
 func counting(st *vgrv1.ReplicationStatus, volumes []vgrv1.VolumeStatus) []vgrv1.VolumeStatus {
 	out := slices.Clone(volumes)
 	for i := range out {
@@ -121,7 +121,7 @@ func counting(st *vgrv1.ReplicationStatus, volumes []vgrv1.VolumeStatus) []vgrv1
 	return out
 }
 
-// ending are volumes with those that are being deleted marked: the backend may call them healthy to the end.
+// ending returns volumes with those that are being deleted marked: the backend may call them healthy to the end.
 func ending(volumes []vgrv1.VolumeStatus, terminating map[string]string) []vgrv1.VolumeStatus {
 	for i := range volumes {
 		if why := terminating[volumes[i].Name]; why != "" {
@@ -131,7 +131,7 @@ func ending(volumes []vgrv1.VolumeStatus, terminating map[string]string) []vgrv1
 	return volumes
 }
 
-// sized are volumes with what their PersistentVolumes can hold.
+// sized returns volumes with what their PersistentVolumes can hold.
 func sized(volumes []vgrv1.VolumeStatus, sizes map[string]int64) []vgrv1.VolumeStatus {
 	for i := range volumes {
 		if size, ok := sizes[volumes[i].Name]; ok {
@@ -169,7 +169,7 @@ func (r *Reconciler) replaceCondition(conditions *[]metav1.Condition, c metav1.C
 	(*conditions)[i] = c
 }
 
-// reported is a time that a backend told, or nil: storage writes the zero of its clock for "never", and an API server
+// reported returns a time that a backend told, or nil: storage writes the zero of its clock for "never", and an API server
 // does not take every zero.
 func reported(t *metav1.Time) *metav1.Time {
 	if !state.Happened(t) {
@@ -200,7 +200,7 @@ func (r *Reconciler) setRemovalStatus(s target, removal backend.Removal) time.Du
 	return again
 }
 
-// setReleasedStatus says of a target that is let go of, and does not go, that nothing is done for it any more.
+// setReleasedStatus reports that the controller has released a deleted target, which finalizers of others keep.
 func (r *Reconciler) setReleasedStatus(s target) {
 	r.setCondition(s.status, metav1.Condition{
 		Type: vgrv1.ConditionReady, Status: metav1.ConditionFalse, Reason: vgrv1.ReasonDeleting, ObservedGeneration: s.obj.GetGeneration(),

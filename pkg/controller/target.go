@@ -90,16 +90,16 @@ func volumeTarget(v *vgrv1.VolumeReplication) target {
 	return s
 }
 
-// inGroup says whether the backend has a PVC for this target.
+// inGroup reports whether the backend has a PVC for this target.
 func (s target) inGroup(pvc string) bool { return slices.Contains(s.members, pvc) }
 
-// requestID names what is asked for, and what was known of the peer by whoever asked.
+// requestID names what is asked for, and the state of the peer that came with the request.
 func (s target) requestID() string {
 	id := []string{string(s.obj.GetUID()), fmt.Sprint(s.obj.GetGeneration()), s.peerAnnotation(vgrv1.AnnotationPeer), s.obj.GetAnnotations()[vgrv1.AnnotationRetry]}
 	return strings.Join(id, " ")
 }
 
-// peerAnnotation is an annotation that tells of the peer; empty when it came with an earlier write.
+// peerAnnotation returns an annotation that tells of the peer; empty when it came with an earlier write.
 func (s target) peerAnnotation(annotation string) string {
 	if !state.IsBound(s.obj) {
 		return ""
@@ -107,7 +107,7 @@ func (s target) peerAnnotation(annotation string) string {
 	return s.obj.GetAnnotations()[annotation]
 }
 
-// byPVC is what the plugin told of each of the peer's volumes.
+// byPVC returns what the plugin told of each of the peer's volumes.
 func (s target) byPVC(annotation string) (map[string]string, error) {
 	text := s.peerAnnotation(annotation)
 	if text == "" {
@@ -151,7 +151,7 @@ func (s target) pvcs(ctx context.Context, c client.Reader) ([]corev1.PersistentV
 	return pvcs, err
 }
 
-// noVolumes is the problem of a target without any PVC.
+// noVolumes returns the problem of a target without any PVC.
 func (s target) noVolumes() *backend.Problem {
 	if s.owner.Kind == backend.VolumeReplicationKind {
 		return backend.Problemf(vgrv1.ReasonVolumeNotFound, "PVC %q does not exist", s.pvcName)

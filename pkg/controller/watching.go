@@ -127,7 +127,7 @@ func waitFilled(ctx context.Context, informers []cache.Informer) bool {
 	}
 }
 
-// cause is why a backend cannot be watched. A cache keeps its errors to itself, so the API server is asked.
+// cause returns why a backend cannot be watched. A cache keeps its errors to itself, so the API server is asked.
 func (b *Backends) cause(ctx context.Context, x Backend, err error) error {
 	ctx, cancel := context.WithTimeout(ctx, retryWatchAfter)
 	defer cancel()

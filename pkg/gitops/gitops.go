@@ -39,7 +39,7 @@ type Manager struct {
 	Last  bool
 }
 
-// None says whether no tool is known to apply the object.
+// None reports whether no tool is known to apply the object.
 func (m Manager) None() bool { return m.Tool == "" }
 
 // String implements fmt.Stringer.
@@ -101,7 +101,7 @@ func application(name string) string {
 	return "Application " + name
 }
 
-// leftAlone says whether Flux was told to leave an object as it is.
+// leftAlone reports whether Flux was told to leave an object as it is.
 func leftAlone(obj metav1.Object) bool {
 	for _, marks := range []map[string]string{obj.GetLabels(), obj.GetAnnotations()} {
 		ssa := marks["kustomize.toolkit.fluxcd.io/ssa"]
@@ -112,7 +112,7 @@ func leftAlone(obj metav1.Object) bool {
 	return false
 }
 
-// managers are the tool that set a field last, and one that applies anything in the spec; empty for people with
+// managers returns the tool that set a field last, and one that applies anything in the spec; empty for people with
 // kubectl and for us.
 func managers(obj metav1.Object, field string) (last, applier string) {
 	for _, e := range obj.GetManagedFields() {
@@ -137,7 +137,7 @@ func managers(obj metav1.Object, field string) (last, applier string) {
 	return last, applier
 }
 
-// toolOf is the tool behind a field manager.
+// toolOf returns the tool behind a field manager.
 func toolOf(e metav1.ManagedFieldsEntry) string {
 	switch {
 	case e.Manager == "argocd-controller":
@@ -153,7 +153,7 @@ func toolOf(e metav1.ManagedFieldsEntry) string {
 	}
 }
 
-// Remedy is what to set so that the tool leaves the field alone.
+// Remedy returns what to set so that the tool leaves the field alone.
 func (m Manager) Remedy() string {
 	path := "/spec/" + m.Field
 	if m.Field == Role { // an operation holds autoResync back until it is over

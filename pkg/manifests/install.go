@@ -40,7 +40,7 @@ type Options struct {
 	Without []string
 }
 
-// Install is everything that a cluster needs, in the order in which it can be applied.
+// Install returns everything that a cluster needs, in the order in which it can be applied.
 func Install(o Options) ([]*unstructured.Unstructured, error) {
 	var all []*unstructured.Unstructured
 	for _, pattern := range []string{"crd/*.yaml", "admission/*.yaml", "controller/*.yaml", "rbac/*.yaml"} {

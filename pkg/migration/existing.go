@@ -12,7 +12,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 )
 
-// FromReplication is the volume of a backend's object.
+// FromReplication returns the volume of a backend's object.
 func FromReplication(r backend.Replication, group string, pvcLabels map[string]string) Volume {
 	v := Volume{
 		From: name(r.Object), Object: r.Object, Namespace: r.Object.GetNamespace(), PVC: r.PVC, PVCLabels: pvcLabels,

@@ -140,7 +140,7 @@ func (t *Target) agree(profiles backend.Profiles) {
 	}
 }
 
-// check looks at each volume, and at PVCs that would come in unasked.
+// check checks each volume, and PVCs that would become members unasked.
 func (t *Target) check(taken func(namespace, label string) []string) {
 	if len(t.Name) > 63 {
 		t.problem("the name has %d characters; 63 are possible", len(t.Name))
@@ -191,7 +191,7 @@ func owned(obj client.Object) (backend.Owner, bool) {
 	return owners[0], true
 }
 
-// Single is the VolumeReplication of ours that has the volume now; empty when none has.
+// Single returns the VolumeReplication of ours that has the volume now; empty when none has.
 func (v Volume) Single() string {
 	if owner, ok := owned(v.Object); ok && owner.Kind == backend.VolumeReplicationKind {
 		return owner.Name
@@ -199,7 +199,7 @@ func (v Volume) Single() string {
 	return ""
 }
 
-// Owner is whose the backend's objects will be.
+// Owner returns whose the backend's objects will be.
 func (t *Target) Owner() backend.Owner {
 	kind := backend.VolumeGroupReplicationKind
 	if t.Single {
@@ -208,10 +208,10 @@ func (t *Target) Owner() backend.Owner {
 	return backend.Owner{Kind: kind, NamespacedName: client.ObjectKey{Namespace: t.Namespace, Name: t.Name}}
 }
 
-// HandsOver says whether backend objects that exist change hands.
+// HandsOver reports whether backend objects that exist change hands.
 func (t *Target) HandsOver() bool { return t.Volumes[0].Object != nil }
 
-// Objects are the class, and then what asks for the replication.
+// Objects returns the class, and then what asks for the replication.
 func (t *Target) Objects() (class, replication client.Object) {
 	from := map[string]string{AnnotationFrom: t.Volumes[0].From}
 	spec := vgrv1.ClassSpec{Provisioner: t.Class.Provisioner, Parameters: t.Class.Parameters}
@@ -238,7 +238,7 @@ func kind(name string) metav1.TypeMeta {
 	return metav1.TypeMeta{APIVersion: vgrv1.GroupVersion.String(), Kind: name}
 }
 
-// className is the same on both sites, and another one for every content, so that classes of one old
+// className returns the same on both sites, and another one for every content, so that classes of one old
 // name do not collide.
 func className(c backend.Class) string {
 	sum := sha256.Sum256([]byte(spelled(c)))

@@ -18,7 +18,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 )
 
-// Unified is the old API. Its objects are read without a type, since fields have come and gone in it.
+// Unified returns the old API. Its objects are read without a type, since fields have come and gone in it.
 func Unified() schema.GroupVersionKind {
 	return schema.GroupVersionKind{Group: vgrv1.GroupVersion.Group, Version: "v1alpha1", Kind: "UnifiedVolumeReplication"}
 }
@@ -188,7 +188,7 @@ func inHours(interval string) string {
 	return strconv.FormatInt(24*days, 10) + "h"
 }
 
-// GroupHints are the labels by which old objects could be grouped, with how many share each, for those
+// GroupHints returns the labels by which old objects could be grouped, with how many share each, for those
 // that no group was named for.
 func GroupHints(objects []unstructured.Unstructured, groupBy string) []string {
 	count := map[string]int{}

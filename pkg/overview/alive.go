@@ -50,7 +50,7 @@ func (c *Controller) heard(site string, now time.Time) *Controller {
 	return &out
 }
 
-// clockTime is a time of the day in UTC, with the day unless that is clear.
+// clockTime returns a time of the day in UTC, with the day unless that is clear.
 func clockTime(t, now time.Time) string {
 	if now.Sub(t).Abs() > 12*time.Hour {
 		return t.UTC().Format(time.DateTime) + " UTC"
@@ -58,7 +58,7 @@ func clockTime(t, now time.Time) string {
 	return t.UTC().Format(time.TimeOnly) + " UTC"
 }
 
-// blind is the verdict when the controller of a site that has the group is silent.
+// blind returns the verdict when the controller of a site that has the group is silent.
 func (j judged) blind() *Verdict {
 	var texts, sites []string
 	for i, s := range j.sites {

@@ -161,7 +161,7 @@ func (b *Builder) group(namespace, name string, sites []SiteInput, objects []*vg
 	return g
 }
 
-// lastOperation is the newest that a site knows of; a journal that cannot be read is none.
+// lastOperation returns the newest that a site knows of; a journal that cannot be read is none.
 func (b *Builder) lastOperation(namespace, name string, objects []*vgrv1.VolumeGroupReplication) *Operation {
 	var last *recovery.Operation
 	group := groupName{namespace, name}
@@ -193,7 +193,7 @@ func (b *Builder) lastOperation(namespace, name string, objects []*vgrv1.VolumeG
 	return out
 }
 
-// journalOf reads a group's journal, or takes what was read of the same text; nobody changes it.
+// journalOf reads a group's journal, or takes what was read of the same text; it is never changed.
 func journalOf(obj *vgrv1.VolumeGroupReplication, known ...[]journal) journal {
 	text := obj.Annotations[vgrv1.AnnotationOperation]
 	for _, read := range known {
@@ -207,7 +207,7 @@ func journalOf(obj *vgrv1.VolumeGroupReplication, known ...[]journal) journal {
 	return journal{text, op}
 }
 
-// clockOf is the clock of a site: the lag is a difference of two times of the same cluster.
+// clockOf returns the clock of a site: the lag is a difference of two times of the same cluster.
 func clockOf(sites []SiteInput, name string, now time.Time) time.Time {
 	for _, s := range sites {
 		if s.Name == name && s.ServerTime != nil {
@@ -245,7 +245,7 @@ func groupSite(site string, obj *vgrv1.VolumeGroupReplication, now time.Time) Gr
 	return gs
 }
 
-// proven are the volumes without synchronisation times that prove nothing: the epoch, a time to come, and what
+// proven returns the volumes without synchronisation times that prove nothing: the epoch, a time to come, and what
 // an older controller reports, which may be of an earlier role.
 func proven(obj *vgrv1.VolumeGroupReplication, now time.Time) []vgrv1.VolumeStatus {
 	volumes, copied := obj.Status.Volumes, false

@@ -43,7 +43,7 @@ func judge(g *Group, sites []SiteInput, now time.Time) Verdict {
 	return v
 }
 
-// first is the first rule that holds.
+// first returns the first rule that holds.
 func (j judged) first() Verdict {
 	for _, rule := range []func(judged) *Verdict{
 		judged.splitBrain, judged.noPrimary, judged.failed, judged.degraded, judged.unreachable, judged.unpaired, judged.terminating, judged.partlyProtected,
@@ -88,12 +88,12 @@ func rank(h Phase) int {
 // inFlight reports whether an operation is in flight.
 func (j judged) inFlight() bool { return j.Operation != nil && j.Operation.Result == "" }
 
-// command is a command of ours for the group.
+// command returns a command of ours for the group.
 func (j judged) command(verb, more string) string {
 	return fmt.Sprintf("kubectl vgr %s %s -n %s%s", verb, j.Name, j.Namespace, more)
 }
 
-// takeBack is the command for a site that was given up.
+// takeBack returns the command for a site that was given up.
 func (j judged) takeBack(site string) string {
 	return j.command("failback", fmt.Sprintf(" --to %s --discard-site %s discards the writes that only it has", recovery.ShellQuote(site), recovery.ShellQuote(site)))
 }
@@ -165,7 +165,7 @@ func (j judged) notValidated() string {
 	return text.String()
 }
 
-// degraded looks at errors and at the primary. A Ceph secondary under a live primary is always Degraded and
+// degraded judges errors and the primary. A Ceph secondary under a live primary is always Degraded and
 // Resyncing, which says nothing. An array that judges the link by itself gives reasons of its own, and those count
 // on a secondary too.
 func (j judged) degraded() *Verdict {
@@ -307,7 +307,7 @@ func (j judged) guarded() *Verdict {
 	return nil
 }
 
-// unproven is a pair that looks right and has not replicated anything yet, as far as is known.
+// unproven returns a pair that looks right and has not replicated anything yet, as far as is known.
 func (j judged) unproven() *Verdict {
 	unknown := func(format string, args ...any) *Verdict {
 		return &Verdict{Level: Warning, Phase: Unknown, Message: fmt.Sprintf(format, args...) + j.notValidated()}
@@ -332,7 +332,7 @@ func (j judged) unproven() *Verdict {
 	}
 }
 
-// unsynced is a primary of which no synchronisation is known since it became primary. With time that
+// unsynced returns a primary of which no synchronisation is known since it became primary. With time that
 // becomes a lag.
 func (j judged) unsynced(p GroupSite) *Verdict {
 	v := &Verdict{Level: Warning, Phase: Unknown, Message: p.Site + " reports no completed synchronisation yet"}
@@ -359,13 +359,13 @@ func (j judged) unsynced(p GroupSite) *Verdict {
 	return v
 }
 
-// reportsNothing says whether the backend never tells a primary how replication goes.
+// reportsNothing reports whether the backend never tells a primary how replication goes.
 func reportsNothing(p GroupSite) bool {
 	r := meta.FindStatusCondition(p.Conditions, vgrv1.ConditionReplicating)
 	return r != nil && r.Status == metav1.ConditionUnknown && r.Reason == vgrv1.ReasonNotReported
 }
 
-// judgedByStorage says whether the storage itself vouches for the link, without a time.
+// judgedByStorage reports whether the storage itself vouches for the link, without a time.
 func judgedByStorage(p GroupSite) bool {
 	r := meta.FindStatusCondition(p.Conditions, vgrv1.ConditionReplicating)
 	return r != nil && r.Status == metav1.ConditionTrue && r.Reason == vgrv1.ReasonLinkInSync

@@ -134,11 +134,11 @@ type Group struct {
 	copies []*vgrv1.VolumeGroupReplication
 }
 
-// Timeline are the operations that the group remembers, newest first. They are read when somebody
-// asks: of many groups nobody looks at most.
+// Timeline returns the operations that the group remembers, newest first. They are read on
+// demand: of most groups they are never shown.
 func (g Group) Timeline() ([]recovery.Operation, error) { return recovery.Timeline(g.copies...) }
 
-// Labels are those of the group on the first site that has it.
+// Labels returns those of the group on the first site that has it.
 func (g Group) Labels() map[string]string {
 	for _, c := range g.copies {
 		if c != nil {
@@ -162,7 +162,7 @@ type Operation struct {
 	Step recovery.StepID `json:"step,omitempty"`
 	// Result is empty while it is in flight.
 	Result recovery.Result `json:"result,omitempty"`
-	// ResumeCommand is the command that goes on with it while it is in flight.
+	// ResumeCommand is the command that resumes it while it is in flight.
 	ResumeCommand string `json:"goOn,omitempty"`
 }
 
@@ -242,7 +242,7 @@ func (g Group) Primary() (GroupSite, bool) {
 	return primaries[0], true
 }
 
-// Twice says whether both sites show the very same object: two contexts of one cluster. A cluster that was made from
+// Twice reports whether both sites show the very same object: two contexts of one cluster. A cluster that was made from
 // the other's backup has objects with the same UIDs, which were written at other times.
 func (o Overview) Twice() bool {
 	for _, g := range o.Groups {

@@ -46,13 +46,13 @@ func (j judged) splitBrain() *Verdict {
 	return j.volumeSplit()
 }
 
-// givenUp is the last operation if it gave up a site.
+// givenUp returns the last operation if it gave up a site.
 func (j judged) givenUp() (*Operation, bool) {
 	op := j.Operation
 	return op, op != nil && (op.Kind == recovery.Unplanned || op.Kind == recovery.Promote)
 }
 
-// mendCopy is what to do about a copy that does not follow.
+// mendCopy returns what to do about a copy that does not follow.
 func (j judged) mendCopy(i int) string {
 	site := j.Sites[i].Site
 	if op, unplanned := j.givenUp(); unplanned && op.From == site {
@@ -109,7 +109,7 @@ func volumeNames(volumes []vgrv1.VolumeStatus) string {
 	return "each of the PVCs " + strings.Join(names, ", ")
 }
 
-// copy is the group on a site.
+// copy returns the group on a site.
 func (g *Group) copy(site string) *vgrv1.VolumeGroupReplication {
 	for i, s := range g.Sites {
 		if s.Site == site {
@@ -119,7 +119,7 @@ func (g *Group) copy(site string) *vgrv1.VolumeGroupReplication {
 	return nil
 }
 
-// Volumes are how many PVCs both sites have with a role that the backend confirms, and how many PVCs there
+// Volumes returns how many PVCs both sites have with a role that the backend confirms, and how many PVCs there
 // are on either. A site that is not known does not count.
 func (g *Group) Volumes() (confirmed, all int) {
 	on := map[string]int{}

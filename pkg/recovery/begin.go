@@ -19,7 +19,7 @@ type Request struct {
 	Kind Kind
 	// To is the site that is to be primary. It may be left out to abort.
 	To SiteRef
-	// Abort takes back the operation that is in flight.
+	// Abort undoes the operation that is in flight.
 	Abort bool
 	// Accept is the loss that an unplanned failover may bring.
 	Accept Loss
@@ -85,7 +85,7 @@ func Begin(p Pair, r Request, t backend.Traits) (Operation, *Stop) {
 	return begun(&p, last, from, to, r, t), nil
 }
 
-// continued is the operation before, where the request is to go on with it, or to tell all sites how it ended.
+// continued returns the operation before, where the request is to go on with it, or to tell all sites how it ended.
 func continued(p *Pair, last *Operation, from, to *Site, r Request) (op Operation, goesOn bool, stop *Stop) {
 	switch {
 	case last == nil:
@@ -105,7 +105,7 @@ func continued(p *Pair, last *Operation, from, to *Site, r Request) (op Operatio
 	}
 }
 
-// begun is a new operation.
+// begun returns a new operation.
 func begun(p *Pair, last *Operation, from, to *Site, r Request, t backend.Traits) Operation {
 	moves := r.Kind == Planned || r.Kind == Failback
 	op := Operation{
@@ -132,7 +132,7 @@ func begun(p *Pair, last *Operation, from, to *Site, r Request, t backend.Traits
 	return op
 }
 
-// volumeSyncs are the PVCs that were last synchronised at another time than the group, as the site
+// volumeSyncs returns the PVCs that were last synchronised at another time than the group, as the site
 // that loses them says, or else the target.
 func volumeSyncs(loses, to *Site, last *metav1.Time) []VolumeSync {
 	site := loses
@@ -160,7 +160,7 @@ func (op *Operation) workloads(from, to *Site, r Request) {
 	}
 }
 
-// abort marks the operation in flight as to be taken back.
+// abort marks the operation in flight as to be undone.
 func abort(p *Pair, last *Operation, r Request) (Operation, *Stop) {
 	if !last.InFlight() {
 		if last != nil && last.Result == Aborted && p.about(last) && isUnfinalised(p, last) { // one site has not been told
@@ -203,10 +203,10 @@ func foreign(p *Pair, last *Operation) *Stop {
 		"%s is in flight, and not between %s and %s", last.String(), p.Sites[0].Name, p.Sites[1].Name)
 }
 
-// discardCommand is the way out of a journal that nothing can be made of.
+// discardCommand returns the way out of a journal that nothing can be made of.
 func discardCommand(p *Pair) string { return DiscardCommand(p.Namespace, p.Name) }
 
-// DiscardCommand is the same for a group.
+// DiscardCommand returns the same for a group.
 func DiscardCommand(namespace, name string) string {
 	return fmt.Sprintf("kubectl vgr failover %s -n %s --discard-journal shows the journal, and removes it", name, namespace)
 }
@@ -267,7 +267,7 @@ func acceptable(from, to *Site, accept Loss) *Stop {
 	}
 }
 
-// accepts is a value of --accept-data-loss that is enough, also a minute later.
+// accepts returns a value of --accept-data-loss that is enough, also a minute later.
 func accepts(loss Loss) string {
 	if loss.Unknown {
 		return "unknown"
@@ -282,7 +282,7 @@ func lossWords(l Loss, last *metav1.Time) string {
 	return fmt.Sprintf("what was written after %s, which is %s ago", last.UTC().Format(time.RFC3339), l.Age.Round(time.Second))
 }
 
-// unanswered is a site that is needed to begin and does not answer.
+// unanswered returns a site that is needed to begin and does not answer.
 func unanswered(from, to *Site, r Request) *Site {
 	switch {
 	case !to.Answered && r.Kind != Demote:
@@ -294,7 +294,7 @@ func unanswered(from, to *Site, r Request) *Site {
 	}
 }
 
-// isUnfinalised says whether a site still has an operation in its journal as in flight that has ended.
+// isUnfinalised reports whether a site still has an operation in its journal as in flight that has ended.
 func isUnfinalised(p *Pair, ended *Operation) bool {
 	for i := range p.Sites {
 		s := &p.Sites[i]
@@ -387,7 +387,7 @@ func movable(p *Pair, from, to *Site, r Request) *Stop {
 	}
 }
 
-// hasDiverged says whether the copy on to is not one that follows from.
+// hasDiverged reports whether the copy on to is not one that follows from.
 func hasDiverged(from, to *Site) bool {
 	return to.state() == vgrv1.StatePrimary && from.state() == vgrv1.StatePrimary || to.broken() != ""
 }
@@ -399,7 +399,7 @@ func divergedWords(from, to *Site) string {
 	return fmt.Sprintf("%s and %s both report primary", from.Name, to.Name)
 }
 
-// LossOf is how much would be lost if the source were lost now, as far as anybody knows: the time
+// LossOf returns how much would be lost if the source were lost now, as far as it is known: the time
 // since the last synchronisation by the clock of the site that reports it.
 func LossOf(from, to *Site) (Loss, *metav1.Time) {
 	for _, s := range []*Site{from, to} {

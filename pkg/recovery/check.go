@@ -38,7 +38,7 @@ type Check struct {
 	Remedy string `json:"remedy,omitempty"`
 }
 
-// Facts are what the checks look at, beside the pair itself.
+// Facts are the input of the checks, beside the pair itself.
 type Facts struct {
 	Pair
 	// Backend serves the group, with these traits; empty when it is not known.
@@ -66,7 +66,7 @@ type Environment struct {
 	ControllerUnasked string
 }
 
-// Checks looks at everything that an operation needs. It never fails: what is not
+// Checks checks everything that an operation needs. It never fails: what is not
 // known is a finding as well.
 func Checks(f Facts, op Operation) []Check {
 	c := checker{facts: f, op: op, from: f.Site(op.From), to: f.Site(op.To)}
@@ -101,7 +101,7 @@ func Checks(f Facts, op Operation) []Check {
 	return c.checks
 }
 
-// Resumed looks at what an operation needs that is in flight already. What the sites are like in the middle of
+// Resumed checks what an operation needs that is in flight already. What the sites are like in the middle of
 // it is for Next to judge.
 func Resumed(f Facts, op Operation) []Check {
 	c := checker{facts: f, op: op, from: f.Site(op.From), to: f.Site(op.To)}
@@ -114,7 +114,7 @@ func Resumed(f Facts, op Operation) []Check {
 	return c.checks
 }
 
-// Problems are the checks that refuse an operation.
+// Problems returns the checks that refuse an operation.
 func Problems(checks []Check) []Check {
 	return slices.DeleteFunc(slices.Clone(checks), func(c Check) bool { return c.Severity != CheckProblem })
 }
@@ -132,7 +132,7 @@ func (c *checker) add(id string, s Severity, remedy, format string, args ...any)
 
 func (c *checker) ok(id, format string, args ...any) { c.add(id, CheckOK, "", format, args...) }
 
-// unlessLost is a problem, unless the operation does without the site that the check is about.
+// unlessLost returns a problem, unless the operation does without the site that the check is about.
 func (c *checker) unlessLost(s *Site) Severity {
 	if c.op.doesWithout(s.SiteRef) {
 		return CheckWarning
@@ -231,7 +231,7 @@ func (c *checker) members() {
 	}
 }
 
-// sizes warns of copies that are smaller than their source. The operation works: their size is mended after it.
+// sizes warns of copies that are smaller than their source. The operation works: their size can be corrected after it.
 func (c *checker) sizes() {
 	if c.op.Kind == Demote || c.from.Group == nil || c.to.Group == nil {
 		return
@@ -294,7 +294,7 @@ func (c *checker) health() {
 	if fault := c.to.fault(); fault != "" {
 		severity := c.unlessLost(c.to)
 		if c.op.Discard {
-			severity = CheckWarning // what it is there to mend
+			severity = CheckWarning // the operation repairs that
 		}
 		c.add("health", severity, "", "%s", fault)
 	} else if fault := c.from.fault(); fault != "" {
@@ -303,7 +303,7 @@ func (c *checker) health() {
 		r := c.from.view().Condition(vgrv1.ConditionReplicating)
 		switch {
 		case r != nil && r.Status == metav1.ConditionFalse && c.op.Discard && c.facts.Traits.HandsOver:
-			c.add("health", CheckWarning, "", "%s: %s", c.from.Name, r.Message) // what it is there to mend
+			c.add("health", CheckWarning, "", "%s: %s", c.from.Name, r.Message) // the operation repairs that
 		case r != nil && r.Status == metav1.ConditionFalse:
 			c.add("health", c.unlessLost(c.from), "see whether the link between the sites is up", "%s: %s", c.from.Name, r.Message)
 		case r != nil && r.Status == metav1.ConditionTrue:

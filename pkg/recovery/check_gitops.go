@@ -5,7 +5,7 @@ package recovery
 
 import "github.com/unified-replication/kubectl-vgr/pkg/gitops"
 
-// gitops warns of tools that would take back what the operation changes: the roles, and the replicas of workloads
+// gitops warns of tools that would revert what the operation changes: the roles, and the replicas of workloads
 // that it stops.
 func (c *checker) gitops() {
 	for i := range c.facts.Sites {

@@ -16,7 +16,7 @@ func (c *checker) guard() {
 }
 
 // keeps reports whether a source that would hand over keeps its role, as another tool has asked it to be secondary. The
-// write of an operation is obeyed. A group that was made anew as secondary hands over for nobody.
+// write of an operation is obeyed. A group that was made anew as secondary never hands over.
 func (c *checker) keeps(s *Site) bool {
 	return c.facts.Traits.HandsOver && s == c.from && s.desired() == vgrv1.Secondary && s.state() == vgrv1.StatePrimary &&
 		s.Group.Status.ObservedGeneration > 0 && s.view().ReadyReason() == vgrv1.ReasonRoleDiffers

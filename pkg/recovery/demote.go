@@ -50,7 +50,7 @@ func (n *next) demote(s Step) *Decision {
 		return nil
 	}
 	if n.op.asked(StepDemote) || n.op.asked(StepPromote) {
-		return nil // somebody wants it otherwise, or it came back too late
+		return nil // another tool requested otherwise, or it came back too late
 	}
 	n.op.start(s.ID, n.from.Cluster, true, n.from.Now)
 	n.op.finish(s.ID, n.from.Now)
@@ -66,7 +66,7 @@ func (n *next) undirected(s Step) bool {
 		!n.stale(n.from, s.ID) && !state.IsBound(n.from.Group)
 }
 
-// verified looks at the same once more in the observation that the demotion is bound to.
+// verified checks the same once more in the observation that the demotion is bound to.
 func (n *next) verified(s Step) *Decision {
 	if !n.traits.ConfirmsSync || n.op.Force || n.op.SpecOnly || n.op.asked(s.ID) || !n.from.askedToLead() || n.from.replicated() {
 		return nil

@@ -84,7 +84,7 @@ func spelled(t *testing.T, op *recovery.Operation) string {
 	return string(data)
 }
 
-// written says whether the times of a journal are such that the API's own types read what they write:
+// written reports whether the times of a journal are such that the API's own types read what they write:
 // of four digits for the year in UTC.
 func written(op *recovery.Operation) bool {
 	at := []time.Time{op.Started.Time}

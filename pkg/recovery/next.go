@@ -28,7 +28,7 @@ const (
 	Failed Reason = "failed"
 	// Unreachable: a site that is needed does not answer.
 	Unreachable Reason = "unreachable"
-	// TakenOver: somebody else drives the group now.
+	// TakenOver: another tool runs an operation on the group now.
 	TakenOver Reason = "takenOver"
 	// Nothing: what was asked for is so already.
 	Nothing Reason = "nothing"
@@ -184,7 +184,7 @@ type Decision struct {
 	Done bool
 }
 
-// Next decides from an observation how an operation goes on. It never waits and never asks.
+// Next decides from an observation what an operation does next. It never waits and never reads a cluster.
 func Next(p Pair, op Operation, t backend.Traits) Decision {
 	n := next{op: op.clone(), traits: t, from: p.Site(op.From), to: p.Site(op.To)}
 	if n.from == nil || n.to == nil || n.from == n.to {
@@ -202,7 +202,7 @@ func Next(p Pair, op Operation, t backend.Traits) Decision {
 		return n.stop(Step{}, s)
 	}
 	for _, s := range Steps(n.op, t) {
-		ended := n.op.Result != "" // by somebody; what is left is to write it down everywhere
+		ended := n.op.Result != "" // by any tool; the result has still to be written on every site
 		if s.ID != StepFinish && (ended || s.ID != StepRecord && n.op.finished(s.ID)) {
 			continue
 		}
@@ -221,8 +221,8 @@ type next struct {
 	from, to *Site
 }
 
-// adopt takes over what the journals on the sites say, and stops when somebody else drives the
-// group now.
+// adopt takes over what the journals on the sites say, and stops when another tool runs an operation
+// on the group now.
 func (n *next) adopt(newest *Operation) *Stop {
 	for _, site := range []*Site{n.to, n.from} {
 		switch j := site.Journal; {
@@ -249,7 +249,7 @@ func (n *next) adopt(newest *Operation) *Stop {
 
 // abortable stops an abort, before it has written anything, when the target was asked to be primary.
 // The journal goes to the target first: no promotion comes after that. Where a demotion is what
-// cannot be taken back, an abort goes to the source first.
+// cannot be undone, an abort is written to the source first.
 func (n *next) abortable() *Stop {
 	if n.op.Aborting && n.op.Result == "" && n.op.handedOver() {
 		return stopf(Refused, "run the same failover again: it resumes where it stopped", "%s was asked to hand over already, and that cannot be undone", n.from.Name)
@@ -294,7 +294,7 @@ func (n *next) fail(s Step, next, format string, args ...any) *Decision {
 	return &d
 }
 
-// ResumeCommand is the command that continues the operation.
+// ResumeCommand returns the command that continues the operation.
 func (op *Operation) ResumeCommand(namespace, name string) string {
 	verb, more, to := "failover", "", ShellQuote(op.To.Name)
 	switch {
@@ -322,7 +322,7 @@ func (op *Operation) ResumeCommand(namespace, name string) string {
 	return fmt.Sprintf("kubectl vgr %s %s -n %s%s", verb, name, namespace, more)
 }
 
-// ShellQuote is a text as one word of a shell command: what a journal says is to be typed by an administrator.
+// ShellQuote returns a text as one word of a shell command: what a journal says is to be typed by an administrator.
 func ShellQuote(text string) string {
 	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:@%+="
 	if text != "" && strings.Trim(text, plain) == "" {

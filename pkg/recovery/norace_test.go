@@ -5,5 +5,5 @@
 
 package recovery_test
 
-// raceEnabled says whether the race detector is on.
+// raceEnabled reports whether the race detector is on.
 const raceEnabled = false

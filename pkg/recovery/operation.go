@@ -23,8 +23,8 @@ type Kind string
 const (
 	// Planned moves the role of primary and loses nothing. It needs both sites.
 	Planned Kind = "planned"
-	// Unplanned makes the target primary without the source, and accepts to lose what has not
-	// crossed.
+	// Unplanned makes the target primary without the source, and accepts to lose the writes that were
+	// not replicated.
 	Unplanned Kind = "unplanned"
 	// Failback makes a site primary again that lost the role to an unplanned failover. What it
 	// wrote and never replicated is discarded first, where there is any.
@@ -49,7 +49,7 @@ const (
 	Superseded Result = "superseded"
 )
 
-// SiteRef names a site for everybody: contexts are local to one administrator, clusters are not.
+// SiteRef names a site for every administrator: contexts are local to one administrator, clusters are not.
 type SiteRef struct {
 	// Name is the kubeconfig context that the administrator used.
 	Name string `json:"name"`
@@ -77,7 +77,7 @@ type StepTimes struct {
 }
 
 // Operation is the journal of one failover or failback. It is written to the group on both sites
-// together with every change, so that anybody can continue it from anywhere.
+// together with every change, so that every administrator can resume it from anywhere.
 type Operation struct {
 	ID   string  `json:"id"`
 	Kind Kind    `json:"kind"`
@@ -125,10 +125,10 @@ type Operation struct {
 	Finished *metav1.MicroTime `json:"finished,omitempty"`
 }
 
-// InFlight says whether the operation has not ended.
+// InFlight reports whether the operation has not ended.
 func (op *Operation) InFlight() bool { return op != nil && op.Result == "" }
 
-// Loses says whether the operation gives up writes.
+// Loses reports whether the operation gives up writes.
 func (op *Operation) Loses() bool {
 	return op.Kind == Unplanned || op.Discard || op.Kind == Promote && op.Force
 }
@@ -153,7 +153,7 @@ func (op *Operation) title(id string) string {
 	}
 }
 
-// Duration is the time until the target was verified to be primary, which is the recovery time that the
+// Duration returns the time until the target was verified to be primary, which is the recovery time that the
 // operation took; ok is false before that. It begins when the source has been seen to synchronise, as until
 // then nothing was changed, and the source was primary.
 func (op *Operation) Duration() (d time.Duration, ok bool) {
@@ -167,7 +167,7 @@ func (op *Operation) Duration() (d time.Duration, ok bool) {
 	return r.Finished.Sub(from), true
 }
 
-// Role is what the operation asks a site to be in the end; empty where it leaves that as it is.
+// Role returns what the operation asks a site to be in the end; empty where it leaves that as it is.
 func (op *Operation) Role(s SiteRef) vgrv1.ReplicationState {
 	to := s.Cluster == op.To.Cluster && (s.Cluster != "" || s.Name == op.To.Name)
 	switch {
@@ -213,7 +213,7 @@ func (op *Operation) asked(id StepID) bool {
 	return r != nil && r.Asked
 }
 
-// handedOver says whether the backend was asked for what cannot be taken back.
+// handedOver reports whether the backend was asked for what cannot be undone.
 func (op *Operation) handedOver() bool { return op.OneWay && op.asked(StepDemote) }
 
 // syncRequest names an update that the operation asks for. One that has to be repeated has another name.
@@ -278,8 +278,8 @@ func (op *Operation) merge(other *Operation) {
 	}
 }
 
-// newer says whether a journal is newer than another one; a tie, which two tools make that begin
-// at once, goes to the same one for everybody.
+// newer reports whether a journal is newer than another one; a tie, which two tools make that begin
+// at once, goes to the same one on every machine.
 func (op *Operation) newer(than *Operation) bool {
 	switch {
 	case op == nil:
@@ -296,7 +296,7 @@ func (op *Operation) newer(than *Operation) bool {
 }
 
 // Journal reads the last operation of a group; nil when there is none. An annotation that cannot
-// be read is an error: nobody knows what it stands for.
+// be read is an error: the state of the operation is unknown then.
 func Journal(g *vgrv1.VolumeGroupReplication) (*Operation, error) {
 	text := g.Annotations[vgrv1.AnnotationOperation]
 	if text == "" {
@@ -327,7 +327,7 @@ const (
 	maxSteps = 256
 )
 
-// fits says whether the texts of a journal are as short as this tool writes them.
+// fits reports whether the texts of a journal are as short as this tool writes them.
 func (op *Operation) fits() bool {
 	texts := []string{op.ID, string(op.Kind), op.From.Name, op.From.Cluster, op.To.Name, op.To.Cluster, op.By, op.Holder, op.Accepted, string(op.Result)}
 	for _, step := range op.Steps {
@@ -339,7 +339,7 @@ func (op *Operation) fits() bool {
 	return len(op.Steps) <= maxSteps && !slices.ContainsFunc(texts, func(text string) bool { return len(text) > maxText })
 }
 
-// History are the operations of a group before its last one, newest first.
+// History returns the operations of a group before its last one, newest first.
 func History(g *vgrv1.VolumeGroupReplication) []Operation {
 	var ops []Operation
 	if json.Unmarshal([]byte(g.Annotations[vgrv1.AnnotationHistory]), &ops) != nil {
@@ -348,7 +348,7 @@ func History(g *vgrv1.VolumeGroupReplication) []Operation {
 	return slices.DeleteFunc(ops, func(op Operation) bool { return !op.fits() })
 }
 
-// Timeline are all operations of a group that its copies on the sites know of, newest first. A site
+// Timeline returns all operations of a group that its copies on the sites know of, newest first. A site
 // that was lost knows less of one.
 func Timeline(copies ...*vgrv1.VolumeGroupReplication) ([]Operation, error) {
 	newest := map[string]Operation{}
@@ -378,7 +378,7 @@ func Timeline(copies ...*vgrv1.VolumeGroupReplication) ([]Operation, error) {
 // historyLength is how many operations a group remembers beside the last one.
 const historyLength = 9
 
-// Newest is the newest operation that any site knows of.
+// Newest returns the newest operation that any site knows of.
 func Newest(p Pair) (*Operation, error) {
 	var newest *Operation
 	for _, s := range p.Sites {

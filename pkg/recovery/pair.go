@@ -72,7 +72,7 @@ func (p *Pair) Site(ref SiteRef) *Site {
 	return nil
 }
 
-// Other is the site that ref is not.
+// Other returns the site that ref is not.
 func (p *Pair) Other(ref SiteRef) SiteRef {
 	if s := p.Site(ref); s != nil {
 		return p.other(s).SiteRef
@@ -80,7 +80,7 @@ func (p *Pair) Other(ref SiteRef) SiteRef {
 	return SiteRef{}
 }
 
-// other is the site that s is not.
+// other returns the site that s is not.
 func (p *Pair) other(s *Site) *Site {
 	if s.SiteRef == p.Sites[0].SiteRef {
 		return &p.Sites[1]
@@ -115,7 +115,7 @@ func (s *Site) leaving() bool {
 	return v.Released() || removing && !v.Held() || s.JournalError == nil && !s.Journal.InFlight()
 }
 
-// ends are the sites on which the result is to be written. One that is being deleted may be gone right after: the
+// ends returns the sites on which the result is to be written. One that is being deleted may be gone right after: the
 // site that is primary comes last, as without the other one the operation can still be resumed.
 func (n *next) ends() []*Site {
 	sites := n.reached()
@@ -136,7 +136,7 @@ func (n *next) sendLast(s Step, w *Write, site *Site) *Decision {
 	return d
 }
 
-// fault is the error that the copy of a site reports, in a sentence; empty without one.
+// fault returns the error that the copy of a site reports, in a sentence; empty without one.
 func (s *Site) fault() string {
 	what := "has an error"
 	switch {
@@ -160,7 +160,7 @@ func (s *Site) confirmed(ready *metav1.Condition) bool {
 // follows reports whether a site is a secondary without an error, whatever its spec asks for.
 func (s *Site) follows() bool { return (s.is(vgrv1.Secondary) || s.guarded()) && s.broken() == "" }
 
-// silence is that a site has not answered, and why.
+// silence returns that a site has not answered, and why.
 func (s *Site) silence() string {
 	if s.NotAsked {
 		return s.Name + " could not be queried: " + s.UnreachableReason
@@ -168,7 +168,7 @@ func (s *Site) silence() string {
 	return s.Name + " does not answer: " + s.UnreachableReason
 }
 
-// says is the last word of the site about its present spec.
+// says returns the last word of the site about its present spec.
 func (s *Site) says() string {
 	switch {
 	case !s.Answered:
@@ -182,7 +182,7 @@ func (s *Site) says() string {
 	}
 }
 
-// members are the group's PVCs and their volume handles, as the backend has them.
+// members returns the group's PVCs and their volume handles, as the backend has them.
 func (s *Site) members() map[string]string {
 	out := map[string]string{}
 	if s.Group == nil {
@@ -197,7 +197,7 @@ func (s *Site) members() map[string]string {
 	return out
 }
 
-// groupSnapshots says whether the site can take a snapshot of all volumes of the group, and wants it.
+// groupSnapshots reports whether the site can take a snapshot of all volumes of the group, and wants it.
 func (s *Site) groupSnapshots(t backend.Traits) bool {
 	if s.Group == nil || !t.PromoteFirst {
 		return false
@@ -206,7 +206,7 @@ func (s *Site) groupSnapshots(t backend.Traits) bool {
 	return c != nil && c.Reason == vgrv1.ReasonGroupSnapshots
 }
 
-// snapshots are those that were taken of the members for a request; nil before they are there.
+// snapshots returns those that were taken of the members for a request; nil before they are there.
 func (s *Site) snapshots(request string) map[string]string {
 	if s.Group.Status.LastSnapshotRequest != request {
 		return nil
@@ -223,7 +223,7 @@ func (s *Site) snapshots(request string) map[string]string {
 	return out
 }
 
-// replicationHandles are what the peer's backend needs to follow the volumes.
+// replicationHandles returns what the peer's backend needs to follow the volumes.
 func (s *Site) replicationHandles() map[string]string {
 	out := map[string]string{}
 	for _, v := range s.Group.Status.Volumes {

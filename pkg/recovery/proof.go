@@ -38,7 +38,7 @@ func (s *Site) unreplicated(schedule time.Duration, t backend.Traits) string {
 	return text
 }
 
-// schedule is how often the storage synchronises; 0 when it is not known.
+// schedule returns how often the storage synchronises; 0 when it is not known.
 func (op *Operation) schedule() time.Duration {
 	if op.Schedule == nil {
 		return 0
@@ -46,7 +46,7 @@ func (op *Operation) schedule() time.Duration {
 	return op.Schedule.Duration
 }
 
-// short is a duration without the units that are zero.
+// short returns a duration without the units that are zero.
 func short(d time.Duration) string {
 	text := d.String()
 	for _, zero := range []string{"m0s", "h0m"} {

@@ -68,7 +68,7 @@ func resyncable(p *Pair, from, to *Site, r Request) *Stop {
 	}
 }
 
-// survivor is the site that took over in the last unplanned failover, as long as the site that was given up
+// survivor returns the site that took over in the last unplanned failover, as long as the site that was given up
 // then has not been brought back; nil without one.
 func survivor(p *Pair) *Site {
 	ops, err := Timeline(p.Sites[0].Group, p.Sites[1].Group)

@@ -54,7 +54,7 @@ type Step struct {
 	Does, Proof string
 }
 
-// Steps are all steps of an operation, in order. They follow from its kind and the traits of the
+// Steps returns all steps of an operation, in order. They follow from its kind and the traits of the
 // backend alone.
 func Steps(op Operation, t backend.Traits) []Step {
 	steps := []Step{{StepRecord, SiteRef{}, "write the operation's journal on the group", "it is there"}}
@@ -113,7 +113,7 @@ func proveSync(op Operation) Step {
 	return Step{StepSync, op.From, "wait until " + same, same}
 }
 
-// bringBack makes a copy that went astray follow again.
+// bringBack makes a diverged copy an ordinary secondary again.
 func bringBack(op Operation, t backend.Traits) []Step {
 	if t.HandsOver {
 		return []Step{

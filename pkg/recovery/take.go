@@ -75,7 +75,7 @@ func (n *next) available(s Step) *Decision {
 	return nil
 }
 
-// needed are the sites that a step cannot do without.
+// needed returns the sites that a step cannot do without.
 func (n *next) needed(s Step) []*Site {
 	switch {
 	case s.ID == StepFinish:
@@ -93,7 +93,7 @@ func (n *next) needed(s Step) []*Site {
 	}
 }
 
-// rescue is the command that makes the source primary again when the target is gone; empty where that is
+// rescue returns the command that makes the source primary again when the target is gone; empty where that is
 // not the way out.
 func (n *next) rescue(gone *Site) string {
 	if gone != n.to || n.op.asked(StepPromote) || !n.op.asked(StepDemote) || !n.from.Answered || n.from.Group == nil {
@@ -102,7 +102,7 @@ func (n *next) rescue(gone *Site) string {
 	return rescueCommand(n.from, n.from.Group.Namespace, n.from.Group.Name)
 }
 
-// at is the site of a step that may happen on either.
+// at returns the site of a step that may happen on either.
 func (n *next) at(s Step) *Site {
 	if s.Site == n.op.From {
 		return n.from
@@ -110,14 +110,14 @@ func (n *next) at(s Step) *Site {
 	return n.to
 }
 
-// reached are the sites on which the journal can be written.
+// reached returns the sites on which the journal can be written.
 func (n *next) reached() []*Site {
 	return slices.DeleteFunc([]*Site{n.to, n.from}, func(s *Site) bool {
 		return !s.Answered || s.Group == nil || s.leaving()
 	})
 }
 
-// record writes the journal before anything else. From then on, whoever drove the group before
+// record writes the journal before anything else. From then on, a tool that ran an operation on the group before
 // fails with the next write: the group is not what it was any more.
 func (n *next) record(s Step) *Decision {
 	reached := n.reached()
@@ -133,7 +133,7 @@ func (n *next) record(s Step) *Decision {
 			continue
 		}
 		w := n.write(site)
-		if n.op.record(s.ID) == nil { // not the time of the plan, which somebody had to read
+		if n.op.record(s.ID) == nil { // not the time of the plan, which the user took time to read
 			n.op.Started = metav1.NewMicroTime(n.to.Now)
 		}
 		n.op.start(s.ID, "", false, n.to.Now)
@@ -178,7 +178,7 @@ func (n *next) restore(s Step) *Decision {
 	return n.become(s, n.from, vgrv1.Primary, vgrv1.PeerDemoted, n.from.is(vgrv1.Primary))
 }
 
-// stale says whether a site is seen as it was before a write of this operation that was seen to
+// stale reports whether a site is seen as it was before a write of this operation that was seen to
 // have happened: an older picture proves nothing.
 func (n *next) stale(site *Site, id StepID) bool {
 	return n.op.asked(id) && (site.Journal == nil || !site.Journal.asked(id))
@@ -267,7 +267,7 @@ func (n *next) quiet(s Step) *Decision {
 	return wait
 }
 
-// promote looks at everything once more in the observation that the write is bound to.
+// promote checks everything once more in the observation that the write is bound to.
 func (n *next) promote(s Step) *Decision {
 	begun := !n.to.guarded() && (n.op.asked(s.ID) || n.to.desired() == vgrv1.Primary)
 	if !begun {
@@ -444,7 +444,7 @@ func (n *next) demoteStalePrimary(s Step) *Decision {
 	return n.become(s, n.to, vgrv1.Secondary, vgrv1.PeerLost, n.to.desired() == vgrv1.Secondary)
 }
 
-// takeBack has the primary bring back a copy that went astray.
+// takeBack has the primary resynchronise a copy that has diverged.
 func (n *next) takeBack(s Step) *Decision {
 	switch {
 	case n.op.asked(s.ID) && n.to.follows():

@@ -47,7 +47,7 @@ type Workload struct {
 	Claims []string
 	// Replicas is what its spec asks for.
 	Replicas int32
-	// Owner manages it, and would undo what others change; empty when nobody does.
+	// Owner manages it, and would undo what others change; empty without one.
 	Owner string
 	// GitOps is the tool that applies it.
 	GitOps          gitops.Manager
@@ -78,7 +78,7 @@ type Scale struct {
 	ResourceVersion string
 }
 
-// users are those that are known.
+// users returns those that are known.
 func (s *Site) users() []User {
 	if s.Usage == nil {
 		return nil
@@ -132,12 +132,12 @@ func (op *Operation) confirmStopped(p *Pair) {
 	}
 }
 
-// stoppedOn are the workloads that the operation stops on a site.
+// stoppedOn returns the workloads that the operation stops on a site.
 func (op *Operation) stoppedOn(cluster string) []StoppedWorkload {
 	return slices.DeleteFunc(slices.Clone(op.Stopped), func(w StoppedWorkload) bool { return cluster == "" || w.Cluster != cluster })
 }
 
-// toStart are the workloads to start on a site: what ran on the source, and what ran on the site
+// toStart returns the workloads to start on a site: what ran on the source, and what ran on the site
 // itself before it was lost. A source that takes its role back gets what it had.
 func (op *Operation) toStart() []StoppedWorkload {
 	out := op.stoppedOn(op.From.Cluster)
@@ -160,7 +160,7 @@ func join[T fmt.Stringer](all []T) string {
 	return list(words)
 }
 
-// look waits for a new look at what uses the PVCs.
+// look waits until the users of the PVCs are read again.
 func (n *next) look(s Step, failing bool, format string, args ...any) *Decision {
 	return &Decision{Operation: n.op, Step: s, Wait: fmt.Sprintf(format, args...), Failing: failing, Look: true}
 }
@@ -213,7 +213,7 @@ func (n *next) quiesce(s Step, site *Site) *Decision {
 	return nil
 }
 
-// either is a step, and a command in its place where there is one.
+// either returns a step, and a command in its place where there is one.
 func either(step, command string) string {
 	if command == "" {
 		return step
@@ -221,7 +221,7 @@ func either(step, command string) string {
 	return step + "; or " + command
 }
 
-// behind is a site whose journal does not say yet what will have been stopped; nil without one.
+// behind returns a site whose journal does not say yet what will have been stopped; nil without one.
 func (n *next) behind() *Site {
 	for _, site := range n.reached() {
 		for _, w := range n.op.Stopped {
@@ -261,7 +261,7 @@ func (n *next) scale(s Step, site *Site, all []Scale) *Decision {
 	return &Decision{Operation: n.op, Step: s, Write: &Write{Site: site.SiteRef, Scale: all}}
 }
 
-// stops are the words of a step that stops workloads.
+// stops returns the words of a step that stops workloads.
 func (op *Operation) stops(at SiteRef) string {
 	all := op.stoppedOn(at.Cluster)
 	if len(all) == 0 {
@@ -270,7 +270,7 @@ func (op *Operation) stops(at SiteRef) string {
 	return "scale to 0: " + join(all)
 }
 
-// starts are the words of a step that starts workloads.
+// starts returns the words of a step that starts workloads.
 func (op *Operation) starts() string {
 	all := op.toStart()
 	if len(all) == 0 {
@@ -279,7 +279,7 @@ func (op *Operation) starts() string {
 	return "scale up where it exists: " + join(all)
 }
 
-// managed are the workloads of a site that somebody would start again.
+// managed returns the workloads of a site that another controller would start again.
 func (u *Usage) managed() []string {
 	var out []string
 	for _, w := range u.Workloads {
@@ -290,7 +290,7 @@ func (u *Usage) managed() []string {
 	return out
 }
 
-// stoppable says whether a user goes when the workloads are stopped. A node lets go of a volume
+// stoppable reports whether a user goes when the workloads are stopped. A node releases a volume
 // when its pods are gone.
 func (u *Usage) stoppable(x User) bool {
 	return slices.ContainsFunc(u.Workloads, func(w Workload) bool {
@@ -298,7 +298,7 @@ func (u *Usage) stoppable(x User) bool {
 	})
 }
 
-// unattended is what helps when nodes hold volumes that no pod uses; empty when a pod does. A node that is gone
+// unattended returns what helps when nodes hold volumes that no pod uses; empty when a pod does. A node that is gone
 // detaches nothing, and Kubernetes waits for it.
 func unattended(users []User) string {
 	for _, u := range users {

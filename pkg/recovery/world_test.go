@@ -466,7 +466,7 @@ func (w *world) invariant() string {
 	return ""
 }
 
-// active says whether a site is primary, or the backend is making it so.
+// active reports whether a site is primary, or the backend is making it so.
 func (w *world) active(i int) bool { return w.primary[i] || w.promoting[i] }
 
 // events are all that can happen next.
@@ -543,7 +543,7 @@ func (w *world) secondEvents(i int, add func(string, func(*world))) {
 	}
 }
 
-// repeats says whether a tool has seen that something wrote after the last update.
+// repeats reports whether a tool has seen that something wrote after the last update.
 func (w *world) repeats() bool {
 	op := w.read.of(w.groups[west]).op
 	return op != nil && slices.ContainsFunc(op.Steps, func(r recovery.StepTimes) bool {
@@ -551,7 +551,7 @@ func (w *world) repeats() bool {
 	})
 }
 
-// decided says whether a tool is about to write, or the object asks for, a state on west. Between
+// decided reports whether a tool is about to write, or the object asks for, a state on west. Between
 // the last look and the write nothing protects a backend that does not fence.
 func (w *world) decided(state vgrv1.ReplicationState) bool {
 	for _, t := range w.tools {
@@ -756,7 +756,7 @@ func (w *world) look(i int) {
 	w.shown[i] = w.shows(i)
 }
 
-// unreported says whether the daemon of a site would tell of a synchronisation that was not told yet.
+// unreported reports whether the daemon of a site would tell of a synchronisation that was not told yet.
 func (w *world) unreported(i int) bool {
 	told := w.reported[1-i]
 	return w.traits.ConfirmsSync && w.replicated[1-i] && w.shows(i) == showsFollowing && (told == nil || !told.After(now))
@@ -1031,7 +1031,7 @@ func (w *world) aggregate(i int, observed vgrv1.State, reported *metav1.Time) (v
 	return observed, reported
 }
 
-// settled says whether a secondary's last word was that it is in sync.
+// settled reports whether a secondary's last word was that it is in sync.
 func (w *world) settled(i int) bool {
 	return w.groups[i].Status.State == vgrv1.StateSecondary && meta.IsStatusConditionFalse(w.groups[i].Status.Conditions, vgrv1.ConditionDegraded)
 }

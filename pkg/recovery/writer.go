@@ -15,7 +15,7 @@ import (
 )
 
 // Writer is who else wrote the journal or the history of a group last, by the name that a client gives itself: no proof,
-// but a journal that was written by hand shows it. The zero value is nobody else.
+// but a journal that was written by hand shows it. The zero value is no other tool.
 type Writer struct {
 	// Manager is the name of the field's manager.
 	Manager string `json:"manager"`
@@ -23,7 +23,7 @@ type Writer struct {
 	Time *metav1.Time `json:"time,omitempty"`
 }
 
-// None says whether nobody else is known to have written it.
+// None reports whether no other tool is known to have written it.
 func (w Writer) None() bool { return w == Writer{} }
 
 // String implements fmt.Stringer.
@@ -55,7 +55,7 @@ func WriterOf(obj metav1.Object, ours string) (last Writer) {
 	return last
 }
 
-// Writers are the checks of who wrote the journals: they are written in an object that others may edit.
+// Writers returns the checks of who wrote the journals: they are written in an object that others may edit.
 func Writers(f Facts) []Check {
 	c := checker{facts: f}
 	c.writers()

@@ -37,7 +37,7 @@ type Transport struct {
 // RoundTrip implements http.RoundTripper.
 func (t Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(r.Context())
-	// No timeout to client-go, which would try that ten times before it tells anybody.
+	// No timeout to client-go, which would try that ten times before it returns.
 	late := &Late{"no answer within", t.Bound}
 	timer := time.AfterFunc(t.Bound, func() { cancel(late) })
 	resp, err := t.Next.RoundTrip(r.WithContext(ctx))
@@ -77,13 +77,13 @@ func (t Transport) bounded(r *http.Request, of io.ReadCloser, cancel context.Can
 		b.timer = time.AfterFunc(b.each, b.end)
 		b.timer.Stop()
 	} else if lasts > 0 {
-		b.halted = io.EOF // as a watch ends at its time: who watches goes on from where he was
+		b.halted = io.EOF // as a watch ends at its time: the client watches again from where it was
 		b.timer = time.AfterFunc(lasts+t.Bound, b.end)
 	}
 	return b
 }
 
-// watchTime is how long a watch asked to last; zero for one that did not say.
+// watchTime returns how long a watch asked to last; zero for one that did not say.
 func watchTime(query url.Values) (lasts time.Duration, watch bool) {
 	if watch, _ = strconv.ParseBool(query.Get("watch")); !watch {
 		return 0, false

@@ -15,7 +15,7 @@ import (
 // skew is how far the clocks of one site, its storage and its API server may be apart without a word.
 const skew = 5 * time.Second
 
-// Age is how long ago a backend's time was by the clock of the site that reports it. It is not known without
+// Age returns how long ago a backend's time was by the clock of the site that reports it. It is not known without
 // a time, for the epoch, with which drivers say that there was none yet, and for a time to come.
 func Age(now time.Time, t *metav1.Time) (time.Duration, bool) {
 	if !Happened(t) || Ahead(now, t) > 0 {
@@ -28,7 +28,7 @@ func Age(now time.Time, t *metav1.Time) (time.Duration, bool) {
 // nothing has.
 func Happened(t *metav1.Time) bool { return t != nil && t.Unix() > 0 }
 
-// Ahead is how far a backend's time is ahead of the clock of the site that reports it: the two clocks differ
+// Ahead returns how far a backend's time is ahead of the clock of the site that reports it: the two clocks differ
 // by that at least. It is 0 for a small difference, which is usual.
 func Ahead(now time.Time, t *metav1.Time) time.Duration {
 	if t == nil || t.Sub(now) <= skew {

@@ -23,7 +23,7 @@ type View struct {
 	volumes []vgrv1.VolumeStatus
 }
 
-// Of is the view of a group, which may be nil.
+// Of returns the view of a group, which may be nil.
 func Of(g *vgrv1.VolumeGroupReplication) View {
 	if g == nil {
 		return View{}
@@ -31,7 +31,7 @@ func Of(g *vgrv1.VolumeGroupReplication) View {
 	return View{obj: g, desired: g.Spec.ReplicationState, status: &g.Status.ReplicationStatus, volumes: g.Status.Volumes}
 }
 
-// OfSingle is the view of a single volume, which may be nil.
+// OfSingle returns the view of a single volume, which may be nil.
 func OfSingle(v *vgrv1.VolumeReplication) View {
 	if v == nil {
 		return View{}
@@ -42,10 +42,10 @@ func OfSingle(v *vgrv1.VolumeReplication) View {
 // Exists reports whether there is an object.
 func (v View) Exists() bool { return v.obj != nil }
 
-// Desired is the state that the spec asks for.
+// Desired returns the state that the spec asks for.
 func (v View) Desired() vgrv1.ReplicationState { return v.desired }
 
-// State is the observed state.
+// State returns the observed state.
 func (v View) State() vgrv1.State {
 	if v.status == nil {
 		return ""
@@ -61,7 +61,7 @@ func (v View) Condition(kind string) *metav1.Condition {
 	return meta.FindStatusCondition(v.status.Conditions, kind)
 }
 
-// Ready is the condition Ready if it is about the present spec; nil otherwise.
+// Ready returns the condition Ready if it is about the present spec; nil otherwise.
 func (v View) Ready() *metav1.Condition {
 	c := v.Condition(vgrv1.ConditionReady)
 	if c == nil || c.ObservedGeneration != v.obj.GetGeneration() {
@@ -70,7 +70,7 @@ func (v View) Ready() *metav1.Condition {
 	return c
 }
 
-// ReadyReason is the reason of Ready if it is about the present spec; empty otherwise.
+// ReadyReason returns the reason of Ready if it is about the present spec; empty otherwise.
 func (v View) ReadyReason() string {
 	if r := v.Ready(); r != nil {
 		return r.Reason
@@ -79,7 +79,7 @@ func (v View) ReadyReason() string {
 }
 
 // Current reports whether controller and backend have answered the present spec. One that is being deleted is
-// not, unless the controller holds it: it is not looked after any more, and its status proves nothing.
+// not, unless the controller holds it: it is not managed any more, and its status proves nothing.
 func (v View) Current() bool {
 	return v.Ready() != nil && (!v.Deleting() || v.Held()) && v.status.ObservedGeneration == v.obj.GetGeneration()
 }
@@ -140,7 +140,7 @@ func (v View) Replicated() bool {
 	return v.State() == vgrv1.StatePrimary && v.LastSync() != nil
 }
 
-// Broken is the error that a copy reports: it may be split from its peer; see Diverged. Empty without one.
+// Broken returns the error that a copy reports: it may be split from its peer; see Diverged. Empty without one.
 func (v View) Broken() string {
 	d := v.Condition(vgrv1.ConditionDegraded)
 	if d == nil || v.State() == vgrv1.StatePrimary || d.Status != metav1.ConditionTrue || d.Reason != ReasonError {
@@ -149,7 +149,7 @@ func (v View) Broken() string {
 	return d.Message
 }
 
-// Diverged is the error of a copy whose backend calls it split from its peer: it has writes of its own, and does not
+// Diverged returns the error of a copy whose backend calls it split from its peer: it has writes of its own, and does not
 // follow. Empty without one.
 func (v View) Diverged() string {
 	text := v.Broken()
@@ -163,7 +163,7 @@ func (v View) Diverged() string {
 // ReasonError is the reason of Degraded with which a backend reports an error of a copy.
 const ReasonError = "Error"
 
-// LastSync is the last synchronisation if it is proven to be of the present state. An older controller, which
+// LastSync returns the last synchronisation if it is proven to be of the present state. An older controller, which
 // does not say since when it observes the state, proves none.
 func (v View) LastSync() *metav1.Time {
 	if v.status == nil || !Counts(v.status, v.status.LastSyncTime) {
@@ -201,7 +201,7 @@ func (v View) Apart() []vgrv1.VolumeStatus {
 	}
 }
 
-// Finalizers are those of other tools that keep a deleted object.
+// Finalizers returns those of other tools that keep a deleted object.
 func (v View) Finalizers() []string {
 	if v.obj == nil {
 		return nil

@@ -11,7 +11,7 @@ type Source struct{ data []byte }
 // From makes a source.
 func From(data []byte) *Source { return &Source{data} }
 
-// N is below n.
+// N returns below n.
 func (s *Source) N(n int) int {
 	if len(s.data) == 0 {
 		return 0
@@ -24,5 +24,5 @@ func (s *Source) N(n int) int {
 // Yes is false or true.
 func (s *Source) Yes() bool { return s.N(2) == 1 }
 
-// Of is one of all.
+// Of returns one of all.
 func Of[T any](s *Source, all ...T) T { return all[s.N(len(all))] }

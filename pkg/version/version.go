@@ -45,7 +45,7 @@ func Get() Info {
 	return info
 }
 
-// Label is the version as the value of a Kubernetes label, which takes no plus sign.
+// Label returns the version as the value of a Kubernetes label, which takes no plus sign.
 func (i Info) Label() string {
 	fit := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '-' {

@@ -23,7 +23,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
 
-// Outcome is what a look at a group says about a wait.
+// Outcome is the state of a wait after one observation of the group.
 type Outcome struct {
 	Done bool
 	// dead is why waiting longer is of no use.
@@ -40,9 +40,9 @@ type Waiter struct {
 	Key   client.ObjectKey
 	Clock clock.WithTicker
 	Out   io.Writer
-	// judge looks at the group; nil when it does not exist.
+	// Judge judges the group; nil when it does not exist.
 	Judge func(g *vgrv1.VolumeGroupReplication) Outcome
-	// again is the command that goes on waiting.
+	// ResumeCommand is the command that continues to wait.
 	ResumeCommand string
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 )
 
-// NoBackend refuses a class whose driver nobody serves.
+// NoBackend refuses a class whose driver no backend serves.
 func (e *Env) NoBackend(class *vgrv1.VolumeGroupReplicationClass) error {
 	if named := class.Spec.Parameters[vgrv1.ParameterBackend]; named != "" {
 		return clierror.Refused("known are "+strings.Join(e.Profiles.Names(), ", "), "class %q: there is no backend %q", class.Name, named)

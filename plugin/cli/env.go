@@ -61,7 +61,7 @@ func (e *Env) Colours() bool {
 	return err == nil && s.Color
 }
 
-// Data is where formats for programs go: as they are, unless a person looks at them.
+// Data returns where formats for programs go: as they are, unless they go to a terminal.
 func (e *Env) Data() io.Writer {
 	if terminal, _ := e.OutTerminal(); terminal {
 		return present.Guard(e.Raw.Out, func() bool { return false })
@@ -69,7 +69,7 @@ func (e *Env) Data() io.Writer {
 	return e.Raw.Out
 }
 
-// Progress is where waits tell what they see, several at the same time, line by line.
+// Progress returns where waits tell what they see, several at the same time, line by line.
 func (e *Env) Progress() io.Writer { return lineWriter{&e.progressing, e.ErrOut} }
 
 type lineWriter struct {
@@ -84,7 +84,7 @@ func (w lineWriter) Write(p []byte) (int, error) {
 	return w.out.Write(p)
 }
 
-// OutTerminal says whether standard output is a terminal, and how wide.
+// OutTerminal reports whether standard output is a terminal, and how wide.
 func (e *Env) OutTerminal() (bool, int) {
 	f, ok := e.Raw.Out.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
@@ -97,7 +97,7 @@ func (e *Env) OutTerminal() (bool, int) {
 	return true, width
 }
 
-// Style is how standard output looks.
+// Style returns how standard output looks.
 func (e *Env) Style() (present.Style, error) {
 	terminal, width := e.OutTerminal()
 	s, err := present.StyleFor(e.Color, e.Getenv, terminal, width)
@@ -107,7 +107,7 @@ func (e *Env) Style() (present.Style, error) {
 	return s, nil
 }
 
-// ErrStyle is how messages look: without colours unless standard error is a terminal too.
+// ErrStyle returns how messages look: without colours unless standard error is a terminal too.
 func (e *Env) ErrStyle() present.Style {
 	s, err := e.Style()
 	f, ok := e.Raw.ErrOut.(*os.File)
@@ -143,7 +143,7 @@ func (p Pair) All() []*site.Site {
 	return []*site.Site{p.Here, p.Peer}
 }
 
-// Memory is what this machine has seen of sites before.
+// Memory returns what this machine has seen of sites before.
 func (e *Env) Memory(sites []*site.Site) *memory.Memory {
 	addresses := map[string]string{}
 	for _, s := range sites {
@@ -215,7 +215,7 @@ func (p Pair) Once(ctx context.Context, o overview.Overview) error {
 		return nil
 	case errors.As(err, &refused) && refused.Code == clierror.CodeRefused:
 		return err
-	default: // whoever may not identify the clusters
+	default: // the user may not identify the clusters
 		return p.Alike(ctx, uid)
 	}
 }

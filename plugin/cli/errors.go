@@ -31,7 +31,7 @@ func NamedNotFound(err error) bool {
 	return status.Status().Details != nil && status.Status().Details.Name != ""
 }
 
-// Ended is why a command goes on no longer, when that is no trouble of a site: it was interrupted, or the time that it
+// Ended returns why a command ends early, when no site is the reason: it was interrupted, or the time that it
 // had is up.
 func Ended(ctx context.Context, next, format string, args ...any) error {
 	code, why := clierror.CodeInterrupted, "interrupted"
@@ -44,7 +44,7 @@ func Ended(ctx context.Context, next, format string, args ...any) error {
 	return clierror.New(code, next, "%s: %s", why, fmt.Sprintf(format, args...))
 }
 
-// notAskedNext is what shows why a site could not be asked.
+// notAskedNext returns what shows why a site could not be asked.
 func notAskedNext(name string) string {
 	return "kubectl --context " + recovery.ShellQuote(name) + " get --raw /version must work; log in first where that is needed"
 }
@@ -69,7 +69,7 @@ func SiteError(ctx context.Context, s *site.Site, doing string, err error) error
 	}
 }
 
-// WriteError is siteError for what changes something unless it is a dry run: without a refusal of the server it may
+// WriteError returns siteError for what changes something unless it is a dry run: without a refusal of the server it may
 // have been done, and must not be called undone.
 func WriteError(ctx context.Context, s *site.Site, dry bool, doing string, err error) error {
 	if dry || operate.Refused(err) {
@@ -95,7 +95,7 @@ func Answered(ctx context.Context, in overview.SiteInput) error {
 	return Silent(in)
 }
 
-// Silent is the error of a site that did not answer; nil when it did.
+// Silent returns the error of a site that did not answer; nil when it did.
 func Silent(in overview.SiteInput) error {
 	code, next := clierror.CodeError, ""
 	switch in.Problem {

@@ -32,7 +32,7 @@ func NewOutput(cmd *cobra.Command, extra string) *Output {
 	return o
 }
 
-// Human says whether a table is wanted.
+// Human reports whether a table is wanted.
 func (o *Output) Human() bool { return o.Format == "" || o.Format == "wide" }
 
 // Print prints an object in the format that was asked for.

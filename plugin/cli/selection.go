@@ -80,7 +80,7 @@ func (e *Env) Named(ctx context.Context, o overview.Overview, q collect.Query, s
 	return e.nothing(ctx, o, q, sites, unknown)
 }
 
-// Selected is named, and refuses a selection without groups: what was done to none of them would look like success.
+// Selected returns named, and refuses a selection without groups: what was done to none of them would look like success.
 func (e *Env) Selected(ctx context.Context, o overview.Overview, q collect.Query, sites []*site.Site) error {
 	if err := e.Named(ctx, o, q, sites); err != nil || len(o.Groups) > 0 {
 		return err
@@ -88,7 +88,7 @@ func (e *Env) Selected(ctx context.Context, o overview.Overview, q collect.Query
 	return e.nothing(ctx, o, q, sites, nil)
 }
 
-// nothing is the error of a selection that no group fits, with the namespaces that are perhaps meant.
+// nothing returns the error of a selection that no group fits, with the namespaces that are perhaps meant.
 func (e *Env) nothing(ctx context.Context, o overview.Overview, q collect.Query, sites []*site.Site, unknown []string) error {
 	for _, s := range o.Sites {
 		if !s.Answered {

@@ -8,7 +8,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 )
 
-// Ways are the commands that end an operation that is in flight.
+// Ways returns the commands that end an operation that is in flight.
 func Ways(op *recovery.Operation, g *vgrv1.VolumeGroupReplication) []string {
 	all := []string{op.ResumeCommand(g.Namespace, g.Name)}
 	if abort := op.AbortCommand(g.Namespace, g.Name); abort != "" {

@@ -39,12 +39,12 @@ func New(code int, next, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...), Next: next}
 }
 
-// Refused is a pre-check that said no.
+// Refused returns a pre-check that said no.
 func Refused(next, format string, args ...any) *Error {
 	return New(CodeRefused, next, format, args...)
 }
 
-// Code is the exit code for an error.
+// Code returns the exit code for an error.
 func Code(err error) int {
 	var f *Error
 	switch {
@@ -59,7 +59,7 @@ func Code(err error) int {
 	}
 }
 
-// Worst is the error that decides the exit code of several: a failure before a timeout, and that
+// Worst returns the error that decides the exit code of several: a failure before a timeout, and that
 // before what was merely refused.
 func Worst(errs []error) error {
 	order := map[int]int{CodeInterrupted: 7, CodeFailed: 6, CodeError: 5, CodeUnreachable: 4, CodeTimeout: 3, CodeRefused: 2, CodeNotConfirmed: 1}

@@ -79,7 +79,7 @@ func one(ctx context.Context, s *site.Site, q Query, early func(overview.SiteInp
 	return in
 }
 
-// answered is a site that has said all, or failed.
+// answered returns a site that has said all, or failed.
 func answered(s *site.Site, err error) overview.SiteInput {
 	in := overview.SiteInput{Site: overview.Site{Name: s.Name}}
 	if t := s.Now(); !t.IsZero() {

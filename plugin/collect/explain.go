@@ -28,7 +28,7 @@ func Explain(s *site.Site, err error) (overview.SiteProblem, string) {
 	return explain(s, err, s.Timeout())
 }
 
-// explain is Explain for a request that had a bound of its own. Unreachable, and so perhaps lost, is only a site of which
+// explain returns Explain for a request that had a bound of its own. Unreachable, and so perhaps lost, is only a site of which
 // the network says so, or that is silent. Whoever answers is not, nor who could not be asked for a reason on this machine
 // or on the way: a name that is not resolved is such a reason.
 func explain(s *site.Site, err error, bound time.Duration) (overview.SiteProblem, string) {
@@ -68,7 +68,7 @@ func explain(s *site.Site, err error, bound time.Duration) (overview.SiteProblem
 	}
 }
 
-// answers is a site that answers with an error: it is in trouble, and not lost.
+// answers returns a site that answers with an error: it is in trouble, and not lost.
 func answers(err error, status apierrors.APIStatus) (overview.SiteProblem, string) {
 	if code := status.Status().Code; code >= 500 || apierrors.IsTooManyRequests(err) {
 		return overview.SiteNotAsked, err.Error()
@@ -81,7 +81,7 @@ func timedOut(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &netErr) && netErr.Timeout()
 }
 
-// inner is an error without the address that was asked.
+// inner returns an error without the address that was asked.
 func inner(err error) error {
 	if urlErr, ok := errors.AsType[*url.Error](err); ok {
 		return urlErr.Err
@@ -89,7 +89,7 @@ func inner(err error) error {
 	return err
 }
 
-// broken says whether the network made no connection, or has broken it.
+// broken reports whether the network made no connection, or has broken it.
 func broken(err error) bool {
 	if opErr, ok := errors.AsType[*net.OpError](err); ok { // others are of proxies and of TLS
 		return slices.Contains([]string{"dial", "read", "write", "close"}, opErr.Op)

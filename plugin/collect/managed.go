@@ -62,7 +62,7 @@ func Writers(ctx context.Context, sites []*site.Site, q Query, inputs []overview
 	asked.Wait()
 }
 
-// unfinished are the groups with a journal that has not ended, or that cannot be read.
+// unfinished returns the groups with a journal that has not ended, or that cannot be read.
 func unfinished(groups []vgrv1.VolumeGroupReplication) map[types.NamespacedName]bool {
 	out := map[types.NamespacedName]bool{}
 	for i := range groups {

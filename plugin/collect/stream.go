@@ -79,7 +79,7 @@ func (s *stream) read(ctx context.Context, q Query) {
 		return s.say(ctx, said{pageOf: p})
 	})
 	if err != nil {
-		_ = s.say(ctx, said{err: err}) // else nobody listens any more
+		_ = s.say(ctx, said{err: err}) // else the reader has gone
 	}
 }
 
@@ -112,7 +112,7 @@ func (s *stream) fill(ctx context.Context) *vgrv1.VolumeGroupReplication {
 	return nil
 }
 
-// failed says whether the site has ended before it had said all.
+// failed reports whether the site has ended before it had said all.
 func (s *stream) failed() bool { return s.ended && s.err != nil }
 
 // give gives on what is waiting, up to a group.

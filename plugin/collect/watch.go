@@ -74,7 +74,7 @@ func (f *Follower) Show(ctx context.Context, show func(overview.Overview) error)
 	}
 }
 
-// anything says whether a site has said something.
+// anything reports whether a site has said something.
 func (f *Follower) anything() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -105,7 +105,7 @@ func (f *Follower) First(ctx context.Context, patience time.Duration) []overview
 	}
 }
 
-// Asking is a site that has not answered yet.
+// Asking returns a site that has not answered yet.
 func Asking(name string) overview.SiteInput {
 	return overview.SiteInput{Site: overview.Site{Name: name, Problem: overview.SiteAsking, Message: "has not answered yet"}}
 }
@@ -133,7 +133,7 @@ func Follow(ctx context.Context, sites []*site.Site, q Query, c clock.WithTicker
 	}
 }
 
-// ticks are those of the ticker once a site has answered: before, there is nothing to redraw.
+// ticks returns those of the ticker once a site has answered: before, there is nothing to redraw.
 func (f *Follower) ticks(tick clock.Ticker, anything bool) <-chan time.Time {
 	if !anything {
 		return nil
@@ -153,7 +153,7 @@ type Follower struct {
 }
 
 // siteKnown is what is known of one site. Changes go to the index; the list of groups in the input
-// is made anew when somebody asks for it, and never changed afterwards.
+// is made anew on demand, and never changed afterwards.
 type siteKnown struct {
 	input  overview.SiteInput
 	groups map[types.NamespacedName]*vgrv1.VolumeGroupReplication
@@ -169,7 +169,7 @@ func (k *siteKnown) replace(in overview.SiteInput) {
 	}
 }
 
-// list is the input as it is now.
+// list returns the input as it is now.
 func (k *siteKnown) list() overview.SiteInput {
 	if !k.listed {
 		sorted := slices.SortedFunc(maps.Values(k.groups), overview.Compare)
@@ -184,7 +184,7 @@ func (k *siteKnown) list() overview.SiteInput {
 // Changed receives whenever something may have changed.
 func (f *Follower) Changed() <-chan struct{} { return f.changed }
 
-// Inputs is what is known now, with the clocks of the clusters moved on.
+// Inputs returns what is known now, with the clocks of the clusters moved on.
 func (f *Follower) Inputs() []overview.SiteInput {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -275,7 +275,7 @@ func (f *Follower) watch(ctx context.Context, i int, version string) (overview.S
 	return "", ""
 }
 
-// bound is how long a watch may take to begin, and what a pulse asks for to come. It does not grow with what the user
+// bound returns how long a watch may take to begin, and what a pulse asks for to come. It does not grow with what the user
 // grants to requests: a site that is silent would be shown as live for so long.
 func (f *Follower) bound(i int) time.Duration { return min(f.sites[i].Timeout(), site.RequestTimeout) }
 

@@ -144,7 +144,7 @@ func common(kind string, x client.Object, replicas *int32, sel *metav1.LabelSele
 	return w
 }
 
-// uses says whether pods of the workload use a claim.
+// uses reports whether pods of the workload use a claim.
 func (w *workload) uses(claim string) bool {
 	for _, v := range w.volumes {
 		if v.PersistentVolumeClaim != nil && v.PersistentVolumeClaim.ClaimName == claim {
@@ -161,7 +161,7 @@ func (w *workload) uses(claim string) bool {
 	return false
 }
 
-// made says whether a pod is one of the workload's.
+// made reports whether a pod is one of the workload's.
 func (w *workload) made(pod *corev1.Pod) bool {
 	owner := metav1.GetControllerOfNoCopy(pod)
 	switch {
@@ -174,7 +174,7 @@ func (w *workload) made(pod *corev1.Pod) bool {
 	}
 }
 
-// Of is what uses the PVCs of a group.
+// Of returns what uses the PVCs of a group.
 func (s *Snapshot) Of(g *vgrv1.VolumeGroupReplication) *recovery.Usage {
 	u := &recovery.Usage{}
 	if s.unknown != nil {

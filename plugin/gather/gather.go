@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The kubectl-vgr Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package gather writes down what both sites know, for somebody who was not there: objects, events, logs,
+// Package gather writes down what both sites know, for a reader without access to them: objects, events, logs,
 // and one page that shows them. Secrets are never read, and what looks like one is taken out.
 package gather
 
@@ -78,7 +78,7 @@ func (s Site) Missing() []string {
 	return out
 }
 
-// Count is how many objects there are.
+// Count returns how many objects there are.
 func (s Site) Count() int {
 	n := 0
 	for _, k := range s.Kinds {
@@ -87,7 +87,7 @@ func (s Site) Count() int {
 	return n
 }
 
-// Events are those of all sites, newest first, by the clocks of the sites.
+// Events returns those of all sites, newest first, by the clocks of the sites.
 func (r Report) Events() []Event {
 	var out []Event
 	for _, s := range r.Sites {
@@ -123,7 +123,7 @@ func event(site string, o map[string]any) Event {
 	return e
 }
 
-// worstFirst orders groups by how much they need somebody.
+// worstFirst orders groups by how urgent they are.
 func worstFirst(groups []overview.Group) []overview.Group {
 	rank := map[overview.Level]int{overview.Problem: 0, overview.Warning: 1, overview.OK: 2}
 	out := slices.Clone(groups)

@@ -104,7 +104,7 @@ func HTML(w io.Writer, r Report) error {
 	return err
 }
 
-// bars are of the groups whose lag and schedule are known; nothing is drawn of others.
+// bars returns of the groups whose lag and schedule are known; nothing is drawn of others.
 func bars(groups []overview.Group) []bar {
 	var out []bar
 	for _, g := range groups {
@@ -132,7 +132,7 @@ func span(seconds *int64) string {
 	return (time.Duration(*seconds) * time.Second).String()
 }
 
-// stamp is a time in UTC, which both sites have in common.
+// stamp returns a time in UTC, which both sites have in common.
 func stamp(v any) string {
 	var t time.Time
 	switch at := v.(type) {

@@ -27,7 +27,7 @@ import (
 const (
 	pageSize = 500
 	atOnce   = 6
-	// maxObjects of a kind are enough for a person to look at.
+	// maxObjects of a kind are enough to read.
 	maxObjects = 60_000
 	logLines   = 5000
 	logBytes   = 2 << 20
@@ -84,7 +84,7 @@ func Read(ctx context.Context, s *site.Site, namespace string, groups []string) 
 	return out
 }
 
-// kindsOf are ours, those of the backends, and those of Kubernetes that say how they are used. Secrets are
+// kindsOf returns ours, those of the backends, and those of Kubernetes that say how they are used. Secrets are
 // not among them.
 func kindsOf(c client.Client, namespace string, groups []string) []wanted {
 	var out []wanted

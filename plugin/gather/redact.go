@@ -123,7 +123,7 @@ func Text(text string) string {
 	return without(text, found)
 }
 
-// indented are the lines from a place on that are further in than the line of a key.
+// indented returns the lines from a place on that are further in than the line of a key.
 func indented(text string, key, from int) part {
 	deep := func(line string) int { return len(line) - len(strings.TrimLeft(line, " ")) }
 	own := deep(text[strings.LastIndexByte(text[:key], '\n')+1:])
@@ -138,7 +138,7 @@ func indented(text string, key, from int) part {
 	return part{min(begin, to), max(min(begin, to), len(strings.TrimRight(text[:to], "\n")))}
 }
 
-// valueAt is the word that begins somewhere in a text, or all that is between quotes. Quotes within the
+// valueAt returns the word that begins somewhere in a text, or all that is between quotes. Quotes within the
 // value have more backslashes than those around it.
 func valueAt(text string, from int) part {
 	open := opening().FindString(text[from:])
@@ -177,7 +177,7 @@ func without(text string, found []part) string {
 	return b.String() + text[done:]
 }
 
-// secretName says whether the value under a name is a secret.
+// secretName reports whether the value under a name is a secret.
 func secretName(name string) bool {
 	return sensitiveName().MatchString(name) && !reference().MatchString(name)
 }
@@ -242,7 +242,7 @@ func clean(value any) any {
 	return value
 }
 
-// opensSecret says whether an argument is a flag whose value is the next argument, and a secret.
+// opensSecret reports whether an argument is a flag whose value is the next argument, and a secret.
 func opensSecret(argument any) bool {
 	flag, ok := argument.(string)
 	return ok && strings.HasPrefix(flag, "-") && !strings.ContainsAny(flag, "= ") && secretName(flag)

@@ -30,7 +30,7 @@ func Write(dir string, r Report) error {
 	if err != nil {
 		return err
 	}
-	files["overview.json"] = []byte(present.Visible(string(view))) // the same JSON, and harmless to look at
+	files["overview.json"] = []byte(present.Visible(string(view))) // the same JSON, and harmless on a terminal
 	taken := map[string]bool{}
 	for _, s := range r.Sites {
 		at := fileName(s.Name)
@@ -75,7 +75,7 @@ func Write(dir string, r Report) error {
 	return nil
 }
 
-// create makes a file, and follows no link that somebody else made in its place.
+// create makes a file, and follows no link that another user made in its place.
 func create(path string, content []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -85,7 +85,7 @@ func create(path string, content []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-// overviewJSON is what status -o json prints, without secrets.
+// overviewJSON returns what status -o json prints, without secrets.
 func overviewJSON(r Report) ([]byte, error) {
 	text, err := json.Marshal(r.Overview)
 	if err != nil {

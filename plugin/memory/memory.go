@@ -99,7 +99,7 @@ func (m *Memory) Refresh(o *overview.Overview) {
 	}
 }
 
-// recall is what is remembered of a group; nil when it is not known.
+// recall returns what is remembered of a group; nil when it is not known.
 func (r *remembered) recall(name group) *overview.Remembered {
 	if seen, told := r.seen[name]; told {
 		if seen.SeenAt.IsZero() {
@@ -199,7 +199,7 @@ func latest(a, b entry) int {
 	return slices.Compare([]string{a.Namespace, a.Name}, []string{b.Namespace, b.Name})
 }
 
-// Dir is where memories are kept: beside the state of other programs of the user. It is empty without a home.
+// Dir returns where memories are kept: beside the state of other programs of the user. It is empty without a home.
 func Dir(getenv func(string) string) string {
 	base := getenv("XDG_STATE_HOME")
 	if !filepath.IsAbs(base) {

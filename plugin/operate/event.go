@@ -59,7 +59,7 @@ func (o *Operator) event(ctx context.Context, j *Job, i int, g *vgrv1.VolumeGrou
 	}, site.FieldManager)
 }
 
-// eventName is the same for all processes that saw an operation end, so that it is told once. Each process may tell
+// eventName returns the same for all processes that saw an operation end, so that it is told once. Each process may tell
 // once that it stopped.
 func eventName(j *Job, reason string) string {
 	what := reason + "/" + j.Operation.ID

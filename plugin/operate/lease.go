@@ -28,7 +28,7 @@ const (
 	renewEvery    = 5 * time.Second
 )
 
-// LeaseName is the name of the Lease beside a group. It keeps two administrators from working on
+// LeaseName returns the name of the Lease beside a group. It keeps two administrators from working on
 // one group at the same time. That losing it does no harm is the journal's work.
 func LeaseName(group string) string { return "vgr-" + group }
 
@@ -52,7 +52,7 @@ type held struct{ message string }
 
 func (h *held) Error() string { return h.message }
 
-// leased says whether the job holds its Lease on every site that answers, and sees to it.
+// leased reports whether the job holds its Lease on every site that answers, and sees to it.
 func (o *Operator) leased(ctx context.Context, j *Job, inputs []overview.SiteInput) bool {
 	if j.lease == nil {
 		j.lease = &lease{}
@@ -75,14 +75,14 @@ func (o *Operator) leased(ctx context.Context, j *Job, inputs []overview.SiteInp
 		if r.err == nil {
 			l.renewed = now
 		}
-		*j.lease = l // the job is busy: nobody else looks
+		*j.lease = l // the job is busy: no other goroutine reads it
 		o.replies <- r
 	}()
 	return false
 }
 
 // holdAll renews what is held, and takes what is not: one site after the other, in the same order
-// for everybody, so that of two tools one gets both.
+// for every tool, so that of two tools one gets both.
 func (o *Operator) holdAll(ctx context.Context, j *Job, l *lease, want []int) (at int, err error) {
 	slices.SortFunc(want, func(a, b int) int {
 		return cmp.Or(cmp.Compare(o.Clusters[a], o.Clusters[b]), cmp.Compare(o.Sites[a].Name, o.Sites[b].Name))
@@ -154,7 +154,7 @@ func (o *Operator) takeOver(ctx context.Context, c client.Client, j *Job, l *lea
 	return obj, c.Update(ctx, obj, site.FieldManager) // with the resourceVersion that was read
 }
 
-// signed is a Lease in our name.
+// signed returns a Lease in our name.
 func (o *Operator) signed(j *Job, obj *coordinationv1.Lease, now time.Time) *coordinationv1.Lease {
 	obj.Namespace, obj.Name = j.Namespace, LeaseName(j.Name)
 	obj.Labels = map[string]string{vgrv1.LabelManagedBy: vgrv1.ManagedByPlugin, vgrv1.LabelGroup: j.Name}
@@ -198,7 +198,7 @@ func (w *waiting) look(site string, obj *coordinationv1.Lease, there, here time.
 	return fmt.Errorf("waits for Lease %s of %s, %s: it expires in %s unless it is renewed", obj.Name, holder, said, left.Round(time.Second))
 }
 
-// release lets go of all Leases, so that the next command need not wait.
+// release releases all Leases, so that the next command need not wait.
 func (o *Operator) release(ctx context.Context, jobs []*Job) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()

@@ -45,7 +45,7 @@ const (
 	asleep   fault = "arrives when another process has taken over and finished"
 )
 
-// survives says whether the same process is expected to bring the operation to its end.
+// survives reports whether the same process is expected to bring the operation to its end.
 func (f fault) survives() bool { return !slices.Contains([]fault{crash, kill, killed, asleep}, f) }
 
 // schedule lets one change go wrong: the k-th that a command sends. It is for one command.
@@ -213,7 +213,7 @@ func (l *line) check(r *http.Request, body string) {
 	}
 }
 
-// isBound says whether a change names the version of the object that it is for.
+// isBound reports whether a change names the version of the object that it is for.
 func isBound(body string) bool {
 	obj, _, err := clientgoscheme.Codecs.UniversalDeserializer().Decode([]byte(body), nil, nil)
 	if err != nil { // a patch

@@ -16,7 +16,7 @@ import (
 
 // looks are the jobs that need to know what uses their PVCs. Both sites are read once for all that
 // ask; who asks while they are read is answered by the next look, so that no answer is older than
-// its question. What was just scaled is looked at again at once, then once a second.
+// its question. What was just scaled is read again at once, then once a second.
 type looks struct {
 	asked, reading []*Job
 	next           time.Time
@@ -26,7 +26,7 @@ type looks struct {
 // looked is what both sites said; nil for one that did not answer.
 type looked [2]*consumers.Snapshot
 
-// look begins to read when somebody has asked, at most once in a second.
+// look begins to read when a job has asked, at most once in a second.
 func (o *Operator) look(ctx context.Context, namespace string, inputs []overview.SiteInput) {
 	l := &o.looks
 	now := o.Clock.Now()

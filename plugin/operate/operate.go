@@ -60,13 +60,13 @@ type Job struct {
 	left string
 }
 
-// Began says whether the operation is written to the group.
+// Began reports whether the operation is written to the group.
 func (j *Job) Began() bool { return j.wrote || len(j.Operation.Steps) > 0 }
 
 // Left says how an interruption, or the end of the time, left the group; empty when neither came.
 func (j *Job) Left() string { return j.left }
 
-// Err is how the job ended; nil when the operation did what it was begun for.
+// Err returns how the job ended; nil when the operation did what it was begun for.
 func (j *Job) Err() error { return j.err }
 
 // Progress is told what happens to a job; calls do not overlap.
@@ -217,7 +217,7 @@ func (o *Operator) step(ctx context.Context, j *Job, inputs []overview.SiteInput
 	}
 }
 
-// target is the site that a write is for, and the group there. Clusters are not always known: some users may not read
+// target returns the site that a write is for, and the group there. Clusters are not always known: some users may not read
 // what identifies them.
 func target(p *recovery.Pair, ref recovery.SiteRef) (at int, seen *vgrv1.VolumeGroupReplication) {
 	switch p.Site(ref) {
@@ -230,7 +230,7 @@ func target(p *recovery.Pair, ref recovery.SiteRef) (at int, seen *vgrv1.VolumeG
 	}
 }
 
-// versions tells whether a decision would be made from something new.
+// versions reports whether a decision would be made from something new.
 func versions(inputs []overview.SiteInput, j *Job) string {
 	var text []byte
 	for _, in := range inputs {
@@ -273,7 +273,7 @@ func (o *Operator) write(ctx context.Context, j *Job, at int, g *vgrv1.VolumeGro
 	return r
 }
 
-// Refused says whether an error of a write means that it was not done: the server says so, or there was no
+// Refused reports whether an error of a write means that it was not done: the server says so, or there was no
 // connection. Of others, such as a lost answer, only what is observed next tells.
 func Refused(err error) bool {
 	var status apierrors.APIStatus
@@ -328,7 +328,7 @@ func (o *Operator) DryRun(ctx context.Context, jobs []*Job, inputs []overview.Si
 	return nil
 }
 
-// stoppedAt says whether a stopped workload is known to be of a site. Where the clusters cannot be identified it is of
+// stoppedAt reports whether a stopped workload is known to be of a site. Where the clusters cannot be identified it is of
 // neither: a workload of that name may be on both.
 func stoppedAt(w recovery.StoppedWorkload, at recovery.SiteRef) bool {
 	return w.Cluster != "" && w.Cluster == at.Cluster
@@ -470,7 +470,7 @@ func (c *Clocks) now(i int, in overview.SiteInput) time.Time {
 	return now.Add(*c.ahead[i])
 }
 
-// Pair is what the inputs of both sites say of one group.
+// Pair returns what the inputs of both sites say of one group.
 func Pair(inputs []overview.SiteInput, sites [2]*site.Site, clusters [2]string, clocks *Clocks, namespace, name string) recovery.Pair {
 	p := recovery.Pair{Namespace: namespace, Name: name}
 	for i, in := range inputs {

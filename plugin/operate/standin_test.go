@@ -29,7 +29,7 @@ type array struct {
 	kick  [2]chan struct{}
 }
 
-// ask asks the storage of a site for a role, and says whether that changed anything.
+// ask asks the storage of a site for a role, and reports whether that changed anything.
 func (a *array) ask(i int, want vgrv1.ReplicationState) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

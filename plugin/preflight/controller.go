@@ -26,14 +26,14 @@ type ControllerVersion struct {
 	// RenewedSecondsAgo is the age of the Lease by the cluster's clock.
 	RenewedSecondsAgo *int64 `json:"renewedSecondsAgo,omitempty"`
 	Message           string `json:"message,omitempty"`
-	// AdmissionPolicy says whether the API server itself refuses promotions that nothing confirms; absent when that
+	// AdmissionPolicy reports whether the API server itself refuses promotions that nothing confirms; absent when that
 	// is not known.
 	AdmissionPolicy *bool `json:"admissionPolicy,omitempty"`
-	// unasked says that the message is why nobody knows.
+	// unasked says that the message is why that is not known.
 	unasked bool
 }
 
-// Words is the version and state of the controller as text, compared with the plugin's version.
+// Words returns the version and state of the controller as text, compared with the plugin's version.
 func (c ControllerVersion) Words(client version.Info) string {
 	if c.Version == "" {
 		return "unknown: " + present.Clean(c.Message)

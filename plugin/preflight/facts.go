@@ -79,7 +79,7 @@ func Read(ctx context.Context, e *cli.Env, q collect.Query, scaling bool) (*Obse
 	return s, nil
 }
 
-// Facts are what the checks look at for one group.
+// Facts returns the input of the checks for one group.
 func (s *Observation) Facts(e *cli.Env, g overview.Group) recovery.Facts {
 	f := recovery.Facts{Pair: operate.Pair(s.Inputs, s.Sites, s.Clusters, &s.Clocks, g.Namespace, g.Name), Environments: s.environments}
 	if g.ScheduleSeconds != nil {

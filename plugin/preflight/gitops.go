@@ -38,7 +38,7 @@ func managed(ctx context.Context, s *site.Site, q collect.Query) map[client.Obje
 	return out
 }
 
-// managers are who writes a group on a site; without an answer of the site, by the marks of the group.
+// managers returns who writes a group on a site; without an answer of the site, by the marks of the group.
 func (s *Observation) managers(i int, g *vgrv1.VolumeGroupReplication) managers {
 	if m, told := s.managed[i][client.ObjectKeyFromObject(g)]; told {
 		return m

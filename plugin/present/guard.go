@@ -64,7 +64,7 @@ func Screen(text string, colours bool) string {
 	return b.String()
 }
 
-// Guard is a writer that lets through only what Screen does. It is the last line: a text that nobody
+// Guard returns a writer that lets through only what Screen does. It is the last line of defence: a text that no code
 // has cleaned may look odd, and does nothing.
 func Guard(w io.Writer, colours func() bool) io.Writer { return guard{w, colours} }
 

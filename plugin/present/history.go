@@ -43,7 +43,7 @@ func History(w io.Writer, ops []recovery.Operation) {
 	}
 }
 
-// Loss is what an operation loses, as far as it is known.
+// Loss returns what an operation loses, as far as it is known.
 func Loss(op recovery.Operation) string {
 	switch {
 	case op.Kind == recovery.Unplanned && op.LastSync != nil:
@@ -61,7 +61,7 @@ func Loss(op recovery.Operation) string {
 	}
 }
 
-// LossByVolume are the PVCs that lose something else.
+// LossByVolume returns the PVCs that lose something else.
 func LossByVolume(op recovery.Operation) []string {
 	var lines []string
 	for _, v := range op.VolumeSyncs {

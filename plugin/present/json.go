@@ -98,7 +98,7 @@ func encode(groups []overview.Group, indent string) encodedGroups {
 	return out
 }
 
-// indented is json.Indent with four spaces, of what json.Marshal wrote, which needs no second look at its syntax: with that
+// indented returns json.Indent with four spaces, of what json.Marshal wrote, whose syntax need not be checked again: with that
 // the layout would take as long as the text.
 func indented(text []byte, prefix string) []byte {
 	out := make([]byte, 0, 3*len(text))

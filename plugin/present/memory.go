@@ -14,7 +14,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 )
 
-// Remembered is what was last seen of a group on a site that does not answer, with its time.
+// Remembered returns what was last seen of a group on a site that does not answer, with its time.
 func Remembered(r *overview.Remembered, o overview.Overview) string {
 	text := fmt.Sprintf("%s ago, at %s: %s", ago(r, o), r.SeenAt.UTC().Format(time.RFC3339), Clean(string(cmp.Or(r.State, vgrv1.StateUnknown))))
 	if r.LastSyncTime != nil {
@@ -23,7 +23,7 @@ func Remembered(r *overview.Remembered, o overview.Overview) string {
 	return text
 }
 
-// ago is how old what is remembered is.
+// ago returns how old what is remembered is.
 func ago(r *overview.Remembered, o overview.Overview) string {
 	return duration.HumanDuration(max(0, o.ObservedAt.Sub(r.SeenAt.Time)))
 }

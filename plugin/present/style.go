@@ -72,7 +72,7 @@ func (s Style) paint(p paint, text string) string {
 // Strong and Warn make text stand out, where there are colours.
 func (s Style) Strong(text string) string { return s.paint(bold, text) }
 
-// Warn is for what is wrong.
+// Warn returns for what is wrong.
 func (s Style) Warn(text string) string { return s.level(overview.Problem, text) }
 
 func (s Style) icon(l overview.Level) string {
@@ -108,7 +108,7 @@ func (s Style) verdict(v overview.Verdict) string {
 	return s.level(v.Level, s.icon(v.Level)+" "+string(v.Phase))
 }
 
-// columns is how many of them a text takes on a terminal, without its colours.
+// columns returns how many of them a text takes on a terminal, without its colours.
 func columns(text string) int {
 	for i := range len(text) {
 		if text[i] < ' ' || text[i] > '~' {
@@ -196,7 +196,7 @@ func (t table) line(cells []string, widths []int) string {
 	return strings.TrimRight(b.String(), " ")
 }
 
-// widths are those that the cells ask for.
+// widths returns those that the cells ask for.
 func (t table) widths() []int {
 	widths := make([]int, len(t.head))
 	widen(widths, t.head)

@@ -121,7 +121,7 @@ func NewGroups(o overview.Overview, s Style, namespaces bool) *Groups {
 	return g
 }
 
-// Head is the line of column names.
+// Head returns the line of column names.
 func (g *Groups) Head() string {
 	head := without(g.t.head, g.t.left)
 	for i := range head {
@@ -130,7 +130,7 @@ func (g *Groups) Head() string {
 	return g.t.line(head, g.widths)
 }
 
-// Line is the row of one group of the overview.
+// Line returns the row of one group of the overview.
 func (g *Groups) Line(i int) string {
 	text, ok := g.rows[i]
 	if !ok {
@@ -144,7 +144,7 @@ func (g *Groups) Line(i int) string {
 	return text
 }
 
-// siteCell is the observed state of a group on a site, and where it is going.
+// siteCell returns the observed state of a group on a site, and where it is going.
 func siteCell(s Style, o overview.Overview, i int, gs overview.GroupSite) string {
 	arrow := "->"
 	if s.Unicode {
@@ -176,7 +176,7 @@ func siteCell(s Style, o overview.Overview, i int, gs overview.GroupSite) string
 	return state
 }
 
-// volumeCount is how many PVCs both sites have with a confirmed role, of all that either has.
+// volumeCount returns how many PVCs both sites have with a confirmed role, of all that either has.
 func volumeCount(g *overview.Group) string {
 	confirmed, all := g.Volumes()
 	return fmt.Sprintf("%d/%d", confirmed, all)
@@ -189,7 +189,7 @@ func lastSync(o overview.Overview, g overview.Group) string {
 	return clockTime(g.LastSyncTime.Time, o.ObservedAt.Time)
 }
 
-// clockTime is a time of the day, with the day unless that is clear.
+// clockTime returns a time of the day, with the day unless that is clear.
 func clockTime(t, now time.Time) string {
 	t = t.In(now.Location())
 	if age := now.Sub(t); age > 12*time.Hour || age < -12*time.Hour {
@@ -198,7 +198,7 @@ func clockTime(t, now time.Time) string {
 	return t.Format(time.TimeOnly)
 }
 
-// lag is the age of the last synchronisation, with its judgement against the schedule.
+// lag returns the age of the last synchronisation, with its judgement against the schedule.
 func (s Style) lag(g overview.Group) string {
 	if g.LagSeconds == nil {
 		return s.paint(grey, "unknown")
@@ -323,7 +323,7 @@ func (s Style) siteRow(o overview.Overview, i int, gs overview.GroupSite) []stri
 	return []string{Clean(site.Name), siteCell(s, o, i, gs), Clean(string(gs.Desired)), ready, Clean(message)}
 }
 
-// routine says whether a site is a secondary whose peer is primary. Ceph calls such a one degraded
+// routine reports whether a site is a secondary whose peer is primary. Ceph calls such a one degraded
 // and resyncing for ever, or healthy for ever if it once was: neither says anything about now. A copy that reports an
 // error, or volumes of which are promoted, does not follow.
 func routine(g overview.Group, gs overview.GroupSite) bool {

@@ -17,7 +17,7 @@ import (
 // yamlKey is the key of a line, with what is before it.
 var yamlKey = regexp.MustCompile(`^(\s*(?:- )*)([\w.\-/]+)(:)`)
 
-// YAML is a group as status -o yaml prints it, with coloured keys.
+// YAML returns a group as status -o yaml prints it, with coloured keys.
 func YAML(s Style, g overview.Group) ([]string, error) {
 	text, err := ToYAML(g)
 	if err != nil {
@@ -34,7 +34,7 @@ func YAML(s Style, g overview.Group) ([]string, error) {
 	return lines, nil
 }
 
-// ToYAML is yaml.Marshal, which goes through JSON, and reads it with a parser that takes some characters only
+// ToYAML returns yaml.Marshal, which goes through JSON, and reads it with a parser that takes some characters only
 // when they are escaped: one of them in one annotation, and nothing could be shown.
 func ToYAML(v any) ([]byte, error) {
 	text, err := json.Marshal(v)

@@ -61,7 +61,7 @@ func (c *Connector) load() error {
 	return nil
 }
 
-// ContextName is the context of this site.
+// ContextName returns the context of this site.
 func (c *Connector) ContextName() string {
 	if name := *c.Flags.Context; name != "" {
 		return name
@@ -88,7 +88,7 @@ func (c *Connector) Contexts() []string {
 	return names
 }
 
-// Namespace is the namespace that was asked for, or that of the context.
+// Namespace returns the namespace that was asked for, or that of the context.
 func (c *Connector) Namespace() string {
 	if ns := *c.Flags.Namespace; ns != "" {
 		return ns
@@ -155,7 +155,7 @@ func (c *Connector) site(name string) (*Site, error) {
 	return connect(name, config, c.kinds, c.Clock.Now), nil
 }
 
-// PeerName is the peer's context as far as it is said by flag or environment; may be empty.
+// PeerName returns the peer's context as far as it is said by flag or environment; may be empty.
 func (c *Connector) PeerName() string {
 	if c.PeerContext != "" {
 		return c.PeerContext
@@ -188,7 +188,7 @@ func (c *Connector) Peer(ctx context.Context, here *Site) (*Site, error) {
 	return c.site(name)
 }
 
-// swapped is the peer when --context names what the environment calls the peer: the other one of that pair.
+// swapped returns the peer when --context names what the environment calls the peer: the other one of that pair.
 // Commands that are printed name one context, and must work whichever site it is.
 func (c *Connector) swapped() string {
 	switch name := c.Env("KUBECTL_VGR_CONTEXT"); {
@@ -216,7 +216,7 @@ func (c *Connector) search(ctx context.Context, here *Site) (string, error) {
 	for _, g := range groups.Items {
 		switch named := g.Annotations[vgrv1.AnnotationPeerClusterUID]; {
 		case named == "" || named == uid:
-		case uid != "": // whoever may write one group must not choose the other site for all
+		case uid != "": // a user who may write one group must not choose the other site for all
 			return "", clierror.Refused("name the other site with --peer-context", "the groups on %s name several clusters as their peer", here.Name)
 		default:
 			uid, hint = named, g.Annotations[vgrv1.AnnotationPeerContext]

@@ -75,7 +75,7 @@ func mapper(scheme *runtime.Scheme, profiles backend.Profiles) meta.RESTMapper {
 	return m
 }
 
-// installed are the kinds that install writes or migrate reads, and nothing else uses; they need no Go
+// installed returns the kinds that install writes or migrate reads, and nothing else uses; they need no Go
 // types.
 func installed() []schema.GroupVersionKind {
 	const rbac = "rbac.authorization.k8s.io"

@@ -82,7 +82,7 @@ func (l *login) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	answered := make(chan answer, 1)
 	go func() {
-		resp, err := l.next.RoundTrip(r.WithContext(ctx)) //nolint:bodyclose // whoever takes it closes it
+		resp, err := l.next.RoundTrip(r.WithContext(ctx)) //nolint:bodyclose // the caller closes it
 		if err != nil && !passed.Load() {
 			err = l.fails(err)
 		}
@@ -108,11 +108,11 @@ func (l *login) RoundTrip(r *http.Request) (*http.Response, error) {
 // WrappedRoundTripper lets client-go reach the transport below, to cancel requests.
 func (l *login) WrappedRoundTripper() http.RoundTripper { return l.next }
 
-// ended is why a request is not waited for that was never sent.
+// ended returns why a request is not waited for that was never sent.
 func (l *login) ended(ctx context.Context, began time.Time) error {
 	var late *stalltimeout.Late
 	if !errors.Is(ctx.Err(), context.DeadlineExceeded) && !errors.As(context.Cause(ctx), &late) {
-		return ctx.Err() // whoever asked does not want to know any more
+		return ctx.Err() // the caller has given up
 	}
 	l.late.Store(true)
 	return unsent("its login plugin has not answered within %s", l.now().Sub(began).Round(time.Second))
@@ -127,7 +127,7 @@ func (l *login) fails(err error) error {
 	return l.failed
 }
 
-// lately is how the plugin failed while a request waited for its turn, or a short time ago.
+// lately returns how the plugin failed while a request waited for its turn, or a short time ago.
 func (l *login) lately(began time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -152,7 +152,7 @@ func (s *Site) Login(ctx context.Context) {
 	}
 }
 
-// LoggingIn says whether requests have been given up because the login plugin has not answered.
+// LoggingIn reports whether requests have been given up because the login plugin has not answered.
 func (s *Site) LoggingIn() bool {
 	if over, err := s.transport(); err == nil {
 		if l, ok := over.Transport.(*login); ok {

@@ -20,7 +20,7 @@ import (
 	kjson "sigs.k8s.io/json"
 )
 
-// raw is a client for what are no objects, or need not be found by their types.
+// raw returns a client for what are no objects, or need not be found by their types.
 func (s *Site) raw() (*rest.RESTClient, error) {
 	over, err := s.transport()
 	if err != nil {
@@ -32,7 +32,7 @@ func (s *Site) raw() (*rest.RESTClient, error) {
 	return rest.RESTClientForConfigAndClient(config, over)
 }
 
-// managedFields are nearly half of what is stored of a group, and nobody here reads them.
+// managedFields are nearly half of what is stored of a group, and are not read here.
 const managedFields = `"managedFields":[`
 
 // cut takes lists out of JSON, without reading it, that begin with a text; an empty one stays. The text has quotes,
@@ -51,7 +51,7 @@ func cut(body []byte, begin string) []byte {
 	}
 }
 
-// endOfList is where the list ends that has begun before the text.
+// endOfList returns where the list ends that has begun before the text.
 func endOfList(text []byte) int {
 	depth, inString := 1, false
 	for i := 0; i < len(text); i++ {
@@ -97,7 +97,7 @@ func (s *Site) Page(ctx context.Context, resource schema.GroupVersionResource, n
 	return itemsAre(s.kinds.scheme, into, resource.Resource)
 }
 
-// itemsAre says whether the items of a list are of its kind, where they name one: built-in types are listed without.
+// itemsAre reports whether the items of a list are of its kind, where they name one: built-in types are listed without.
 // What is another one's would be read as an object without a name, and the one that is wanted as missing.
 func itemsAre(scheme *runtime.Scheme, list runtime.Object, what string) error {
 	return meta.EachListItem(list, func(item runtime.Object) error {
@@ -109,7 +109,7 @@ func itemsAre(scheme *runtime.Scheme, list runtime.Object, what string) error {
 	})
 }
 
-// isA says whether an answer is of the kind that was asked for: of another one, all that is wanted would be missing.
+// isA reports whether an answer is of the kind that was asked for: of another one, all that is wanted would be missing.
 func (s *Site) isA(answer runtime.Object, no, what string) error {
 	wanted, _, err := s.kinds.scheme.ObjectKinds(answer)
 	if got := answer.GetObjectKind().GroupVersionKind(); err != nil || !slices.Contains(wanted, got) {
@@ -144,7 +144,7 @@ func (s *Site) Read(ctx context.Context, resource schema.GroupVersionResource, n
 	return nil
 }
 
-// Version is that of the API server.
+// Version returns that of the API server.
 func (s *Site) Version(ctx context.Context) (string, error) {
 	c, err := s.raw()
 	if err != nil {
@@ -171,7 +171,7 @@ type LogRequest struct {
 	Lines, Bytes int64
 }
 
-// Log is the end of a container's log.
+// Log returns the end of a container's log.
 func (s *Site) Log(ctx context.Context, r LogRequest) ([]byte, error) {
 	c, err := s.raw()
 	if err != nil {

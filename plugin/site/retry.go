@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// pauses are those before a question is asked again. They are short: a site that stays like that is to
+// pauses returns those before a question is asked again. They are short: a site that stays like that is to
 // be told of, and not waited for.
 func pauses() []time.Duration {
 	return []time.Duration{100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond}
@@ -50,7 +50,7 @@ func (p retryTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 // WrappedRoundTripper lets client-go reach the transport below, to cancel requests.
 func (p retryTransport) WrappedRoundTripper() http.RoundTripper { return p.next }
 
-// question says whether a request changes nothing.
+// question reports whether a request changes nothing.
 func question(r *http.Request) bool {
 	return r.Method == http.MethodGet || r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/selfsubjectaccessreviews")
 }
@@ -65,7 +65,7 @@ func passing(resp *http.Response) bool {
 	}
 }
 
-// repeat is the request with its body from the beginning.
+// repeat returns the request with its body from the beginning.
 func repeat(r *http.Request) (*http.Request, bool) {
 	again := r.Clone(r.Context())
 	if r.Body == nil || r.Body == http.NoBody {

@@ -102,7 +102,7 @@ func connect(name string, config *rest.Config, k kinds, now func() time.Time) *S
 	}
 }
 
-// Client is made at the first use.
+// Client returns made at the first use.
 func (s *Site) Client() (client.WithWatch, error) {
 	s.once.Do(func() {
 		if s.client, s.clientErr = s.clientOver(s.transport()); s.clientErr != nil {
@@ -112,7 +112,7 @@ func (s *Site) Client() (client.WithWatch, error) {
 	return s.client, s.clientErr
 }
 
-// WatchClient is a client without a limit on how long a request may last once an answer has begun. That it begins is
+// WatchClient returns a client without a limit on how long a request may last once an answer has begun. That it begins is
 // not a matter of how much there is to tell.
 func (s *Site) WatchClient() (client.WithWatch, error) {
 	over, err := s.transport()
@@ -129,10 +129,10 @@ func (s *Site) clientOver(over *http.Client, err error) (client.WithWatch, error
 	return client.NewWithWatch(rest.CopyConfig(s.config), client.Options{Scheme: s.kinds.scheme, Mapper: s.kinds.mapper(), HTTPClient: over})
 }
 
-// Timeout is how long a request may take: --request-timeout, or ten seconds.
+// Timeout returns how long a request may take: --request-timeout, or ten seconds.
 func (s *Site) Timeout() time.Duration { return s.config.Timeout }
 
-// Now is the clock of the API server, to within a second; zero before it has answered.
+// Now returns the clock of the API server, to within a second; zero before it has answered.
 func (s *Site) Now() time.Time {
 	s.date.mu.Lock()
 	defer s.date.mu.Unlock()
@@ -163,7 +163,7 @@ func (s *Site) UID(ctx context.Context) (string, error) {
 	return string(ns.UID) + "/" + name, nil
 }
 
-// revision is how often the cluster's store has been changed. One store never tells a smaller one than before.
+// revision returns how often the cluster's store has been changed. One store never tells a smaller one than before.
 func (s *Site) revision(ctx context.Context) (int64, error) {
 	c, err := s.Client()
 	if err != nil {
@@ -193,7 +193,7 @@ func Apart(ctx context.Context, a, b *Site) bool {
 	return false
 }
 
-// Address is the server, to tell clusters apart without asking them.
+// Address returns the server, to tell clusters apart without asking them.
 func (s *Site) Address() string { return strings.TrimSuffix(s.config.Host, "/") }
 
 // dateReader remembers the Date header of the answers.

@@ -54,7 +54,7 @@ type console struct {
 	stop   context.CancelFunc
 }
 
-// consoleSaid is a piece of what a run says; the last one is its exit code. A run that nobody looks
+// consoleSaid is a piece of what a run says; the last one is its exit code. A run that is not shown
 // at any more is still listened to, so that it can end.
 type consoleSaid struct {
 	number int
@@ -151,13 +151,13 @@ func (c *console) add(text string) {
 	c.scroll(0)
 }
 
-// open says whether the console is on the screen.
+// open reports whether the console is on the screen.
 func (c *console) open() bool { return len(c.args) > 0 }
 
-// busy says whether a command is at work that would be cut short.
+// busy reports whether a command is at work that would be cut short.
 func (c *console) busy() bool { return c.open() && c.phase == running && c.confirm != "" }
 
-// key is a key while the console is open; it closes with esc when nothing runs.
+// key returns a key while the console is open; it closes with esc when nothing runs.
 func (c *console) key(ctx context.Context, k, text string) tea.Cmd {
 	switch {
 	case c.asks:
@@ -214,7 +214,7 @@ func (c *console) typed(ctx context.Context, k, text string) tea.Cmd {
 // mostTargets is how many lines the names of the groups may take.
 const mostTargets = 4
 
-// head is the command, and the groups that it changes.
+// head returns the command, and the groups that it changes.
 func (c *console) head(s present.Style) []string {
 	lines := []string{s.Strong("$ kubectl vgr " + present.Clean(strings.Join(c.args, " ")))}
 	if len(c.targets) == 0 {
@@ -234,10 +234,10 @@ func (c *console) head(s present.Style) []string {
 	return append(append(lines, named...), "")
 }
 
-// room is how many lines of text are on the screen: without the head and the line below.
+// room returns how many lines of text are on the screen: without the head and the line below.
 func (c *console) room() int { return max(c.height-len(c.head(present.Style{}))-1, 1) }
 
-// wrapped is the text in lines of the console's width.
+// wrapped returns the text in lines of the console's width.
 func (c *console) wrapped() []string {
 	var out []string
 	for _, line := range c.text {
@@ -282,7 +282,7 @@ func (c *console) view(s present.Style) []string {
 	return append(lines, text[min(c.top, end):end]...)
 }
 
-// bottom is what is to be done now.
+// bottom returns what is to be done now.
 func (c *console) bottom() string {
 	switch {
 	case c.asks:

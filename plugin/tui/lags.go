@@ -58,5 +58,5 @@ func contains(o overview.Overview, g id) bool {
 	return false
 }
 
-// worse says whether a lag is further behind than another; an unknown one is.
+// worse reports whether a lag is further behind than another; an unknown one is.
 func worse(a, b *int64) bool { return b != nil && (a == nil || *a > *b) }

@@ -68,7 +68,7 @@ func (l *list) setSize(width, height int) {
 }
 
 // show takes in a new overview. The cursor stays on its group; while sites were still being asked that was the first
-// one only because nobody could say which is worst.
+// one only because the order of the worst is not known.
 func (l *list) show(o overview.Overview) {
 	if !l.chosen && l.asking() {
 		l.cursor, l.row = id{}, 0
@@ -99,7 +99,7 @@ func (l *list) refresh() {
 	l.layout()
 }
 
-// asking says whether more groups may come from a site that is still being asked.
+// asking reports whether more groups may come from a site that is still being asked.
 func (l *list) asking() bool {
 	return slices.ContainsFunc(l.all.Sites, func(s overview.Site) bool { return s.Problem == overview.SiteAsking })
 }
@@ -107,7 +107,7 @@ func (l *list) asking() bool {
 // selectorPrefix makes a filter a label selector.
 const selectorPrefix = "-l "
 
-// matcher is what the filter stands for. One that is not whole yet, because it is being typed, is
+// matcher returns what the filter stands for. One that is not whole yet, because it is being typed, is
 // taken literally, or as no filter if it is a selector.
 func (l *list) matcher() func(*overview.Group) bool {
 	l.bad = nil
@@ -128,7 +128,7 @@ func (l *list) matcher() func(*overview.Group) bool {
 	return func(g *overview.Group) bool { return match.MatchString(words(g)) }
 }
 
-// words is what a filter looks at.
+// words returns the texts that a filter matches.
 func words(g *overview.Group) string {
 	text := []string{g.Namespace + "/" + g.Name, string(g.Verdict.Phase), g.Verdict.Message, g.Backend, g.Class}
 	for _, s := range g.Sites {
@@ -188,10 +188,10 @@ func (l *list) moveTo(row int) {
 	l.top = max(0, min(l.top, n-rows))
 }
 
-// rows is how many groups fit below the head.
+// rows returns how many groups fit below the head.
 func (l *list) rows() int { return max(l.height-1, 1) }
 
-// selected is the group under the cursor; nil when there is none.
+// selected returns the group under the cursor; nil when there is none.
 func (l *list) selected() *overview.Group {
 	if l.row >= len(l.shown.Groups) {
 		return nil
@@ -199,7 +199,7 @@ func (l *list) selected() *overview.Group {
 	return &l.shown.Groups[l.row]
 }
 
-// targets are the marked groups, or the one under the cursor.
+// targets returns the marked groups, or the one under the cursor.
 func (l *list) targets() []overview.Group {
 	var out []overview.Group
 	for _, g := range l.all.Groups {

@@ -32,7 +32,7 @@ const (
 type Options struct {
 	Style      present.Style
 	Namespaces bool // more than one
-	// Here is the context of this site, and Title what is looked at.
+	// Here is the context of this site, and Title the name of the view.
 	Here, Title string
 	ReadOnly    bool
 	// Open shows the first group alone.
@@ -109,7 +109,7 @@ func (m Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	return m, nil
 }
 
-// key goes to whoever has the keys.
+// key goes to the part of the screen that has the focus.
 func (m Model) key(msg tea.KeyPressMsg) (tea.Model, tea.Cmd) {
 	k := msg.String()
 	m.note, m.list.chosen = "", true
@@ -189,7 +189,7 @@ func printable(r rune) rune {
 	return r
 }
 
-// act is what a key does to the groups: a note, or a command in the console.
+// act returns what a key does to the groups: a note, or a command in the console.
 func (m *Model) act(k string) (string, tea.Cmd) {
 	args, why := m.command(k)
 	if args == nil {
@@ -215,7 +215,7 @@ func (m *Model) act(k string) (string, tea.Cmd) {
 	}
 }
 
-// targets are the groups that a key is about. The details act on the group that they show, whatever is marked.
+// targets returns the groups that a key is about. The details act on the group that they show, whatever is marked.
 func (m *Model) targets() []overview.Group {
 	if g := m.list.selected(); g != nil && (m.alone || m.focused) {
 		return []overview.Group{*g}
@@ -228,7 +228,7 @@ var verbs = map[string]string{
 	"f": "failover", "b": "failback", "p": "promote", "d": "demote", "r": "resync", "v": "validate", "h": "history", "y": "status",
 }
 
-// command is what a key stands for, or why it does nothing.
+// command returns what a key stands for, or why it does nothing.
 func (m *Model) command(k string) (args []string, why string) {
 	verb, ok := verbs[k]
 	targets := m.targets()
@@ -258,7 +258,7 @@ func (m *Model) command(k string) (args []string, why string) {
 	return args, ""
 }
 
-// target is the site that is to be primary: the one that is not, for all groups.
+// target returns the site that is to be primary: the one that is not, for all groups.
 func (m *Model) target(groups []overview.Group) (site, why string) {
 	for _, g := range groups {
 		primary, ok := g.Primary()
@@ -277,7 +277,7 @@ func (m *Model) target(groups []overview.Group) (site, why string) {
 	return site, ""
 }
 
-// place gives everybody the room there is.
+// place divides the room among the parts of the screen.
 func (m *Model) place() {
 	height := m.height - len(m.banners()) - 2 // the title, the footer
 	m.console.setSize(m.width, height)
@@ -338,7 +338,7 @@ func (m Model) View() tea.View {
 	return v
 }
 
-// lines are the screen, as many as it has.
+// lines returns the screen, as many as it has.
 func (m *Model) lines() []string {
 	if m.width < minWidth || m.height < minHeight {
 		return []string{ansi.Truncate(fmt.Sprintf("%dx%d is too small; q quits", m.width, m.height), max(m.width, 1), "")}
@@ -410,7 +410,7 @@ func (m *Model) rule() string {
 	return "|"
 }
 
-// bottom is the filter while it is typed, the last note, or the short help.
+// bottom returns the filter while it is typed, the last note, or the short help.
 func (m *Model) bottom() string {
 	switch {
 	case m.console.open():

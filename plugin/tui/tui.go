@@ -20,7 +20,7 @@ import (
 // Feed calls show with each new overview until its context ends.
 type Feed func(ctx context.Context, show func(overview.Overview) error) error
 
-// terminal says when it is gone: without one nobody can leave a screen, which goes on where a hangup is ignored.
+// terminal says when it is gone: without one no user can leave a screen, which continues to run where a hangup is ignored.
 type terminal struct {
 	file
 	gone func()

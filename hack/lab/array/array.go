@@ -76,7 +76,7 @@ func New(o Options) *Array {
 	}
 }
 
-// peer is the other site.
+// peer returns the other site.
 func (a *Array) peer(s Site) Site {
 	if s == a.sites[0] {
 		return a.sites[1]
@@ -108,7 +108,7 @@ func (a *Array) SetLink(up bool) {
 	}
 }
 
-// LinkUp says whether the sites can reach each other.
+// LinkUp reports whether the sites can reach each other.
 func (a *Array) LinkUp() bool {
 	defer a.lock()()
 	return a.linkUp

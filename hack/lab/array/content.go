@@ -35,7 +35,7 @@ func (c content) count() int64 {
 	return n
 }
 
-// identifier is a stable string in the form of a UUID.
+// identifier returns a stable string in the form of a UUID.
 func identifier(kind string, now time.Time, serial int) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%d/%d", kind, now.UnixNano(), serial))
 	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[0:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])

@@ -31,7 +31,7 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Message }
 
-// CodeOf is the code of an error, and empty for nil.
+// CodeOf returns the code of an error, and empty for nil.
 func CodeOf(err error) Code {
 	var e *Error
 	switch {

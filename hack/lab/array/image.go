@@ -61,10 +61,10 @@ const (
 	receivedDemotion snapshotKind = "non-primary demoted"
 )
 
-// demotion says whether RBD promotes a copy with such a snapshot without force. It asks no more.
+// demotion reports whether RBD promotes a copy with such a snapshot without force. It asks no more.
 func (k snapshotKind) demotion() bool { return k == ownDemotion || k == receivedDemotion }
 
-// linked says whether the copy still hangs on what it received last, so that the daemon brings it to an
+// linked reports whether the copy still hangs on what it received last, so that the daemon brings it to an
 // end even from a peer that is primary no more.
 func (k snapshotKind) linked() bool { return k == received || k == receivedDemotion }
 
@@ -91,7 +91,7 @@ func (a *Array) CreateImage(site Site, name string, size int64) string {
 	return a.create(site, name, size, false)
 }
 
-// CreateFastImage is the same for an image that takes schedules in seconds, and is synchronized and looked at every
+// CreateFastImage returns the same for an image that takes schedules in seconds, and is synchronized and looked at every
 // second, which no Ceph has.
 func (a *Array) CreateFastImage(site Site, name string, size int64) string {
 	return a.create(site, name, size, true)
@@ -169,7 +169,7 @@ func (a *Array) dropCopy(img *image, site Site) {
 	}
 }
 
-// receiver is the site that a pending snapshot travels to, and empty without one.
+// receiver returns the site that a pending snapshot travels to, and empty without one.
 func (img *image) receiver(a *Array) Site {
 	if img.pending == nil {
 		return ""

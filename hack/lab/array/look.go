@@ -31,14 +31,14 @@ type report struct {
 	sync        *Sync
 }
 
-// seen is what is known on a site of a copy, and false if nothing is.
+// seen returns what is known on a site of a copy, and false if nothing is.
 func (a *Array) seen(img *image, site, on Site) (report, bool) {
 	r, ok := img.shown[sighting{site, on}]
 	r.up = r.up && !a.daemonDown[site]
 	return r, ok
 }
 
-// showsDemoted says whether a site is shown up+unknown, there.
+// showsDemoted reports whether a site is shown up+unknown, there.
 func (a *Array) showsDemoted(img *image, site, on Site) bool {
 	r, ok := a.seen(img, site, on)
 	return ok && r.up && r.state == unknown
@@ -94,7 +94,7 @@ func (a *Array) lookAt(img *image, site Site, at time.Time) {
 	}
 }
 
-// judge is what a daemon finds of its copy. Of two copies that are both not primary it says only that, and
+// judge returns what a daemon finds of its copy. Of two copies that are both not primary it says only that, and
 // neither that one lacks what the other one has, nor that they went different ways.
 func (a *Array) judge(img *image, site Site) report {
 	local, remote := img.copies[site], img.copies[a.peer(site)]
@@ -117,12 +117,12 @@ func (a *Array) judge(img *image, site Site) report {
 	}
 }
 
-// begins says whether a past begins with another one.
+// begins reports whether a past begins with another one.
 func begins(past, with []int) bool {
 	return len(with) <= len(past) && slices.Equal(past[:len(with)], with)
 }
 
-// splitBrain says whether the copies went different ways: both are primary, or neither can follow the other.
+// splitBrain reports whether the copies went different ways: both are primary, or neither can follow the other.
 func (img *image) splitBrain(sites [2]Site) bool {
 	x, y := img.copies[sites[0]], img.copies[sites[1]]
 	if !img.mirrored || x == nil || y == nil {

@@ -26,7 +26,7 @@ const journalInterval = time.Second
 // the schedule allows although csi-addons asks only once in each interval.
 const fastInterval = time.Second
 
-// interval is what ceph-csi accepts, and zero without a schedule. Fast images take any duration.
+// interval returns what ceph-csi accepts, and zero without a schedule. Fast images take any duration.
 func (p Parameters) interval(fast bool) (time.Duration, error) {
 	if p["mirroringMode"] == "journal" {
 		return journalInterval, nil

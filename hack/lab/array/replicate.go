@@ -14,7 +14,7 @@ func (a *Array) settle(now time.Time) {
 	}
 }
 
-// step does the next thing that was due by now and says whether there was any. Of things that are due at
+// step does the next thing that was due by now and reports whether there was any. Of things that are due at
 // the same time an arrival is first and a look last.
 func (a *Array) step(img *image, now time.Time) bool {
 	var next time.Time
@@ -97,7 +97,7 @@ func (a *Array) arrive(img *image) {
 	}
 }
 
-// primarySite is the site whose copy is primary. In a split brain both are, and none counts.
+// primarySite returns the site whose copy is primary. In a split brain both are, and none counts.
 func (img *image) primarySite() (Site, bool) {
 	var found Site
 	n := 0

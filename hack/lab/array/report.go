@@ -102,7 +102,7 @@ func (a *Array) Info(site Site, t Target) (Info, error) {
 	return info, nil
 }
 
-// health is what the primary's own daemon shows.
+// health returns what the primary's own daemon shows.
 func (a *Array) health(img *image, site Site) (Health, string) {
 	r, _ := a.seen(img, site, site)
 	switch {

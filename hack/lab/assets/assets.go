@@ -58,7 +58,7 @@ func DefaultOptions(getenv func(string) string) (Options, error) {
 	return Options{Cache: filepath.Join(cache, "kubectl-vgr", "lab"), Preinstalled: getenv("KUBEBUILDER_ASSETS")}, nil
 }
 
-// ForLab are the programs that a lab runs, with Dell's or without.
+// ForLab returns the programs that a lab runs, with Dell's or without.
 func ForLab(dell bool) []string {
 	all := []string{Etcd, APIServer, ControllerManager, CSIAddonsManager}
 	if dell {
@@ -74,16 +74,16 @@ type Set struct {
 	Dir string
 }
 
-// Path is where a program is.
+// Path returns where a program is.
 func (s Set) Path(program string) string { return s.programs[program] }
 
-// EnvtestDir is a directory with etcd and kube-apiserver, fit for KUBEBUILDER_ASSETS.
+// EnvtestDir returns a directory with etcd and kube-apiserver, fit for KUBEBUILDER_ASSETS.
 func (s Set) EnvtestDir() string { return filepath.Dir(s.programs[APIServer]) }
 
-// DellManifests is the directory of Dell's CRDs.
+// DellManifests returns the directory of Dell's CRDs.
 func (s Set) DellManifests() string { return filepath.Join(s.Dir, dellManifests) }
 
-// CSIAddonsManifests is the directory of csi-addons' own CRDs and roles.
+// CSIAddonsManifests returns the directory of csi-addons' own CRDs and roles.
 func (s Set) CSIAddonsManifests() string { return filepath.Join(s.Dir, csiAddonsManifests) }
 
 // Ensure returns the programs and builds what is missing. Several callers may ask at the same

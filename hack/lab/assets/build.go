@@ -34,7 +34,7 @@ type program struct {
 // majorVersion is the end of an import path that names no directory.
 var majorVersion = regexp.MustCompile(`/v[0-9]+$`)
 
-// executable is how go build calls the program.
+// executable returns how go build calls the program.
 func (p program) executable() string {
 	return path.Base(majorVersion.ReplaceAllString(p.importPath, ""))
 }
@@ -64,7 +64,7 @@ func programs() []program {
 	}
 }
 
-// buildFlags are the same for all programs. The version is set so that clients see which
+// buildFlags returns the same for all programs. The version is set so that clients see which
 // Kubernetes they talk to; upstream sets it at release time only.
 func buildFlags() []string {
 	major, minor, _ := strings.Cut(strings.TrimPrefix(kubernetesVersion, "v"), ".")
@@ -167,7 +167,7 @@ func build(ctx context.Context, dir, module string, programs []program) error {
 	return nil
 }
 
-// manifestsOf are those that belong to programs; to all of them when none is named.
+// manifestsOf returns those that belong to programs; to all of them when none is named.
 func manifestsOf(programs []string) []manifests {
 	all := []manifests{{csiAddonsManifests, "csi-addons", csiAddonsModule, slices.Concat([]string{"config/crd/bases/*.yaml"}, rbacManifests())}}
 	if len(programs) == 0 || slices.Contains(programs, DellReplicator) {
@@ -224,7 +224,7 @@ func (m manifests) copy(ctx context.Context, dir string) error {
 	return os.Rename(target, filepath.Join(dir, m.name))
 }
 
-// rbacManifests are the rules csi-addons ships for its manager.
+// rbacManifests returns the rules csi-addons ships for its manager.
 func rbacManifests() []string {
 	return []string{"config/rbac/role.yaml", "config/rbac/leader_election_role.yaml"}
 }

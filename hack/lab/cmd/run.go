@@ -42,7 +42,7 @@ func (f *runFlags) add(cmd *cobra.Command) {
 	flags.DurationVar(&f.transfer, "transfer-time", time.Second, "how long a snapshot takes from one site to the other")
 }
 
-// arguments are the flags as they are passed on to run.
+// arguments returns the flags as they are passed on to run.
 func (f *runFlags) arguments() []string {
 	args := []string{"--transfer-time=" + f.transfer.String(), "--mirror-status-interval=" + f.status.String(), "--backend=" + strings.Join(f.backends, ","), "--ceph=" + f.ceph}
 	if f.controller != "" {

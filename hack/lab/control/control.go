@@ -28,10 +28,10 @@ const maxSocketPath = 100
 // StateDir is where one lab keeps its files. At most one lab uses it at a time.
 type StateDir string
 
-// Log is the file with the supervisor's output.
+// Log returns the file with the supervisor's output.
 func (d StateDir) Log() string { return filepath.Join(string(d), "supervisor.log") }
 
-// socket is beside the other files, unless that path is too long for a socket.
+// socket returns beside the other files, unless that path is too long for a socket.
 func (d StateDir) socket() string {
 	path := filepath.Join(string(d), "control.sock")
 	if len(path) <= maxSocketPath {

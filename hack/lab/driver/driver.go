@@ -52,7 +52,7 @@ func Start(ctx context.Context, storage Storage) (*Server, error) {
 	return s, nil
 }
 
-// Port is where the server listens.
+// Port returns where the server listens.
 func (s *Server) Port() int { return s.listener.Addr().(*net.TCPAddr).Port }
 
 // Stop ends all calls, also those that hang.

@@ -53,7 +53,7 @@ type rule struct {
 // NewFaults returns a set without faults.
 func NewFaults() *Faults { return &Faults{rules: map[string]*rule{}, calls: map[string]int{}} }
 
-// RPCs are the names of the methods a fault can be about.
+// RPCs returns the names of the methods a fault can be about.
 func RPCs() []string {
 	var names []string
 	for _, service := range []grpc.ServiceDesc{proto.Replication_ServiceDesc, proto.VolumeGroupController_ServiceDesc} {

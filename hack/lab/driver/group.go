@@ -47,7 +47,7 @@ func (s groupService) ControllerGetVolumeGroup(ctx context.Context, r *proto.Con
 	return &proto.ControllerGetVolumeGroupResponse{VolumeGroup: &proto.VolumeGroup{VolumeGroupId: r.GetVolumeGroupId(), VolumeIds: members}}, nil
 }
 
-// groupContext is what ceph-csi tells of a group: where it is.
+// groupContext returns what ceph-csi tells of a group: where it is.
 func groupContext(parameters map[string]string) map[string]string {
 	out := map[string]string{}
 	for _, key := range []string{"clusterID", "pool"} {

@@ -45,7 +45,7 @@ var answers = map[int]func() *apierrors.StatusError{
 
 const reason = "broken by the lab"
 
-// Statuses are those that can be answered.
+// Statuses returns those that can be answered.
 func Statuses() []int {
 	var codes []int
 	for code := range answers {
@@ -104,7 +104,7 @@ type mishap struct {
 	late bool
 }
 
-// answer is what is sent instead of the server's.
+// answer returns what is sent instead of the server's.
 func (m mishap) answer() (http.Header, []byte) {
 	status := answers[m.code]().Status()
 	status.TypeMeta = metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}

@@ -81,7 +81,7 @@ func Start(ctx context.Context, o Options) (*Hop, error) {
 // silent drops what clients that go away make a server say.
 func silent() *log.Logger { return log.New(io.Discard, "", 0) }
 
-// Address is host and port of the hop.
+// Address returns host and port of the hop.
 func (h *Hop) Address() string { return h.address }
 
 // Set lets requests go wrong from now on, instead of what was set before.
@@ -96,7 +96,7 @@ func (h *Hop) Set(f Fault) error {
 // Clear lets all requests through.
 func (h *Hop) Clear() { h.plan.set(nil) }
 
-// Fault is what was set; nil for nothing.
+// Fault returns what was set; nil for nothing.
 func (h *Hop) Fault() *Fault {
 	h.plan.mu.Lock()
 	defer h.plan.mu.Unlock()

@@ -26,7 +26,7 @@ type Applications struct {
 	StorageClass string
 }
 
-// Name is that of an application, of its group, and of the label app of its claims.
+// Name returns that of an application, of its group, and of the label app of its claims.
 func (a Applications) Name(n int) string { return fmt.Sprintf("app-%05d", n) }
 
 // Namespace creates a namespace unless it is there.
@@ -105,7 +105,7 @@ func (a Applications) Protect(ctx context.Context, c client.Client, class string
 	return work.Wait()
 }
 
-// Group is the primary group of an application. Its replication ends with it.
+// Group returns the primary group of an application. Its replication ends with it.
 func (a Applications) Group(class string, n int) *vgrv1.VolumeGroupReplication {
 	return &vgrv1.VolumeGroupReplication{
 		ObjectMeta: metav1.ObjectMeta{

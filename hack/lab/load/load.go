@@ -85,7 +85,7 @@ func (l Groups) Remove(ctx context.Context, sites Sites) error {
 	return work.Wait()
 }
 
-// Name is that of a group.
+// Name returns that of a group.
 func (l Groups) Name(n int) string { return fmt.Sprintf("group-%05d", n) }
 
 func (l Groups) group(n int, primary bool) *vgrv1.VolumeGroupReplication {

@@ -49,7 +49,7 @@ func NewAuthority(name string, now time.Time) (*Authority, error) {
 	return a, nil
 }
 
-// Cert is what clients and servers trust.
+// Cert returns what clients and servers trust.
 func (a *Authority) Cert() []byte { return a.pair.Cert }
 
 // Server makes the certificate of an API server on the loopback interface.

@@ -65,7 +65,7 @@ func (p *Pair) index(site string) int {
 	return 1
 }
 
-// handle is how a site's array names a volume: both have the same volume under names of their own.
+// handle returns how a site's array names a volume: both have the same volume under names of their own.
 func handle(volume, site string) string { return volume + "/" + site + "/scsi" }
 
 // Create makes a volume in a group of the site's array, and its copy on the other one; once for each
@@ -93,7 +93,7 @@ func (p *Pair) Create(site, groupName, name string) (volumeHandle string) {
 	return handle(volume, site)
 }
 
-// copyOf is a volume on the other array.
+// copyOf returns a volume on the other array.
 func (p *Pair) copyOf(volumeHandle, site string) (string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -109,7 +109,7 @@ func (p *Pair) copyOf(volumeHandle, site string) (string, error) {
 	return "", fmt.Errorf("volume %s is not of %s", volumeHandle, site)
 }
 
-// groupOf is the group of a volume.
+// groupOf returns the group of a volume.
 func (p *Pair) groupOf(volumeHandle string) (string, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -138,7 +138,7 @@ func (p *Pair) Write(site, groupName string, n int64) bool {
 	return true
 }
 
-// Written is how many writes the site's array holds of a group, over all volumes.
+// Written returns how many writes the site's array holds of a group, over all volumes.
 func (p *Pair) Written(site, groupName string) (total int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -179,7 +179,7 @@ func (p *Pair) Break(action string, err error) {
 	p.broken[action] = err
 }
 
-// Actions are all that were asked for, in order: "east FAILOVER_REMOTE production".
+// Actions returns all that were asked for, in order: "east FAILOVER_REMOTE production".
 func (p *Pair) Actions() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -190,7 +190,7 @@ func (g *group) replicate(from int) {
 	maps.Copy(g.writes[1-from], g.writes[from])
 }
 
-// status is a group as the site's array sees it. A session without a link is paused by the system.
+// status returns a group as the site's array sees it. A session without a link is paused by the system.
 func (p *Pair) status(site, groupName string) (state State, source bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -122,7 +122,7 @@ func (d *Driver) CreateStorageProtectionGroup(_ context.Context, r *replication.
 	}, nil
 }
 
-// GetStorageProtectionGroupStatus is what the site's array says.
+// GetStorageProtectionGroupStatus returns what the site's array says.
 func (d *Driver) GetStorageProtectionGroupStatus(_ context.Context, r *replication.GetStorageProtectionGroupStatusRequest) (*replication.GetStorageProtectionGroupStatusResponse, error) {
 	s, err := d.status(r.ProtectionGroupId)
 	if err != nil {

@@ -80,7 +80,7 @@ func (p *Process) State() State {
 	return s
 }
 
-// Log is the file with the process's output.
+// Log returns the file with the process's output.
 func (p *Process) Log() string { return p.spec.Log }
 
 // Start runs the program. Starting a running process does nothing.

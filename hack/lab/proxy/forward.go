@@ -63,7 +63,7 @@ const (
 	minimumRTO = 200 * time.Millisecond
 )
 
-// delay is how long n bytes are on their way: half of the round trip, and when one of their packets
+// delay returns how long n bytes are on their way: half of the round trip, and when one of their packets
 // is lost, until that has been missed and sent again. What comes after waits for it too, in order.
 func (p *Proxy) delay(n int) time.Duration {
 	p.mu.Lock()

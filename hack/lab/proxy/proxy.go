@@ -72,7 +72,7 @@ func Start(ctx context.Context, address, target string) (*Proxy, error) {
 	return p, nil
 }
 
-// Address is host and port that clients connect to. It stays the same whatever happens.
+// Address returns host and port that clients connect to. It stays the same whatever happens.
 func (p *Proxy) Address() string { return p.address }
 
 // State returns what the proxy does now.
@@ -82,7 +82,7 @@ func (p *Proxy) State() State {
 	return p.state
 }
 
-// Bytes are those forwarded so far, to the target and from it, as they are on the wire.
+// Bytes returns those forwarded so far, to the target and from it, as they are on the wire.
 func (p *Proxy) Bytes() (up, down int64) { return p.up.Load(), p.down.Load() }
 
 // SetRTT adds a round trip time to all connections, also those that are open.

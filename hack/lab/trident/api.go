@@ -85,7 +85,7 @@ type condition struct {
 	ReplicationSchedule string `json:"replicationSchedule"`
 }
 
-// said is what the status says; the zero value before it says anything.
+// said returns what the status says; the zero value before it says anything.
 func (r *relationship) said() condition {
 	if len(r.Status.Conditions) == 0 {
 		return condition{}

@@ -17,7 +17,7 @@ import (
 // errLater has an object looked at again.
 var errLater = errors.New("not yet")
 
-// frozen is the status of a relationship of which something was changed that may not be; ok when
+// frozen returns the status of a relationship of which something was changed that may not be; ok when
 // nothing was. What is frozen is what the status says.
 func frozen(before, after *relationship) (c condition, ok bool) {
 	c = after.said()
@@ -47,7 +47,7 @@ func changed(inUse, before, after string) bool {
 	return inUse != "" && after != inUse && after != before
 }
 
-// flaw is what is wrong with a spec; empty when nothing is.
+// flaw returns what is wrong with a spec; empty when nothing is.
 func flaw(s relationshipSpec) string {
 	switch {
 	case s.VolumeMappings == nil:
@@ -134,7 +134,7 @@ func (t *Trident) end(ctx context.Context, r *relationship) error {
 	return ignoreNotFound(write(ctx, t.dynamic.Resource(relationships()).Namespace(r.Namespace), r))
 }
 
-// handleOf is the volume of a PVC on the site's ONTAP; errLater as long as it is not bound.
+// handleOf returns the volume of a PVC on the site's ONTAP; errLater as long as it is not bound.
 func (t *Trident) handleOf(ctx context.Context, namespace, pvc string) (string, error) {
 	claim, err := t.client.CoreV1().PersistentVolumeClaims(namespace).Get(ctx, pvc, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) || err == nil && claim.Spec.VolumeName == "" {
@@ -199,7 +199,7 @@ func (t *Trident) step(s relationshipSpec, desired, now, local string) (string, 
 	return t.now(desired, local, m.RemoteVolumeHandle), nil
 }
 
-// now is the state that ONTAP reports, in the words of what is desired. Any error but "not found" is
+// now returns the state that ONTAP reports, in the words of what is desired. Any error but "not found" is
 // taken for promoted: that is how Trident can say so of a volume that nobody can write to.
 func (t *Trident) now(desired, local, remote string) string {
 	state := ""

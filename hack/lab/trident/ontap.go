@@ -84,7 +84,7 @@ func NewPair(transfer time.Duration) *Pair {
 	return &Pair{transfer: max(transfer, time.Second), link: true, volumes: map[string]*volume{}, broken: map[string]error{}}
 }
 
-// svm is the storage VM of a site.
+// svm returns the storage VM of a site.
 func svm(site string) string { return "svm_" + site }
 
 // Handle names a volume of a site.
@@ -123,7 +123,7 @@ func (p *Pair) Write(handle string, n int64) bool {
 	return true
 }
 
-// Written is how many writes a volume holds.
+// Written returns how many writes a volume holds.
 func (p *Pair) Written(handle string) int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -135,7 +135,7 @@ func (p *Pair) Written(handle string) int64 {
 	return v.writes
 }
 
-// Writable says whether an application could write to a volume.
+// Writable reports whether an application could write to a volume.
 func (p *Pair) Writable(handle string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -162,7 +162,7 @@ func (p *Pair) Break(operation string, err error) {
 	p.broken[operation] = err
 }
 
-// Operations are all that changed a relationship, in order: "promote svm_west:trident_pvc_1".
+// Operations returns all that changed a relationship, in order: "promote svm_west:trident_pvc_1".
 func (p *Pair) Operations() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -215,7 +215,7 @@ func (p *Pair) begin(v *volume, snapshot string) error {
 	return nil
 }
 
-// state is the relationship as Trident reads it: errNotFound without one.
+// state returns the relationship as Trident reads it: errNotFound without one.
 func (p *Pair) state(local, remote string) (string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -232,7 +232,7 @@ func (p *Pair) state(local, remote string) (string, error) {
 	}
 }
 
-// details are the policy and schedule in use.
+// details returns the policy and schedule in use.
 func (p *Pair) details(local, remote string) (policy, schedule string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -345,7 +345,7 @@ func (p *Pair) update(local, snapshot string) error {
 	return p.begin(v, snapshot)
 }
 
-// transferred is when the last transfer ended; the zero time before the first.
+// transferred returns when the last transfer ended; the zero time before the first.
 func (p *Pair) transferred(local string) (ended time.Time, running bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -385,7 +385,7 @@ func (p *Pair) did(operation, handle string) (*volume, error) {
 	return p.at(handle)
 }
 
-// Snapshots are those that a volume has.
+// Snapshots returns those that a volume has.
 func (p *Pair) Snapshots(handle string) map[string]int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -58,5 +58,5 @@ func (t *Trident) Delete(pv string) error {
 	return nil
 }
 
-// internalName is how Trident names the volume of a PersistentVolume on ONTAP.
+// internalName returns how Trident names the volume of a PersistentVolume on ONTAP.
 func internalName(pv string) string { return "trident_" + strings.ReplaceAll(pv, "-", "_") }

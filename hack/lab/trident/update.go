@@ -98,7 +98,7 @@ func (t *Trident) carryOut(ctx context.Context, a *action, retry bool) error {
 	return errLater
 }
 
-// transferred is nil once a transfer has ended after the one before.
+// transferred returns nil once a transfer has ended after the one before.
 func (t *Trident) transferred(a *action, handle string) error {
 	ended, running, err := t.ONTAP.transferred(handle)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 )
 
 // Parameters that mean the same for every backend. What a backend knows beyond them is listed
-// in the documentation of that backend; a key that nobody knows is reported, never ignored.
+// in the documentation of that backend; an unknown key is reported, never ignored.
 const (
 	// ParameterConsistencyGroup is "enabled" (the backend's own group) or "disabled" (each volume on its own). The
 	// default is the backend's, and for csi-addons the driver's: Ceph mirrors no groups.

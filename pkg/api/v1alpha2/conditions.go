@@ -16,7 +16,7 @@ const (
 	ConditionDegraded = "Degraded"
 	// ConditionResyncing is True while a secondary receives data it lacks.
 	ConditionResyncing = "Resyncing"
-	// ConditionReplicating says whether a primary reaches its peer. It is absent on a secondary.
+	// ConditionReplicating reports whether a primary reaches its peer. It is absent on a secondary.
 	ConditionReplicating = "Replicating"
 	// ConditionValidated is False when the backend refused to enable replication. Backends
 	// never take a False back after a later success.
@@ -128,7 +128,7 @@ const (
 	ReasonNotConfirmed = "NotConfirmed"
 )
 
-// Reasons are all reasons above. A backend's own words may stand beside them.
+// Reasons returns all reasons above. A backend's own words may stand beside them.
 func Reasons() []string {
 	return []string{
 		ReasonPromoted, ReasonDemoted, ReasonResynced, ReasonProgressing, ReasonResyncing,
@@ -190,9 +190,9 @@ const (
 	AnnotationSnapshotRequest = "replication.unified.io/snapshot-request"
 	// AnnotationPeerSnapshots are the peer's snapshots of one moment by the names of the PVCs, as a JSON
 	// object. An update transfers up to them, and a promotion goes back to them. The plugin removes it
-	// with the next change of roles; whoever sets it by hand has to do that too.
+	// with the next change of roles; if you set it by hand, remove it by hand too.
 	AnnotationPeerSnapshots = "replication.unified.io/peer-snapshots"
-	// AnnotationPeer says what is known of the peer's copy by whoever asked for the present state: a
+	// AnnotationPeer has the state of the peer's copy that the tool saw which requested the present state: a
 	// PeerState, a slash, and what makes the request unique. Only the plugin sees both sites.
 	AnnotationPeer = "replication.unified.io/peer"
 	// AnnotationBoundTo names the write that the annotations peer, peer-handles and peer-snapshots came with: the
@@ -200,7 +200,7 @@ const (
 	// they count for nothing.
 	AnnotationBoundTo = "replication.unified.io/bound-to"
 	// AnnotationPromotion set to PromotionUnguarded has the controller obey every request for primary. Then
-	// whoever writes to the group must see to it that the peer is not primary.
+	// every tool that writes to the group must check that the peer is not primary.
 	AnnotationPromotion = "replication.unified.io/promotion"
 	// AnnotationCopyOf on a PersistentVolume marks a copy that was prepared for a peer: the UID of the cluster
 	// that it was copied from.
@@ -225,7 +225,7 @@ const (
 	// PeerQuiesced: the peer is primary still, nothing uses its volumes, and all that was written there is
 	// here. It is for backends that cannot demote.
 	PeerQuiesced PeerState = "quiesced"
-	// PeerDiscarded: what the peer alone has may be discarded; somebody accepted that.
+	// PeerDiscarded: the user accepted that the writes that only the peer has are discarded.
 	PeerDiscarded PeerState = "discarded"
 	// PeerPrimary: the peer was seen to be primary and is to be followed; what this copy alone has may
 	// be discarded.

@@ -8,7 +8,7 @@
 //
 // Two facts about csi-addons shape it. Its VolumeGroupReplication carries the status of a child
 // VolumeReplication under its own generation, so only the child says which request an answer
-// belongs to. And it looks at PVC labels only when something else wakes it, so a changed
+// belongs to. And it reads PVC labels only when something else wakes it, so a changed
 // membership is handed over through the VolumeGroupReplicationContent.
 package csiaddons
 
@@ -37,7 +37,7 @@ const (
 // maxVolumes is the csi-addons manager's default and upper limit for --max-group-pvc.
 const maxVolumes = 100
 
-// cephDrivers are those whose parameters we know. Rook names the driver after the operator's namespace. CephFS has a
+// cephDrivers returns those whose parameters we know. Rook names the driver after the operator's namespace. CephFS has a
 // driver too, which does not replicate.
 func cephDrivers() []string {
 	return []string{"rbd.csi.ceph.com", backend.AnyNamespace + "rbd.csi.ceph.com"}
@@ -61,7 +61,7 @@ func AddToScheme(s *runtime.Scheme) error {
 	return csiaddonsv1.AddToScheme(s)
 }
 
-// Driver is the backend for the programs.
+// Driver returns the backend for the programs.
 func Driver() backend.Driver {
 	return backend.Driver{Profile: Profile(), New: func(c client.Client, live client.Reader, _ clock.PassiveClock) backend.Adapter { return New(c, live) }}
 }

@@ -47,7 +47,7 @@ func (a *Adapter) find(ctx context.Context, o backend.Owner) (found, error) {
 	return f, nil
 }
 
-// grouped says whether the owner is, or will be, served by a backend group. What exists wins over the class, which
+// grouped reports whether the owner is, or will be, served by a backend group. What exists wins over the class, which
 // may have been deleted or made anew, and whose default may have been another one; so does what existed last.
 func (f found) grouped(g backend.Group) bool {
 	switch {
@@ -82,7 +82,7 @@ func (a *Adapter) Apply(ctx context.Context, g backend.Group) error {
 	return a.applyVolumes(ctx, g, f.volumes)
 }
 
-// refused is why csi-addons is asked for nothing: with some objects primary and others not, the group is not
+// refused returns why csi-addons is asked for nothing: with some objects primary and others not, the group is not
 // primary yet. It is pure.
 func refused(g backend.Group, f found) *backend.Problem {
 	if f.grouped(g) {
@@ -251,7 +251,7 @@ func (a *Adapter) contentOf(ctx context.Context, group *replicationv1.VolumeGrou
 // claim is which csi-addons objects a PVC's annotations may name.
 type claim struct{ volume, group string }
 
-// checkClaims refuses PVCs that csi-addons replicates already for somebody else. csi-addons
+// checkClaims refuses PVCs that csi-addons replicates already for another owner. csi-addons
 // itself lets a group take a PVC from a single replication, and from then on that one fails
 // without a word.
 func (a *Adapter) checkClaims(ctx context.Context, g backend.Group, members []backend.Member, allowed func(pvc string) claim) error {
@@ -332,7 +332,7 @@ func (a *Adapter) createVolume(ctx context.Context, g backend.Group, m backend.M
 	return backend.Problemf(vgrv1.ReasonObjectConflict, "a csi-addons VolumeReplication %q that kubectl vgr did not make exists in the namespace; hand it over with kubectl vgr migrate, or give the group another name", name)
 }
 
-// volumeName is the name of the csi-addons VolumeReplication of one PVC.
+// volumeName returns the name of the csi-addons VolumeReplication of one PVC.
 func volumeName(o backend.Owner, pvc string) string {
 	if o.Kind == backend.VolumeReplicationKind {
 		return o.Name

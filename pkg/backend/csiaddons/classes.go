@@ -18,7 +18,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 )
 
-// derivedClassName is the name of both csi-addons classes made from one of ours. It changes
+// derivedClassName returns the name of both csi-addons classes made from one of ours. It changes
 // with the content, because the backend's classes are immutable, and it is the same in every
 // cluster, so that a peer can be prepared before its controller has seen the class.
 func derivedClassName(c backend.Class) string {

@@ -23,7 +23,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 )
 
-// destinationInfo is the condition of csi-addons after v0.14 that says whether the copy's handle is known.
+// destinationInfo is the condition of csi-addons after v0.14 that reports whether the copy's handle is known.
 const destinationInfo = "DestinationInfoAvailable"
 
 // held implements backend.Profile.Held.
@@ -107,7 +107,7 @@ func hasMember(g *replicationv1.VolumeGroupReplication, pvc *corev1.PersistentVo
 	return named || err == nil && selector.Matches(labels.Set(pvc.Labels))
 }
 
-// destinations are the handles of the copies by the names of the volumes, where csi-addons tells them.
+// destinations returns the handles of the copies by the names of the volumes, where csi-addons tells them.
 func destinations(ctx context.Context, c client.Reader, g *replicationv1.VolumeGroupReplication) (map[string]string, error) {
 	handles := map[string]string{}
 	if g.Spec.VolumeGroupReplicationContentName == "" {
@@ -136,7 +136,7 @@ func installed(err error) error {
 	return err
 }
 
-// heldBy is what a VolumeReplication or VolumeGroupReplication of csi-addons says of itself. One that is asked to
+// heldBy returns what a VolumeReplication or VolumeGroupReplication of csi-addons says of itself. One that is asked to
 // resync is a secondary.
 func heldBy(obj client.Object, kind string, asks replicationv1.ReplicationState, said replicationv1.State) backend.Held {
 	h := backend.Held{
@@ -155,7 +155,7 @@ func heldBy(obj client.Object, kind string, asks replicationv1.ReplicationState,
 	return h
 }
 
-// keeper is who decides over an object, by a controller reference or by the labels of Ramen, which refers to its own
+// keeper returns who decides over an object, by a controller reference or by the labels of Ramen, which refers to its own
 // objects only in part.
 func keeper(obj client.Object) string {
 	if c := metav1.GetControllerOf(obj); c != nil {

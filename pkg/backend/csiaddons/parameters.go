@@ -89,7 +89,7 @@ func checkParameters(c backend.Class) []backend.Problem {
 	return p.problems
 }
 
-// misspelt says whether a key is a known one but for its case, or a long one but for one letter more, less, changed
+// misspelt reports whether a key is a known one but for its case, or a long one but for one letter more, less, changed
 // or swapped with the next. Short keys are too like those of other drivers.
 func misspelt(key, known string) bool {
 	a, b := strings.ToLower(key), strings.ToLower(known)
@@ -164,7 +164,7 @@ func (p *checker) secret(name, namespace string) {
 	}
 }
 
-// perVolume says whether a new group of the class gets one VolumeReplication per PVC. No upstream Ceph mirrors groups,
+// perVolume reports whether a new group of the class gets one VolumeReplication per PVC. No upstream Ceph mirrors groups,
 // so its drivers do unless the class says otherwise.
 func perVolume(c backend.Class) bool {
 	switch c.Parameters[vgrv1.ParameterConsistencyGroup] {
@@ -177,7 +177,7 @@ func perVolume(c backend.Class) bool {
 	}
 }
 
-// driverParameters is what csi-addons and the driver get of our parameters. csi-addons reads
+// driverParameters returns what csi-addons and the driver get of our parameters. csi-addons reads
 // the group's secret and the volume's secret from different keys; one is enough for us.
 func driverParameters(params map[string]string) map[string]string {
 	out := maps.Clone(params)

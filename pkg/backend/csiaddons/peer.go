@@ -43,7 +43,7 @@ func peerObjects(r backend.PeerRequest) ([]client.Object, error) {
 	return append(objs, group), nil
 }
 
-// served says whether a group is replicated by objects of a kind, on the site that has it.
+// served reports whether a group is replicated by objects of a kind, on the site that has it.
 func served(g *vgrv1.VolumeGroupReplication, kind string) bool {
 	is := func(ref *vgrv1.BackendReference) bool { return ref != nil && ref.Kind == kind }
 	return is(g.Status.BackendRef) || slices.ContainsFunc(g.Status.Volumes, func(v vgrv1.VolumeStatus) bool { return is(v.BackendRef) })

@@ -62,7 +62,7 @@ func readGroup(in reading) backend.Observation {
 	return obs
 }
 
-// confirmedMembers are the PVCs whose volumes csi-addons reports to be in the storage group. The
+// confirmedMembers returns the PVCs whose volumes csi-addons reports to be in the storage group. The
 // content's status is written only after the driver has accepted the membership.
 func confirmedMembers(in reading) map[string]bool {
 	confirmed := map[string]bool{}
@@ -78,7 +78,7 @@ func confirmedMembers(in reading) map[string]bool {
 	return confirmed
 }
 
-// othersLeft says whether volumes are in the storage group, or are handed to it, that are no longer
+// othersLeft reports whether volumes are in the storage group, or are handed to it, that are no longer
 // wanted there.
 func (in reading) othersLeft() bool {
 	if in.content == nil {
@@ -92,7 +92,7 @@ func (in reading) othersLeft() bool {
 	})
 }
 
-// leaving are the PVCs that csi-addons still counts in and that are not wanted any more. Without
+// leaving returns the PVCs that csi-addons still counts in and that are not wanted any more. Without
 // othersLeft they are in its books only, until its next pass: it also counts what was never bound.
 func (in reading) leaving() []string {
 	var names []string
@@ -104,12 +104,12 @@ func (in reading) leaving() []string {
 	return names
 }
 
-// asks says whether a backend object's spec asks for what the group asks for.
+// asks reports whether a backend object's spec asks for what the group asks for.
 func asks(state replicationv1.ReplicationState, autoResync bool, g backend.Group) bool {
 	return string(state) == string(g.State) && autoResync == g.AutoResync
 }
 
-// answers says whether a VolumeReplication's status is the answer to what the group asks for.
+// answers reports whether a VolumeReplication's status is the answer to what the group asks for.
 // Its observedGeneration moves only with an outcome, unlike that of a VolumeGroupReplication.
 func answers(vr *replicationv1.VolumeReplication, g backend.Group) bool {
 	return asks(vr.Spec.ReplicationState, vr.Spec.AutoResync, g) && vr.Status.ObservedGeneration == vr.Generation && vr.Status.State != ""
@@ -137,7 +137,7 @@ func readReplication(obs *backend.Observation, vr *replicationv1.VolumeReplicati
 	}
 }
 
-// stateOf is a state in the words of the API, which takes no others; empty while nothing was said.
+// stateOf returns a state in the words of the API, which takes no others; empty while nothing was said.
 func stateOf(said replicationv1.State) vgrv1.State {
 	switch said {
 	case "", replicationv1.PrimaryState, replicationv1.SecondaryState:
@@ -193,7 +193,7 @@ func unconfirmed(in reading) []string {
 	return names
 }
 
-// groupFailed says whether the group's own pass failed. Such a failure changes only state and
+// groupFailed reports whether the group's own pass failed. Such a failure changes only state and
 // message of the VolumeGroupReplication and leaves the conditions of its child in place.
 func groupFailed(in reading) bool {
 	message := in.backendGroup.Status.Message

@@ -38,7 +38,7 @@ func readVolumes(in reading) backend.Observation {
 		obs.Members = append(obs.Members, vr.Spec.DataSource.Name)
 	}
 	slices.Sort(obs.Members)
-	obs.Members = slices.Compact(obs.Members) // somebody may have given a PVC a second one
+	obs.Members = slices.Compact(obs.Members) // a PVC may have got a second one by hand
 	var members []named
 	for _, m := range in.group.Members {
 		one, ok := byPVC[m.PVC]
@@ -65,7 +65,7 @@ func readVolumes(in reading) backend.Observation {
 	return obs
 }
 
-// deletedOutside are the objects of members that are being deleted, which the controller never does.
+// deletedOutside returns the objects of members that are being deleted, which the controller never does.
 func deletedOutside(volumes []replicationv1.VolumeReplication, members []backend.Member) []string {
 	var names []string
 	for i := range volumes {
@@ -132,7 +132,7 @@ func aggregate(obs *backend.Observation, members []named) {
 	}
 }
 
-// oldest is the earlier time, or nil when one of them is not known.
+// oldest returns the earlier time, or nil when one of them is not known.
 func oldest(a, b *metav1.Time) *metav1.Time {
 	if a == nil || b == nil {
 		return nil

@@ -48,7 +48,7 @@ func (a *Adapter) Remove(ctx context.Context, o backend.Owner, retain bool) (bac
 	return backend.Removal{Done: true}, a.collectClasses(ctx)
 }
 
-// left is what the API server has for an owner. A kind that is not served any more has nothing left.
+// left returns what the API server has for an owner. A kind that is not served any more has nothing left.
 func (a *Adapter) left(ctx context.Context, o backend.Owner) (found, error) {
 	var f found
 	if o.Kind == backend.VolumeGroupReplicationKind {

@@ -59,7 +59,7 @@ func replications(ctx context.Context, c client.Reader, namespace string) ([]bac
 	return out, nil
 }
 
-// notAdoptable is why a VolumeReplication cannot be handed over: somebody else decides over it, or csi-addons
+// notAdoptable returns why a VolumeReplication cannot be handed over: another controller owns it, or csi-addons
 // has not confirmed what it asks for.
 func notAdoptable(vr *replicationv1.VolumeReplication, claimedBy string) string {
 	switch {

@@ -72,7 +72,7 @@ const (
 	linkEmpty        = "EMPTY"
 )
 
-// busy is the action that is under way; empty when there is none.
+// busy returns the action that is under way; empty when there is none.
 func busy(rg *ReplicationGroup) string {
 	if rg.Spec.Action != "" {
 		return rg.Spec.Action
@@ -84,7 +84,7 @@ func busy(rg *ReplicationGroup) string {
 	return action
 }
 
-// fresh says whether the array was heard of lately. A time to come is no better than one that is long ago:
+// fresh reports whether the array was heard of lately. A time to come is no better than one that is long ago:
 // by a clock that is so wrong, an array that fell silent would be believed until then.
 func (in reading) fresh() bool {
 	last := in.rg.Status.ReplicationLinkState.LastSuccessfulUpdate
@@ -100,12 +100,12 @@ type need struct {
 	problem *backend.Problem
 }
 
-// refused is why the array must not be asked to change the roles.
+// refused returns why the array must not be asked to change the roles.
 func refused(in reading) *backend.Problem {
 	called := replicationGroupKind + " " + in.rg.Name
 	switch stateOf(in) {
 	case vgrv1.StatePrimary:
-		// To hand over cannot be taken back. With the link failed over, a failover may be on its way.
+		// A hand-over cannot be undone. With the link failed over, a failover may be on its way.
 		if in.group.State != vgrv1.Primary && in.group.Changed != nil && in.rg.Status.ReplicationLinkState.State != linkFailedOver {
 			return in.group.Changed.Of(called + " is the source")
 		}
@@ -137,7 +137,7 @@ func decide(in reading) need {
 	}
 	switch {
 	case in.group.State == vgrv1.Primary && link.IsSource:
-		// The peer's own writes are lost by this, so somebody must have said that there are none, or
+		// The peer's own writes are lost by this, so the request must confirm that there are none, or
 		// that they may go.
 		may := in.group.Peer == vgrv1.PeerDemoted || in.group.Peer == vgrv1.PeerDiscarded
 		if link.State == linkFailedOver && may {

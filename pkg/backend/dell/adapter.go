@@ -5,7 +5,7 @@
 // PowerStore. The group is made by Dell's sidecar when volumes are provisioned; the adapter finds
 // it by its volumes, asks it for actions, and never creates, owns or deletes one.
 //
-// Three facts shape it. An action is a word that the sidecar takes back when it is done, with or
+// Three facts shape it. An action is a word that the sidecar removes when it is done, with or
 // without a result; so what was asked for is written down in the same write. Its success does not
 // prove anything; only the link state does, as the array reports it later. And an action changes
 // both sites: to give up the role of source hands it to the peer.
@@ -36,7 +36,7 @@ const (
 	reprotectLocal         = "REPROTECT_LOCAL"
 )
 
-// drivers are those whose actions are known to have the meaning that the adapter relies on: after a
+// drivers returns those whose actions are known to have the meaning that the adapter relies on: after a
 // failover the target is the source. Which actions a driver supports is published nowhere.
 func drivers() []string { return []string{"csi-powerstore.dellemc.com"} }
 
@@ -53,7 +53,7 @@ type Adapter struct {
 // New makes the adapter. The client must read from a cache: observations list objects.
 func New(c client.Client, k clock.PassiveClock) *Adapter { return &Adapter{client: c, clock: k} }
 
-// Driver is the backend for the programs.
+// Driver returns the backend for the programs.
 func Driver() backend.Driver {
 	return backend.Driver{Profile: Profile(), New: func(c client.Client, _ client.Reader, now clock.PassiveClock) backend.Adapter { return New(c, now) }}
 }
@@ -101,7 +101,7 @@ func groupsOf(pv client.Object) []string {
 	return names
 }
 
-// volumesOf are the volumes of replication groups, from the cache, to be read only.
+// volumesOf returns the volumes of replication groups, from the cache, to be read only.
 func (a *Adapter) volumesOf(ctx context.Context, groups ...string) ([]corev1.PersistentVolume, error) {
 	var all []corev1.PersistentVolume
 	for _, name := range groups {
@@ -124,7 +124,7 @@ func arrayGroup(obj client.Object) []string {
 	return nil
 }
 
-// twins are the names of the replication groups that stand for the same group of the array, this one among them. Dell's
+// twins returns the names of the replication groups that stand for the same group of the array, this one among them. Dell's
 // sidecar can make more than one when two volumes come into a new group at about the same time: it looks for the first
 // one in a cache.
 func (a *Adapter) twins(ctx context.Context, rg *ReplicationGroup) ([]string, error) {
@@ -142,7 +142,7 @@ func (a *Adapter) twins(ctx context.Context, rg *ReplicationGroup) ([]string, er
 	return slices.Compact(names), nil
 }
 
-// claimsOfGroup are the PVCs of a replication group and of its twins: their volumes say which.
+// claimsOfGroup returns the PVCs of a replication group and of its twins: their volumes say which.
 func (a *Adapter) claimsOfGroup(ctx context.Context, obj client.Object) []types.NamespacedName {
 	rg, ok := obj.(*ReplicationGroup)
 	if !ok {
@@ -155,7 +155,7 @@ func (a *Adapter) claimsOfGroup(ctx context.Context, obj client.Object) []types.
 	return a.claims(ctx, twins...)
 }
 
-// claimsOfVolume are the PVCs of the replication group that a volume has joined or left, and its own.
+// claimsOfVolume returns the PVCs of the replication group that a volume has joined or left, and its own.
 func (a *Adapter) claimsOfVolume(ctx context.Context, obj client.Object) []types.NamespacedName {
 	pv, ok := obj.(*corev1.PersistentVolume)
 	groups := groupsOf(obj)

@@ -85,7 +85,7 @@ func (a *Adapter) read(ctx context.Context, g backend.Group) (reading, error) {
 	return in, err
 }
 
-// split is about members that name several replication groups, all of which stand for the same group of the array.
+// split returns the problem of members that name several replication groups, all of which stand for the same group of the array.
 func split(names, same []string, rg *ReplicationGroup) *backend.Problem {
 	if slices.ContainsFunc(names, func(name string) bool { return !slices.Contains(same, name) }) {
 		return nil
@@ -94,7 +94,7 @@ func split(names, same []string, rg *ReplicationGroup) *backend.Problem {
 		replicationGroupKind, strings.Join(names, " and "), rg.Spec.ProtectionGroupID)
 }
 
-// terminating is about a replication group that is being deleted: it must not be asked for anything any more.
+// terminating returns the problem of a replication group that is being deleted: it must not be asked for anything any more.
 func terminating(rg *ReplicationGroup) *backend.Problem {
 	if rg.DeletionTimestamp.IsZero() {
 		return nil
@@ -102,7 +102,7 @@ func terminating(rg *ReplicationGroup) *backend.Problem {
 	return backend.Problemf(vgrv1.ReasonBackendError, "%s %s is being deleted, which deletes the group on the array", replicationGroupKind, rg.Name)
 }
 
-// memberVolumes are those of the members that are there.
+// memberVolumes returns those of the members that are there.
 func (a *Adapter) memberVolumes(ctx context.Context, g backend.Group) ([]corev1.PersistentVolume, error) {
 	var out []corev1.PersistentVolume
 	for _, m := range g.Members {
@@ -117,7 +117,7 @@ func (a *Adapter) memberVolumes(ctx context.Context, g backend.Group) ([]corev1.
 	return out, nil
 }
 
-// groupsNamed are the replication groups that the members' volumes name, and the problem with that unless it is one.
+// groupsNamed returns the replication groups that the members' volumes name, and the problem with that unless it is one.
 func groupsNamed(g backend.Group, volumes []corev1.PersistentVolume) ([]string, *backend.Problem) {
 	prefix := prefixOf(g.Class)
 	members := map[string]string{}
@@ -154,7 +154,7 @@ func groupsNamed(g backend.Group, volumes []corev1.PersistentVolume) ([]string, 
 	}
 }
 
-// foreign are the volumes of replication groups that stand for the same group of the array, and are no members: an action
+// foreign returns the volumes of replication groups that stand for the same group of the array, and are no members: an action
 // would move them too.
 func foreign(g backend.Group, same []string, volumes []corev1.PersistentVolume) *backend.Problem {
 	prefix := prefixOf(g.Class)

@@ -53,7 +53,7 @@ func held(ctx context.Context, c client.Reader, namespace string, pvcs []string)
 	return out, nil
 }
 
-// heldBy is the role of a PVC as the array last told it.
+// heldBy returns the role of a PVC as the array last told it.
 func heldBy(rg *ReplicationGroup, pvc string) backend.Held {
 	link := rg.Status.ReplicationLinkState
 	h := backend.Held{PVC: pvc, Object: replicationGroupKind + " " + rg.Name, Deleting: !rg.DeletionTimestamp.IsZero(), Open: true}

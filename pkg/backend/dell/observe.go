@@ -51,7 +51,7 @@ func observe(in reading) backend.Observation {
 	return obs
 }
 
-// stateOf is the role as the array reports it, or Unknown when it does not know or was not heard of.
+// stateOf returns the role as the array reports it, or Unknown when it does not know or was not heard of.
 func stateOf(in reading) vgrv1.State {
 	link := in.rg.Status.ReplicationLinkState
 	known := map[string]bool{linkSynchronized: true, linkSyncing: true, linkSuspended: true, linkFailedOver: true}
@@ -89,7 +89,7 @@ func stale(rg *ReplicationGroup) *backend.Problem {
 	return backend.Problemf(vgrv1.ReasonBackendError, "the array was last asked with success: %s (%s); see dell-csi-replicator in the driver's pod", when, rg.Name)
 }
 
-// reached says whether the array reports the role that is wanted. Resync is never reached: a target
+// reached reports whether the array reports the role that is wanted. Resync is never reached: a target
 // that is up to date cannot be told from one that always was.
 func reached(in reading) bool {
 	want := map[vgrv1.ReplicationState]vgrv1.State{vgrv1.Primary: vgrv1.StatePrimary, vgrv1.Secondary: vgrv1.StateSecondary, vgrv1.Resync: vgrv1.StateSecondary}
@@ -154,7 +154,7 @@ func ended(in reading, action string) *backend.Problem {
 	}
 }
 
-// looked says whether the array was asked again since the last action ended.
+// looked reports whether the array was asked again since the last action ended.
 func (in reading) looked() bool {
 	ended, last := in.rg.Status.LastAction.Time, in.rg.Status.ReplicationLinkState.LastSuccessfulUpdate
 	const between = 10 * time.Second // the sidecar writes the array's answer to the action some moments after it
@@ -168,7 +168,7 @@ func failureOf(in reading) string {
 	return vgrv1.ReasonFailedToDemote
 }
 
-// conditions are those of csi-addons, as the link means them.
+// conditions returns those of csi-addons, as the link means them.
 func conditions(in reading, obs backend.Observation, health vgrv1.Health, text string) []metav1.Condition {
 	link := in.rg.Status.ReplicationLinkState
 	at := in.rg.CreationTimestamp

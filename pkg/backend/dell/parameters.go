@@ -22,7 +22,7 @@ const (
 	protectionPolicy = "protectionPolicy"
 )
 
-// intervals are PowerStore's names for them, as a class says them to everybody.
+// intervals are PowerStore's names for them, in the units of the class.
 var intervals = map[string]string{
 	"5m": "Five_Minutes", "15m": "Fifteen_Minutes", "30m": "Thirty_Minutes", "1h": "One_Hour", "6h": "Six_Hours", "12h": "Twelve_Hours", "1d": "One_Day", "24h": "One_Day",
 }

@@ -64,7 +64,7 @@ func mirrorOfUpdate(obj client.Object) []string {
 	return nil
 }
 
-// claimsOfMirror is the PVC of a Mirror, which may have been made by somebody else.
+// claimsOfMirror returns the PVC of a Mirror, which another tool may have made.
 func claimsOfMirror(_ context.Context, obj client.Object) []types.NamespacedName {
 	var claims []types.NamespacedName
 	for _, name := range claimOfMirror(obj) {
@@ -73,7 +73,7 @@ func claimsOfMirror(_ context.Context, obj client.Object) []types.NamespacedName
 	return claims
 }
 
-// read finds the Mirrors of the members, whoever has made them.
+// read finds the Mirrors of the members, made by any tool.
 func (a *Adapter) read(ctx context.Context, g backend.Group) ([]volume, error) {
 	list := func(objects client.ObjectList, index, value string) error {
 		return a.client.List(ctx, objects, client.InNamespace(g.Owner.Namespace), client.MatchingFields{index: value}, client.UnsafeDisableDeepCopy)
@@ -167,7 +167,7 @@ func (a *Adapter) transfer(ctx context.Context, g backend.Group, volumes []volum
 	return nil
 }
 
-// write makes or changes the Mirror of a volume. A change fails if anybody has changed it since it was
+// write makes or changes the Mirror of a volume. A change fails if the Mirror has changed since it was
 // read.
 func (a *Adapter) write(ctx context.Context, g backend.Group, v volume, spec MirrorSpec) error {
 	if m := v.mirror(); m != nil {

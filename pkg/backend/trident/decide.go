@@ -80,7 +80,7 @@ func decide(g backend.Group, v volume) (*MirrorSpec, *backend.Problem) {
 	return follow(g, v)
 }
 
-// refused is why a volume must not change its role, or get one.
+// refused returns why a volume must not change its role, or get one.
 func refused(g backend.Group, v volume) *backend.Problem {
 	m := v.mirror()
 	if m == nil {
@@ -117,7 +117,7 @@ func promoteSpec(g backend.Group, v volume) (*MirrorSpec, *backend.Problem) {
 }
 
 // follow has a volume replicate from its peer. One that was writable loses all that it alone has, so
-// somebody who has seen the peer be primary must have said so.
+// the request must confirm that the peer was seen as primary.
 func follow(g backend.Group, v volume) (*MirrorSpec, *backend.Problem) {
 	m := v.mirror()
 	if m == nil {

@@ -36,7 +36,7 @@ func held(ctx context.Context, c client.Reader, namespace string, pvcs []string)
 	return out, nil
 }
 
-// heldBy is what a Mirror says of itself. Every Mirror that asks for anything but promoted has the volume follow.
+// heldBy returns what a Mirror says of itself. Every Mirror that asks for anything but promoted has the volume follow.
 func heldBy(m *Mirror) backend.Held {
 	h := backend.Held{
 		PVC: m.mapping().LocalPVCName, Object: mirrorKind + " " + m.Name, Role: vgrv1.StateSecondary, Says: fmt.Sprintf("asks for %s", m.Spec.State),

@@ -15,7 +15,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 )
 
-// observeVolume is what Trident last said of a volume. It never says Healthy: Trident looks at a
+// observeVolume returns what Trident last said of a volume. It never says Healthy: Trident reads a
 // relationship when it changes it, and reports neither lag nor a failure that comes later.
 func observeVolume(v volume) vgrv1.VolumeStatus {
 	out := vgrv1.VolumeStatus{
@@ -82,7 +82,7 @@ func replaced(m *Mirror) string {
 	return strings.Join(all, "; ")
 }
 
-// reached says whether Trident has confirmed what the group asks of a volume. Generations tell
+// reached reports whether Trident has confirmed what the group asks of a volume. Generations tell
 // nothing: Trident writes them down only when the state changes.
 func reached(g backend.Group, v volume) bool {
 	m := v.mirror()
@@ -95,7 +95,7 @@ func reached(g backend.Group, v volume) bool {
 	return follows(m.Spec.State) && m.said().State == m.Spec.State
 }
 
-// stateOf is the role of the group: that of its volumes when they agree.
+// stateOf returns the role of the group: that of its volumes when they agree.
 func stateOf(volumes []vgrv1.VolumeStatus) vgrv1.State {
 	if len(volumes) == 0 {
 		return vgrv1.StateUnknown
@@ -150,7 +150,7 @@ func observe(g backend.Group, volumes []volume) backend.Observation {
 	return obs
 }
 
-// word is Trident's last word on a volume.
+// word returns Trident's last word on a volume.
 func word(v volume) string {
 	if m := v.mirror(); m != nil {
 		return cmp.Or(m.said().State, "no word yet (the PVC is not bound, or Trident does not run)")
@@ -173,7 +173,7 @@ func problemOf(g backend.Group, v volume, status vgrv1.VolumeStatus) *backend.Pr
 	return unfulfilled(g, v)
 }
 
-// oldest is the last time at which every volume was synchronised; nil if that of one is not known.
+// oldest returns the last time at which every volume was synchronised; nil if that of one is not known.
 func oldest(volumes []vgrv1.VolumeStatus) *metav1.Time {
 	var first *metav1.Time
 	for _, v := range volumes {
@@ -187,7 +187,7 @@ func oldest(volumes []vgrv1.VolumeStatus) *metav1.Time {
 	return first
 }
 
-// conditions are those of csi-addons, as far as Trident says anything of the kind.
+// conditions returns those of csi-addons, as far as Trident says anything of the kind.
 func conditions(g backend.Group, volumes []volume, obs backend.Observation) []metav1.Condition {
 	at := lastTransition(volumes)
 	var out []metav1.Condition
@@ -242,7 +242,7 @@ func conditions(g backend.Group, volumes []volume, obs backend.Observation) []me
 	return out
 }
 
-// lastTransition is when Trident last reported another state of one of the volumes.
+// lastTransition returns when Trident last reported another state of one of the volumes.
 func lastTransition(volumes []volume) metav1.Time {
 	var last metav1.Time
 	for _, v := range volumes {

@@ -26,7 +26,7 @@ const Name = "trident"
 // must be there before.
 const annotationMirror = "trident.netapp.io/mirrorRelationship"
 
-// Driver is the backend for the programs.
+// Driver returns the backend for the programs.
 func Driver() backend.Driver {
 	return backend.Driver{Profile: Profile(), New: func(c client.Client, live client.Reader, _ clock.PassiveClock) backend.Adapter { return New(c, live) }}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 )
 
-// replications implements backend.Profile.Replications. The adapter finds the Mirror of a PVC whoever has
+// replications implements backend.Profile.Replications. The adapter finds the Mirror of a PVC whichever tool has
 // made it; handed over, it also leaves with a group that is deleted with its replication.
 func replications(ctx context.Context, c client.Reader, namespace string) ([]backend.Replication, error) {
 	var mirrors MirrorList

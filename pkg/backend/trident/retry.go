@@ -27,7 +27,7 @@ func lastApplied(m *Mirror) (request, state string) {
 
 func requestOf(g backend.Group) string { return short(g.RequestID) }
 
-// asksFor is the state that a Mirror is to be in, also while it asks for nothing.
+// asksFor returns the state that a Mirror is to be in, also while it asks for nothing.
 func asksFor(m *Mirror) string {
 	_, state := lastApplied(m)
 	return cmp.Or(m.Spec.State, state)
@@ -40,7 +40,7 @@ func retrying(m *Mirror) bool {
 	return state != "" && (m.Spec.State == "" || m.said().State == invalid && m.said().ObservedGeneration < m.Generation)
 }
 
-// retrySpec is the next write of a retry: nil when none is due. There is one for each request.
+// retrySpec returns the next write of a retry: nil when none is due. There is one for each request.
 func retrySpec(g backend.Group, m *Mirror) *MirrorSpec {
 	spec := m.DeepCopy().Spec
 	request, state := lastApplied(m)
@@ -55,7 +55,7 @@ func retrySpec(g backend.Group, m *Mirror) *MirrorSpec {
 	return &spec
 }
 
-// hasRole says whether a Mirror that asks for a state plays the group's role.
+// hasRole reports whether a Mirror that asks for a state plays the group's role.
 func hasRole(g backend.Group, state string) bool {
 	if g.State == vgrv1.Primary {
 		return state == promoted

@@ -120,17 +120,17 @@ type groupSnapshot struct {
 	absent string
 }
 
-// usesGroupSnapshots says whether a planned failover of the group goes through a snapshot of all volumes.
+// usesGroupSnapshots reports whether a planned failover of the group goes through a snapshot of all volumes.
 func usesGroupSnapshots(g backend.Group) bool {
 	return !g.Single() && g.Class.Parameters[vgrv1.ParameterGroupSnapshots] == "true"
 }
 
-// snapshotWanted says whether one was asked for.
+// snapshotWanted reports whether one was asked for.
 func snapshotWanted(g backend.Group) bool {
 	return usesGroupSnapshots(g) && g.State == vgrv1.Primary && g.SnapshotRequest != ""
 }
 
-// newGroupSnapshot is what to ask for.
+// newGroupSnapshot returns what to ask for.
 func newGroupSnapshot(g backend.Group) *GroupSnapshot {
 	s := &GroupSnapshot{
 		TypeMeta: metav1.TypeMeta{APIVersion: snapshotVersion.String(), Kind: "VolumeGroupSnapshot"},
@@ -241,7 +241,7 @@ func observeGroupSnapshot(g backend.Group, volumes []volume, m groupSnapshot, ob
 	}
 }
 
-// arrived says whether a snapshot of the peer has come through to a volume.
+// arrived reports whether a snapshot of the peer has come through to a volume.
 func arrived(v volume, handle string) bool {
 	for _, u := range v.updates {
 		if u.Status.State == succeeded && u.Spec.SnapshotHandle == handle {
@@ -251,7 +251,7 @@ func arrived(v volume, handle string) bool {
 	return false
 }
 
-// atOneSnapshot says whether all volumes were promoted at snapshots that were told.
+// atOneSnapshot reports whether all volumes were promoted at snapshots that were told.
 func atOneSnapshot(g backend.Group, volumes []volume) bool {
 	for _, v := range volumes {
 		if m := v.mirror(); m == nil || m.Spec.State != promoted || m.mapping().PromotedSnapshotHandle == "" {

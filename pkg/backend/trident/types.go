@@ -42,7 +42,7 @@ type VolumeMapping struct {
 	PromotedSnapshotHandle string `json:"promotedSnapshotHandle,omitempty"`
 }
 
-// MirrorStatus has exactly one condition once Trident has looked at the Mirror.
+// MirrorStatus has exactly one condition once Trident has reconciled the Mirror.
 type MirrorStatus struct {
 	Conditions []MirrorCondition `json:"conditions,omitempty"`
 }
@@ -116,7 +116,7 @@ func AddToScheme(s *runtime.Scheme) error {
 	return nil
 }
 
-// said is Trident's last word; the zero value before it has looked.
+// said returns Trident's last word; the zero value before it has looked.
 func (m *Mirror) said() MirrorCondition {
 	if len(m.Status.Conditions) == 0 {
 		return MirrorCondition{}
@@ -124,7 +124,7 @@ func (m *Mirror) said() MirrorCondition {
 	return m.Status.Conditions[0]
 }
 
-// mapping is the one volume of the Mirror; the zero value of one that somebody made without.
+// mapping returns the one volume of the Mirror; the zero value when it has none.
 func (m *Mirror) mapping() VolumeMapping {
 	if len(m.Spec.VolumeMappings) == 0 {
 		return VolumeMapping{}

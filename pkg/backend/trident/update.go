@@ -15,13 +15,13 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 )
 
-// updateName is that of the transfer for a request. A request that is to be tried again has another
+// updateName returns that of the transfer for a request. A request that is to be tried again has another
 // one, since the request is another one then.
 func updateName(g backend.Group, pvc string) string {
 	return named(pvc, g.SyncRequest+"\x00"+g.RequestID)
 }
 
-// named is a name that begins like another one and differs for every text.
+// named returns a name that begins like another one and differs for every text.
 func named(base, text string) string {
 	const longest = 253 - 1 - 8
 	return base[:min(len(base), longest)] + "-" + short(text)
@@ -33,7 +33,7 @@ func short(text string) string {
 	return hex.EncodeToString(sum[:4])
 }
 
-// update is the transfer that is to be asked for now: nil when none is, or was asked for already. It
+// update returns the transfer that is to be asked for now: nil when none is, or was asked for already. It
 // is pure.
 func update(g backend.Group, v volume) *Update {
 	m := v.mirror()
@@ -50,7 +50,7 @@ func update(g backend.Group, v volume) *Update {
 	}
 }
 
-// asked is the transfer for the present request; nil before it was asked for.
+// asked returns the transfer for the present request; nil before it was asked for.
 func asked(g backend.Group, v volume) *Update {
 	for _, u := range v.updates {
 		if u.Name == updateName(g, v.member.PVC) {
@@ -60,7 +60,7 @@ func asked(g backend.Group, v volume) *Update {
 	return nil
 }
 
-// fulfilled says whether a transfer for the present request has come through.
+// fulfilled reports whether a transfer for the present request has come through.
 func fulfilled(g backend.Group, v volume) bool {
 	for _, u := range v.updates {
 		if u.Status.State == succeeded && u.Annotations[vgrv1.AnnotationSyncRequest] == g.SyncRequest {
@@ -70,7 +70,7 @@ func fulfilled(g backend.Group, v volume) bool {
 	return false
 }
 
-// outdated are our transfers for earlier requests, once there is one for the present request that has
+// outdated returns our transfers for earlier requests, once there is one for the present request that has
 // come through: Trident never removes any.
 func outdated(g backend.Group, v volume) []*Update {
 	if g.SyncRequest == "" || !fulfilled(g, v) {
@@ -81,7 +81,7 @@ func outdated(g backend.Group, v volume) []*Update {
 	})
 }
 
-// lastSync is a time before which all that was written on the peer is here: the transfer that came
+// lastSync returns a time before which all that was written on the peer is here: the transfer that came
 // through took a snapshot after it was asked for. Nil when no transfer is known; those of the schedule
 // are not shown by Trident.
 func lastSync(v volume) *metav1.Time {

@@ -144,7 +144,7 @@ func newClassCreate(e *cli.Env) *cobra.Command {
 	return cmd
 }
 
-// drivers are those that have a whole name.
+// drivers returns those that have a whole name.
 func drivers(all backend.Profiles) []string {
 	return slices.DeleteFunc(all.Provisioners(), func(name string) bool { return strings.HasPrefix(name, backend.AnyNamespace) })
 }

@@ -73,7 +73,7 @@ func newCompletionInstall(e *cli.Env) *cobra.Command {
 }
 
 // installCompletion links the plugin's second name in a directory. A link that is there is renewed; a file
-// of somebody else is left alone.
+// of another program is left alone.
 func installCompletion(e *cli.Env, self, dir string) error {
 	link, symlink := filepath.Join(dir, CompletionLink), os.Symlink
 	if ext := filepath.Ext(self); ext == ".exe" {

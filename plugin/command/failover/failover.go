@@ -177,7 +177,7 @@ func (f *failover) named(s *preflight.Observation) error {
 	return nil
 }
 
-// target is the site that was named, or else the one that is not primary.
+// target returns the site that was named, or else the one that is not primary.
 func target(s *preflight.Observation, g overview.Group, to string) recovery.SiteRef {
 	at := 1
 	for i, x := range s.Sites {

@@ -19,7 +19,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
 
-// longestJournal is how much of a journal is shown; whoever may edit a group may write any amount.
+// longestJournal is how much of a journal is shown; every user who may edit a group may write any amount.
 const longestJournal = 2000
 
 // journal is one that is to be removed.

@@ -154,12 +154,12 @@ func (o *operation) plan(e *cli.Env, s *preflight.Observation, request requester
 	return jobs, refused, w
 }
 
-// alive says whether an operation gives up the writes of a source that answers.
+// alive reports whether an operation gives up the writes of a source that answers.
 func alive(s *preflight.Observation, op recovery.Operation) bool {
 	return op.Kind == recovery.Unplanned && slices.ContainsFunc(s.Inputs, func(in overview.SiteInput) bool { return in.Name == op.From.Name && in.Answered })
 }
 
-// confirm asks for the name of the group, or for the number of several. Nobody gives up the writes of a source that is
+// confirm asks for the name of the group, or for the number of several. No user gives up the writes of a source that is
 // alive by typing what every plan asks for.
 func (o *operation) confirm(e *cli.Env, s *preflight.Observation, jobs []*operate.Job, names []string) error {
 	for _, j := range jobs {
@@ -257,7 +257,7 @@ func (o *operation) operator(e *cli.Env, s *preflight.Observation, jobs []*opera
 	}
 }
 
-// whoami is the person that runs the command, for the journal.
+// whoami returns the person that runs the command, for the journal.
 func whoami() string {
 	name := "unknown"
 	if u, err := user.Current(); err == nil {
@@ -269,7 +269,7 @@ func whoami() string {
 	return name
 }
 
-// holder is this process.
+// holder returns this process.
 func holder(by string) string { return fmt.Sprintf("%s/%d-%s", by, os.Getpid(), newID()) }
 
 func newID() string {

@@ -109,7 +109,7 @@ func (p *progress) tell(j *operate.Job, d recovery.Decision) {
 	p.draw(p.line(i))
 }
 
-// says is what a decision does or waits for; empty when it ends.
+// says returns what a decision does or waits for; empty when it ends.
 func says(d recovery.Decision) string {
 	switch {
 	case d.Write != nil && (len(d.Write.Scale) > 0 || d.Step.Site.Name != ""):
@@ -121,7 +121,7 @@ func says(d recovery.Decision) string {
 	}
 }
 
-// line is what is new about a job; empty when nothing is.
+// line returns what is new about a job; empty when nothing is.
 func (p *progress) line(i int) string {
 	m := p.groups[i]
 	if m.Says == "" || p.rows > 0 && len(p.groups) > 1 {

@@ -26,7 +26,7 @@ type ending struct {
 	notStarted bool
 }
 
-// worstEnding is the error that all end with.
+// worstEnding returns the error that all end with.
 func worstEnding(all []ending) error {
 	var errs []error
 	for _, o := range all {
@@ -41,8 +41,8 @@ func worstEnding(all []ending) error {
 	return worst
 }
 
-// interruption is the error of several groups that were not waited for: those without a primary, and
-// the commands that continue, or take back, all of them.
+// interruption returns the error of several groups that were not waited for: those without a primary, and
+// the commands that resume, or undo, all of them.
 func interruption(all []ending, code int) error {
 	var without []string
 	open := 0
@@ -72,7 +72,7 @@ func interruption(all []ending, code int) error {
 	return clierror.New(code, strings.Join(next, "\n"), "%s", text)
 }
 
-// together is one command for all groups that have the same one.
+// together returns one command for all groups that have the same one.
 func together(all []ending, command func(o ending, name string) string) []string {
 	const name = "\x00"
 	names := map[string][]string{}
@@ -96,7 +96,7 @@ func together(all []ending, command func(o ending, name string) string) []string
 	return commands
 }
 
-// result is how it ended in one word.
+// result returns how it ended in one word.
 func (o ending) result() string {
 	switch {
 	case o.err == nil && o.op.Result == recovery.Aborted:
@@ -127,7 +127,7 @@ func (o ending) result() string {
 	}
 }
 
-// sentence is how it ended for a group alone.
+// sentence returns how it ended for a group alone.
 func (o ending) sentence() string {
 	switch {
 	case o.op.Result == recovery.Aborted && o.op.Kind == recovery.Promote:
@@ -148,7 +148,7 @@ func (o ending) sentence() string {
 	return text + "; data loss: " + present.Loss(*o.op)
 }
 
-// row is how it ended for one of many: group, result, primary, after, lost. What is not known of a
+// row returns how it ended for one of many: group, result, primary, after, lost. What is not known of a
 // group that did not get there is not told.
 func (o ending) row() []string {
 	row := []string{o.namespace + "/" + o.name, o.result(), "-", "-", "-"}

@@ -96,7 +96,7 @@ The command runs the checks of a planned failover. It ends with exit code 4 if a
 	return cmd
 }
 
-// requested is what a planned failover looks at: whether it begins at all, and the checks of one that does.
+// requested returns whether a planned failover would begin, and its checks.
 func requested(facts recovery.Facts, from, to recovery.SiteRef, quiesce bool) []recovery.Check {
 	const id, request = "validate", "request"
 	op, stop := recovery.Begin(facts.Pair, recovery.Request{Kind: recovery.Planned, To: to, Quiesce: quiesce, ID: id, Schedule: facts.Schedule}, facts.Traits)

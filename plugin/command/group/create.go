@@ -24,7 +24,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
 
-// creation is the create command. Running it again goes on where it stopped: everything that
+// creation is the create command. Running it again resumes where it stopped: everything that
 // is there already, and as wanted, is kept.
 type creation struct {
 	cli.Change

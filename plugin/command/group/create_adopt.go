@@ -91,7 +91,7 @@ func (f *found) primary() string {
 
 func held(h backend.Held) string { return fmt.Sprintf("%s of PVC %s %s", h.Object, h.PVC, h.Says) }
 
-// command is this create with other sites or another state.
+// command returns this create with other sites or another state.
 func (c *creation) command(group *vgrv1.VolumeGroupReplication, context, peer string, state vgrv1.ReplicationState) string {
 	text := fmt.Sprintf("kubectl vgr create %s -n %s --class %s -l %s --context %s",
 		recovery.ShellQuote(group.Name), recovery.ShellQuote(group.Namespace), recovery.ShellQuote(c.class), recovery.ShellQuote(c.selector), recovery.ShellQuote(context))
@@ -231,7 +231,7 @@ func (c *creation) adoptPrimary(group *vgrv1.VolumeGroupReplication, here, there
 	return c.copyAlone(group, here, there)
 }
 
-// copyAlone is about volumes that were prepared as copies and that nothing replicates at present.
+// copyAlone returns the problem of volumes that were prepared as copies and that nothing replicates at present.
 func (c *creation) copyAlone(group *vgrv1.VolumeGroupReplication, here, there *found) *clierror.Error {
 	var names []string
 	for pvc := range here.copies {

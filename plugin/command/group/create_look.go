@@ -20,7 +20,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
 
-// seen is everything that create looked at before it changes anything.
+// seen is everything that create reads before it changes anything.
 type seen struct {
 	class            *vgrv1.VolumeGroupReplicationClass
 	profile          backend.Profile
@@ -35,7 +35,7 @@ type seen struct {
 	notes                []string
 }
 
-// exists is true when the very group is there already.
+// exists reports whether the very group is there already.
 func (s seen) exists() bool { return s.here.group != nil }
 
 func (c *creation) look(ctx context.Context, e *cli.Env, p cli.Pair, group *vgrv1.VolumeGroupReplication) (seen, error) {

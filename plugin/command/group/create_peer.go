@@ -93,7 +93,7 @@ func (s *seen) handles(group *vgrv1.VolumeGroupReplication) {
 	}
 }
 
-// objects are those that the peer needs, in the backend's order.
+// objects returns those that the peer needs, in the backend's order.
 func (s *seen) objects(ctx context.Context, p cli.Pair, here client.Client, group *vgrv1.VolumeGroupReplication, draft bool) ([]client.Object, error) {
 	objs, err := s.profile.PeerObjects(backend.PeerRequest{
 		Group: group, Class: s.class, GroupHandle: group.Status.GroupHandle, Volumes: s.volumes, Cluster: s.hereUID, Draft: draft,
@@ -120,7 +120,7 @@ func (s *seen) objects(ctx context.Context, p cli.Pair, here client.Client, grou
 	return append(first, objs...), nil
 }
 
-// podSecurity are the labels of the source's namespace that say what its pods may do: a namespace without them would
+// podSecurity returns the labels of the source's namespace that say what its pods may do: a namespace without them would
 // let pods do more.
 func (s *seen) podSecurity(ctx context.Context, here client.Client, namespace string) map[string]string {
 	if s.peerNamespace {

@@ -129,7 +129,7 @@ func claimServes(peer string, selector labels.Selector, wanted, there *corev1.Pe
 	}
 }
 
-// asLabels are the arguments that give a claim the labels that a selector looks at.
+// asLabels returns the arguments that give a claim the labels that a selector matches.
 func asLabels(selector labels.Selector, have map[string]string) string {
 	requirements, _ := selector.Requirements()
 	var out strings.Builder
@@ -141,7 +141,7 @@ func asLabels(selector labels.Selector, have map[string]string) string {
 	return out.String()
 }
 
-// volumeServes says whether a volume that exists on the peer can be bound by the group's claim. It is pure; volume and
+// volumeServes reports whether a volume that exists on the peer can be bound by the group's claim. It is pure; volume and
 // claim are nil when there is none.
 func volumeServes(peer string, wanted *corev1.PersistentVolumeClaim, volume *corev1.PersistentVolume, claim *corev1.PersistentVolumeClaim) *clierror.Error {
 	if volume == nil {

@@ -144,7 +144,7 @@ func (d *deletion) plan(ctx context.Context, e *cli.Env, p cli.Pair, g overview.
 	}
 }
 
-// inFlight is an operation of a group that has not ended, on any site, with the object that has its journal.
+// inFlight returns an operation of a group that has not ended, on any site, with the object that has its journal.
 func inFlight(inputs []overview.SiteInput, g overview.Group) (*recovery.Operation, *vgrv1.VolumeGroupReplication) {
 	for _, in := range inputs {
 		for i := range in.Groups {

@@ -118,7 +118,7 @@ func (in *installation) run(ctx context.Context, e *cli.Env) error {
 	return in.await(ctx, e, here, c)
 }
 
-// objects are what is to be there.
+// objects returns what is to be there.
 func (in *installation) objects(e *cli.Env) ([]*unstructured.Unstructured, error) {
 	if in.image == "" {
 		return nil, clierror.New(clierror.CodeError, "build one with the version of this plugin ("+version.Get().Version+") and name it", "--image is required")
@@ -233,7 +233,7 @@ func (p installPlan) check(ctx context.Context, s *site.Site, c client.Client) e
 	return nil
 }
 
-// carryOut writes everything in order; a second run goes on where the first one stopped.
+// carryOut writes everything in order; a second run resumes where the first one stopped.
 func (p installPlan) carryOut(ctx context.Context, e *cli.Env, s *site.Site, c client.Client) error {
 	for _, u := range p.all {
 		did := "changed"
@@ -311,7 +311,7 @@ func missingReplicas(ctx context.Context, c client.Client) (string, error) {
 	return waiting, nil
 }
 
-// stuck is why a Pod does not get on; empty when it does not say.
+// stuck returns why a Pod does not get on; empty when it does not say.
 func stuck(pod *corev1.Pod) string {
 	for _, s := range pod.Status.ContainerStatuses {
 		if w := s.State.Waiting; w != nil && w.Reason != "ContainerCreating" {

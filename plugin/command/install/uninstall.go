@@ -119,7 +119,7 @@ func groupsLeft(ctx context.Context, c client.Client) (int, error) {
 	return total, nil
 }
 
-// installedObjects are those of an installation that are there, the controller first, so that nothing
+// installedObjects returns those of an installation that are there, the controller first, so that nothing
 // acts while the rest goes.
 func installedObjects(ctx context.Context, s *site.Site, c client.Client, leave bool) ([]*unstructured.Unstructured, error) {
 	all, err := manifests.Install(manifests.Options{})

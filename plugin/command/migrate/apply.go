@@ -33,7 +33,7 @@ import (
 )
 
 // handover carries a migration out on one site. Every step looks first whether it is done, so that the
-// same command goes on after a failure.
+// same command resumes after a failure.
 type handover struct {
 	env    *cli.Env
 	site   *site.Site
@@ -133,8 +133,8 @@ func (h handover) migrate(ctx context.Context, t *migration.Target) error {
 	return h.markOld(ctx, t)
 }
 
-// begun says whether an earlier run has made the group or volume; then its class is there too. One that
-// somebody else made, or that asks for another state by now, is not touched.
+// begun reports whether an earlier run has made the group or volume; then its class is there too. One that
+// another tool made, or that asks for another state by now, is not touched.
 func (h handover) begun(ctx context.Context, wanted client.Object) (bool, error) {
 	there := wanted.DeepCopyObject().(client.Object)
 	err := h.client.Get(ctx, client.ObjectKeyFromObject(wanted), there)
@@ -252,7 +252,7 @@ func (h handover) patch(ctx context.Context, obj client.Object, metadata map[str
 	return nil
 }
 
-// name is the title of an object that may have been read without its kind.
+// name returns the title of an object that may have been read without its kind.
 func (h handover) name(obj client.Object) string {
 	gvk, err := h.client.GroupVersionKindFor(obj)
 	if err != nil {
@@ -326,7 +326,7 @@ func (h handover) await(ctx context.Context, t *migration.Target, judge func(obs
 	}
 }
 
-// knows waits until the controller has looked at the target and every volume of it.
+// knows waits until the controller has reported on the target and on every volume of it.
 func knows(t *migration.Target) func(observed) await.Outcome {
 	return func(o observed) await.Outcome {
 		if o.Ready() == nil {

@@ -163,7 +163,7 @@ func (m *migrating) chosen(args []string) error {
 	}
 }
 
-// sites are this site and, if one is named, the peer that a group remembers.
+// sites returns this site and, if one is named, the peer that a group remembers.
 func (m *migrating) sites(ctx context.Context, e *cli.Env) (cli.Pair, error) {
 	if e.Sites.PeerName() != "" && m.apply {
 		return e.Pair(ctx)

@@ -134,7 +134,7 @@ func (m *migrating) unified(ctx context.Context, r reader, namespace string, pvc
 	return volumes, migration.GroupHints(alone, groupBy), nil
 }
 
-// readEnvironment looks at what has a role already although nothing of it changes hands.
+// readEnvironment reads what has a role already although its owner does not change.
 func (r reader) readEnvironment(ctx context.Context, around *migration.Environment, storageClass, namespace, pvc string) error {
 	if pvc == "" {
 		return nil
@@ -191,7 +191,7 @@ func (m *migrating) left(ctx context.Context, r reader, namespace string) (strin
 	return strings.Join(left, ", "), nil
 }
 
-// provisioners are the drivers of the StorageClasses.
+// provisioners returns the drivers of the StorageClasses.
 func (r reader) provisioners(ctx context.Context) (map[string]string, error) {
 	var classes storagev1.StorageClassList
 	if err := r.client.List(ctx, &classes); err != nil {
@@ -207,7 +207,7 @@ func (r reader) provisioners(ctx context.Context) (map[string]string, error) {
 // claim is a PVC.
 type claim struct{ namespace, name string }
 
-// existing is what replicates single PVCs, of all backends that are installed.
+// existing returns what replicates single PVCs, of all backends that are installed.
 func (r reader) existing(ctx context.Context) (map[claim]backend.Replication, error) {
 	out := map[claim]backend.Replication{}
 	for _, p := range r.profiles {
@@ -251,7 +251,7 @@ func (c claims) labelsOf(namespace, name string) map[string]string {
 	return c[claim{namespace, name}]
 }
 
-// labelled are the PVCs that a group's selector would match.
+// labelled returns the PVCs that a group's selector would match.
 func (c claims) labelled(namespace, group string) []string {
 	var out []string
 	for pvc, l := range c {

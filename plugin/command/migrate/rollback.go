@@ -113,7 +113,7 @@ func (b returning) show(e *cli.Env, s *site.Site) {
 	fmt.Fprintf(e.ErrOut, "  2. take the group's labels off %d objects of the backend and %d PVCs; the class stays\n", len(b.objects), len(b.pvcs))
 }
 
-// giveBack is the other way round than migrate: first nobody decides any more, then the labels go.
+// giveBack returns the other way round than migrate: first no controller owns the objects, then the labels are removed.
 func (h handover) giveBack(ctx context.Context, b returning) error {
 	if b.group != nil {
 		if err := h.release(ctx, b.group); err != nil {

@@ -44,7 +44,7 @@ func parseColumns(spec string) ([]column, error) {
 	return columns, nil
 }
 
-// value is what the path finds, as text.
+// value returns what the path finds, as text.
 func (c column) value(object any) (string, error) {
 	found, err := c.path.FindResults(object)
 	if err != nil {

@@ -67,7 +67,7 @@ func pictures(ctx context.Context, e *cli.Env, p cli.Pair, q collect.Query, draw
 	}))
 }
 
-// frame is one picture, cut to the height of the screen. Lines are overwritten in place, so that
+// frame returns one picture, cut to the height of the screen. Lines are overwritten in place, so that
 // nothing flickers; they end in CR LF, because the terminal is in raw mode.
 func frame(text string, at time.Time, height int) string {
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")

@@ -126,7 +126,7 @@ func NewStatus(e *cli.Env) *cobra.Command {
 	return cmd
 }
 
-// worst is the exit code of an overview.
+// worst returns the exit code of an overview.
 func worst(o overview.Overview) error {
 	for _, s := range o.Sites {
 		if s.Problem == overview.SiteUnreachable || s.Problem == overview.SiteNotAsked {
@@ -252,7 +252,7 @@ func noGroups(w io.Writer, q collect.Query, sites []overview.Site) {
 	fmt.Fprintf(w, "No groups in %s.\nNext: kubectl vgr create NAME --class CLASS -l SELECTOR creates one; -A shows all\n", present.Clean(where))
 }
 
-// nothingAnswered is an error when no site could be asked at all.
+// nothingAnswered returns an error when no site could be asked at all.
 func nothingAnswered(ctx context.Context, p cli.Pair, o overview.Overview) error {
 	if err := cli.Ended(ctx, "", "not all sites were waited for"); err != nil {
 		return err
@@ -289,7 +289,7 @@ func followGroups(ctx context.Context, e *cli.Env, p cli.Pair, q collect.Query, 
 	return err
 }
 
-// changed says whether anything but ages differs from the last call.
+// changed reports whether anything but ages differs from the last call.
 func changed(last map[string]string, o overview.Overview) bool {
 	now := map[string]string{}
 	for _, s := range o.Sites {

@@ -62,7 +62,7 @@ show their plan and ask for confirmation. Without a terminal the command prints 
 	return cmd
 }
 
-// terminal says whether there is one to draw on and to type at.
+// terminal reports whether there is one to draw on and to type at.
 func terminal(e *cli.Env) bool {
 	out, _ := e.OutTerminal()
 	in, ok := e.In.(*os.File)
@@ -145,7 +145,7 @@ func followed(ctx context.Context, e *cli.Env, p cli.Pair, seen *memory.Memory, 
 // patience is how long a screen waits for a site that is silent before it opens without it.
 const patience = 2 * time.Second
 
-// globalFlags are those that say which sites are meant, and as whom, as they were given.
+// globalFlags returns those that say which sites are meant, and as whom, as they were given.
 func globalFlags(cmd *cobra.Command) []string {
 	var out []string
 	cmd.InheritedFlags().Visit(func(f *pflag.Flag) {

@@ -81,7 +81,7 @@ func controllers(ctx context.Context, sites []*site.Site) []preflight.Controller
 	return out
 }
 
-// hasPolicy says whether a site's API server has the admission policy of install in force; nil when that cannot be
+// hasPolicy reports whether a site's API server has the admission policy of install in force; nil when that cannot be
 // asked.
 func hasPolicy(ctx context.Context, s *site.Site) *bool {
 	c, err := s.Client()
