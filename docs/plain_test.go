@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -70,7 +71,71 @@ func TestPlainEnglish(t *testing.T) {
 	}
 }
 
-// literals are the string constants of a Go file, one on a line.
+// privateComments are phrases that comments must not have; a stranger reads them too.
+var privateComments = regexp.MustCompile(`(?i)\b(somebody|nobody|anybody|everybody|whoever|looked (at|after)|go(es)? on|lets? go of|astray|taken back|says whether)\b`)
+
+// privateNames are words for which the glossary, or the field, has better ones.
+var privateNames = regexp.MustCompile(`(?i)(hopeless|headline|peerfate|survey|illegible|surrender|astray|untold|unfit|pulse|wish|punctual|garbage|moment(wanted)?$|surroundings|^goOn$|goesOn|subject$)`)
+
+// olderNames are such names that stay: JSON fields and their tests.
+var olderNames = []string{"headline", "Headline"}
+
+// TestPlainComments: comments of the programs, and what they declare, have the words of the glossary.
+func TestPlainComments(t *testing.T) {
+	for _, root := range []string{"cmd", "pkg", "plugin"} {
+		err := filepath.WalkDir(filepath.Join("..", root), func(path string, _ fs.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			set := token.NewFileSet()
+			file, err := parser.ParseFile(set, path, nil, parser.ParseComments)
+			if err != nil {
+				return err
+			}
+			for _, group := range file.Comments {
+				if found := privateComments.FindString(group.Text()); found != "" {
+					t.Errorf("%s: %q: name who, and say what happens", set.Position(group.Pos()), found)
+				}
+			}
+			for _, name := range declared(file) {
+				if found := privateNames.FindString(name.Name); found != "" && !slices.Contains(olderNames, name.Name) {
+					t.Errorf("%s: %s: see docs/glossary.md", set.Position(name.Pos()), name.Name)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// declared returns the names that a file declares: types, functions, fields, parameters, constants and variables.
+func declared(file *ast.File) []*ast.Ident {
+	var names []*ast.Ident
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.FuncDecl:
+			names = append(names, n.Name)
+		case *ast.TypeSpec:
+			names = append(names, n.Name)
+		case *ast.ValueSpec:
+			names = append(names, n.Names...)
+		case *ast.Field:
+			names = append(names, n.Names...)
+		case *ast.AssignStmt:
+			for _, left := range n.Lhs {
+				if id, ok := left.(*ast.Ident); ok && n.Tok == token.DEFINE {
+					names = append(names, id)
+				}
+			}
+		}
+		return true
+	})
+	return names
+}
+
+// literals returns the string constants of a Go file, one on a line.
 func literals(path string) (string, error) {
 	file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
 	if err != nil {

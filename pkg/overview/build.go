@@ -20,7 +20,7 @@ import (
 // SiteInput is what was read from one site.
 type SiteInput struct {
 	Site
-	// Version is where a watch of the groups can go on from; empty when it cannot.
+	// Version is where a watch of the groups can begin; empty when it cannot.
 	Version string
 	// Groups are in the order of Compare.
 	Groups  []vgrv1.VolumeGroupReplication

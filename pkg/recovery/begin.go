@@ -76,7 +76,7 @@ func Begin(p Pair, r Request, t backend.Traits) (Operation, *Stop) {
 	if stop := unasked(from, to, r); stop != nil && (!last.InFlight() || !last.asked(StepPromote)) {
 		return Operation{}, stop
 	}
-	if op, goesOn, stop := continued(&p, last, from, to, r); goesOn || stop != nil {
+	if op, resumes, stop := continued(&p, last, from, to, r); resumes || stop != nil {
 		return op, stop
 	}
 	if stop := sensible(&p, from, to, r, t); stop != nil {
@@ -85,17 +85,17 @@ func Begin(p Pair, r Request, t backend.Traits) (Operation, *Stop) {
 	return begun(&p, last, from, to, r, t), nil
 }
 
-// continued returns the operation before, where the request is to go on with it, or to tell all sites how it ended.
-func continued(p *Pair, last *Operation, from, to *Site, r Request) (op Operation, goesOn bool, stop *Stop) {
+// continued returns the operation before, where the request resumes it, or has its result to write on a site.
+func continued(p *Pair, last *Operation, from, to *Site, r Request) (op Operation, resumes bool, stop *Stop) {
 	switch {
 	case last == nil:
 		return op, false, nil
 	case last.InFlight():
-		op, goesOn, stop = resume(p, last, to, r)
-		if goesOn && stop == nil {
+		op, resumes, stop = resume(p, last, to, r)
+		if resumes && stop == nil {
 			op.workloads(from, to, r)
 		}
-		return op, goesOn, stop
+		return op, resumes, stop
 	case p.about(last) && p.Site(last.To) == to && isUnfinalised(p, last):
 		op = last.clone()
 		op.Holder = r.Holder
@@ -197,7 +197,7 @@ func (p *Pair) about(op *Operation) bool {
 	return from != nil && to != nil && from != to
 }
 
-// foreign refuses to go on with an operation between other clusters.
+// foreign refuses to resume an operation between other clusters.
 func foreign(p *Pair, last *Operation) *Stop {
 	return stopf(Refused, "name the sites of the operation with --context and --peer-context; if there are none: "+discardCommand(p),
 		"%s is in flight, and not between %s and %s", last.String(), p.Sites[0].Name, p.Sites[1].Name)
@@ -212,7 +212,7 @@ func DiscardCommand(namespace, name string) string {
 }
 
 // resume continues the operation in flight when the request asks for the same.
-func resume(p *Pair, last *Operation, to *Site, r Request) (op Operation, goesOn bool, stop *Stop) {
+func resume(p *Pair, last *Operation, to *Site, r Request) (op Operation, resumes bool, stop *Stop) {
 	same := p.Site(last.To) == to
 	switch {
 	case !p.about(last) && (r.Kind != Unplanned || last.asked(StepPromote)):

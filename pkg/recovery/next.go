@@ -17,14 +17,14 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
-// Reason is why an operation does not begin, or does not go on.
+// Reason is why an operation does not begin, or cannot continue.
 type Reason string
 
 // Reasons.
 const (
 	// Refused: a check said no, and this run has changed nothing.
 	Refused Reason = "refused"
-	// Failed: it cannot go on by itself.
+	// Failed: it cannot continue by itself.
 	Failed Reason = "failed"
 	// Unreachable: a site that is needed does not answer.
 	Unreachable Reason = "unreachable"

@@ -4,7 +4,7 @@
 // Package recovery decides how a group moves between two sites: whether it may, the steps, and the
 // next one. It is pure. What is known comes in as a Pair, an observation of both sites; what is to
 // be done goes out as a Decision. Every step is verified by observation, so that the same
-// functions begin an operation, go on with it, and continue it after any crash.
+// functions begin an operation, continue it, and resume it after any crash.
 package recovery
 
 import (

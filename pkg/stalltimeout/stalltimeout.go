@@ -26,7 +26,7 @@ type Late struct {
 // Error implements error.
 func (l *Late) Error() string { return fmt.Sprintf("%s %s", l.what, l.bound) }
 
-// Transport ends requests whose answer does not begin or does not go on. A watch may be silent for as long as it asked
+// Transport ends requests whose answer does not begin or does not continue. A watch may be silent for as long as it asked
 // to last; a list that is streamed, as the caches of controllers ask for it, is one.
 type Transport struct {
 	Next http.RoundTripper

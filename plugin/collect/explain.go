@@ -29,7 +29,7 @@ func Explain(s *site.Site, err error) (overview.SiteProblem, string) {
 }
 
 // explain returns Explain for a request that had a bound of its own. Unreachable, and so perhaps lost, is only a site of which
-// the network says so, or that is silent. Whoever answers is not, nor who could not be asked for a reason on this machine
+// the network says so, or that is silent. A site that answers is not, nor one that could not be asked for a reason on this machine
 // or on the way: a name that is not resolved is such a reason.
 func explain(s *site.Site, err error, bound time.Duration) (overview.SiteProblem, string) {
 	var status apierrors.APIStatus

@@ -28,7 +28,7 @@ func Stream(ctx context.Context, sites []*site.Site, q Query, take func(batch []
 		asked.Go(func() { streams[i].beside <- readEnvironment(ctx, s) })
 	}
 	for {
-		var until *vgrv1.VolumeGroupReplication // the first of the last groups of those that go on
+		var until *vgrv1.VolumeGroupReplication // the first of the last groups of the sites that have more
 		for _, s := range streams {
 			if last := s.fill(ctx); last != nil && (until == nil || overview.Compare(last, until) < 0) {
 				until = last

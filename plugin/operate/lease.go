@@ -168,7 +168,7 @@ func (o *Operator) signed(j *Job, obj *coordinationv1.Lease, now time.Time) *coo
 	return obj
 }
 
-// look returns nil when the Lease of another tool has expired. Whoever may write Leases may write any
+// look returns nil when the Lease of another tool has expired. A user who may write Leases may write any
 // time and any duration: ours is the longest that counts, and a Lease that is not renewed while we watch
 // for that long has expired, whatever it says. There is the clock of the cluster, here our own.
 func (w *waiting) look(site string, obj *coordinationv1.Lease, there, here time.Time) error {

@@ -145,7 +145,7 @@ func passed(ctx context.Context) {
 }
 
 // Login asks the site for its version if a login plugin is to be run before that: it may have something to ask, or to
-// say, before a screen is drawn. Whoever asks next is told what came of it.
+// say, before a screen is drawn. The next request gets the result.
 func (s *Site) Login(ctx context.Context) {
 	if s.config.ExecProvider != nil {
 		_, _ = s.Version(ctx)

@@ -175,11 +175,11 @@ func foreign(g backend.Group, same []string, volumes []corev1.PersistentVolume) 
 		return nil
 	}
 	slices.Sort(others)
-	subject := replicationGroupKind + " " + same[0] + " has"
+	groups := replicationGroupKind + " " + same[0] + " has"
 	if len(same) > 1 {
-		subject = fmt.Sprintf("%ss %s, one group of the array, have", replicationGroupKind, strings.Join(same, " and "))
+		groups = fmt.Sprintf("%ss %s, one group of the array, have", replicationGroupKind, strings.Join(same, " and "))
 	}
-	return backend.Problemf(vgrv1.ReasonObjectConflict, "%s more volumes than the selector: %s; an action would move them too", subject, strings.Join(others, ", "))
+	return backend.Problemf(vgrv1.ReasonObjectConflict, "%s more volumes than the selector: %s; an action would move them too", groups, strings.Join(others, ", "))
 }
 
 // checkClass compares what the class asserts with the StorageClass, which is where it is decided.

@@ -57,7 +57,7 @@ func newProgress(e *cli.Env, jobs []*operate.Job) *progress {
 	return p
 }
 
-// tick lets the times go on.
+// tick redraws the times each second.
 func (p *progress) tick() {
 	tick := p.e.Clock.NewTicker(time.Second)
 	defer tick.Stop()

@@ -110,11 +110,11 @@ func requested(facts recovery.Facts, from, to recovery.SiteRef, quiesce bool) []
 		refused := recovery.Check{ID: request, Severity: recovery.CheckProblem, Evidence: stop.Message, Remedy: stop.Next}
 		return append([]recovery.Check{refused}, recovery.Checks(facts, wanted)...)
 	case op.ID != id:
-		goesOn := recovery.Check{ID: request, Severity: recovery.CheckWarning, Evidence: fmt.Sprintf("%s is in flight, begun by %s", op.String(), op.By), Remedy: op.ResumeCommand(facts.Namespace, facts.Name) + " continues it"}
+		inFlight := recovery.Check{ID: request, Severity: recovery.CheckWarning, Evidence: fmt.Sprintf("%s is in flight, begun by %s", op.String(), op.By), Remedy: op.ResumeCommand(facts.Namespace, facts.Name) + " continues it"}
 		if facts.Backend == "" {
-			return append([]recovery.Check{goesOn}, recovery.Checks(facts, op)...)
+			return append([]recovery.Check{inFlight}, recovery.Checks(facts, op)...)
 		}
-		return append([]recovery.Check{goesOn}, recovery.Writers(facts)...)
+		return append([]recovery.Check{inFlight}, recovery.Writers(facts)...)
 	default:
 		return recovery.Checks(facts, op)
 	}
