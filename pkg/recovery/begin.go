@@ -11,7 +11,6 @@ import (
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
-	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
 // Request is what a user asks for.
@@ -37,25 +36,6 @@ type Request struct {
 	SourceIsLost bool
 	// By is who asks, Holder this process, and ID the name of the operation if one begins.
 	By, Holder, ID string
-}
-
-// Loss is how far back data may be lost: a time, or a time that cannot be known. The zero value is
-// none at all.
-type Loss struct {
-	Unknown bool
-	Age     time.Duration
-}
-
-// String implements fmt.Stringer.
-func (l Loss) String() string {
-	switch {
-	case l.Unknown:
-		return "unknown"
-	case l.Age > 0:
-		return l.Age.String()
-	default:
-		return ""
-	}
 }
 
 // Begin makes the operation that a request asks for, or finds the one in flight that it continues.
@@ -132,34 +112,6 @@ func begun(p *Pair, last *Operation, from, to *Site, r Request, t backend.Traits
 	return op
 }
 
-// volumeSyncs returns the PVCs that were last synchronised at another time than the group, as the site
-// that loses them says, or else the target.
-func volumeSyncs(loses, to *Site, last *metav1.Time) []VolumeSync {
-	site := loses
-	if site.Group == nil {
-		site = to
-	}
-	var out []VolumeSync
-	for _, v := range site.Group.Status.Volumes {
-		if !v.LastSyncTime.Equal(last) {
-			out = append(out, VolumeSync{v.Name, v.LastSyncTime})
-		}
-	}
-	return out
-}
-
-// workloads takes in what is to be stopped. An operation that was begun without can be continued with.
-func (op *Operation) workloads(from, to *Site, r Request) {
-	op.Quiesce, op.Start = op.Quiesce || r.Quiesce, op.Start || r.Start
-	if !op.Quiesce || op.asked(StepPromote) {
-		return
-	}
-	op.toStop(from)
-	if op.Discard {
-		op.toStop(to)
-	}
-}
-
 // abort marks the operation in flight as to be undone.
 func abort(p *Pair, last *Operation, r Request) (Operation, *Stop) {
 	if !last.InFlight() {
@@ -195,20 +147,6 @@ func abort(p *Pair, last *Operation, r Request) (Operation, *Stop) {
 func (p *Pair) about(op *Operation) bool {
 	from, to := p.Site(op.From), p.Site(op.To)
 	return from != nil && to != nil && from != to
-}
-
-// foreign refuses to resume an operation between other clusters.
-func foreign(p *Pair, last *Operation) *Stop {
-	return stopf(Refused, "name the sites of the operation with --context and --peer-context; if there are none: "+discardCommand(p),
-		"%s is in flight, and not between %s and %s", last.String(), p.Sites[0].Name, p.Sites[1].Name)
-}
-
-// discardCommand returns the way out of a journal that nothing can be made of.
-func discardCommand(p *Pair) string { return DiscardCommand(p.Namespace, p.Name) }
-
-// DiscardCommand returns the same for a group.
-func DiscardCommand(namespace, name string) string {
-	return fmt.Sprintf("kubectl vgr failover %s -n %s --discard-journal shows the journal, and removes it", name, namespace)
 }
 
 // resume continues the operation in flight when the request asks for the same.
@@ -248,171 +186,4 @@ func (op *Operation) undone(p *Pair, to *Site) {
 		op.resetStep(StepDemote, from.Now)
 		op.resetStep(StepSync, from.Now)
 	}
-}
-
-// acceptable compares the loss that is accepted with the one that is to be expected.
-func acceptable(from, to *Site, accept Loss) *Stop {
-	loss, last := LossOf(from, to)
-	switch {
-	case accept.Unknown:
-		return nil
-	case accept.Age <= 0:
-		return stopf(Refused, "add --accept-data-loss "+accepts(loss), "an unplanned failover loses the writes that were not replicated: %s", lossWords(loss, last))
-	case loss.Unknown:
-		return stopf(Refused, "--accept-data-loss unknown accepts that", "whether the loss is within %s cannot be known: %s", accept.Age, lossWords(loss, last))
-	case loss.Age > accept.Age:
-		return stopf(Refused, fmt.Sprintf("--accept-data-loss %s accepts that", accepts(loss)), "more than %s would be lost: %s", accept.Age, lossWords(loss, last))
-	default:
-		return nil
-	}
-}
-
-// accepts returns a value of --accept-data-loss that is enough, also a minute later.
-func accepts(loss Loss) string {
-	if loss.Unknown {
-		return "unknown"
-	}
-	return (loss.Age.Round(time.Second) + time.Minute).String()
-}
-
-func lossWords(l Loss, last *metav1.Time) string {
-	if l.Unknown {
-		return "when the last synchronisation was is not known, only the source could say"
-	}
-	return fmt.Sprintf("what was written after %s, which is %s ago", last.UTC().Format(time.RFC3339), l.Age.Round(time.Second))
-}
-
-// unanswered returns a site that is needed to begin and does not answer.
-func unanswered(from, to *Site, r Request) *Site {
-	switch {
-	case !to.Answered && r.Kind != Demote:
-		return to
-	case !from.Answered && r.Kind != Unplanned && (r.Kind != Promote || !r.Force):
-		return from
-	default:
-		return nil
-	}
-}
-
-// isUnfinalised reports whether a site still has an operation in its journal as in flight that has ended.
-func isUnfinalised(p *Pair, ended *Operation) bool {
-	for i := range p.Sites {
-		s := &p.Sites[i]
-		if s.Journal.InFlight() && s.Journal.ID == ended.ID || s.owed(ended) && !ended.keepsHolding() {
-			return true
-		}
-	}
-	return false
-}
-
-// unasked refuses to take a source for lost could not be queried: it may be primary.
-func unasked(from, to *Site, r Request) *Stop {
-	takes := r.Kind == Unplanned || r.Kind == Promote && r.Force
-	if !takes || !from.NotAsked || from.Answered || !to.Answered || r.SourceIsLost {
-		return nil
-	}
-	return stopf(Refused, fmt.Sprintf("fix that; or, if you know that %s is lost, add --source-is-lost", from.Name),
-		"%s could not be queried, which does not prove that it is down: %s", from.Name, from.UnreachableReason)
-}
-
-// present refuses when a site that is needed does not answer.
-func present(p *Pair, from, to *Site, r Request) *Stop {
-	for _, s := range []*Site{from, to} {
-		if s.Alive && !s.Answered && (s != to || r.Kind != Demote) { // not lost, and perhaps primary
-			return stopf(Refused, "get access to "+s.Name, "%s is alive and does not show the group: %s", s.Name, s.UnreachableReason)
-		}
-	}
-	if away := unanswered(from, to, r); away != nil {
-		next := ""
-		switch {
-		case away == from && r.Kind == Promote:
-			next = fmt.Sprintf("if %s is lost: kubectl vgr promote %s -n %s --context %s --accept-split-brain", from.Name, p.Name, p.Namespace, ShellQuote(to.Name))
-		case away == from && r.Kind == Planned:
-			loss, _ := LossOf(from, to)
-			next = fmt.Sprintf("if %s is lost: kubectl vgr failover %s -n %s --to %s --unplanned --accept-data-loss %s", from.Name, p.Name, p.Namespace, ShellQuote(to.Name), accepts(loss))
-		}
-		return stopf(Unreachable, next, "%s", away.silence())
-	}
-	return nil
-}
-
-// sensible refuses what makes no sense whatever the checks say.
-func sensible(p *Pair, from, to *Site, r Request, t backend.Traits) *Stop {
-	if stop := present(p, from, to, r); stop != nil {
-		return stop
-	}
-	op := Operation{Kind: r.Kind, Force: r.Force, From: from.SiteRef, To: to.SiteRef}
-	for _, s := range []*Site{from, to} {
-		if s.leaving() && !op.doesWithout(s.SiteRef) {
-			return stopf(Refused, "create it again first: kubectl vgr create", "the group %s/%s is being deleted on %s", p.Namespace, p.Name, s.Name)
-		}
-	}
-	switch {
-	case r.Kind == Demote:
-		return demotable(p, from, to, t)
-	case to.Group == nil:
-		return stopf(Refused, fmt.Sprintf("kubectl vgr list -n %s", p.Namespace), "there is no group %s/%s on %s", p.Namespace, p.Name, to.Name)
-	case r.Kind == Resync:
-		return resyncable(p, from, to, r)
-	case to.is(vgrv1.Primary) && from.state() != vgrv1.StatePrimary && !from.askedToLead():
-		return stopf(Nothing, "", "%s is primary already, confirmed by the backend", to.Name)
-	case r.Kind == Promote && (!to.askedToLead() || from.askedToLead()):
-		return promotable(p, from, to, r, t)
-	case r.Kind == Unplanned:
-		return acceptable(from, to, r.Accept)
-	default:
-		return movable(p, from, to, r)
-	}
-}
-
-// movable refuses a planned failover, or a failback, between sites that are not in the roles for it.
-func movable(p *Pair, from, to *Site, r Request) *Stop {
-	switch {
-	case to.state() == vgrv1.StatePrimary && from.state() != vgrv1.StatePrimary && from.askedToLead():
-		return stopf(Refused, fmt.Sprintf("kubectl vgr status %s -n %s shows when it has", p.Name, p.Namespace), "%s is primary, and the controller on %s has not answered a change of its spec: %s", to.Name, from.Name, from.says())
-	case to.askedToLead() && !from.askedToLead():
-		return stopf(Refused, fmt.Sprintf("kubectl vgr status %s -n %s shows when it is", p.Name, p.Namespace), "%s was asked to be primary already, and has not confirmed it: %s", to.Name, to.says())
-	case r.Kind == Planned && hasDiverged(from, to):
-		return stopf(Refused, p.takeBackCommand(to, survivor(p)),
-			"the copies of %s/%s have diverged: %s", p.Namespace, p.Name, divergedWords(from, to))
-	case r.Kind == Failback && hasDiverged(from, to) && !r.DiscardSurvivor && survivor(p) == to:
-		return refuseSurvivor(p, from, to)
-	case r.Kind == Failback && hasDiverged(from, to) && r.Discard != to.Name:
-		return stopf(Refused, fmt.Sprintf("add --discard-site %s if you can lose the writes that never reached %s", to.Name, from.Name),
-			"%s", divergedWords(from, to))
-	case r.Discard != "" && r.Discard != to.Name:
-		return stopf(Refused, "", "--discard-site %s: a failback to %s can only discard what is on %s", r.Discard, to.Name, to.Name)
-	default:
-		return nil
-	}
-}
-
-// hasDiverged reports whether the copy on to is not one that follows from.
-func hasDiverged(from, to *Site) bool {
-	return to.state() == vgrv1.StatePrimary && from.state() == vgrv1.StatePrimary || to.broken() != ""
-}
-
-func divergedWords(from, to *Site) string {
-	if text := to.broken(); text != "" {
-		return fmt.Sprintf("%s does not follow %s: %s", to.Name, from.Name, text)
-	}
-	return fmt.Sprintf("%s and %s both report primary", from.Name, to.Name)
-}
-
-// LossOf returns how much would be lost if the source were lost now, as far as it is known: the time
-// since the last synchronisation by the clock of the site that reports it.
-func LossOf(from, to *Site) (Loss, *metav1.Time) {
-	for _, s := range []*Site{from, to} {
-		if s == to && s.state() == vgrv1.StatePrimary {
-			continue // that is a time of what it sends, not of what it has received
-		}
-		if s.Group == nil {
-			continue
-		}
-		last := s.Group.Status.LastSyncTime
-		if age, known := state.Age(s.Now, last); known { // not of a time to come, or of none yet
-			return Loss{Age: age}, last
-		}
-	}
-	return Loss{Unknown: true}, nil
 }

@@ -115,27 +115,6 @@ func (s *Site) leaving() bool {
 	return v.Released() || removing && !v.Held() || s.JournalError == nil && !s.Journal.InFlight()
 }
 
-// ends returns the sites on which the result is to be written. One that is being deleted may be gone right after: the
-// site that is primary comes last, as without the other one the operation can still be resumed.
-func (n *next) ends() []*Site {
-	sites := n.reached()
-	if n.op.Result != Aborted && slices.ContainsFunc(sites, func(s *Site) bool { return s.view().Deleting() }) {
-		slices.Reverse(sites)
-	}
-	return sites
-}
-
-// sendLast writes the result. A site that is being deleted will not show that it was written.
-func (n *next) sendLast(s Step, w *Write, site *Site) *Decision {
-	revision := n.op.Revision
-	d := n.send(s, w)
-	if site.view().Deleting() {
-		d.Operation = n.op
-		d.Operation.Revision = revision
-	}
-	return d
-}
-
 // fault returns the error that the copy of a site reports, in a sentence; empty without one.
 func (s *Site) fault() string {
 	what := "has an error"

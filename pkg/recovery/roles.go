@@ -91,22 +91,6 @@ func refuseSurvivor(p *Pair, from, to *Site) *Stop {
 		"%s took over in the last unplanned failover, and %s was given up: this would discard what %s has written since; --discard-survivor does it all the same", to.Name, from.Name, to.Name)
 }
 
-// takeBackCommand has the site that was given up follow the one that took over.
-func (p *Pair) takeBackCommand(to, survived *Site) string {
-	site := "SITE"
-	if survived != nil {
-		site = ShellQuote(p.other(survived).Name)
-	} else if to.broken() != "" {
-		site = ShellQuote(to.Name)
-	}
-	return fmt.Sprintf("kubectl vgr resync %s -n %s --context %s discards the writes that only %s has, and has it follow; failback moves the role back as well", p.Name, p.Namespace, site, site)
-}
-
-// rescueCommand makes a site primary again that was demoted, when nothing else can be.
-func rescueCommand(site *Site, namespace, name string) string {
-	return fmt.Sprintf("kubectl vgr failover %s -n %s --to %s --unplanned --accept-data-loss unknown makes %s primary again", name, namespace, ShellQuote(site.Name), site.Name)
-}
-
 // owed reports whether an operation has held back autoResync on a site and not given it back there.
 func (s *Site) owed(op *Operation) bool {
 	if s.Group == nil || !slices.Contains(op.AutoResync, s.Cluster) {
