@@ -69,8 +69,8 @@ func groupTable(o overview.Overview, s Style, namespaces, wide bool) table {
 		t.head = append(t.head, "NAMESPACE")
 	}
 	t.head = append(t.head, "GROUP")
-	for _, site := range o.Sites {
-		t.head = append(t.head, strings.ToUpper(Clean(site.Name)))
+	for _, name := range SiteHeads(o.Sites) {
+		t.head = append(t.head, strings.ToUpper(name))
 	}
 	t.head = append(t.head, "PVCS", "LAST SYNC", "LAG", "BACKEND", "HEALTH")
 	if wide {
