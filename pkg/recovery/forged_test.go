@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
@@ -160,4 +161,50 @@ func TestScaledMeanwhile(t *testing.T) {
 		}
 	}
 	t.Errorf("does the same again and again: %v", done)
+}
+
+// TestForgedSync: a journal that says that the sites are in sync promotes nothing: that is proven anew, in the observation
+// that the promotion is bound to.
+func TestForgedSync(t *testing.T) {
+	for name, demoted := range map[string]bool{"the source is primary": false, "the source is demoted, and says nothing of it": true} {
+		for _, on := range [][]int{{east}, {west}, {east, west}} {
+			p, facts := ceph(func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+				p.Sites[west].Group.Status.Volumes[0].VolumeHandle = "handle"
+				for i := range p.Sites {
+					*p.Sites[i].Group.Spec.AutoResync = false
+				}
+				if demoted {
+					isTo(p.Sites[east].Group, vgrv1.Secondary, vgrv1.StateSecondary, met)
+				}
+				for _, i := range on {
+					put(t, &p.Sites[i], begun(func(op *recovery.Operation) {
+						op.Quiesce, op.Start, op.Stopped = false, false, nil
+						at := metav1.NewMicroTime(now)
+						for _, id := range []recovery.StepID{recovery.StepRecord, recovery.StepVerify, recovery.StepDemote, recovery.StepSync} {
+							op.Steps = append(op.Steps, recovery.StepTimes{ID: id, Started: at, Finished: &at, Asked: id == recovery.StepDemote})
+						}
+					}))
+				}
+			})
+			op, stop := recovery.Begin(p, recovery.Request{Kind: recovery.Planned, To: sites[west], Holder: "me", By: "me", ID: "new"}, facts.Traits)
+			for range 10 {
+				if stop != nil {
+					break
+				}
+				d := recovery.Next(p, op, facts.Traits)
+				if d.Write == nil {
+					break // it waits, or stops
+				}
+				if d.Write.State == vgrv1.Primary {
+					t.Fatalf("%s, on %v: promotes", name, on)
+				}
+				g := p.Site(d.Write.Site).Group.DeepCopy()
+				if err := d.Write.Apply(g); err != nil {
+					t.Fatal(err)
+				}
+				p.Site(d.Write.Site).Read(g)
+				op = d.Operation
+			}
+		}
+	}
 }
