@@ -92,6 +92,7 @@ func NewRoot(c Config) *cobra.Command {
 	}
 	e := &cli.Env{Raw: c.IOStreams, Sites: connector, Profiles: c.Profiles, Clock: c.Clock, Getenv: c.Getenv, Executable: c.Executable}
 	e.Guard()
+	connector.Warn = func(text string) { fmt.Fprintln(e.ErrOut, present.Clean(text)) }
 	e.RunCommand = func(ctx context.Context, args []string, out io.Writer) int {
 		again := c
 		again.Args = append([]string{"kubectl-vgr"}, args...)

@@ -541,25 +541,65 @@ func (b *bench) proof() {
 	}
 }
 
-// peerFound: what create remembers is enough to find the peer, by its identity and not its name.
+// peerFound: what create remembers is enough to find the peer, by its identity and not its name. One side alone chooses
+// nothing.
 func (b *bench) peerFound() {
-	var ns corev1.Namespace
-	b.must(b.west.Get(b.t.Context(), client.ObjectKey{Name: "kube-system"}, &ns))
+	uid := func(c client.Client) string {
+		var ns corev1.Namespace
+		b.must(c.Get(b.t.Context(), client.ObjectKey{Name: "kube-system"}, &ns))
+		return string(ns.UID)
+	}
+	name := func(c client.Client, peer string) {
+		var g vgrv1.VolumeGroupReplication
+		b.must(c.Get(b.t.Context(), client.ObjectKey{Namespace: "default", Name: "orders"}, &g))
+		g.Annotations = map[string]string{vgrv1.AnnotationPeerClusterUID: peer, vgrv1.AnnotationPeerContext: "renamed-since"}
+		b.must(c.Update(b.t.Context(), &g))
+	}
+	sites := func() (names []string, second overview.Site) {
+		var o overview.Overview
+		r := b.vgr("list", "-o", "json")
+		b.must(json.Unmarshal([]byte(r.out), &o))
+		for _, s := range o.Sites {
+			names, second = append(names, s.Name), s
+		}
+		return names, second
+	}
+	name(b.east, uid(b.west))
+	if names, _ := sites(); len(names) != 1 {
+		b.t.Errorf("a group on one site chose the peer of all: %v", names)
+	}
+	if r := b.vgr("list"); !strings.Contains(r.errOut, "default/orders on east names the cluster of context west as its peer, and no such group there names east") {
+		b.t.Errorf("nothing says why:\n%s", r.errOut)
+	}
+	name(b.west, uid(b.east))
 	var g vgrv1.VolumeGroupReplication
-	b.must(b.east.Get(b.t.Context(), client.ObjectKey{Namespace: "default", Name: "alone"}, &g))
-	g.Annotations = map[string]string{vgrv1.AnnotationPeerClusterUID: string(ns.UID), vgrv1.AnnotationPeerContext: "renamed-since"}
-	b.must(b.east.Update(b.t.Context(), &g))
+	b.must(b.east.Get(b.t.Context(), client.ObjectKey{Namespace: "default", Name: "orders"}, &g))
 	stray := vgrv1.VolumeGroupReplication{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "stray", Annotations: map[string]string{vgrv1.AnnotationPeerClusterUID: "another"}}, Spec: g.Spec}
 	b.must(b.east.Create(b.t.Context(), &stray))
-	if r := b.vgr("list"); r.code == 0 || !strings.Contains(r.errOut, "name several clusters as their peer") || !strings.Contains(r.errOut, "--peer-context") {
+	if r := b.vgr("list"); r.code == 0 || !strings.Contains(r.errOut, "name several clusters as their peer") || !strings.Contains(r.errOut, "default/stray has another") || !strings.Contains(r.errOut, "--peer-context") {
 		b.t.Errorf("one group chose the peer of all: exit code %d\n%s%s", r.code, r.out, r.errOut)
 	}
 	b.must(b.east.Delete(b.t.Context(), &stray))
-	var o overview.Overview
-	b.must(json.Unmarshal([]byte(b.vgr("list", "-o", "json").out), &o))
-	if len(o.Sites) != 2 || o.Sites[1].Name != "west" {
-		b.t.Errorf("sites %+v", o.Sites)
+	for range 2 { // searched, and remembered
+		if names, second := sites(); !slices.Equal(names, []string{"east", "west"}) || !second.Answered {
+			b.t.Errorf("sites %v, %+v", names, second)
+		}
 	}
+	// The context becomes that of another cluster: what was remembered is not followed there.
+	before, err := os.ReadFile(b.kubeconfig)
+	b.must(err)
+	config, err := clientcmd.Load(before)
+	b.must(err)
+	config.Contexts["west"] = config.Contexts["twin"]
+	b.must(clientcmd.WriteToFile(*config, b.kubeconfig))
+	if _, second := sites(); second.Answered || second.Problem != overview.SiteNotAsked || !strings.Contains(second.Message, "another cluster") {
+		b.t.Errorf("%+v", second)
+	}
+	r := b.vgr("failover", "orders", "--to", "east", "--unplanned", "--accept-data-loss", "unknown", "--dry-run=client")
+	if r.code == 0 || !strings.Contains(r.errOut, "another cluster") || strings.Contains(r.errOut, "dry run") {
+		b.t.Errorf("exit code %d\n%s", r.code, r.errOut)
+	}
+	b.must(os.WriteFile(b.kubeconfig, before, 0o600))
 }
 
 func (b *bench) noCRDs() {

@@ -5,28 +5,19 @@ package site
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
-	"time"
 
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/utils/clock"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 )
-
-// identifyTimeout bounds the search for the peer among all contexts.
-const identifyTimeout = 3 * time.Second
 
 // Connector finds the sites from flags, environment and what create remembered.
 type Connector struct {
@@ -39,6 +30,8 @@ type Connector struct {
 	UserAgent string
 	Profiles  backend.Profiles
 	Clock     clock.PassiveClock
+	// Warn tells what was not followed; it may be nil.
+	Warn func(text string)
 
 	once   sync.Once
 	raw    clientcmdapi.Config
@@ -175,17 +168,17 @@ func (c *Connector) Peer(ctx context.Context, here *Site) (*Site, error) {
 		}
 		return c.site(name)
 	}
-	cache := c.readCache()
-	if name := cache[here.Address()]; name != "" && c.raw.Contexts[name] != nil {
-		return c.site(name)
+	if known := c.readCache()[here.Address()]; known.Context != "" && c.raw.Contexts[known.Context] != nil {
+		return c.boundSite(known)
 	}
-	name, err := c.search(ctx, here)
-	if name == "" || err != nil {
+	found, err := c.search(ctx, here)
+	if found.Context == "" || err != nil {
 		return nil, err
 	}
-	cache[here.Address()] = name
+	cache := c.readCache()
+	cache[here.Address()] = found
 	c.writeCache(cache)
-	return c.site(name)
+	return c.boundSite(found)
 }
 
 // swapped returns the peer when --context names what the environment calls the peer: the other one of that pair.
@@ -199,102 +192,4 @@ func (c *Connector) swapped() string {
 	default:
 		return c.raw.CurrentContext
 	}
-}
-
-// search finds the context whose cluster has the UID that a group here remembers as its peer's.
-// The remembered context name is only a hint, and is asked first.
-func (c *Connector) search(ctx context.Context, here *Site) (string, error) {
-	cl, err := here.Client()
-	if err != nil {
-		return "", err
-	}
-	var groups vgrv1.VolumeGroupReplicationList
-	if err := cl.List(ctx, &groups, client.Limit(50)); err != nil {
-		return "", nil //nolint:nilerr // the command itself will say what is wrong with this site
-	}
-	var uid, hint string
-	for _, g := range groups.Items {
-		switch named := g.Annotations[vgrv1.AnnotationPeerClusterUID]; {
-		case named == "" || named == uid:
-		case uid != "": // a user who may write one group must not choose the other site for all
-			return "", clierror.Refused("name the other site with --peer-context", "the groups on %s name several clusters as their peer", here.Name)
-		default:
-			uid, hint = named, g.Annotations[vgrv1.AnnotationPeerContext]
-		}
-	}
-	if uid == "" {
-		return "", nil
-	}
-	if c.is(ctx, hint, uid) {
-		return hint, nil
-	}
-	return c.askAll(ctx, uid, here.Name), nil
-}
-
-func (c *Connector) is(ctx context.Context, name, uid string) bool {
-	if name == "" || c.raw.Contexts[name] == nil {
-		return false
-	}
-	s, err := c.site(name)
-	if err != nil {
-		return false
-	}
-	ctx, cancel := context.WithTimeout(ctx, identifyTimeout)
-	defer cancel()
-	got, err := s.UID(ctx)
-	return err == nil && got == uid
-}
-
-func (c *Connector) askAll(ctx context.Context, uid, except string) string {
-	found := make(chan string, len(c.raw.Contexts))
-	var asked sync.WaitGroup
-	for _, name := range c.Contexts() {
-		if name == except {
-			continue
-		}
-		asked.Go(func() {
-			if c.is(ctx, name, uid) {
-				found <- name
-			}
-		})
-	}
-	asked.Wait()
-	close(found)
-	return <-found
-}
-
-// The cache maps the address of a cluster to the context of its peer. It saves a round trip and
-// is never trusted for a change: those compare cluster UIDs.
-func (c *Connector) cacheFile() string {
-	dir := c.Env("XDG_CACHE_HOME")
-	if dir == "" {
-		home := c.Env("HOME")
-		if home == "" {
-			return ""
-		}
-		dir = filepath.Join(home, ".cache")
-	}
-	return filepath.Join(dir, "kubectl-vgr", "peers.json")
-}
-
-func (c *Connector) readCache() map[string]string {
-	cache := map[string]string{}
-	file := c.cacheFile()
-	if file == "" {
-		return cache
-	}
-	data, err := os.ReadFile(file)
-	if err != nil || json.Unmarshal(data, &cache) != nil {
-		return map[string]string{}
-	}
-	return cache
-}
-
-func (c *Connector) writeCache(cache map[string]string) {
-	file := c.cacheFile()
-	data, err := json.Marshal(cache)
-	if file == "" || err != nil || os.MkdirAll(filepath.Dir(file), 0o700) != nil {
-		return // a cache that cannot be written is only slower
-	}
-	_ = os.WriteFile(file, data, 0o600)
 }
