@@ -89,13 +89,38 @@ func zipped(w io.Writer, files []file, made time.Time) error {
 	return out.Close()
 }
 
-// checksums writes the sums of all archives, as sha256sum --check reads them.
+// checksums writes the sums of all files of the release, as sha256sum --check reads them.
 func (r *release) checksums() error {
-	var b strings.Builder
-	for _, a := range r.Archives {
-		b.WriteString(a.SHA256 + "  " + a.Name + "\n")
+	const name = "checksums.txt"
+	entries, err := os.ReadDir(r.out)
+	if err != nil {
+		return err
 	}
-	return os.WriteFile(filepath.Join(r.out, "checksums.txt"), []byte(b.String()), 0o644)
+	var b strings.Builder
+	for _, e := range entries { // in the order of their names
+		if e.IsDir() || e.Name() == name {
+			continue
+		}
+		sum, err := sumOf(filepath.Join(r.out, e.Name()))
+		if err != nil {
+			return err
+		}
+		b.WriteString(sum + "  " + e.Name() + "\n")
+	}
+	return os.WriteFile(filepath.Join(r.out, name), []byte(b.String()), 0o644)
+}
+
+func sumOf(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // manifest fills krew's in.

@@ -8,7 +8,9 @@ import (
 	"archive/zip"
 	"bytes"
 	"compress/gzip"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -96,6 +98,31 @@ func inZip(data []byte) (out []entry, err error) {
 		out = append(out, entry{f.Name, f.Mode(), f.Modified})
 	}
 	return out, nil
+}
+
+// TestChecksums: everything that is released has its sum, the image and the bills of materials too.
+func TestChecksums(t *testing.T) {
+	r := release{out: t.TempDir(), Archives: []archive{{Name: "kubectl-vgr_v1_linux_amd64.tar.gz"}}}
+	names := []string{"kubectl-vgr_v1_linux_amd64.cdx.json", "kubectl-vgr_v1_linux_amd64.tar.gz", "vgr-controller_v1.oci.tar", "vgr-controller_v1_linux_amd64.cdx.json", "vgr.yaml"}
+	var want string
+	for _, name := range names {
+		if err := os.WriteFile(filepath.Join(r.out, name), []byte(name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		want += fmt.Sprintf("%x  %s\n", sha256.Sum256([]byte(name)), name)
+	}
+	if err := os.Mkdir(filepath.Join(r.out, "build"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // what it wrote before is not one of them
+		if err := r.checksums(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(filepath.Join(r.out, "checksums.txt"))
+	if err != nil || string(got) != want {
+		t.Errorf("%v\n%s\nwant\n%s", err, got, want)
+	}
 }
 
 // TestImage: an image has the program, runs it as nobody, and depends on it and on the commit's time only.

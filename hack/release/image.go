@@ -41,6 +41,9 @@ func (r *release) image(ctx context.Context, platforms []string) error {
 		if err := r.command(ctx, env, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", r.ldflags+" -buildid=", "-o", absolute(program), "./cmd/vgr-controller"); err != nil {
 			return err
 		}
+		if err := r.materials(ctx, fmt.Sprintf("vgr-controller_%s_%s_%s", r.Version, goos, arch), program); err != nil {
+			return err
+		}
 		data, err := os.ReadFile(program)
 		if err != nil {
 			return err

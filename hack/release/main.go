@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command release builds what a release has: an archive of the plugin for each platform that krew
-// knows, its bill of materials, checksums, the krew manifest with them, and an image of the controller.
+// knows, an image of the controller, their bills of materials, the krew manifest, and the checksums of all of them.
 // The same commit gives the same archives and the same image anywhere.
 package main
 
@@ -67,13 +67,13 @@ func run(ctx context.Context, args []string) error {
 		r.Archives = append(r.Archives, a)
 		fmt.Printf("%s  %s  %.1f MB\n", a.SHA256, a.Name, float64(a.size)/1e6)
 	}
-	if err := r.checksums(); err != nil {
-		return err
-	}
 	if err := r.image(ctx, built); err != nil {
 		return fmt.Errorf("image: %w", err)
 	}
-	return r.manifest()
+	if err := r.manifest(); err != nil {
+		return err
+	}
+	return r.checksums() // last: of all that is there
 }
 
 // platforms returns those that krew's validator takes.
@@ -104,12 +104,17 @@ func (r *release) platform(ctx context.Context, platform string) (archive, error
 	if err := r.command(ctx, env, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", r.ldflags+" -buildid=", "-o", absolute(program), "./cmd/kubectl-vgr"); err != nil {
 		return a, err
 	}
-	bom := absolute(filepath.Join(r.out, base+".cdx.json"))
-	if err := r.command(ctx, os.Environ(), "go", "tool", "-modfile=hack/tools/release/go.mod", "cyclonedx-gomod", "bin", "-json", "-noserial", "-version", r.Version, "-output", bom, absolute(program)); err != nil {
+	if err := r.materials(ctx, base, program); err != nil {
 		return a, err
 	}
 	files := []file{{"LICENSE", filepath.Join(r.root, "LICENSE"), 0o644}, {a.Program, program, 0o755}}
 	return a, a.write(filepath.Join(r.out, a.Name), files, r.made)
+}
+
+// materials writes the bill of materials of a program.
+func (r *release) materials(ctx context.Context, base, program string) error {
+	bom := absolute(filepath.Join(r.out, base+".cdx.json"))
+	return r.command(ctx, os.Environ(), "go", "tool", "-modfile=hack/tools/release/go.mod", "cyclonedx-gomod", "bin", "-json", "-noserial", "-version", r.Version, "-output", bom, absolute(program))
 }
 
 func (r *release) command(ctx context.Context, env []string, name string, args ...string) error {
