@@ -17,6 +17,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -359,6 +360,9 @@ type Profile struct {
 	APIGroups []string
 	// ClusterScoped are the backend's kinds that have no namespace.
 	ClusterScoped []string
+	// Follows is what the API server asks of whoever names the peer's volumes in PeerHandles: the permission to patch
+	// it. Empty for a backend that is told none.
+	Follows schema.GroupResource
 	// Retains is true when deleting a group never ends the replication.
 	Retains bool
 	// PeerVolumes says what is made on the peer for each volume, in words for a plan.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -28,7 +29,7 @@ import (
 )
 
 // server is an API server with the CRDs and the policy, and kubectl for it.
-func server(t *testing.T) (c client.Client, kubectl func(args ...string) error) {
+func server(t *testing.T) (c, tenant client.Client, kubectl func(args ...string) error) {
 	t.Helper()
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
 		t.Skip("KUBEBUILDER_ASSETS is not set: no API server to test with (make test sets it)")
@@ -69,11 +70,18 @@ func server(t *testing.T) (c client.Client, kubectl func(args ...string) error) 
 	if err != nil {
 		t.Fatal(err)
 	}
+	nobody, err := env.AddUser(envtest.User{Name: "tenant"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tenant, err = client.New(nobody.Config(), client.Options{Scheme: scheme}); err != nil {
+		t.Fatal(err)
+	}
 	program, err := user.Kubectl()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c, func(args ...string) error {
+	return c, tenant, func(args ...string) error {
 		_, _, err := program.Run(args...)
 		return err
 	}
@@ -106,7 +114,7 @@ func told(peer string) func(*vgrv1.VolumeGroupReplication) {
 // TestPromotion has a real API server judge writes: which it refuses is what state.MayPromote says of those that
 // it takes.
 func TestPromotion(t *testing.T) {
-	c, kubectl := server(t)
+	c, tenant, kubectl := server(t)
 	enforced(t, c)
 	t.Run("updates", func(t *testing.T) { testUpdates(t, c) })
 	t.Run("as GitOps writes", func(t *testing.T) { testGitOps(t, c) })
@@ -114,6 +122,67 @@ func TestPromotion(t *testing.T) {
 	t.Run("other writes", func(t *testing.T) { testOtherWrites(t, c) })
 	t.Run("one volume", func(t *testing.T) { testVolume(t, c) })
 	t.Run("demotions", func(t *testing.T) { testDemotion(t, c) })
+	t.Run("peer handles", func(t *testing.T) { testHandles(t, c, tenant) })
+}
+
+// testHandles: who may edit groups has no volume follow one that he may not have followed by hand.
+func testHandles(t *testing.T, c, tenant client.Client) {
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	may := func(role string, rule rbacv1.PolicyRule) {
+		t.Helper()
+		meta := metav1.ObjectMeta{Namespace: "default", Name: role}
+		must(c.Create(t.Context(), &rbacv1.Role{ObjectMeta: meta, Rules: []rbacv1.PolicyRule{rule}}))
+		must(c.Create(t.Context(), &rbacv1.RoleBinding{
+			ObjectMeta: meta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role},
+			Subjects: []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: "tenant"}},
+		}))
+	}
+	may("groups", rbacv1.PolicyRule{APIGroups: []string{vgrv1.GroupVersion.Group}, Resources: []string{"volumegroupreplications"}, Verbs: []string{"get", "create", "patch"}})
+	group(t, c, "handles", vgrv1.Secondary, map[string]string{vgrv1.AnnotationPeerHandles: `{"data":"svm:mine"}`})
+	write := func(by client.Client, handles string) error {
+		var g vgrv1.VolumeGroupReplication
+		must(c.Get(t.Context(), client.ObjectKey{Namespace: "default", Name: "handles"}, &g))
+		before := g.DeepCopy()
+		g.Annotations = map[string]string{vgrv1.AnnotationPeerHandles: handles, "touched": handles}
+		return by.Patch(t.Context(), &g, client.MergeFrom(before))
+	}
+	refused := func(err error) {
+		t.Helper()
+		if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "only users who may patch tridentmirrorrelationships in the namespace default") {
+			t.Errorf("it is not refused: %v", err)
+		}
+	}
+	err := write(tenant, `{"data":"svm:theirs"}`)
+	for i := range 300 { // the server's view of RBAC and of the policy is a moment old
+		if err != nil && strings.Contains(err.Error(), "tridentmirrorrelationships") {
+			break
+		}
+		time.Sleep(100 * time.Millisecond) //nolint:forbidigo // polls a real server
+		err = write(tenant, fmt.Sprintf(`{"data":"svm:theirs-%d"}`, i))
+	}
+	refused(err)
+	refused(tenant.Create(t.Context(), &vgrv1.VolumeGroupReplication{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "made", Annotations: map[string]string{vgrv1.AnnotationPeerHandles: `{"data":"svm:theirs"}`}},
+		Spec: vgrv1.VolumeGroupReplicationSpec{
+			VolumeGroupReplicationClass: "gold", ReplicationState: vgrv1.Secondary, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "made"}},
+		},
+	}))
+	must(write(c, `{"data":"svm:mine"}`))
+	must(write(tenant, `{"data":"svm:mine"}`)) // what is there already
+	must(write(tenant, ""))
+	may("mirrors", rbacv1.PolicyRule{APIGroups: []string{"trident.netapp.io"}, Resources: []string{"tridentmirrorrelationships"}, Verbs: []string{"patch"}})
+	for range 300 {
+		if err = write(tenant, `{"data":"svm:theirs"}`); err == nil {
+			break
+		}
+		time.Sleep(100 * time.Millisecond) //nolint:forbidigo // as above
+	}
+	must(err)
 }
 
 // enforced waits until the server has read the policy, and looks at what it says.

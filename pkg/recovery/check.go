@@ -59,6 +59,8 @@ type Environment struct {
 	// Denied are the permissions that the user lacks; Unasked is why that is not known.
 	Denied  []string
 	Unasked string
+	// Unfollowed are the permissions that the user lacks to name the volumes that others follow.
+	Unfollowed []string
 	// Controller is the version of the controller that runs there; NoController is why none
 	// is known to run, and ControllerUnasked why that could not be asked.
 	Controller        string
@@ -77,6 +79,7 @@ func Checks(f Facts, op Operation) []Check {
 			c.add("backend", CheckProblem, "kubectl vgr status shows what the controllers say", "the backend of the group is not known")
 		}
 		c.groups()
+		c.obstacles()
 		c.members()
 		c.sizes()
 		c.roles()
@@ -210,6 +213,20 @@ func (c *checker) groups() {
 		default:
 			c.ok("current", "%s has answered the present spec: %s", s.Name, s.says())
 		}
+	}
+}
+
+// obstacles are what keeps the controller of a site from asking the backend for anything, after the spec was written. For
+// other reasons that need you, the backend's objects that exist still follow the spec.
+func (c *checker) obstacles() {
+	none := []string{vgrv1.ReasonObjectConflict, vgrv1.ReasonSourceInvalid, vgrv1.ReasonBackendNotInstalled, vgrv1.ReasonBackendUnknown}
+	for _, s := range c.both() {
+		r := s.ready()
+		if r == nil || r.Status == metav1.ConditionTrue || !slices.Contains(none, r.Reason) {
+			continue
+		}
+		c.add("obstacle", c.unlessLost(s), fmt.Sprintf("fix that; kubectl vgr status %s -n %s shows when it is fixed", c.facts.Name, c.facts.Namespace),
+			"the controller on %s asks the backend for nothing: %s", s.Name, s.says())
 	}
 }
 
@@ -363,6 +380,13 @@ func (c *checker) permissions() {
 		s := &c.facts.Sites[i]
 		if !s.Answered {
 			continue
+		}
+		if follows := c.op.Kind == Planned || c.op.Kind == Failback || c.op.Kind == Resync; follows && !c.op.Aborting && len(a.Unfollowed) > 0 {
+			severity := CheckProblem
+			if c.op.asked(StepPromote) { // the target is to be primary in any case
+				severity = CheckWarning
+			}
+			c.add("permissions", severity, "ask for the permission on "+s.Name, "you may not %s on %s, so you cannot have volumes follow the new primary", strings.Join(a.Unfollowed, ", "), s.Name)
 		}
 		switch {
 		case a.Unasked != "":

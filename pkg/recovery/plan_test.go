@@ -89,6 +89,14 @@ func isTo(g *vgrv1.VolumeGroupReplication, state vgrv1.ReplicationState, is vgrv
 	meta.SetStatusCondition(&g.Status.Conditions, ready)
 }
 
+// conflict is what the Dell adapter says of a group of the array that another PVC was put into.
+func conflict(g *vgrv1.VolumeGroupReplication) {
+	meta.SetStatusCondition(&g.Status.Conditions, metav1.Condition{
+		Type: vgrv1.ConditionReady, Status: metav1.ConditionFalse, Reason: vgrv1.ReasonObjectConflict, ObservedGeneration: g.Generation,
+		Message: "DellCSIReplicationGroup rg-1 has more volumes than the selector: shop/stranger; an action would move them too",
+	})
+}
+
 var met = metav1.Condition{Status: metav1.ConditionTrue, Reason: "AsAsked", Message: "confirmed"}
 
 // TestRefusals has the words of every refusal, and of every check that is not well.
@@ -207,6 +215,12 @@ func TestRefusals(t *testing.T) {
 			split(p, a)
 			p.Sites[west].Group.Status.LastSyncTime = new(metav1.NewTime(now.Add(-3 * time.Hour)))
 		}, with(func(r *recovery.Request) { r.Kind, r.Discard = recovery.Failback, "west" })},
+		"unplanned, the target's controller waits for you": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
+			conflict(p.Sites[west].Group)
+		}, with(func(r *recovery.Request) { r.Kind, r.Accept.Unknown = recovery.Unplanned, true })},
+		"unplanned, the source's controller waits for you": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
+			conflict(p.Sites[east].Group)
+		}, with(func(r *recovery.Request) { r.Kind, r.Accept.Unknown = recovery.Unplanned, true })},
 		"nothing to abort": {well, with(func(r *recovery.Request) { r.Abort = true })},
 		"abort after the promotion began": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
 			journal(p, recovery.Operation{Kind: recovery.Planned, Steps: []recovery.StepTimes{{ID: recovery.StepPromote, Asked: true}}})
@@ -278,6 +292,12 @@ func TestRefusals(t *testing.T) {
 		"a permission missing": {func(_ *recovery.Pair, a *[2]recovery.Environment) {
 			a[west].Denied = []string{"patch volumegroupreplications"}
 		}, planned},
+		"volumes that may not follow": {func(_ *recovery.Pair, a *[2]recovery.Environment) {
+			a[east].Unfollowed = []string{"patch tridentmirrorrelationships"}
+		}, planned},
+		"volumes that may not follow, unplanned": {func(_ *recovery.Pair, a *[2]recovery.Environment) {
+			a[east].Unfollowed = []string{"patch tridentmirrorrelationships"}
+		}, with(func(r *recovery.Request) { r.Kind, r.Accept.Unknown = recovery.Unplanned, true })},
 		"no controller": {func(_ *recovery.Pair, a *[2]recovery.Environment) {
 			a[west] = recovery.Environment{NoController: "not running"}
 		}, planned},

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
@@ -32,7 +33,9 @@ type Observation struct {
 	Inputs       []overview.SiteInput
 	View         overview.Overview
 	environments [2]recovery.Environment
-	usage        [2]*consumers.Snapshot
+	// follows are the permissions that the user lacks to name the volumes that others follow, by the backend.
+	follows [2]map[string][]string
+	usage   [2]*consumers.Snapshot
 	// managed is who writes the groups, as far as the site has told.
 	managed [2]map[client.ObjectKey]managers
 	Clocks  operate.Clocks
@@ -53,7 +56,10 @@ func Read(ctx context.Context, e *cli.Env, q collect.Query, scaling bool) (*Obse
 	asked.Go(func() { s.Inputs = collect.Sites(ctx, p.All(), q) })
 	for i, at := range s.Sites {
 		asked.Go(func() { s.Clusters[i], _ = at.UID(ctx) }) // the checks say what that means
-		asked.Go(func() { s.environments[i].Denied, s.environments[i].Unasked = denied(ctx, at, q.Namespace, scaling) })
+		asked.Go(func() {
+			s.environments[i].Denied, s.environments[i].Unasked = denied(ctx, at, q.Namespace, wanted(scaling))
+		})
+		asked.Go(func() { s.follows[i] = unfollowed(ctx, at, q.Namespace, e.Profiles) })
 		asked.Go(func() {
 			v := Leader(ctx, at)
 			if v.unasked {
@@ -87,6 +93,9 @@ func (s *Observation) Facts(e *cli.Env, g overview.Group) recovery.Facts {
 	}
 	if profile, ok := e.Profiles.Named(g.Backend); ok {
 		f.Backend, f.Traits = profile.Name, profile.Traits
+		for i := range f.Environments {
+			f.Environments[i].Unfollowed = s.follows[i][profile.Name]
+		}
 	}
 	for i, in := range s.Inputs {
 		if !in.Answered {
@@ -117,15 +126,31 @@ var scaled = []authorizationv1.ResourceAttributes{
 	{Verb: "update", Group: "apps", Resource: "statefulsets", Subresource: "scale"},
 }
 
+// wanted are the permissions of an operation, which may scale workloads.
+func wanted(scaling bool) []authorizationv1.ResourceAttributes {
+	if scaling {
+		return slices.Concat(needed, scaled)
+	}
+	return needed
+}
+
+// unfollowed asks a site for the permission to name the volumes that others follow, for each backend that is told them.
+func unfollowed(ctx context.Context, s *site.Site, namespace string, profiles backend.Profiles) map[string][]string {
+	out := map[string][]string{}
+	for _, p := range profiles {
+		if p.Follows.Empty() {
+			continue
+		}
+		out[p.Name], _ = denied(ctx, s, namespace, []authorizationv1.ResourceAttributes{{Verb: "patch", Group: p.Follows.Group, Resource: p.Follows.Resource}})
+	}
+	return out
+}
+
 // denied asks a site what of that the user may not do.
-func denied(ctx context.Context, s *site.Site, namespace string, scaling bool) (names []string, unasked string) {
+func denied(ctx context.Context, s *site.Site, namespace string, needed []authorizationv1.ResourceAttributes) (names []string, unasked string) {
 	c, err := s.Client()
 	if err != nil {
 		return nil, err.Error()
-	}
-	needed := needed
-	if scaling {
-		needed = slices.Concat(needed, scaled)
 	}
 	errs := make([]error, len(needed))
 	no := make([]string, len(needed))

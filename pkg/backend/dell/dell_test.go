@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -194,6 +195,7 @@ func TestGroupsNamed(t *testing.T) {
 		"in none":               {volumes: []corev1.PersistentVolume{volume("a", "", "db/a"), volume("b", "rg-1", "db/b")}, want: "has put a into no replication group"},
 		"in two":                {volumes: []corev1.PersistentVolume{volume("a", "rg-1", "db/a"), volume("b", "rg-2", "db/b")}, want: "2 replication groups (rg-1, rg-2)"},
 		"others are in it":      {volumes: []corev1.PersistentVolume{volume("a", "rg-1", "db/a"), volume("b", "rg-1", "db/b"), volume("c", "rg-1", "web/c"), volume("d", "rg-1", "")}, want: "more volumes than the selector: volume d, which no PVC uses, web/c"},
+		"one that can join":     {group: backend.Group{Owner: backend.Owner{NamespacedName: types.NamespacedName{Namespace: "db"}}, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"tier": "1", "app": "db"}}}, volumes: []corev1.PersistentVolume{volume("a", "rg-1", "db/a"), volume("b", "rg-1", "db/b"), volume("c", "rg-1", "db/c")}, want: "kubectl label pvc -n db c app=db tier=1"},
 		"through csi-addons":    {volumes: []corev1.PersistentVolume{native}, want: "backend: csi-addons"},
 		"another prefix":        {group: backend.Group{Class: backend.Class{Parameters: map[string]string{prefixParameter: "my.example.com"}}}, volumes: []corev1.PersistentVolume{elsewhere}, want: "rg-1"},
 		"another prefix, unset": {volumes: []corev1.PersistentVolume{elsewhere}, want: "into no replication group"},

@@ -179,7 +179,28 @@ func foreign(g backend.Group, same []string, volumes []corev1.PersistentVolume) 
 	if len(same) > 1 {
 		groups = fmt.Sprintf("%ss %s, one group of the array, have", replicationGroupKind, strings.Join(same, " and "))
 	}
-	return backend.Problemf(vgrv1.ReasonObjectConflict, "%s more volumes than the selector: %s; an action would move them too", groups, strings.Join(others, ", "))
+	return backend.Problemf(vgrv1.ReasonObjectConflict, "%s more volumes than the selector: %s; an action would move them too%s", groups, strings.Join(others, ", "), joining(g, others))
+}
+
+// joining is the command that takes PVCs into the group, whose volumes the array moves with it in any case; empty where
+// they cannot join.
+func joining(g backend.Group, others []string) string {
+	var names []string
+	for _, other := range others {
+		name, same := strings.CutPrefix(other, g.Owner.Namespace+"/")
+		if !same {
+			return ""
+		}
+		names = append(names, name)
+	}
+	if g.Selector == nil || len(g.Selector.MatchExpressions) > 0 || len(g.Selector.MatchLabels) == 0 {
+		return ""
+	}
+	var labels []string
+	for _, key := range slices.Sorted(maps.Keys(g.Selector.MatchLabels)) {
+		labels = append(labels, key+"="+g.Selector.MatchLabels[key])
+	}
+	return fmt.Sprintf("; to take them into the group, on both sites: kubectl label pvc -n %s %s %s", g.Owner.Namespace, strings.Join(names, " "), strings.Join(labels, " "))
 }
 
 // checkClass compares what the class asserts with the StorageClass, which is where it is decided.

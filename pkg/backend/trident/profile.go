@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -42,6 +43,7 @@ func Profile() backend.Profile {
 		AddToScheme:     AddToScheme,
 		APIGroups:       []string{groupVersion.Group, snapshotVersion.Group},
 		ClusterScoped:   []string{"VolumeGroupSnapshotContent"},
+		Follows:         schema.GroupResource{Group: groupVersion.Group, Resource: "tridentmirrorrelationships"},
 		PeerVolumes:     "tridentmirrorrelationships, each with the persistentvolumeclaim whose volume Trident makes as its copy",
 		PeerObjects:     peerObjects,
 		Replications:    replications,
