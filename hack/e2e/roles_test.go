@@ -41,6 +41,7 @@ func unseen() map[string]string {
 		"get replication.unified.io/volumegroupreplications":               "the plugin, when another write came before its own",
 		"patch events.k8s.io/events":                                       "an Event that comes again, minutes later",
 		"create authentication.k8s.io/tokenreviews":                        "metrics over HTTPS, which are tested beside the controller",
+		"patch trident.netapp.io/tridentmirrorrelationships":               "the policy peer-handles.replication.unified.io, which asks for it inside the API server",
 		"create authorization.k8s.io/subjectaccessreviews":                 "the same",
 	}
 }
