@@ -143,6 +143,11 @@ func (c *checker) unlessLost(s *Site) Severity {
 	return CheckProblem
 }
 
+// DoesWithout reports whether an operation does not need a site of a pair.
+func (op *Operation) DoesWithout(p *Pair, s *Site) bool {
+	return !op.Aborting && (op.doesWithout(op.From) && p.Site(op.From) == s || op.doesWithout(op.To) && p.Site(op.To) == s)
+}
+
 // doesWithout reports whether an operation does not need a site.
 func (op *Operation) doesWithout(s SiteRef) bool {
 	switch {

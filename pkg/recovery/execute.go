@@ -106,7 +106,7 @@ func (n *next) at(s Step) *Site {
 // reached returns the sites on which the journal can be written.
 func (n *next) reached() []*Site {
 	return slices.DeleteFunc([]*Site{n.to, n.from}, func(s *Site) bool {
-		return !s.Answered || s.Group == nil || s.leaving()
+		return !s.Answered || s.Group == nil || s.leaving() || s.ReadOnly != ""
 	})
 }
 

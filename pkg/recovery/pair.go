@@ -38,6 +38,9 @@ type Site struct {
 	Alive bool
 	// NotAsked is true when the site could not be asked, and nothing says that it is lost.
 	NotAsked bool
+	// ReadOnly is why the site takes no changes, although it answers; empty when it does. Only an operation that does
+	// without the site goes on then.
+	ReadOnly string
 	// Now is the cluster's clock.
 	Now time.Time
 	// Group is nil when the site has no such group, or did not answer. Journal is its last

@@ -82,6 +82,7 @@ func TestFaults(t *testing.T) {
 	t.Run("clusters without a name", s.nameless)
 	t.Run("a Lease for 68 years", s.foreverLeased)
 	t.Run("a Lease that is renewed", s.leaseRenewed)
+	t.Run("a site that takes no changes", s.readOnly)
 	for name, sc := range scenarios() {
 		t.Run(name, func(t *testing.T) {
 			whole := s.world(t, fences)
@@ -160,6 +161,56 @@ func (s *servers) leaseRenewed(t *testing.T) {
 		if g.Generation != before[i].Generation || g.Annotations[vgrv1.AnnotationOperation] != "" {
 			t.Errorf("%s was changed", w.ref(i).Name)
 		}
+	}
+}
+
+// readOnly: a source that can be read and not written, as with an etcd that has lost its quorum or permissions that were
+// taken away, stops no unplanned failover, and every planned one. What was not written there is said.
+func (s *servers) readOnly(t *testing.T) {
+	for _, code := range []int{http.StatusForbidden, http.StatusInternalServerError, http.StatusGatewayTimeout} {
+		t.Run(http.StatusText(code), func(t *testing.T) {
+			t.Parallel()
+			w := s.world(t, fences)
+			c := w.command(nil)
+			c.lines[east].refuses = code
+			limit := time.AfterFunc(5*time.Second, func() { c.cancel(operate.ErrTimeout) })
+			job, stop := c.run(scenarios()["planned"].request(w))
+			limit.Stop()
+			c.close()
+			if stop != nil || job.Err() == nil {
+				t.Errorf("the planned one: %+v %v", stop, job)
+			}
+			if g := w.groups()[west]; g.Spec.ReplicationState != vgrv1.Secondary {
+				t.Errorf("the planned one has asked west to be %s", g.Spec.ReplicationState)
+			}
+			w.array.mu.Lock()
+			w.array.accepted = true
+			w.array.mu.Unlock()
+			before := w.groups()[east]
+			c = w.command(nil)
+			c.lines[east].refuses = code
+			job, stop = c.run(scenarios()["unplanned"].request(w))
+			c.close()
+			if stop != nil || job.Err() != nil {
+				t.Fatalf("%+v %v%s", stop, job.Err(), c.said())
+			}
+			east, west := w.groups()[east], w.groups()[west]
+			if op, err := recovery.Journal(west); err != nil || west.Spec.ReplicationState != vgrv1.Primary || op.Result != recovery.Done || op.Kind != recovery.Unplanned {
+				t.Errorf("west is asked to be %s; journal %+v %v", west.Spec.ReplicationState, op, err)
+			}
+			if east.Generation != before.Generation || east.Annotations[vgrv1.AnnotationOperation] != before.Annotations[vgrv1.AnnotationOperation] {
+				t.Errorf("east was changed: %+v", east)
+			}
+			if got := job.ReadOnly(); len(got) != 1 || !strings.Contains(got[0], "east takes no changes: ") {
+				t.Errorf("it says %q", got)
+			}
+			w.array.mu.Lock()
+			w.array.accepted = false
+			w.array.mu.Unlock()
+			sc := scenarios()["failback"]
+			sc.prepare = func(*world) {} // that was the unplanned one
+			w.carryOut(sc, &schedule{})
+		})
 	}
 }
 

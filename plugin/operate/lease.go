@@ -52,6 +52,11 @@ type held struct{ message string }
 
 func (h *held) Error() string { return h.message }
 
+// expiring says that another tool's Lease has not expired yet.
+type expiring struct{ message string }
+
+func (e *expiring) Error() string { return e.message }
+
 // leased reports whether the job holds its Lease on every site that answers, and sees to it.
 func (o *Operator) leased(ctx context.Context, j *Job, inputs []overview.SiteInput) bool {
 	if j.lease == nil {
@@ -60,7 +65,7 @@ func (o *Operator) leased(ctx context.Context, j *Job, inputs []overview.SiteInp
 	now := o.Clock.Now()
 	var want []int
 	for i, in := range inputs {
-		if in.Answered && in.Group(j.Namespace, j.Name) != nil && (j.lease.objects[i] == nil || now.Sub(j.lease.renewed) >= renewEvery) {
+		if in.Answered && j.readOnly[i].why == "" && in.Group(j.Namespace, j.Name) != nil && (j.lease.objects[i] == nil || now.Sub(j.lease.renewed) >= renewEvery) {
 			want = append(want, i)
 		}
 	}
@@ -195,7 +200,7 @@ func (w *waiting) look(site string, obj *coordinationv1.Lease, there, here time.
 	if obj.Spec.RenewTime != nil {
 		said = "renewed at " + renewed.UTC().Format(time.RFC3339)
 	}
-	return fmt.Errorf("waits for Lease %s of %s, %s: it expires in %s unless it is renewed", obj.Name, holder, said, left.Round(time.Second))
+	return &expiring{fmt.Sprintf("waits for Lease %s of %s, %s: it expires in %s unless it is renewed", obj.Name, holder, said, left.Round(time.Second))}
 }
 
 // release releases all Leases, so that the next command need not wait.

@@ -93,6 +93,9 @@ type line struct {
 	server  *httptest.Server
 	forward *httputil.ReverseProxy
 
+	// refuses is the code that every change is answered with; 0 for none.
+	refuses int
+
 	mu sync.Mutex
 	// held is true while the command knows that it holds the Lease here.
 	held bool
@@ -134,6 +137,13 @@ func (l *line) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		panic(http.ErrAbortHandler)
+	}
+	if l.refuses != 0 {
+		answer := l.refusal(l.refuses)
+		maps.Copy(rw.Header(), answer.Header())
+		rw.WriteHeader(answer.Code)
+		_, _ = rw.Write(answer.Body.Bytes())
+		return
 	}
 	l.check(r, string(body))
 	hit, dead := l.s.meet(r, string(body))

@@ -44,6 +44,8 @@ type Job struct {
 	Traits          backend.Traits
 
 	lease *lease
+	// readOnly are the sites that take no changes.
+	readOnly [2]readOnly
 	// wrote is true once a write of the job was accepted, or may have been.
 	wrote bool
 	// busy is true while a request of the job is under way.
@@ -173,7 +175,7 @@ func (o *Operator) advance(ctx context.Context, jobs []*Job) {
 		switch {
 		case j.busy:
 		case ctx.Err() != nil:
-			j.cut(ctx, Pair(inputs, o.Sites, o.Clusters, o.Clocks, j.Namespace, j.Name))
+			j.cut(ctx, o.pair(inputs, j))
 		case o.Clock.Now().Before(j.pause):
 		default:
 			o.step(ctx, j, inputs)
@@ -193,7 +195,7 @@ func (o *Operator) step(ctx context.Context, j *Job, inputs []overview.SiteInput
 		return
 	}
 	j.seen = ""
-	p := Pair(inputs, o.Sites, o.Clusters, o.Clocks, j.Namespace, j.Name)
+	p := o.pair(inputs, j)
 	if j.usage != nil {
 		p.Sites[0].Usage, p.Sites[1].Usage, j.usage = j.usage[0], j.usage[1], nil
 	}
@@ -215,6 +217,15 @@ func (o *Operator) step(ctx context.Context, j *Job, inputs []overview.SiteInput
 		at, seen := target(&p, d.Write.Site)
 		go func() { o.replies <- o.write(ctx, j, at, seen.DeepCopy(), *d.Write) }()
 	}
+}
+
+// pair returns what is known of a job's group.
+func (o *Operator) pair(inputs []overview.SiteInput, j *Job) recovery.Pair {
+	p := Pair(inputs, o.Sites, o.Clusters, o.Clocks, j.Namespace, j.Name)
+	for i := range p.Sites {
+		p.Sites[i].ReadOnly = j.readOnly[i].why
+	}
+	return p
 }
 
 // target returns the site that a write is for, and the group there. Clusters are not always known: some users may not read
@@ -320,7 +331,7 @@ func (o *Operator) DryRun(ctx context.Context, jobs []*Job, inputs []overview.Si
 					err = o.dryRunScale(ctx, i, j.Namespace, x)
 				}
 			}
-			if err != nil {
+			if err != nil && !j.Operation.DoesWithout(&p, s) { // else the operation leaves the site out
 				return clierror.New(clierror.CodeRefused, "", "%s: %s/%s: %v", s.Name, j.Namespace, j.Name, err)
 			}
 		}
@@ -366,6 +377,11 @@ func (o *Operator) handleReply(r reply) {
 		o.looks.next = time.Time{}
 	}
 	switch {
+	case o.leaveOut(r):
+		r.job.seen = ""
+		d := r.job.last
+		d.Write, d.Wait = nil, r.job.readOnly[r.site].why
+		o.Progress(r.job, d)
 	case r.err == nil:
 	case apierrors.IsForbidden(r.err), apierrors.IsInvalid(r.err), apierrors.IsUnauthorized(r.err):
 		r.job.end(clierror.New(clierror.CodeFailed, "fix that; then "+r.job.Operation.ResumeCommand(r.job.Namespace, r.job.Name), "%s: %s/%s: %v", o.Sites[r.site].Name, r.job.Namespace, r.job.Name, r.err))
@@ -450,49 +466,4 @@ func left(p recovery.Pair, began bool) string {
 	default:
 		return primary + " is primary"
 	}
-}
-
-// Clocks keep the clocks of both clusters for the length of a command. What a cluster says of its
-// time is only good to a second; that they keep going makes durations right.
-type Clocks struct {
-	Local clock.PassiveClock
-	ahead [2]*time.Duration
-}
-
-func (c *Clocks) now(i int, in overview.SiteInput) time.Time {
-	now := c.Local.Now()
-	if in.ServerTime == nil {
-		return time.Time{}
-	}
-	if c.ahead[i] == nil {
-		c.ahead[i] = new(in.ServerTime.Sub(now))
-	}
-	return now.Add(*c.ahead[i])
-}
-
-// Pair returns what the inputs of both sites say of one group.
-func Pair(inputs []overview.SiteInput, sites [2]*site.Site, clusters [2]string, clocks *Clocks, namespace, name string) recovery.Pair {
-	p := recovery.Pair{Namespace: namespace, Name: name}
-	for i, in := range inputs {
-		s := recovery.Site{SiteRef: recovery.SiteRef{Name: sites[i].Name, Cluster: Cluster(inputs, clusters, i, namespace, name)}, Answered: in.Answered, UnreachableReason: in.Message, Now: clocks.now(i, in)}
-		s.NotAsked = in.Problem == overview.SiteNotAsked
-		s.Alive = in.Answered || in.Problem != overview.SiteUnreachable && !s.NotAsked
-		if in.Answered {
-			s.Read(in.Group(namespace, name))
-		}
-		p.Sites[i] = s
-	}
-	return p
-}
-
-// Cluster identifies a site for one group: a lost site is known by what this group on its peer remembers, for no other group.
-func Cluster(inputs []overview.SiteInput, clusters [2]string, at int, namespace, name string) string {
-	if clusters[at] != "" || inputs[at].Answered || !inputs[1-at].Answered {
-		return clusters[at]
-	}
-	g := inputs[1-at].Group(namespace, name)
-	if g == nil || g.Annotations[vgrv1.AnnotationPeerClusterUID] == clusters[1-at] {
-		return "" // a group that names its own cluster says nothing about the other one
-	}
-	return g.Annotations[vgrv1.AnnotationPeerClusterUID]
 }

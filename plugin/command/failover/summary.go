@@ -24,6 +24,8 @@ type ending struct {
 	// left is how an interruption left the group, and notStarted that nothing was written to it.
 	left       string
 	notStarted bool
+	// readOnly says which sites took no changes.
+	readOnly []string
 }
 
 // worstEnding returns the error that all end with.
@@ -174,6 +176,11 @@ func (o ending) row() []string {
 
 // summarize prints how it ended: a table for many groups, with the reasons below it.
 func summarize(e *cli.Env, all []ending) error {
+	for _, o := range all {
+		for _, why := range o.readOnly {
+			fmt.Fprintln(e.ErrOut, e.ErrStyle().Warn(present.Clean(fmt.Sprintf("%s/%s: %s", o.namespace, o.name, why))))
+		}
+	}
 	if len(all) == 1 {
 		if o := all[0]; o.err == nil {
 			fmt.Fprintf(e.Out, "volumegroupreplication.replication.unified.io/%s\n", present.Clean(o.name+" "+o.sentence()))
