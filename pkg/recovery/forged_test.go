@@ -168,7 +168,7 @@ func TestScaledMeanwhile(t *testing.T) {
 func TestForgedSync(t *testing.T) {
 	for name, demoted := range map[string]bool{"the source is primary": false, "the source is demoted, and says nothing of it": true} {
 		for _, on := range [][]int{{east}, {west}, {east, west}} {
-			p, facts := ceph(func(p *recovery.Pair, _ *[2]recovery.Surroundings) {
+			p, facts := ceph(func(p *recovery.Pair, _ *[2]recovery.Environment) {
 				p.Sites[west].Group.Status.Volumes[0].VolumeHandle = "handle"
 				for i := range p.Sites {
 					*p.Sites[i].Group.Spec.AutoResync = false
