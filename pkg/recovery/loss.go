@@ -7,9 +7,10 @@ import (
 	"fmt"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/state"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // Loss is how far back data may be lost: a time, or a time that cannot be known. The zero value is

@@ -5,7 +5,6 @@ package recovery_test
 
 import (
 	"encoding/json"
-	"slices"
 	"strings"
 	"testing"
 
@@ -163,40 +162,5 @@ func TestOlderStepNames(t *testing.T) {
 	}
 	if len(met) != len(olderNames) {
 		t.Errorf("only met %v", met)
-	}
-}
-
-// TestStepUnderTwoNames: an older plugin continued an operation, and wrote a step under its own name.
-func TestStepUnderTwoNames(t *testing.T) {
-	g := &vgrv1.VolumeGroupReplication{}
-	g.Annotations = map[string]string{vgrv1.AnnotationOperation: `{"id":"a","kind":"failback","revision":2,"from":{"name":"west","cluster":"w"},"to":{"name":"east","cluster":"e"},` +
-		`"steps":[{"id":"stop-target","started":"2026-01-01T10:00:00.000000Z"},{"id":"halt","asked":true,"started":"2026-01-01T10:01:00.000000Z","finished":"2026-01-01T10:02:00.000000Z"}]}`}
-	op, err := recovery.Journal(g)
-	if err != nil || len(op.Steps) != 1 || op.Steps[0].ID != recovery.StepStopTarget || !op.Steps[0].Asked || op.Steps[0].Finished == nil {
-		t.Errorf("got %+v, %v", op, err)
-	}
-}
-
-// TestReplaced: an operation that another one replaces is kept in the history, as what it was.
-func TestReplaced(t *testing.T) {
-	g := &vgrv1.VolumeGroupReplication{}
-	first := recovery.Operation{ID: "a", Kind: recovery.Planned, From: sites[east], To: sites[west], Revision: 1}
-	second, third := first, first
-	second.ID, third.ID = "b", "c"
-	second.Result = recovery.Done
-	for _, op := range []recovery.Operation{first, second, third} {
-		if err := (recovery.Write{Operation: op}).Apply(g); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var got []string
-	for _, op := range recovery.History(g) {
-		got = append(got, op.ID+" "+string(op.Result))
-	}
-	if want := []string{"b done", "a superseded"}; !slices.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
-	}
-	if op, err := recovery.Journal(g); err != nil || op.ID != "c" {
-		t.Errorf("got %v, %v", op, err)
 	}
 }

@@ -6,9 +6,10 @@ package recovery
 import (
 	"slices"
 
-	"github.com/unified-replication/kubectl-vgr/pkg/state"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+
+	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
 // record writes the journal before anything else. From then on, a tool that ran an operation on the group before

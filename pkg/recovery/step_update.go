@@ -4,8 +4,9 @@
 package recovery
 
 import (
-	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 )
 
 // snapshot asks for one moment of all volumes, when nothing writes any more.

@@ -7,9 +7,10 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"k8s.io/utils/ptr"
+
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/state"
-	"k8s.io/utils/ptr"
 )
 
 // Write is one change of the group on one site.

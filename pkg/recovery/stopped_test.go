@@ -5,7 +5,6 @@ package recovery_test
 
 import (
 	"encoding/json"
-	"math"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -88,79 +87,6 @@ func TestStoppedIsConfirmed(t *testing.T) {
 			}
 		})
 	}
-}
-
-// TestImpossibleRevision: a revision that no group reaches leaves none for the next operation, so such a journal is
-// one that cannot be read.
-func TestImpossibleRevision(t *testing.T) {
-	for _, revision := range []int64{math.MaxInt64, math.MinInt64, -1, 1<<40 + 1} {
-		p, facts := ceph(func(p *recovery.Pair, _ *[2]recovery.Environment) {
-			put(t, &p.Sites[east], begun(func(op *recovery.Operation) { op.Revision = revision }))
-		})
-		op, stop := recovery.Begin(p, recovery.Request{Kind: recovery.Planned, To: sites[west], Holder: "me", ID: "new"}, facts.Traits)
-		if stop == nil {
-			t.Errorf("revision %d: began %+v", revision, op)
-		}
-	}
-}
-
-// TestAbortIsToldEverywhere: an abort that was told on one site only is told on the other by the same command.
-func TestAbortIsToldEverywhere(t *testing.T) {
-	p, facts := ceph(func(p *recovery.Pair, _ *[2]recovery.Environment) {
-		put(t, &p.Sites[east], begun(func(*recovery.Operation) {}))
-		put(t, &p.Sites[west], begun(func(op *recovery.Operation) {
-			op.Revision, op.Aborting, op.Result = 4, true, recovery.Aborted
-		}))
-	})
-	op, stop := recovery.Begin(p, recovery.Request{Abort: true, Holder: "me"}, facts.Traits)
-	if stop != nil {
-		t.Fatalf("%+v", stop)
-	}
-	if d := recovery.Next(p, op, facts.Traits); d.Write == nil || d.Write.Site != sites[east] || d.Write.Operation.Result != recovery.Aborted {
-		t.Errorf("%+v", d)
-	}
-}
-
-// TestScaledMeanwhile: a workload that was scaled since the plan is started as it was when it was stopped; both
-// journals say so before.
-func TestScaledMeanwhile(t *testing.T) {
-	p, facts := ceph(func(p *recovery.Pair, _ *[2]recovery.Environment) {
-		p.Sites[west].Group.Status.Volumes[0].VolumeHandle = "handle"
-		p.Sites[east].Group.Status.LastSyncTime = &synced
-		for i := range p.Sites {
-			*p.Sites[i].Group.Spec.AutoResync = false
-			put(t, &p.Sites[i], begun(func(*recovery.Operation) {}))
-		}
-	})
-	op, replicas := begun(func(*recovery.Operation) {}), int32(5)
-	var done []string
-	for range 10 {
-		scaled := db
-		scaled.Replicas = replicas
-		p.Sites[east].Usage = &recovery.Usage{Workloads: []recovery.Workload{scaled}}
-		d := recovery.Next(p, op, facts.Traits)
-		op = d.Operation
-		switch {
-		case d.Write == nil:
-			t.Fatalf("%+v", d)
-		case len(d.Write.Scale) > 0:
-			done = append(done, "scaled")
-			replicas = 0
-		case d.Write.State != "":
-			done = append(done, "demoted")
-			if got := d.Write.Operation.Stopped[0].Replicas; got != 5 {
-				t.Errorf("the journal says %d", got)
-			}
-			if diff := cmp.Diff([]string{"written on west", "written on east", "scaled", "demoted"}, done); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
-			return
-		default:
-			done = append(done, "written on "+d.Write.Site.Name)
-			put(t, p.Site(d.Write.Site), d.Write.Operation)
-		}
-	}
-	t.Errorf("does the same again and again: %v", done)
 }
 
 // TestForgedSync: a journal that says that the sites are in sync promotes nothing: that is proven anew, in the observation
