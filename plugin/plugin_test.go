@@ -326,6 +326,7 @@ func TestCommands(t *testing.T) {
 		"class without provisioner":           {[]string{"class", "create", "x"}, 1},
 		"class of an unknown provisioner":     {[]string{"class", "create", "x", "--provisioner", "csi.example.com"}, 2},
 		"class with an unknown key":           {[]string{"class", "create", "x", "--provisioner", "rbd.csi.ceph.com", "--parameter", "shedulingInterval=5m"}, 2},
+		"class with two faults":               {[]string{"class", "create", "x", "--provisioner", "rook-ns.rbd.csi.ceph.com", "--parameter", "shedulingInterval=5m,schedulingInterval=5x"}, 2},
 		"class with an interval that is none": {[]string{"class", "create", "x", "--provisioner", "rbd.csi.ceph.com", "--parameter", "schedulingInterval=5x"}, 2},
 		"class that exists":                   {[]string{"class", "create", "gold", "--provisioner", "rbd.csi.ceph.com"}, 2},
 		"class that does not":                 {[]string{"class", "describe", "silver"}, 1},

@@ -295,6 +295,17 @@ func TestMigrateMirrors(t *testing.T) {
 			n.must(n.sites[site].Update(t.Context(), u))
 		}
 	}
+	copied := func(name string) {
+		t.Helper()
+		u, err := n.relationship(lab.West, "data")
+		n.must(err)
+		u.Object["spec"].(map[string]any)["volumeMappings"].([]any)[0].(map[string]any)["localPVCName"] = name
+		n.must(n.sites[lab.West].Update(t.Context(), u))
+	}
+	copied("datadst")
+	n.vgr("migrate", "--from", "trident", "data", "logs", "--into", "shop", "-n", n.ns, "--peer-context", lab.West, "--apply", "--yes").
+		wants(t, 2, "PVC data in namespace "+n.ns+" is PVC datadst in namespace "+n.ns+" on west", "nothing was changed")
+	copied("data")
 	before := n.operations()
 	for _, site := range []string{lab.East, lab.West} {
 		peer := map[string]string{lab.East: lab.West, lab.West: lab.East}[site]

@@ -242,6 +242,15 @@ func Problemf(reason, format string, args ...any) *Problem {
 	return &Problem{Reason: reason, Message: fmt.Sprintf(format, args...)}
 }
 
+// Messages are the sentences of all problems.
+func Messages(problems []Problem) string {
+	var all []string
+	for _, p := range problems {
+		all = append(all, p.Message)
+	}
+	return strings.Join(all, "; ")
+}
+
 // Removal says how far the removal of a group has come.
 type Removal struct {
 	// Done is true when nothing of the group is left that must go.

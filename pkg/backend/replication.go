@@ -19,6 +19,9 @@ type Replication struct {
 	AutoResync bool
 	// Class has the driver, and the parameters of a class of ours that asks for the same.
 	Class Class
+	// Handle is what the peer's object names the volume by, and PeerHandle the volume that this one follows, where
+	// objects of the backend name each other's volumes.
+	Handle, PeerHandle string
 	// NotAdoptable is why it must not be handed over as it is; empty when it may.
 	NotAdoptable string
 }

@@ -96,11 +96,7 @@ func (r *Reconciler) checkBackend(ctx context.Context, res *resolution) error {
 		return nil
 	}
 	if problems := res.backend.CheckParameters(res.group.Class); res.group.Class.Name != "" && len(problems) > 0 {
-		var all []string
-		for _, p := range problems {
-			all = append(all, p.Message)
-		}
-		res.note(backend.Problemf(vgrv1.ReasonInvalidParameters, "class %q: %s", res.group.Class.Name, strings.Join(all, "; ")))
+		res.note(backend.Problemf(vgrv1.ReasonInvalidParameters, "class %q: %s", res.group.Class.Name, backend.Messages(problems)))
 	}
 	err = r.Backends.watch(ctx, r.Clock, *res.backend)
 	if problem := (*backend.Problem)(nil); errors.As(err, &problem) {

@@ -39,8 +39,10 @@ type Volume struct {
 	From string
 	// Old is the object of an old API that the new one replaces, or nil.
 	Old client.Object
-	// Object is the backend's object to hand over, or nil when nothing replicates the volume.
-	Object client.Object
+	// Object is the backend's object to hand over, or nil when nothing replicates the volume. Handle and PeerHandle are
+	// as in backend.Replication.
+	Object             client.Object
+	Handle, PeerHandle string
 
 	Namespace, PVC string
 	// PVCLabels are those that the PVC has; nil when there is no such PVC.

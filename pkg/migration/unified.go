@@ -126,6 +126,7 @@ func (v *Volume) keepsRole(around Environment) {
 
 // compare believes the backend's object.
 func (v *Volume) compare(r backend.Replication) {
+	v.Handle, v.PeerHandle = r.Handle, r.PeerHandle
 	v.Object, v.AutoResync, v.Class = r.Object, r.AutoResync, r.Class
 	if r.NotAdoptable != "" {
 		v.problem("%s: %s", name(r.Object), r.NotAdoptable)

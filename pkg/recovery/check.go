@@ -244,13 +244,27 @@ func (c *checker) members() {
 	case c.from.Group == nil || c.to.Group == nil:
 		c.add("members", CheckWarning, "", "%d volumes on %s; not compared", len(to), c.to.Name)
 	case !slices.Equal(names(from), names(to)):
-		c.add("members", c.unlessLost(c.from), "label the PVCs alike on both sites, or kubectl vgr create --peer-context again",
+		remedy := "label the PVCs alike on both sites, or kubectl vgr create --peer-context again"
+		if c.facts.Traits.PromoteFirst && disjoint(from, to) { // labels do not help: copies with other names
+			remedy = fmt.Sprintf("kubectl vgr delete %s --context %s -n %s; then delete these PVCs and their mirrors there, and run kubectl vgr create with --peer-context: it makes copies with the right names, and transfers all data again",
+				ShellQuote(c.facts.Name), ShellQuote(c.to.Name), ShellQuote(c.facts.Namespace))
+		}
+		c.add("members", c.unlessLost(c.from), remedy,
 			"%s has %s, %s has %s", c.from.Name, list(names(from)), c.to.Name, list(names(to)))
 	case c.facts.Traits.ConfirmsSync && !maps.Equal(from, to):
 		c.add("members", CheckProblem, "", "the PVCs on %s and %s are not copies of the same volumes", c.from.Name, c.to.Name)
 	default:
 		c.ok("members", "the same %d volumes on both sites", len(to))
 	}
+}
+
+func disjoint(a, b map[string]string) bool {
+	for name := range a {
+		if _, ok := b[name]; ok {
+			return false
+		}
+	}
+	return len(a) > 0 && len(b) > 0
 }
 
 // sizes warns of copies that are smaller than their source. The operation works: their size can be corrected after it.

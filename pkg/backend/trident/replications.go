@@ -31,6 +31,7 @@ func replications(ctx context.Context, c client.Reader, namespace string) ([]bac
 			Object: m, PVC: m.mapping().LocalPVCName, State: vgrv1.Secondary,
 			Class: backend.Class{Name: Name, Provisioner: "csi.trident.netapp.io", Parameters: map[string]string{}},
 		}
+		r.Handle, r.PeerHandle = m.said().LocalVolumeHandle, m.mapping().RemoteVolumeHandle
 		if m.Spec.State == promoted {
 			r.State = vgrv1.Primary
 		}

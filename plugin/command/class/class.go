@@ -166,7 +166,7 @@ func checkClass(e *cli.Env, class *vgrv1.VolumeGroupReplicationClass) error {
 	for _, p := range profile.Parameters {
 		names = append(names, p.Name)
 	}
-	return clierror.Refused("parameters of "+profile.Name+" are "+strings.Join(names, ", "), "%s", problems[0].Message)
+	return clierror.Refused("parameters of "+profile.Name+" are "+strings.Join(names, ", "), "%s", backend.Messages(problems))
 }
 
 func createClass(ctx context.Context, e *cli.Env, class *vgrv1.VolumeGroupReplicationClass, mode cli.DryRun) error {

@@ -117,7 +117,7 @@ func classFor(ctx context.Context, e *cli.Env, s *site.Site, cl client.Client, n
 		return nil, profile, e.NoBackend(&class)
 	}
 	if problems := profile.CheckParameters(backend.ClassOf(&class)); len(problems) > 0 {
-		return nil, profile, clierror.Refused("kubectl vgr class describe "+name, "class %q: %s", name, problems[0].Message)
+		return nil, profile, clierror.Refused("kubectl vgr class describe "+name, "class %q: %s", name, backend.Messages(problems))
 	}
 	return &class, profile, nil
 }

@@ -104,7 +104,7 @@ func (m *migrating) run(ctx context.Context, e *cli.Env, args []string) error {
 	if m.rollback {
 		return m.giveBack(ctx, e, p, c, args, mode)
 	}
-	r := reader{site: p.Here, client: c, profiles: e.Profiles}
+	r := reader{site: p.Here, peer: p.Peer, client: c, profiles: e.Profiles}
 	targets, hints, err := m.read(ctx, r, e.Sites.Namespace(), args)
 	if err != nil {
 		return err
@@ -122,6 +122,7 @@ func (m *migrating) run(ctx context.Context, e *cli.Env, args []string) error {
 	if !m.apply {
 		return m.print(e, p, targets, hints)
 	}
+	printHints(e, hints)
 	return m.carryOut(ctx, e, p, r, targets, mode)
 }
 
@@ -165,7 +166,7 @@ func (m *migrating) chosen(args []string) error {
 
 // sites returns this site and, if one is named, the peer that a group remembers.
 func (m *migrating) sites(ctx context.Context, e *cli.Env) (cli.Pair, error) {
-	if e.Sites.PeerName() != "" && m.apply {
+	if e.Sites.PeerName() != "" {
 		return e.Pair(ctx)
 	}
 	here, err := e.Sites.Here()
@@ -187,14 +188,18 @@ func (m *migrating) print(e *cli.Env, p cli.Pair, targets []migration.Target, hi
 			}
 		}
 	}
-	for _, hint := range hints {
-		fmt.Fprintf(e.ErrOut, "- %s\n", present.Clean(hint))
-	}
+	printHints(e, hints)
 	if err := refuseProblems(targets); err != nil {
 		return err
 	}
 	fmt.Fprintln(e.ErrOut, "nothing was changed; --apply does it")
 	return nil
+}
+
+func printHints(e *cli.Env, hints []string) {
+	for _, hint := range hints {
+		fmt.Fprintf(e.ErrOut, "- %s\n", present.Clean(hint))
+	}
 }
 
 // printYAML leaves out what only the API server fills in.

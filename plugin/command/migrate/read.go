@@ -23,12 +23,14 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/migration"
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
 	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
+	"github.com/unified-replication/kubectl-vgr/plugin/collect"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
 
 // reader reads what is to be migrated, one list of each kind.
 type reader struct {
 	site     *site.Site
+	peer     *site.Site // nil when none is named
 	client   client.WithWatch
 	profiles backend.Profiles
 }
@@ -70,7 +72,35 @@ func (m *migrating) read(ctx context.Context, r reader, namespace string, names 
 			return nil, nil, clierror.Refused("kubectl vgr migrate without a name shows all", "%s: there is no %s in namespace %s to migrate from %s", r.site.Name, name, namespace, m.from)
 		}
 	}
+	hints = append(hints, r.comparePeer(ctx, volumes)...)
 	return migration.Plan(volumes, r.profiles, pvcs.labelled), hints, nil
+}
+
+// comparePeer compares the names of PVCs with those of their copies, as far as the peer tells, and says what it could not.
+func (r reader) comparePeer(ctx context.Context, volumes []migration.Volume) (hints []string) {
+	if !slices.ContainsFunc(volumes, func(v migration.Volume) bool { return v.Handle != "" || v.PeerHandle != "" }) {
+		return nil
+	}
+	if r.peer == nil {
+		return []string{"PVCs need the same names on both sites; name the other site with --peer-context to compare them"}
+	}
+	c, err := r.peer.Client()
+	for _, profile := range r.profiles {
+		if err != nil || profile.Replications == nil || !slices.ContainsFunc(volumes, func(v migration.Volume) bool { return profile.Serves(v.Class) }) {
+			continue
+		}
+		var there []backend.Replication
+		if there, err = profile.Replications(ctx, c, ""); err == nil {
+			for i := range volumes {
+				volumes[i].ComparePeer(r.peer.Name, there)
+			}
+		}
+	}
+	if err != nil {
+		_, why := collect.Explain(r.peer, err)
+		return []string{fmt.Sprintf("the names of the PVCs on %s could not be compared: %s", r.peer.Name, why)}
+	}
+	return nil
 }
 
 func (m *migrating) replications(ctx context.Context, r reader, namespace string, pvcs claims, wanted func(client.Object) bool) ([]migration.Volume, error) {
