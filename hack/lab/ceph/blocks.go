@@ -84,13 +84,21 @@ func (c *Cluster) Checksum(ctx context.Context, handle string) (string, error) {
 	return fmt.Sprintf("%x", hash.Sum(nil)), nil
 }
 
+// Acknowledged is a block that the storage has.
+type Acknowledged struct {
+	Number int
+	// At is soon after.
+	At time.Time
+}
+
 // Writer writes blocks until it is stopped or refused.
 type Writer struct {
 	Run   string
 	cmd   *exec.Cmd
 	stdin io.Closer
 	ended chan struct{}
-	last  int // to be read when it has ended
+	// acknowledged is complete when it has ended.
+	acknowledged []Acknowledged
 	// stderr has the reason when the storage refused.
 	stderr bytes.Buffer
 }
@@ -120,19 +128,19 @@ func (c *Cluster) StartWriter(ctx context.Context, handle, run string, pause tim
 		defer close(w.ended)
 		for ok := true; ok; ok = lines.Scan() {
 			if n, err := strconv.Atoi(lines.Text()); err == nil {
-				w.last = n
+				w.acknowledged = append(w.acknowledged, Acknowledged{Number: n, At: time.Now()})
 			}
 		}
 	}()
 	return w, nil
 }
 
-// Stop ends the writer and returns the number of the last block that was acknowledged, and why it had ended already.
-func (w *Writer) Stop() (last int, refused error) {
+// Stop ends the writer and returns what was acknowledged, and why it had ended already.
+func (w *Writer) Stop() (all []Acknowledged, refused error) {
 	_ = w.stdin.Close() // it ends by that
 	<-w.ended
 	if err := w.cmd.Wait(); err != nil {
-		return w.last, fmt.Errorf("%w: %s", err, bytes.TrimSpace(w.stderr.Bytes()))
+		return w.acknowledged, fmt.Errorf("%w: %s", err, bytes.TrimSpace(w.stderr.Bytes()))
 	}
-	return w.last, nil
+	return w.acknowledged, nil
 }

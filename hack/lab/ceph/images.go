@@ -49,6 +49,11 @@ func (c *Cluster) Attach(ctx context.Context, handle string, attached bool) erro
 	return c.run(ctx, "rbd", "image-meta", "remove", spec(handle), attachedKey)
 }
 
+// ForcePromote promotes an image whatever its peer is, as an administrator of the storage would.
+func (c *Cluster) ForcePromote(ctx context.Context, handle string) error {
+	return c.promote(ctx, handle, true)
+}
+
 // SetDaemon starts or stops rbd-mirror.
 func (c *Cluster) SetDaemon(ctx context.Context, up bool) error {
 	if up {

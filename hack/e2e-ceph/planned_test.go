@@ -1,0 +1,130 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package e2eceph_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/unified-replication/kubectl-vgr/hack/lab"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/array"
+)
+
+// TestHealthy has groups of one lab with nothing broken, which wait at the same time.
+func TestHealthy(t *testing.T) {
+	t.Parallel()
+	w := start(t, often)
+	t.Run("groups", func(t *testing.T) {
+		t.Run("ThereAndBack", func(t *testing.T) { testThereAndBack(t, w) })
+		t.Run("BackToBack", func(t *testing.T) { testBackToBack(t, w, 2) })
+		t.Run("Split", func(t *testing.T) { testSplit(t, w) })
+		t.Run("Delete", func(t *testing.T) { testDelete(t, w) })
+	})
+}
+
+// testThereAndBack moves three volumes of different sizes and rates while they are written to, up to the demotion.
+func testThereAndBack(t *testing.T, w *world) {
+	t.Parallel()
+	s := newScene(t, w, map[string]string{"data": "64Mi", "logs": "24Mi", "config": "8Mi"})
+	s.agree(lab.East)
+	for i, from := range []string{lab.East, lab.West} {
+		stop := s.write(from, fmt.Sprintf("run-%d", i))
+		s.done("failover", group, "-n", s.ns, "--to", other(from), "--yes", "--timeout", patience.String())
+		stop()
+		s.agree(other(from))
+		s.whole(other(from))
+		s.equal()
+	}
+}
+
+// testBackToBack moves on as soon as the tool lets it. What the driver calls ready is then left of the move before.
+func testBackToBack(t *testing.T, w *world, moves int) {
+	t.Parallel()
+	s := newScene(t, w, map[string]string{"data": "64Mi"})
+	site := lab.East
+	for i := range moves {
+		s.must(s.cluster(site).Write(t.Context(), s.volumes["data"], 50))
+		stop := s.write(site, fmt.Sprintf("run-%d", i))
+		s.done("failover", group, "-n", s.ns, "--to", other(site), "--yes", "--timeout", patience.String())
+		stop()
+		site = other(site)
+		s.whole(site)
+	}
+	s.agree(site)
+}
+
+// testSplit: a copy is promoted by force with rbd, behind everything's back. The tool names the split, refuses a
+// planned failover, and mends it when told whose writes go.
+func testSplit(t *testing.T, w *world) {
+	t.Parallel()
+	s := newScene(t, w, map[string]string{"data": "24Mi"})
+	stop := s.write(lab.East, "kept")
+	s.synced(lab.East, time.Time{})
+	stop()
+	s.must(s.cluster(lab.West).ForcePromote(t.Context(), s.volumes["data"]))
+	s.eventuallySplit()
+	s.says("split")
+	if r := s.vgr("failover", group, "-n", s.ns, "--to", lab.West, "--yes", "--timeout", "20s"); r.code == 0 {
+		t.Error("a planned failover of a split group succeeds")
+	}
+	s.whole(lab.East)
+}
+
+// testDelete: deleting the group leaves the replication; ending it leaves the primary's image and takes the copy's.
+func testDelete(t *testing.T, w *world) {
+	t.Parallel()
+	s := newScene(t, w, map[string]string{"data": "8Mi"})
+	for _, site := range []string{lab.West, lab.East} {
+		s.done("delete", group, "-n", s.ns, "--yes", "--context", site, "--peer-context", other(site))
+	}
+	if img := s.images()["data"]; !img.Mirrored || !img.Copies[lab.East].Primary || len(img.Copies) != 2 {
+		t.Errorf("the group is deleted, and its image is %+v", img)
+	}
+	s.done("create", group, "-n", s.ns, "--class", class, "-l", "app="+group, "--yes")
+	s.agree(lab.East)
+	for _, site := range []string{lab.West, lab.East} {
+		s.done("delete", group, "-n", s.ns, "--end-replication", "--yes", "--context", site, "--peer-context", other(site))
+	}
+	s.eventuallyImage("only east to have an image that is not mirrored", func(img array.ImageState) bool {
+		_, west := img.Copies[lab.West]
+		_, east := img.Copies[lab.East]
+		return east && !west && !img.Mirrored
+	})
+}
+
+func (s *scene) eventuallyImage(what string, is func(array.ImageState) bool) {
+	s.t.Helper()
+	deadline := time.Now().Add(patience)
+	for {
+		img := s.images()["data"]
+		if is(img) {
+			return
+		}
+		if time.Now().After(deadline) {
+			s.t.Fatalf("waiting for %s: %+v", what, img)
+		}
+		time.Sleep(time.Second)
+	}
+}
+
+func (s *scene) eventuallySplit() {
+	s.t.Helper()
+	s.eventuallyImage("rbd to show a split", func(img array.ImageState) bool { return img.SplitBrain })
+}
+
+// TestBackToBackByDefault is the same at the intervals that Ceph's daemons have by default.
+func TestBackToBackByDefault(t *testing.T) {
+	if !*thorough {
+		t.Skip("takes most of an hour: -thorough")
+	}
+	w := start(t, array.DefaultStatusInterval)
+	t.Run("groups", func(t *testing.T) {
+		t.Run("Twenty", func(t *testing.T) { testBackToBack(t, w, 20) })
+	})
+}
+
+// readOnly is how librbd refuses a write to a copy.
+func readOnly(err error) bool { return strings.Contains(err.Error(), "ReadOnlyImage") }

@@ -1,0 +1,151 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package e2eceph_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/unified-replication/kubectl-vgr/hack/lab/array"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/ceph"
+)
+
+// write starts a writer on each volume of a site, each at its own rate.
+func (s *scene) write(site, run string) (stop func() map[string][]ceph.Acknowledged) {
+	s.t.Helper()
+	pause := 20 * time.Millisecond
+	writers := map[string]*ceph.Writer{}
+	for name, handle := range s.volumes {
+		w, err := s.cluster(site).StartWriter(context.WithoutCancel(s.t.Context()), handle, run, pause)
+		s.must(err)
+		writers[name] = w
+		pause *= 3
+	}
+	return func() map[string][]ceph.Acknowledged {
+		s.t.Helper()
+		all := map[string][]ceph.Acknowledged{}
+		for name, w := range writers {
+			acknowledged, err := w.Stop()
+			if err != nil && !readOnly(err) {
+				s.t.Errorf("writer of %s: %v", name, err)
+			}
+			all[name] = acknowledged
+			for _, a := range acknowledged {
+				s.acknowledged[name][run] = max(s.acknowledged[name][run], a.Number)
+			}
+			s.t.Logf("%s: %d blocks of run %s were acknowledged (%v)", name, len(acknowledged), run, err)
+		}
+		return all
+	}
+}
+
+// whole fails the test unless a site holds all that was acknowledged, in all runs.
+func (s *scene) whole(site string) {
+	s.t.Helper()
+	for name, handle := range s.volumes {
+		blocks, err := s.cluster(site).Blocks(s.t.Context(), handle)
+		s.must(err)
+		if !blocks.Gapless() {
+			s.t.Errorf("%s on %s has gaps or damage: %+v", name, site, blocks)
+		}
+		for run, last := range s.acknowledged[name] {
+			if got := blocks.Last(run); got < last {
+				s.t.Errorf("%s on %s: block %d of run %s was acknowledged, and the last one there is %d", name, site, last, run, got)
+			}
+		}
+	}
+}
+
+// equal fails the test unless both sites hold the same, byte for byte. Nobody may write meanwhile.
+func (s *scene) equal() {
+	s.t.Helper()
+	for name, handle := range s.volumes {
+		var sums []string
+		for _, c := range s.lab.Real {
+			sum, err := c.Checksum(s.t.Context(), handle)
+			s.must(err)
+			sums = append(sums, sum)
+		}
+		if sums[0] != sums[1] {
+			s.t.Errorf("%s: the sites hold %v", name, sums)
+		}
+	}
+}
+
+// images are what rbd shows of the scene's volumes.
+func (s *scene) images() map[string]array.ImageState {
+	s.t.Helper()
+	all := map[string]array.ImageState{}
+	state := s.lab.Real.State(s.t.Context())
+	for name, handle := range s.volumes {
+		for _, img := range state.Images {
+			if img.Handle == handle {
+				all[name] = img
+			}
+		}
+	}
+	return all
+}
+
+// agree compares what the tool says with what rbd says: who is primary, and that no time of a synchronization is told
+// that the storage does not have.
+func (s *scene) agree(primary string) {
+	s.t.Helper()
+	told := s.overview() // first, so that rbd is never behind
+	for name, img := range s.images() {
+		for _, site := range told.Sites {
+			c := img.Copies[array.Site(site.Site)]
+			if c.Primary != (site.Site == primary) || c.Primary != (site.State == vgrv1.StatePrimary) {
+				s.t.Errorf("%s on %s is %+v, the tool says %s, want %s as primary", name, site.Site, c, site.State, primary)
+			}
+		}
+		switch {
+		case told.LastSyncTime == nil:
+		case img.LastSync == nil:
+			s.t.Errorf("%s: the tool says that it was synchronised at %s, rbd says no time", name, told.LastSyncTime)
+		case told.LastSyncTime.After(img.LastSync.Time):
+			s.t.Errorf("%s: the tool says that it was synchronised at %s, rbd says %s", name, told.LastSyncTime, img.LastSync.Time)
+		}
+	}
+	s.t.Logf("%s: %s; last synchronisation %v", told.Verdict.Phase, told.Verdict.Message, told.LastSyncTime)
+}
+
+// synced waits until the tool tells a synchronisation of the primary's that is newer than a time.
+func (s *scene) synced(primary string, than time.Time) {
+	s.t.Helper()
+	s.eventually("a synchronisation from "+primary, func(ctx context.Context) error {
+		var g vgrv1.VolumeGroupReplication
+		if err := s.sites[primary].Get(ctx, client.ObjectKey{Namespace: s.ns, Name: group}, &g); err != nil {
+			return err
+		}
+		if g.Status.LastSyncTime == nil || !g.Status.LastSyncTime.After(than) {
+			return fmt.Errorf("the last one is of %v", g.Status.LastSyncTime)
+		}
+		return nil
+	})
+}
+
+// says waits until the tool's verdict has a text.
+func (s *scene) says(texts ...string) {
+	s.t.Helper()
+	s.eventually("the tool to say "+strings.Join(texts, " and "), func(context.Context) error {
+		o := s.overview()
+		all := fmt.Sprint(o.Verdict)
+		for _, site := range o.Sites {
+			all += fmt.Sprint(site)
+		}
+		for _, text := range texts {
+			if !strings.Contains(all, text) {
+				return errors.New(all)
+			}
+		}
+		return nil
+	})
+}
