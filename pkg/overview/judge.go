@@ -131,7 +131,12 @@ func (j judged) noPrimary() *Verdict {
 func (j judged) failed() *Verdict {
 	for i, s := range j.Sites {
 		if s.Exists && s.Ready.Status == metav1.ConditionFalse && !state.Calm(s.Ready.Reason) && !s.Guarded {
-			return &Verdict{Level: Problem, Phase: Failed, Message: fmt.Sprintf("%s: %s: %s%s", s.Site, s.Ready.Reason, s.Ready.Message, j.refusal(i))}
+			v := &Verdict{Level: Problem, Phase: Failed, Message: fmt.Sprintf("%s: %s: %s%s", s.Site, s.Ready.Reason, s.Ready.Message, j.refusal(i))}
+			if next := j.mendCopy(i); next != "" && j.views[i].Stalled() && j.stays(i) {
+				v.Message += "; on Ceph, a copy in split brain is reported like this"
+				v.Next = next
+			}
+			return v
 		}
 		if text := j.refusal(i); text != "" && !s.Deleting && !j.views[i].Settled() {
 			return &Verdict{Level: Problem, Phase: Failed, Message: fmt.Sprintf("%s: %s%s", s.Site, s.Ready.Message, text)}

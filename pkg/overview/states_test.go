@@ -84,6 +84,8 @@ func TestStates(t *testing.T) {
 	}{
 		"the backend calls the copy split":                {primary(time.Minute), broken("Unavailable desc = image is in split-brain"), overview.SplitBrain, overview.Problem, "the copy on west has diverged", "kubectl vgr resync db -n prod --context west"},
 		"a site that was given up is back, with an error": {given(primary(time.Minute)), broken("image is in error state"), overview.SplitBrain, overview.Problem, "diverged", "--to west --discard-site west"},
+		"Ceph's copy replays nothing":                     {primary(time.Minute), broken("volume failed to resync: failed to get last sync info: no snapshot details: last sync time not found"), overview.Failed, overview.Problem, "a copy in split brain is reported like this", "if you can lose the writes that only west has: kubectl vgr resync db -n prod --context west"},
+		"Ceph's copy is told nothing of yet":              {primary(time.Minute), since(broken("no snapshot details"), time.Second), overview.Failed, overview.Problem, "FailedToResync: ", ""},
 		"the copy has an error":                           {primary(time.Minute), broken("daemon is gone"), overview.Failed, overview.Problem, "FailedToResync", ""},
 		"Git asks for a second primary":                   {primary(time.Minute), refused(), overview.Guarded, overview.Warning, "Git or another tool asks for primary on west; the controller refuses", "kubectl vgr demote db -n prod --context west"},
 		"Git asks for a second primary, and it lags":      {primary(16 * time.Minute), refused(), overview.Lagging, overview.Problem, "", ""},

@@ -160,6 +160,10 @@ func (v View) Diverged() string {
 	return text
 }
 
+// Stalled reports whether ceph-csi tells no synchronisation of a copy that is to follow. It tells so of a copy in
+// split brain, without that word, and for a moment after each change of roles.
+func (v View) Stalled() bool { return strings.Contains(v.Broken(), "no snapshot details") }
+
 // ReasonError is the reason of Degraded with which a backend reports an error of a copy.
 const ReasonError = "Error"
 

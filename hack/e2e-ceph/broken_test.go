@@ -1,0 +1,123 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package e2eceph_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/unified-replication/kubectl-vgr/hack/lab"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/ceph"
+)
+
+// TestBroken has groups of one lab whose daemons go away. The order counts: at the end east is lost.
+func TestBroken(t *testing.T) {
+	t.Parallel()
+	w := start(t, often)
+	t.Run("MirrorDown", func(t *testing.T) { testMirrorDown(t, w) })
+	t.Run("EastLost", func(t *testing.T) { testEastLost(t, w) })
+}
+
+// testMirrorDown: without west's rbd-mirror nothing arrives there, and west is not promoted until it has.
+func testMirrorDown(t *testing.T, w *world) {
+	s := newScene(t, w, map[string]string{"data": "24Mi"})
+	s.synced(lab.East, time.Time{})
+	s.must(w.cluster(lab.West).SetDaemon(t.Context(), false))
+	stop := s.write(lab.East, "while-down")
+	r := s.vgr("failover", group, "-n", s.ns, "--to", lab.West, "--yes", "--timeout", "45s")
+	if r.code == 0 {
+		t.Error("a planned failover succeeds without rbd-mirror on the target")
+	}
+	stop()
+	if img := s.images()["data"]; img.Copies[lab.West].Primary {
+		t.Errorf("west was promoted without what east has: %+v", img)
+	}
+	s.must(w.cluster(lab.West).SetDaemon(t.Context(), true))
+	s.done("failover", group, "-n", s.ns, "--to", lab.West, "--yes", "--timeout", patience.String())
+	s.whole(lab.West)
+	s.equal()
+	s.agree(lab.West)
+}
+
+// testEastLost: all of east's daemons are killed under a writer. What is missing on west was acknowledged after the
+// synchronisation that the tool names. East comes back primary, is named, and its writes are discarded.
+func testEastLost(t *testing.T, w *world) {
+	s := newScene(t, w, map[string]string{"data": "64Mi", "logs": "24Mi", "config": "8Mi"})
+	stop := s.write(lab.East, "east")
+	s.synced(lab.East, time.Time{})
+	time.Sleep(5 * time.Second) // so that there is something to lose
+	kill(t, w)
+	acknowledged := stop()
+	s.done("failover", group, "-n", s.ns, "--to", lab.West, "--unplanned", "--source-is-lost", "--accept-data-loss", "10m", "--yes")
+	op := s.last()
+	for name, writes := range acknowledged {
+		since := toldSync(op, name)
+		if since == nil {
+			t.Errorf("%s: the tool names no synchronisation", name)
+			continue
+		}
+		blocks, err := w.cluster(lab.West).Blocks(t.Context(), s.volumes[name])
+		s.must(err)
+		last, lost := blocks.Last("east"), 0
+		for _, a := range writes {
+			if a.Number <= last {
+				continue
+			}
+			lost++
+			if a.At.Before(since.Time) {
+				t.Errorf("%s: block %d was acknowledged at %s and is lost; the tool says that all until %s is there", name, a.Number, a.At, since)
+			}
+		}
+		t.Logf("%s: %d of %d acknowledged blocks are lost, the tool says since %s", name, lost, len(writes), since)
+		s.acknowledged[name] = map[string]int{"east": min(last, s.acknowledged[name]["east"])}
+	}
+	s.whole(lab.West)
+	stopWest := s.write(lab.West, "west")
+	revive(t, w)
+	stopWest()
+	s.says("was given up for west", "failback", "--discard-site")
+	s.done("failback", group, "-n", s.ns, "--to", lab.East, "--discard-site", lab.East, "--yes", "--timeout", "10m")
+	s.whole(lab.East)
+	s.equal()
+	s.agree(lab.East)
+}
+
+// toldSync is the last synchronisation of a volume that an operation names.
+func toldSync(op recovery.Operation, volume string) *metav1.Time {
+	for _, v := range op.VolumeSyncs {
+		if v.Name == volume {
+			return v.LastSync
+		}
+	}
+	return op.LastSync
+}
+
+// kill ends Ceph on east and its API for everybody outside.
+func kill(t *testing.T, w *world) {
+	t.Helper()
+	for _, name := range ceph.Daemons() {
+		if err := w.lab.Site(lab.East).Kill(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.lab.Site(lab.East).Cut(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func revive(t *testing.T, w *world) {
+	t.Helper()
+	for _, name := range ceph.Daemons() {
+		if err := w.lab.Site(lab.East).StartProc(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.lab.Site(lab.East).Reconnect(t.Context()); err != nil {
+		t.Fatal(fmt.Errorf("connect east: %w", err))
+	}
+}
