@@ -132,9 +132,9 @@ func (j judged) failed() *Verdict {
 	for i, s := range j.Sites {
 		if s.Exists && s.Ready.Status == metav1.ConditionFalse && !state.Calm(s.Ready.Reason) && !s.Guarded {
 			v := &Verdict{Level: Problem, Phase: Failed, Message: fmt.Sprintf("%s: %s: %s%s", s.Site, s.Ready.Reason, s.Ready.Message, j.refusal(i))}
-			if next := j.mendCopy(i); next != "" && j.views[i].Stalled() && j.stays(i) {
-				v.Message += "; on Ceph, a copy in split brain is reported like this"
-				v.Next = next
+			if next, hint := j.mendCopy(i), j.views[i].Stalled(); next != "" && hint != "" && j.stays(i) {
+				v.Message += "; " + hint
+				v.Next = fmt.Sprintf("see that rbd-mirror runs on %s; %s", s.Site, next)
 			}
 			return v
 		}

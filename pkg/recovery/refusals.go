@@ -89,6 +89,9 @@ func movable(p *Pair, from, to *Site, r Request) *Stop {
 		return stopf(Refused, fmt.Sprintf("kubectl vgr status %s -n %s shows when it has", p.Name, p.Namespace), "%s is primary, and the controller on %s has not answered a change of its spec: %s", to.Name, from.Name, from.says())
 	case to.askedToLead() && !from.askedToLead():
 		return stopf(Refused, fmt.Sprintf("kubectl vgr status %s -n %s shows when it is", p.Name, p.Namespace), "%s was asked to be primary already, and has not confirmed it: %s", to.Name, to.says())
+	case r.Kind == Planned && hasDiverged(from, to) && to.view().Stalled() != "":
+		return stopf(Refused, fmt.Sprintf("see that rbd-mirror runs on %s and repeat this half a minute later; in split brain, %s", to.Name, p.takeBackCommand(to, survivor(p))),
+			"%s; %s", divergedWords(from, to), to.view().Stalled())
 	case r.Kind == Planned && hasDiverged(from, to):
 		return stopf(Refused, p.takeBackCommand(to, survivor(p)),
 			"the copies of %s/%s have diverged: %s", p.Namespace, p.Name, divergedWords(from, to))

@@ -58,12 +58,13 @@ func TestRefusals(t *testing.T) {
 		change  func(p *recovery.Pair, a *[2]recovery.Environment)
 		request recovery.Request
 	}{
-		"all is well":           {well, planned},
-		"the copy is split":     {copyError("image is in split-brain"), planned},
-		"the copy has an error": {copyError("image is in error state"), planned},
-		"no such site":          {well, with(func(r *recovery.Request) { r.To = recovery.SiteRef{Name: "north", Cluster: "uid-north"} })},
-		"primary already":       {well, with(func(r *recovery.Request) { r.To = sites[east] })},
-		"the source is lost":    {lost, planned},
+		"all is well":            {well, planned},
+		"the copy is split":      {copyError("image is in split-brain"), planned},
+		"the copy tells nothing": {copyError("failed to get last sync info: no snapshot details: last sync time not found"), planned},
+		"the copy has an error":  {copyError("image is in error state"), planned},
+		"no such site":           {well, with(func(r *recovery.Request) { r.To = recovery.SiteRef{Name: "north", Cluster: "uid-north"} })},
+		"primary already":        {well, with(func(r *recovery.Request) { r.To = sites[east] })},
+		"the source is lost":     {lost, planned},
 		"the source refuses us": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
 			p.Sites[east] = recovery.Site{SiteRef: sites[east], Alive: true, UnreachableReason: "forbidden"}
 		}, with(func(r *recovery.Request) { r.Kind = recovery.Unplanned; r.Accept.Unknown = true })},

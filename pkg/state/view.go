@@ -160,9 +160,14 @@ func (v View) Diverged() string {
 	return text
 }
 
-// Stalled reports whether ceph-csi tells no synchronisation of a copy that is to follow. It tells so of a copy in
-// split brain, without that word, and for a moment after each change of roles.
-func (v View) Stalled() bool { return strings.Contains(v.Broken(), "no snapshot details") }
+// Stalled is what it may mean that ceph-csi tells no synchronisation of a copy that is to follow, which it also does for
+// a moment after each change of roles. Empty of other errors, and without one.
+func (v View) Stalled() string {
+	if !strings.Contains(v.Broken(), "no snapshot details") {
+		return ""
+	}
+	return "on Ceph, this is reported of a copy whose rbd-mirror does not run, and of one in split brain"
+}
 
 // ReasonError is the reason of Degraded with which a backend reports an error of a copy.
 const ReasonError = "Error"
