@@ -11,6 +11,7 @@ import (
 	"time"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab/array"
@@ -127,6 +128,21 @@ func (s *scene) synced(primary string, than time.Time) {
 		}
 		if g.Status.LastSyncTime == nil || !g.Status.LastSyncTime.After(than) {
 			return fmt.Errorf("the last one is of %v", g.Status.LastSyncTime)
+		}
+		return nil
+	})
+}
+
+// follows waits until the copy on a site is without an error.
+func (s *scene) follows(site string) {
+	s.t.Helper()
+	s.eventually("the copy on "+site+" to follow", func(ctx context.Context) error {
+		var g vgrv1.VolumeGroupReplication
+		if err := s.sites[site].Get(ctx, client.ObjectKey{Namespace: s.ns, Name: group}, &g); err != nil {
+			return err
+		}
+		if d := meta.FindStatusCondition(g.Status.Conditions, vgrv1.ConditionDegraded); d == nil || d.Reason == "Error" {
+			return fmt.Errorf("it says %+v", d)
 		}
 		return nil
 	})

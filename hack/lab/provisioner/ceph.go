@@ -38,7 +38,7 @@ func (c Ceph) Create(ctx context.Context, claim *corev1.PersistentVolumeClaim, p
 		NodeStageSecretRef: secret, ControllerExpandSecretRef: secret,
 		VolumeAttributes: map[string]string{
 			"clusterID": parameters["clusterID"], "pool": parameters["pool"], "journalPool": parameters["pool"],
-			"imageFeatures": "layering", "imageName": "csi-vol-" + uuid,
+			"imageFeatures": parameters["imageFeatures"], "imageName": "csi-vol-" + uuid,
 			"storage.kubernetes.io/csiProvisionerIdentity": "1700000000000-1-" + c.Driver,
 		},
 	}, nil
