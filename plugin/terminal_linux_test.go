@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -17,6 +18,8 @@ import (
 
 	"golang.org/x/term"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/utils/clock"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
@@ -158,5 +161,76 @@ func TestWatchEnds(t *testing.T) {
 	time.AfterFunc(time.Second, stop)
 	if code := run(interrupted, genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: &out}); code != 130 {
 		t.Errorf("without a terminal: exit code %d\n%s", code, out.String())
+	}
+}
+
+// TestLoginHoldsUpNoScreen: q and Ctrl-C end a screen, and Ctrl-C every wait before it, while a login plugin waits for its user.
+func TestLoginHoldsUpNoScreen(t *testing.T) {
+	b := newBench(t)
+	b.group(b.east, "orders", vgrv1.Primary, vgrv1.StatePrimary, ready("Promoted"))
+	dir := t.TempDir()
+	waits := filepath.Join(dir, "waits")
+	b.must(os.WriteFile(waits, []byte("#!/bin/sh\necho open the browser >&2\nexec sleep 60\n"), 0o700)) //nolint:gosec // it is to be run
+	config, err := clientcmd.LoadFromFile(b.kubeconfig)
+	b.must(err)
+	config.AuthInfos["west"] = &clientcmdapi.AuthInfo{Exec: &clientcmdapi.ExecConfig{APIVersion: "client.authentication.k8s.io/v1", Command: waits, InteractiveMode: clientcmdapi.NeverExecInteractiveMode}}
+	file := filepath.Join(dir, "kubeconfig")
+	b.must(clientcmd.WriteToFile(*config, file))
+	env := map[string]string{"KUBECONFIG": file, "HOME": b.home, "LANG": "C.UTF-8", "TERM": "xterm"}
+	run := func(ctx context.Context, terminal *os.File, args ...string) int {
+		return plugin.Main(ctx, plugin.Config{
+			Args:      append([]string{"kubectl-vgr", "--kubeconfig", file, "--peer-context", "west", "--request-timeout", "2s"}, args...),
+			IOStreams: genericiooptions.IOStreams{In: terminal, Out: terminal, ErrOut: terminal}, Getenv: func(k string) string { return env[k] }, Clock: clock.RealClock{}, Profiles: b.profiles,
+		})
+	}
+	for name, tc := range map[string]struct {
+		args []string
+		key  string
+		want int
+	}{
+		"screen, q":      {[]string{"tui"}, "q", 0},
+		"screen, Ctrl-C": {[]string{"tui"}, "\x03", 0},
+		"watch, q":       {[]string{"list", "-w"}, "q", 0},
+		"watch, Ctrl-C":  {[]string{"list", "-w"}, "\x03", 130},
+	} {
+		t.Run(name, func(t *testing.T) {
+			reads, writes := pseudoTerminal(t)
+			shown := make(chan string, 1)
+			go func() {
+				var all bytes.Buffer
+				part := make([]byte, 4096)
+				for typed := false; ; {
+					n, err := reads.Read(part)
+					all.Write(part[:n])
+					if !typed && bytes.Contains(all.Bytes(), []byte("orders")) && bytes.Contains(all.Bytes(), []byte("has not answered within")) {
+						typed = true // the site that answers is shown, and what holds up the other one
+						_, _ = io.WriteString(reads, tc.key)
+					}
+					if err != nil {
+						shown <- all.String()
+						return
+					}
+				}
+			}()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			code := run(ctx, writes, tc.args...)
+			_ = writes.Close()
+			if text := <-shown; code != tc.want || ctx.Err() != nil {
+				t.Errorf("exit code %d, want %d\n%q", code, tc.want, text)
+			}
+		})
+	}
+	for _, args := range [][]string{{"list"}, {"tui"}, {"failover", "orders", "--to", "west", "--yes"}, {"demote", "orders", "--yes"}, {"gather", "--dir", filepath.Join(dir, "report")}} {
+		t.Run("Ctrl-C of "+args[0], func(t *testing.T) {
+			reads, writes := pseudoTerminal(t)
+			defer writes.Close()
+			go func() { _, _ = io.Copy(io.Discard, reads) }()
+			ctx, interrupt := context.WithCancel(t.Context())
+			time.AfterFunc(300*time.Millisecond, interrupt)
+			if code := run(ctx, writes, append(args, "--request-timeout", "50s")...); code != 130 {
+				t.Errorf("exit code %d, want 130", code)
+			}
+		})
 	}
 }

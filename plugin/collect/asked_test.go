@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -100,26 +101,49 @@ func TestNotAsked(t *testing.T) {
 	t.Cleanup(refusing.Close)
 	fails, _ := plugin(t, "echo session expired >&2; exit 3")
 	babbles, _ := plugin(t, "echo hello")
+	another, _ := plugin(t, `echo '{"apiVersion":"client.authentication.k8s.io/v1alpha1","kind":"ExecCredential","status":{"token":"x"}}'`)
+	nothing, _ := plugin(t, `echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{}}'`)
+	killed, _ := plugin(t, "kill -9 $$")
+	redirecting := httptest.NewServer(http.RedirectHandler("/login", http.StatusFound))
+	t.Cleanup(redirecting.Close)
+	mutual := httptest.NewUnstartedServer(&troubled{})
+	mutual.Config.ErrorLog, mutual.TLS = log.New(io.Discard, "", 0), &tls.Config{ClientAuth: tls.RequireAnyClientCert, MinVersion: tls.VersionTLS12}
+	mutual.StartTLS()
+	t.Cleanup(mutual.Close)
+	demanding := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusProxyAuthRequired) }))
+	t.Cleanup(demanding.Close)
 	for name, tc := range map[string]struct{ cluster, user, says string }{
-		"a plugin that fails":         {well, fails, "its login plugin: getting credentials: exec: executable"},
-		"a plugin that is missing":    {well, `{exec: {apiVersion: client.authentication.k8s.io/v1, command: not-installed, interactiveMode: Never}}`, "executable not-installed not found"},
-		"a plugin that babbles":       {well, babbles, "its login plugin: getting credentials: decoding stdout"},
-		"an unknown CA":               {fmt.Sprintf(`{server: %q}`, secure.URL), "{}", "certificate signed by unknown authority"},
-		"a CA that is none":           {fmt.Sprintf(`{server: %q, certificate-authority-data: "bm9uZQ=="}`, secure.URL), "{}", "kubeconfig: unable to load root certificates"},
-		"a CA that is missing":        {fmt.Sprintf(`{server: %q, certificate-authority: "/nonexistent"}`, secure.URL), "{}", "its part of the kubeconfig cannot be used"},
-		"no TLS":                      {strings.Replace(answer(http.StatusOK, "application/json", "{}"), "http:", "https:", 1), "{}", "server gave HTTP response to HTTPS client"},
-		"a name that is not resolved": {`{server: "https://api.invalid"}`, "{}", "lookup api.invalid"},
-		"a page":                      {answer(http.StatusOK, "text/html; charset=utf-8", "<html>"), "{}", "a web page answers (HTTP 200)"},
-		"a page that refuses":         {answer(http.StatusForbidden, "text/html", "<html>"), "{}", "a web page answers (HTTP 403)"},
-		"credentials":                 {status(401, metav1.StatusReasonUnauthorized, "Unauthorized"), "{}", "the credentials were not accepted"},
-		"trouble":                     {status(503, metav1.StatusReasonServiceUnavailable, "etcd is away"), "{}", "etcd is away"},
-		"too many requests":           {status(429, metav1.StatusReasonTooManyRequests, "not now"), "{}", "not now"},
-		"another kind":                {answer(http.StatusOK, "application/json", `{"kind":"PodList","apiVersion":"v1","items":[]}`), "{}", `but of kind "PodList" of "v1"`},
-		"no kind":                     {answer(http.StatusOK, "application/json", `{}`), "{}", `of kind ""`},
-		"no JSON":                     {answer(http.StatusOK, "application/json", `hello`), "{}", "the answer is no list of volumegroupreplications"},
-		"a proxy that is away":        {`{server: "https://api.invalid", proxy-url: "http://127.0.0.1:1"}`, "{}", "by way of the proxy 127.0.0.1:1: proxyconnect tcp: dial tcp 127.0.0.1:1: connect: connection refused"},
-		"a proxy that refuses":        {fmt.Sprintf(`{server: "https://api.invalid", proxy-url: %q}`, refusing.URL), "{}", "by way of the proxy " + strings.TrimPrefix(refusing.URL, "http://") + ": Bad Gateway"},
-		"a SOCKS proxy that is away":  {`{server: "https://api.invalid", proxy-url: "socks5://127.0.0.1:1"}`, "{}", "by way of the proxy 127.0.0.1:1: proxyconnect"},
+		"a plugin of another version":    {well, another, "its login plugin"},
+		"a plugin without credentials":   {well, nothing, "its login plugin"},
+		"a plugin that is killed":        {well, killed, "its login plugin"},
+		"a plugin that is a directory":   {well, `{exec: {apiVersion: client.authentication.k8s.io/v1, command: /tmp, interactiveMode: Never}}`, "its login plugin"},
+		"a plugin that needs a terminal": {well, `{exec: {apiVersion: client.authentication.k8s.io/v1, command: /bin/true, interactiveMode: Always}}`, "its login plugin"},
+		"a token file that is missing":   {well, `{tokenFile: /nonexistent}`, "/nonexistent"},
+		"a certificate that is missing":  {well, `{client-certificate: /nonexistent, client-key: /nonexistent}`, "/nonexistent"},
+		"a certificate that is none":     {well, `{client-certificate-data: "bm9uZQ==", client-key-data: "bm9uZQ=="}`, "kubeconfig"},
+		"a certificate that is wanted":   {fmt.Sprintf(`{server: %q, insecure-skip-tls-verify: true}`, mutual.URL), "{}", "tls: certificate required"},
+		"a page elsewhere":               {fmt.Sprintf(`{server: %q}`, redirecting.URL), "{}", "web page"},
+		"a proxy that asks for a login":  {fmt.Sprintf(`{server: "https://api.invalid", proxy-url: %q}`, demanding.URL), "{}", "by way of the proxy"},
+		"a plain text":                   {answer(http.StatusOK, "text/plain", "welcome to the hotel"), "{}", "the answer is no list of volumegroupreplications"},
+		"a plugin that fails":            {well, fails, "its login plugin: getting credentials: exec: executable"},
+		"a plugin that is missing":       {well, `{exec: {apiVersion: client.authentication.k8s.io/v1, command: not-installed, interactiveMode: Never}}`, "executable not-installed not found"},
+		"a plugin that babbles":          {well, babbles, "its login plugin: getting credentials: decoding stdout"},
+		"an unknown CA":                  {fmt.Sprintf(`{server: %q}`, secure.URL), "{}", "certificate signed by unknown authority"},
+		"a CA that is none":              {fmt.Sprintf(`{server: %q, certificate-authority-data: "bm9uZQ=="}`, secure.URL), "{}", "kubeconfig: unable to load root certificates"},
+		"a CA that is missing":           {fmt.Sprintf(`{server: %q, certificate-authority: "/nonexistent"}`, secure.URL), "{}", "its part of the kubeconfig cannot be used"},
+		"no TLS":                         {strings.Replace(answer(http.StatusOK, "application/json", "{}"), "http:", "https:", 1), "{}", "server gave HTTP response to HTTPS client"},
+		"a name that is not resolved":    {`{server: "https://api.invalid"}`, "{}", "lookup api.invalid"},
+		"a page":                         {answer(http.StatusOK, "text/html; charset=utf-8", "<html>"), "{}", "a web page answers (HTTP 200)"},
+		"a page that refuses":            {answer(http.StatusForbidden, "text/html", "<html>"), "{}", "a web page answers (HTTP 403)"},
+		"credentials":                    {status(401, metav1.StatusReasonUnauthorized, "Unauthorized"), "{}", "the credentials were not accepted"},
+		"trouble":                        {status(503, metav1.StatusReasonServiceUnavailable, "etcd is away"), "{}", "etcd is away"},
+		"too many requests":              {status(429, metav1.StatusReasonTooManyRequests, "not now"), "{}", "not now"},
+		"another kind":                   {answer(http.StatusOK, "application/json", `{"kind":"PodList","apiVersion":"v1","items":[]}`), "{}", `but of kind "PodList" of "v1"`},
+		"no kind":                        {answer(http.StatusOK, "application/json", `{}`), "{}", `of kind ""`},
+		"no JSON":                        {answer(http.StatusOK, "application/json", `hello`), "{}", "the answer is no list of volumegroupreplications"},
+		"a proxy that is away":           {`{server: "https://api.invalid", proxy-url: "http://127.0.0.1:1"}`, "{}", "by way of the proxy 127.0.0.1:1: proxyconnect tcp: dial tcp 127.0.0.1:1: connect: connection refused"},
+		"a proxy that refuses":           {fmt.Sprintf(`{server: "https://api.invalid", proxy-url: %q}`, refusing.URL), "{}", "by way of the proxy " + strings.TrimPrefix(refusing.URL, "http://") + ": Bad Gateway"},
+		"a SOCKS proxy that is away":     {`{server: "https://api.invalid", proxy-url: "socks5://127.0.0.1:1"}`, "{}", "by way of the proxy 127.0.0.1:1: proxyconnect"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := collect.Sites(t.Context(), sites(t, "3s", tc.cluster, tc.user), collect.Query{})
@@ -130,6 +154,22 @@ func TestNotAsked(t *testing.T) {
 				t.Errorf("west: %s: %s; want %q", in[1].Problem, in[1].Message, tc.says)
 			}
 		})
+	}
+}
+
+// TestLoginBabbles: what a login plugin and the kubeconfig say of it fills no screen.
+func TestLoginBabbles(t *testing.T) {
+	long := strings.Repeat("install me ", 10000)
+	babbles, _ := plugin(t, "yes open https://sso.example.com | head -c 200000; exit 0")
+	for name, user := range map[string]string{
+		"hint":   fmt.Sprintf(`{exec: {apiVersion: client.authentication.k8s.io/v1, command: not-installed, interactiveMode: Never, installHint: %q}}`, long),
+		"name":   fmt.Sprintf(`{exec: {apiVersion: client.authentication.k8s.io/v1, command: %q, interactiveMode: Never}}`, "/"+long),
+		"output": babbles,
+	} {
+		in := collect.Sites(t.Context(), sites(t, "5s", encrypted(t), user), collect.Query{})
+		if m := in[1].Message; in[1].Problem != overview.SiteNotAsked || len(m) > 600 || !strings.HasPrefix(m, "its login plugin: ") {
+			t.Errorf("%s: %s: %d bytes: %.200s", name, in[1].Problem, len(m), m)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -123,8 +124,20 @@ func (l *login) fails(err error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.late.Store(false)
-	l.failed, l.at = unsent("its login plugin: %v", err), l.now()
+	l.failed, l.at = unsent("its login plugin: %s", shortened(err.Error())), l.now()
 	return l.failed
+}
+
+// longest is how much of what a login plugin, or the kubeconfig's hint, says is repeated.
+const longest = 400
+
+// shortened is a text in one line, without what is too much of it.
+func shortened(text string) string {
+	text = strings.Join(strings.Fields(text), " ")
+	if len(text) <= longest {
+		return text
+	}
+	return strings.ToValidUTF8(text[:longest], "") + "…"
 }
 
 // lately returns how the plugin failed while a request waited for its turn, or a short time ago.
