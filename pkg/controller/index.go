@@ -52,7 +52,17 @@ func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	return indexer.IndexField(ctx, &corev1.PersistentVolumeClaim{}, labelsIndex, labelKeys)
 }
 
+// maxLabels is how many labels of a PVC are indexed. Whoever may label PVCs may write thousands: one with more is found by
+// its namespace, as if a selector could name anything.
+const maxLabels = 64
+
+// crowded is the key of a PVC with more labels than that.
+const crowded = "crowded"
+
 func labelKeys(pvc client.Object) []string {
+	if len(pvc.GetLabels()) > maxLabels {
+		return []string{crowded}
+	}
 	var keys []string
 	for k, v := range pvc.GetLabels() {
 		keys = append(keys, pvcLabel(k, v))
@@ -100,8 +110,19 @@ func selectorKeys(selector *metav1.LabelSelector) []string {
 // to be read only.
 func claimants(ctx context.Context, c client.Reader, list client.ObjectList, pvc client.Object) ([]target, error) {
 	var out []target
-	for _, key := range append(labelKeys(pvc), anyPVC, pvcNamed(pvc.GetName())) {
-		if err := c.List(ctx, list, client.InNamespace(pvc.GetNamespace()), client.MatchingFields{claimsIndex: key}, client.UnsafeDisableDeepCopy); err != nil {
+	queries := []client.ListOption{nil}
+	if keys := labelKeys(pvc); !slices.Contains(keys, crowded) {
+		queries = nil
+		for _, key := range append(keys, anyPVC, pvcNamed(pvc.GetName())) {
+			queries = append(queries, client.MatchingFields{claimsIndex: key})
+		}
+	}
+	for _, query := range queries {
+		opts := []client.ListOption{client.InNamespace(pvc.GetNamespace()), client.UnsafeDisableDeepCopy}
+		if query != nil {
+			opts = append(opts, query)
+		}
+		if err := c.List(ctx, list, opts...); err != nil {
 			return nil, err
 		}
 		_ = meta.EachListItem(list, func(o runtime.Object) error {
@@ -130,7 +151,7 @@ func selected(ctx context.Context, c client.Reader, namespace string, selector *
 		return list.Items, err
 	}
 	var out []corev1.PersistentVolumeClaim
-	for _, key := range slices.Compact(slices.Sorted(slices.Values(keys))) { // a PVC has one value of a label
+	for _, key := range slices.Compact(slices.Sorted(slices.Values(append(keys, crowded)))) { // a PVC has one value of a label
 		var list corev1.PersistentVolumeClaimList
 		if err := c.List(ctx, &list, append(opts, client.MatchingFields{labelsIndex: key})...); err != nil {
 			return nil, err

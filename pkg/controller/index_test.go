@@ -44,6 +44,9 @@ func TestClaimKeys(t *testing.T) {
 					}
 					s := groupTarget(g)
 					keys := append(labelKeys(pvc), anyPVC, pvcNamed("data"))
+					if len(labelKeys(pvc)) != len(pvc.Labels) {
+						t.Errorf("%v has the keys %v", pvc.Labels, labelKeys(pvc))
+					}
 					found := slices.ContainsFunc(claimKeys(s), func(k string) bool { return slices.Contains(keys, k) })
 					if wants(s, pvc) {
 						if wanted++; !found {

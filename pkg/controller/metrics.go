@@ -89,11 +89,8 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 		}
 		m.tell(ch, r, schedules)
 		if op, err := recovery.Journal(g); err == nil && op != nil {
-			result := string(op.Result)
-			if op.InFlight() {
-				result = "in flight"
-			}
-			ch <- gauge(m.operation, float64(op.Started.Unix()), append(r.labels[:], string(op.Kind), result)...)
+			kind, result := journalled(op)
+			ch <- gauge(m.operation, float64(op.Started.Unix()), append(r.labels[:], kind, result)...)
 		}
 	}
 	for i := range singles.Items {
@@ -171,10 +168,28 @@ func (m *Metrics) schedules() map[string]int64 {
 	return out
 }
 
+// journalled returns the kind and the result of an operation, or Other: a journal is an annotation, which others may write.
+func journalled(op *recovery.Operation) (kind, result string) {
+	kind, result = other, other
+	if slices.Contains([]recovery.Kind{recovery.Planned, recovery.Unplanned, recovery.Failback, recovery.Promote, recovery.Demote, recovery.Resync}, op.Kind) {
+		kind = string(op.Kind)
+	}
+	switch {
+	case op.InFlight():
+		result = "in flight"
+	case slices.Contains([]recovery.Result{recovery.Done, recovery.Aborted, recovery.Superseded}, op.Result):
+		result = string(op.Result)
+	}
+	return kind, result
+}
+
+// other stands for all that a label does not name.
+const other = "Other"
+
 // bounded returns a reason of the API, or Other: a backend's own words are without number.
 func bounded(reason string) string {
 	if slices.Contains(vgrv1.Reasons(), reason) {
 		return reason
 	}
-	return "Other"
+	return other
 }

@@ -22,6 +22,7 @@ import (
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/golden"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 )
 
 // listed answers lists, as a cache would.
@@ -64,6 +65,24 @@ func listed(list client.ObjectList) error {
 		l.Items = []vgrv1.VolumeGroupReplicationClass{{ObjectMeta: metav1.ObjectMeta{Name: "gold"}, Spec: vgrv1.ClassSpec{Parameters: map[string]string{"schedulingInterval": "5m"}}}}
 	}
 	return nil
+}
+
+// TestMetricsOfForgedJournals: what a journal says makes no new values of a label.
+func TestMetricsOfForgedJournals(t *testing.T) {
+	for _, tc := range []struct{ journal, kind, result string }{
+		{`{"id":"a","kind":"planned","result":"done"}`, "planned", "done"},
+		{`{"id":"a","kind":"resync"}`, "resync", "in flight"},
+		{`{"id":"a","kind":"x1","result":"x2"}`, "Other", "Other"},
+		{`{"id":"a"}`, "Other", "in flight"},
+	} {
+		op, err := recovery.Journal(&vgrv1.VolumeGroupReplication{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{vgrv1.AnnotationOperation: tc.journal}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kind, result := journalled(op); kind != tc.kind || result != tc.result {
+			t.Errorf("%s: kind %q, result %q", tc.journal, kind, result)
+		}
+	}
 }
 
 // TestMetrics has every series; what is not known has none.
