@@ -369,7 +369,7 @@ type Profile struct {
 	APIGroups []string
 	// ClusterScoped are the backend's kinds that have no namespace.
 	ClusterScoped []string
-	// Follows is what the API server asks of whoever names the peer's volumes in PeerHandles: the permission to patch
+	// Follows is what the API server asks of a user who names the peer's volumes in PeerHandles: the permission to patch
 	// it. Empty for a backend that is told none.
 	Follows schema.GroupResource
 	// Retains is true when deleting a group never ends the replication.

@@ -52,7 +52,7 @@ func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	return indexer.IndexField(ctx, &corev1.PersistentVolumeClaim{}, labelsIndex, labelKeys)
 }
 
-// maxLabels is how many labels of a PVC are indexed. Whoever may label PVCs may write thousands: one with more is found by
+// maxLabels is how many labels of a PVC are indexed. A user who may label PVCs may write thousands: one with more is found by
 // its namespace, as if a selector could name anything.
 const maxLabels = 64
 

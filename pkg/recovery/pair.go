@@ -39,7 +39,7 @@ type Site struct {
 	// NotAsked is true when the site could not be asked, and nothing says that it is lost.
 	NotAsked bool
 	// ReadOnly is why the site takes no changes, although it answers; empty when it does. Only an operation that does
-	// without the site goes on then.
+	// without the site continues then.
 	ReadOnly string
 	// Now is the cluster's clock.
 	Now time.Time

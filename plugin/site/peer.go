@@ -32,7 +32,7 @@ type known struct {
 }
 
 // search finds the context whose cluster has the UID that the groups here remember as their peer's, and where one of
-// them remembers this cluster: whoever may write a group here must not choose what the plugin talks to. The remembered
+// them remembers this cluster: a user who may write a group here must not choose what the plugin talks to. The remembered
 // context name is only a hint, and is asked first.
 func (c *Connector) search(ctx context.Context, here *Site) (known, error) {
 	cl, err := here.Client()
@@ -74,7 +74,7 @@ func (c *Connector) search(ctx context.Context, here *Site) (known, error) {
 	return known{hint, uid}, nil
 }
 
-// agrees says whether one of the groups exists on the other site and remembers this cluster as its peer.
+// agrees reports whether one of the groups exists on the other site and remembers this cluster as its peer.
 func (c *Connector) agrees(ctx context.Context, here *Site, name string, groups []client.ObjectKey) bool {
 	ctx, cancel := context.WithTimeout(ctx, identifyTimeout)
 	defer cancel()
