@@ -49,7 +49,10 @@ func (h handmade) replicate(site string, state replicationv1.ReplicationState) {
 	h.t.Helper()
 	class := &replicationv1.VolumeReplicationClass{
 		ObjectMeta: metav1.ObjectMeta{Name: "handmade-" + h.ns},
-		Spec:       replicationv1.VolumeReplicationClassSpec{Provisioner: "rbd.csi.ceph.com", Parameters: map[string]string{"schedulingInterval": "1m", "mirroringMode": "snapshot"}},
+		Spec: replicationv1.VolumeReplicationClassSpec{Provisioner: "rbd.csi.ceph.com", Parameters: map[string]string{
+			"schedulingInterval": "1m", "mirroringMode": "snapshot",
+			"replication.storage.openshift.io/replication-secret-name": "rook-csi-rbd-provisioner", "replication.storage.openshift.io/replication-secret-namespace": "rook-ceph",
+		}},
 	}
 	h.create(site, class)
 	h.t.Cleanup(func() { _ = h.sites[site].Delete(context.WithoutCancel(h.t.Context()), class) })

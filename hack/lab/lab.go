@@ -52,6 +52,8 @@ type Options struct {
 	// Ceph are the programs of two real Ceph clusters, which then are behind Ceph's class; when nil, the array is
 	// simulated. There are no fast volumes then.
 	Ceph *ceph.Programs
+	// VendorBuild has the simulated Ceph mirror groups, as some vendors' does; see array.Options. The fast storage does.
+	VendorBuild bool
 	// Trident adds two ONTAP clusters to the sites, with a stand-in for Trident.
 	Trident bool
 	// TransferTime is how long a snapshot takes between the sites; one second when zero.
@@ -129,7 +131,7 @@ func (l *Lab) start(ctx context.Context, o Options) error {
 		l.dir, l.temporary = dir, true
 	}
 	l.Array = array.New(array.Options{
-		Sites: [2]array.Site{East, West}, Clock: clock.RealClock{}, TransferTime: o.TransferTime, StatusInterval: o.StatusInterval,
+		Sites: [2]array.Site{East, West}, Clock: clock.RealClock{}, TransferTime: o.TransferTime, StatusInterval: o.StatusInterval, VendorBuild: o.VendorBuild,
 	})
 	l.PowerStore, l.ONTAP = powerstore.New([2]string{East, West}), trident.NewPair(o.TransferTime)
 	names := []string{East, West}

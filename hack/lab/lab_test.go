@@ -39,7 +39,7 @@ func TestLab(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	l, err := lab.Start(ctx, lab.Options{Log: t.Output()})
+	l, err := lab.Start(ctx, lab.Options{Log: t.Output(), VendorBuild: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,10 @@ func createClaims(ctx context.Context, t *testing.T, site *lab.Site, n int) {
 
 func promoteGroup(ctx context.Context, t *testing.T, l *lab.Lab) {
 	client := dynamic.NewForConfigOrDie(l.Site(lab.East).RESTConfig())
-	parameters := map[string]any{"schedulingInterval": "1m"}
+	parameters := map[string]any{"schedulingInterval": "1m", "clusterID": "rook-ceph", "pool": "replicapool"}
+	for _, key := range []string{"replication-secret", "group-replication-secret"} {
+		parameters["replication.storage.openshift.io/"+key+"-name"], parameters["replication.storage.openshift.io/"+key+"-namespace"] = "rook-csi-rbd-provisioner", "rook-ceph"
+	}
 	class := map[string]any{"provisioner": "rbd.csi.ceph.com", "parameters": parameters}
 	create(ctx, t, client, "volumegroupreplicationclasses", "", "VolumeGroupReplicationClass", "ceph", class)
 	create(ctx, t, client, "volumereplicationclasses", "", "VolumeReplicationClass", "ceph", class)

@@ -108,6 +108,8 @@ type Member struct {
 	PVC    string
 	PV     string
 	Handle string
+	// Secret is what the volume names for its driver to change it; empty for none.
+	Secret types.NamespacedName
 	// Copy is true when the volume was prepared as a copy of the peer's.
 	Copy bool
 }
@@ -385,6 +387,9 @@ type Profile struct {
 	// Held finds the objects that replicate PVCs of a namespace, made by us or not, from an API server. A backend
 	// that is not installed has none. Nil for a backend without such objects.
 	Held func(ctx context.Context, c client.Reader, namespace string, pvcs []string) ([]Held, error)
+	// Unconnected says what is wrong between the backend and a CSI driver on a site, or any driver that it serves for "", and
+	// what to do; empty when nothing is. It reads from an API server. Nil for a backend that has no connection of its own.
+	Unconnected func(ctx context.Context, c client.Reader, driver string) (string, error)
 	// Unlike says in words how objects that exist on the peer differ from those that PeerObjects wants, beyond what
 	// every kind of object is compared by; empty when they serve. There are as many of both; a nil is not there.
 	Unlike func(wanted, there []client.Object) string

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
@@ -42,7 +43,7 @@ func TestRemoveAtOnce(t *testing.T) {
 		},
 	}
 	w.create(vgr)
-	adapter := csiaddons.New(behind{w.Client}, w.Client)
+	adapter := csiaddons.New(behind{w.Client}, w.Client, clock.RealClock{})
 	for _, done := range []bool{false, true} {
 		if removal, err := adapter.Remove(t.Context(), owner, false); err != nil || removal.Done != done {
 			t.Errorf("%+v, %v", removal, err)

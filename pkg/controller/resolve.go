@@ -14,6 +14,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
@@ -181,7 +182,11 @@ func (m *memberSorter) add(ctx context.Context, c client.Reader, pvc *corev1.Per
 		m.refuse(pvc, vgrv1.ReasonForeignDriver, fmt.Sprintf("of driver %s, not %s", pv.Spec.CSI.Driver, m.driver))
 	default:
 		_, isCopy := pv.Annotations[vgrv1.AnnotationCopyOf]
-		m.members = append(m.members, backend.Member{PVC: pvc.Name, PV: pv.Name, Handle: pv.Spec.CSI.VolumeHandle, Copy: isCopy})
+		member := backend.Member{PVC: pvc.Name, PV: pv.Name, Handle: pv.Spec.CSI.VolumeHandle, Copy: isCopy}
+		if secret := pv.Spec.CSI.ControllerExpandSecretRef; secret != nil {
+			member.Secret = types.NamespacedName{Namespace: secret.Namespace, Name: secret.Name}
+		}
+		m.members = append(m.members, member)
 		if size := pv.Spec.Capacity.Storage().Value(); size > 0 {
 			m.sizes[pvc.Name] = size
 		}

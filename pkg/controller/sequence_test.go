@@ -133,7 +133,7 @@ func (w *world) class(name string, params map[string]string) {
 	if params == nil {
 		params = map[string]string{}
 	}
-	params[vgrv1.ParameterConsistencyGroup] = "enabled"
+	maps.Copy(params, map[string]string{vgrv1.ParameterConsistencyGroup: "enabled", "clusterID": "rook-ceph", "pool": "replicapool"})
 	w.create(&vgrv1.VolumeGroupReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: vgrv1.ClassSpec{Provisioner: driver, Parameters: params}})
 }
 

@@ -227,7 +227,7 @@ func (w *world) startController(config *rest.Config, more ...controller.Backend)
 		w.t.Fatal(err)
 	}
 	w.cache = mgr.GetCache()
-	served := append([]controller.Backend{{Profile: csiaddons.Profile(), Adapter: csiaddons.New(mgr.GetClient(), mgr.GetAPIReader())}}, more...)
+	served := append([]controller.Backend{{Profile: csiaddons.Profile(), Adapter: csiaddons.New(mgr.GetClient(), mgr.GetAPIReader(), clock.RealClock{})}}, more...)
 	base := controller.Reconciler{
 		Client: mgr.GetClient(), Clock: clock.RealClock{}, Events: mgr.GetEventRecorder("vgr-controller"),
 		Backends: controller.NewBackends(mgr, served...),
@@ -298,10 +298,12 @@ func (w *world) boundPVC(name, csiDriver string, labels map[string]string) *core
 	pv := &corev1.PersistentVolume{
 		ObjectMeta: metav1.ObjectMeta{Name: "pv-" + namespace + "-" + name},
 		Spec: corev1.PersistentVolumeSpec{
-			Capacity:               corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")},
-			AccessModes:            []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
-			PersistentVolumeSource: corev1.PersistentVolumeSource{CSI: &corev1.CSIPersistentVolumeSource{Driver: csiDriver, VolumeHandle: "handle-" + name}},
-			ClaimRef:               &corev1.ObjectReference{Kind: "PersistentVolumeClaim", Namespace: namespace, Name: name, UID: pvc.UID},
+			Capacity:    corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")},
+			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+			PersistentVolumeSource: corev1.PersistentVolumeSource{CSI: &corev1.CSIPersistentVolumeSource{
+				Driver: csiDriver, VolumeHandle: "handle-" + name, ControllerExpandSecretRef: &corev1.SecretReference{Namespace: "rook-ceph", Name: "rbd"},
+			}},
+			ClaimRef: &corev1.ObjectReference{Kind: "PersistentVolumeClaim", Namespace: namespace, Name: name, UID: pvc.UID},
 		},
 	}
 	w.create(pv)

@@ -14,7 +14,8 @@ import (
 // The Trim functions are cache transforms: a cluster can have tens of thousands of volumes, and
 // the reconcilers read a few fields of each.
 
-// TrimVolume keeps what identifies a PersistentVolume on its storage, its size, and that it is a copy.
+// TrimVolume keeps what identifies a PersistentVolume on its storage, the Secret that it names, its size, and that it is a
+// copy.
 func TrimVolume(obj any) (any, error) {
 	pv, ok := obj.(*corev1.PersistentVolume)
 	if !ok {
@@ -30,7 +31,7 @@ func TrimVolume(obj any) (any, error) {
 		small.Spec.Capacity = corev1.ResourceList{corev1.ResourceStorage: size}
 	}
 	if csi := pv.Spec.CSI; csi != nil {
-		small.Spec.CSI = &corev1.CSIPersistentVolumeSource{Driver: csi.Driver, VolumeHandle: csi.VolumeHandle}
+		small.Spec.CSI = &corev1.CSIPersistentVolumeSource{Driver: csi.Driver, VolumeHandle: csi.VolumeHandle, ControllerExpandSecretRef: csi.ControllerExpandSecretRef}
 	}
 	return small, nil
 }

@@ -58,6 +58,9 @@ func (j judged) first() Verdict {
 	if j.LagSeconds == nil {
 		v.Message = p.Site + " is primary, and its storage says that the link is in sync; it does not say since when"
 	}
+	if r := meta.FindStatusCondition(p.Conditions, vgrv1.ConditionReplicating); r != nil && r.Reason == vgrv1.ReasonStatusNotReported {
+		v.Message += ", by the age of its last synchronisation: the driver does not report whether it replicates"
+	}
 	v.Message += j.notValidated() + j.smaller(p)
 	return v
 }
@@ -330,7 +333,7 @@ func (j judged) unproven() *Verdict {
 	switch {
 	case j.LagSeconds == nil && !judgedByStorage(p) && !reportsNothing(p):
 		return j.unsynced(p)
-	case r != nil && r.Status == metav1.ConditionUnknown:
+	case r != nil && r.Status == metav1.ConditionUnknown && (r.Reason != vgrv1.ReasonStatusNotReported || j.ScheduleSeconds == nil):
 		return unknown("%s: %s", p.Site, r.Message)
 	default:
 		return nil

@@ -107,6 +107,8 @@ func TestStates(t *testing.T) {
 		"volumes change their role one by one":            {with(primary(time.Minute), volumes(vgrv1.StatePrimary, "a", "b")), apart(10 * time.Second), overview.Transitioning, overview.Warning, "", ""},
 		"the backend has refused to replicate":            {group(vgrv1.Primary, vgrv1.StateUnknown, 0, condition("Ready", "False", "Progressing"), condition("Validated", "False", "FailedPrecondition")), secondary(), overview.Failed, overview.Problem, "Validated is False): FailedPrecondition", ""},
 		"a PVC was resized":                               {with(primary(time.Minute), bytes(2<<30)), with(secondary(), bytes(1<<30)), overview.Protected, overview.OK, "PVC data was resized: it has 2Gi on east, its copy on west has 1Gi", ""},
+		"a driver without a status":                       {primary(time.Minute, condition("Replicating", "Unknown", vgrv1.ReasonStatusNotReported)), secondary(), overview.Protected, overview.OK, "by the age of its last synchronisation: the driver does not report whether it replicates", ""},
+		"a driver without a status, lagging":              {primary(12*time.Minute, condition("Replicating", "Unknown", vgrv1.ReasonStatusNotReported)), secondary(), overview.Lagging, overview.Warning, "the last synchronisation of east is 12m0s old", ""},
 		"it refused once, and works":                      {primary(time.Minute, condition("Validated", "False", "FailedPrecondition")), secondary(), overview.Protected, overview.OK, "Validated is False", ""},
 	}
 	for name, tc := range cases {

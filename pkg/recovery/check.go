@@ -66,6 +66,9 @@ type Environment struct {
 	Controller        string
 	NoController      string
 	ControllerUnasked string
+	// Unconnected is why the backend does not reach the driver of the group's volumes; empty when it does, or when that
+	// is not known.
+	Unconnected string
 }
 
 // Checks checks everything that an operation needs. It never fails: what is not
@@ -101,7 +104,18 @@ func Checks(f Facts, op Operation) []Check {
 	}
 	c.permissions()
 	c.controllers()
+	c.drivers()
 	return c.checks
+}
+
+// drivers looks at what the backends reach: one that does not reach its driver is silent.
+func (c *checker) drivers() {
+	for i := range c.facts.Sites {
+		s := &c.facts.Sites[i]
+		if trouble := c.facts.Environments[i].Unconnected; trouble != "" {
+			c.add("driver", c.unlessLost(s), "kubectl vgr status shows both sites", "%s: %s", s.Name, trouble)
+		}
+	}
 }
 
 // Resumed checks what an operation needs that is in flight already. What the sites are like in the middle of
@@ -372,10 +386,10 @@ func (c *checker) lag() {
 	switch {
 	case loss.Unknown:
 		c.add("lag", CheckWarning, "", "the last synchronisation is not known")
-	case c.facts.Schedule > 0 && loss.Age > 3*c.facts.Schedule:
+	case state.Lag(loss.Age, c.facts.Schedule) == state.TooLate:
 		c.add("lag", c.unlessLost(c.from), "see whether the link between the sites is up", "the last synchronisation is %s old (%s); the schedule is %s",
 			loss.Age.Round(time.Second), last.UTC().Format(time.RFC3339), c.facts.Schedule)
-	case c.facts.Schedule > 0 && loss.Age > 2*c.facts.Schedule:
+	case state.Lag(loss.Age, c.facts.Schedule) == state.Late:
 		c.add("lag", CheckWarning, "", "the last synchronisation is %s old; the schedule is %s", loss.Age.Round(time.Second), c.facts.Schedule)
 	default:
 		c.ok("lag", "the last synchronisation is %s old", loss.Age.Round(time.Second))

@@ -8,11 +8,8 @@ import (
 	"time"
 
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
-
-// reportDelay is how long after a scheduled synchronisation a backend reports it at most, beside its own
-// poll: csi-addons asks once per schedule, Ceph's daemons tell of a state that is up to 30 s old.
-const reportDelay = 30 * time.Second
 
 // unreplicated says what a primary lacks for its demotion, by when to expect it, and what makes it come
 // sooner.
@@ -25,7 +22,7 @@ func (s *Site) unreplicated(schedule time.Duration, t backend.Traits) string {
 		s.Name, since.Format(time.RFC3339))
 	if schedule > 0 {
 		// The first one comes within a schedule, and is asked for within another one.
-		by := since.Add(2*schedule + reportDelay)
+		by := since.Add(2*schedule + state.ReportDelay)
 		if s.Now.After(by) {
 			text += fmt.Sprintf("; with a schedule of %s it was expected by %s: check the link between the sites and the mirroring daemons", short(schedule), by.Format(time.RFC3339))
 		} else {

@@ -43,16 +43,21 @@ type Lateness int
 // Levels of lateness.
 const (
 	InTime  Lateness = iota
-	Late             // older than twice the schedule
-	TooLate          // older than three times the schedule
+	Late             // older than twice the schedule and ReportDelay
+	TooLate          // older than three times the schedule and ReportDelay
 )
 
-// Lag judges an age by a schedule; without a schedule everything is in time.
+// ReportDelay is how long after a synchronisation a backend may tell of it, beside its own poll, which comes once in a
+// schedule: what Ceph's daemons tell is up to 30 s old.
+const ReportDelay = 30 * time.Second
+
+// Lag judges an age by a schedule; without a schedule everything is in time. A healthy pair shows ages of up to a
+// schedule, a poll and the delay.
 func Lag(age, schedule time.Duration) Lateness {
 	switch {
-	case schedule <= 0 || age <= 2*schedule:
+	case schedule <= 0 || age <= 2*schedule+ReportDelay:
 		return InTime
-	case age <= 3*schedule:
+	case age <= 3*schedule+ReportDelay:
 		return Late
 	default:
 		return TooLate

@@ -246,7 +246,7 @@ func Terminal(reason string) bool {
 	case vgrv1.ReasonClassNotFound, vgrv1.ReasonInvalidParameters, vgrv1.ReasonBackendNotInstalled, vgrv1.ReasonBackendUnknown,
 		vgrv1.ReasonVolumeConflict, vgrv1.ReasonForeignDriver, vgrv1.ReasonTooManyVolumes, vgrv1.ReasonSourceInvalid,
 		vgrv1.ReasonObjectConflict, vgrv1.ReasonNoVolumes, vgrv1.ReasonInvalidSelector, vgrv1.ReasonPromotionNotConfirmed,
-		vgrv1.ReasonRoleChangedOutside, vgrv1.ReasonRoleDiffers:
+		vgrv1.ReasonRoleChangedOutside, vgrv1.ReasonRoleDiffers, vgrv1.ReasonGroupRefused:
 		return true
 	default:
 		return false

@@ -168,7 +168,11 @@ func TestAge(t *testing.T) {
 }
 
 func TestLag(t *testing.T) {
-	for age, want := range map[time.Duration]state.Lateness{2 * time.Minute: state.InTime, 2*time.Minute + 1: state.Late, 3 * time.Minute: state.Late, 3*time.Minute + 1: state.TooLate} {
+	const delay = state.ReportDelay
+	for age, want := range map[time.Duration]state.Lateness{
+		136 * time.Second:     state.InTime, // a healthy pair of real Ceph clusters
+		2*time.Minute + delay: state.InTime, 2*time.Minute + delay + 1: state.Late, 3*time.Minute + delay: state.Late, 3*time.Minute + delay + 1: state.TooLate,
+	} {
 		if got := state.Lag(age, time.Minute); got != want {
 			t.Errorf("%s: %v", age, got)
 		}

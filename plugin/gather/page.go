@@ -112,13 +112,8 @@ func bars(groups []overview.Group) []bar {
 			continue
 		}
 		lag, schedule := *g.LagSeconds, *g.ScheduleSeconds
-		b := bar{Group: g.Namespace + "/" + g.Name, Level: overview.OK, Lag: span(&lag), Schedule: span(&schedule)}
-		switch {
-		case lag > 3*schedule:
-			b.Level = overview.Problem
-		case lag > 2*schedule:
-			b.Level = overview.Warning
-		}
+		b := bar{Group: g.Namespace + "/" + g.Name, Lag: span(&lag), Schedule: span(&schedule)}
+		b.Level = g.Lateness()
 		b.Width = int(min(300, max(0, lag)*100/schedule))
 		out = append(out, b)
 	}

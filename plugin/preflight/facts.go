@@ -38,7 +38,9 @@ type Observation struct {
 	usage   [2]*consumers.Snapshot
 	// managed is who writes the groups, as far as the site has told.
 	managed [2]map[client.ObjectKey]managers
-	Clocks  operate.Clocks
+	// unconnected are the drivers that a site's backend does not reach, and why.
+	unconnected [2]map[string]string
+	Clocks      operate.Clocks
 }
 
 // Read asks both sites at once, and about Deployments and StatefulSets if they are to be scaled. A
@@ -78,11 +80,34 @@ func Read(ctx context.Context, e *cli.Env, q collect.Query, scaling bool) (*Obse
 	if s.Clusters[0] != "" && s.Clusters[0] == s.Clusters[1] {
 		return nil, p.Alike(ctx, s.Clusters[0])
 	}
+	s.connections(ctx, e)
 	s.View = overview.Build(s.Inputs, e.Clock.Now())
 	seen := e.Memory(p.All())
 	seen.Refresh(&s.View)
 	seen.Save()
 	return s, nil
+}
+
+// connections asks the sites that answer which drivers their backends do not reach. Who may not see that is told nothing.
+func (s *Observation) connections(ctx context.Context, e *cli.Env) {
+	var asked sync.WaitGroup
+	for i, in := range s.Inputs {
+		c, err := s.Sites[i].Client()
+		if !in.Answered || err != nil {
+			continue
+		}
+		s.unconnected[i] = map[string]string{}
+		asked.Go(func() {
+			for _, class := range in.Classes {
+				profile, ok := e.Profiles.ForClass(backend.ClassOf(&class))
+				if _, known := s.unconnected[i][class.Spec.Provisioner]; known || !ok || profile.Unconnected == nil {
+					continue
+				}
+				s.unconnected[i][class.Spec.Provisioner], _ = profile.Unconnected(ctx, c, class.Spec.Provisioner)
+			}
+		})
+	}
+	asked.Wait()
 }
 
 // Facts returns the input of the checks for one group.
@@ -100,6 +125,11 @@ func (s *Observation) Facts(e *cli.Env, g overview.Group) recovery.Facts {
 	for i, in := range s.Inputs {
 		if !in.Answered {
 			continue
+		}
+		for _, class := range in.Classes {
+			if class.Name == g.Class {
+				f.Environments[i].Unconnected = s.unconnected[i][class.Spec.Provisioner]
+			}
 		}
 		if group := f.Sites[i].Group; group != nil {
 			f.Sites[i].Usage = s.usage[i].Of(group)

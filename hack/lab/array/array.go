@@ -43,6 +43,9 @@ type Options struct {
 	StatusInterval time.Duration
 	// FastStatusInterval is the same for fast images.
 	FastStatusInterval time.Duration
+	// VendorBuild mirrors groups of images, as some vendors' Ceph does and no upstream one. Groups of fast images are
+	// mirrored always.
+	VendorBuild bool
 }
 
 // Array is both clusters and the link between them. Its methods are safe for concurrent use.
@@ -51,6 +54,7 @@ type Array struct {
 	transfer time.Duration
 	fastLook time.Duration
 	sites    [2]Site
+	vendor   bool
 
 	mu         sync.Mutex
 	look       time.Duration
@@ -58,7 +62,9 @@ type Array struct {
 	daemonDown map[Site]bool
 	images     map[string]*image
 	groups     map[string]*group
-	serial     int
+	// deleted are the groups that were not mirrored and are gone.
+	deleted map[string]bool
+	serial  int
 }
 
 // New returns an array without images whose link is up.
@@ -70,7 +76,7 @@ func New(o Options) *Array {
 		return d
 	}
 	return &Array{
-		clock: o.Clock, transfer: orDefault(o.TransferTime, DefaultTransferTime), sites: o.Sites,
+		clock: o.Clock, transfer: orDefault(o.TransferTime, DefaultTransferTime), sites: o.Sites, vendor: o.VendorBuild, deleted: map[string]bool{},
 		look: orDefault(o.StatusInterval, DefaultStatusInterval), fastLook: orDefault(o.FastStatusInterval, DefaultFastStatusInterval),
 		linkUp: true, daemonDown: map[Site]bool{}, images: map[string]*image{}, groups: map[string]*group{},
 	}

@@ -29,9 +29,12 @@ type bench struct {
 	volume string
 }
 
-func newBench() *bench {
+func newBench() *bench { return newBenchOf(array.Options{}) }
+
+func newBenchOf(o array.Options) *bench {
 	clock := clocktesting.NewFakePassiveClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
-	a := array.New(array.Options{Sites: [2]array.Site{east, west}, Clock: clock, TransferTime: time.Second})
+	o.Sites, o.Clock, o.TransferTime = [2]array.Site{east, west}, clock, time.Second
+	a := array.New(o)
 	return &bench{Array: a, clock: clock, volume: a.CreateImage(east, "pvc-1", 1<<30)}
 }
 
@@ -407,14 +410,44 @@ func TestScheduleKeepsItsTimes(t *testing.T) {
 	}
 }
 
-func TestGroup(t *testing.T) {
+// TestUpstreamGroup: no upstream Ceph mirrors groups, and this is how that shows.
+func TestUpstreamGroup(t *testing.T) {
 	b := newBench()
-	second := b.CreateImage(east, "pvc-2", 1<<30)
-	handle, err := b.CreateGroup(east, "group", []string{b.volume})
+	place := array.Parameters{"clusterID": "rook-ceph", "pool": "replicapool"}
+	if _, err := b.CreateGroup(east, "group", []string{b.volume}, nil); err == nil || err.Error() != "clusterID must be set" {
+		t.Errorf("no clusterID: %v", err)
+	}
+	if _, err := b.CreateGroup(east, "group", []string{b.volume}, array.Parameters{"clusterID": "rook-ceph"}); err == nil || err.Error() != "pool must be set" {
+		t.Errorf("no pool: %v", err)
+	}
+	handle, err := b.CreateGroup(east, "group", []string{b.volume}, place)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := b.CreateGroup(east, "group", []string{b.volume})
+	group := array.Target{Group: handle}
+	for what, err := range map[string]error{
+		"enable": b.Enable(east, group, nil), "promote": b.Promote(east, group, false, nil), "demote": b.Demote(east, group), "disable": b.Disable(east, group),
+	} {
+		if array.CodeOf(err) != array.NotFound || err.Error() != "volume "+handle+" not found" {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if err := b.DeleteGroup(east, handle); err != nil {
+		t.Error(err)
+	}
+	if err := b.DeleteGroup(east, handle); err == nil || err.Error() != "BUG: name is not set" {
+		t.Errorf("deleted again: %v", err)
+	}
+}
+
+func TestGroup(t *testing.T) {
+	b := newBenchOf(array.Options{VendorBuild: true})
+	second := b.CreateImage(east, "pvc-2", 1<<30)
+	handle, err := b.CreateGroup(east, "group", []string{b.volume}, array.Parameters{"clusterID": "rook-ceph", "pool": "replicapool"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := b.CreateGroup(east, "group", []string{b.volume}, array.Parameters{"clusterID": "rook-ceph", "pool": "replicapool"})
 	if err != nil || again != handle {
 		t.Fatalf("creating the group again: %s, %v; want %s", again, err, handle)
 	}

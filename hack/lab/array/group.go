@@ -13,14 +13,23 @@ type group struct {
 	// enabledOn is the site that enabled mirroring; empty while it is off.
 	enabledOn  Site
 	parameters Parameters
+	// upstream: no Ceph mirrors it.
+	upstream bool
 }
 
 // CreateGroup makes a group of images on a site and returns its handle. Asking again for the same
 // name gives the same group with the new membership.
-func (a *Array) CreateGroup(site Site, name string, handles []string) (string, error) {
+func (a *Array) CreateGroup(site Site, name string, handles []string, p Parameters) (string, error) {
 	defer a.lock()()
 	if err := a.checkMembers(site, handles); err != nil {
 		return "", err
+	}
+	if !a.allFast(handles) {
+		for _, key := range []string{"clusterID", "pool"} {
+			if p[key] == "" {
+				return "", errorf(InvalidArgument, "%s must be set", key)
+			}
+		}
 	}
 	for _, g := range a.groups {
 		if _, here := g.members[site]; here && g.name == name {
@@ -29,6 +38,7 @@ func (a *Array) CreateGroup(site Site, name string, handles []string) (string, e
 		}
 	}
 	g := &group{handle: a.handle("group"), name: name, members: map[Site][]string{site: slices.Clone(handles)}}
+	g.upstream = !a.mirrors(g)
 	a.groups[g.handle] = g
 	return g.handle, nil
 }
@@ -46,6 +56,7 @@ func (a *Array) ModifyGroup(site Site, handle string, handles []string) error {
 	}
 	before := g.members[site]
 	g.members[site] = slices.Clone(handles)
+	g.upstream = !a.mirrors(g)
 	if g.enabledOn == "" {
 		return nil
 	}
@@ -62,17 +73,40 @@ func (a *Array) ModifyGroup(site Site, handle string, handles []string) error {
 	return nil
 }
 
-// DeleteGroup removes a group from a site. One that is already gone is no error.
-func (a *Array) DeleteGroup(site Site, handle string) {
+// allFast says whether a group is of fast images; one without images is.
+func (a *Array) allFast(handles []string) bool {
+	return !slices.ContainsFunc(handles, func(h string) bool { return a.images[h] != nil && !a.images[h].fast })
+}
+
+// mirrors says whether a group can be mirrored.
+func (a *Array) mirrors(g *group) bool {
+	if a.vendor {
+		return true
+	}
+	for _, handles := range g.members {
+		if !a.allFast(handles) {
+			return false
+		}
+	}
+	return true
+}
+
+// DeleteGroup removes a group from a site. One that is already gone is no error, but to ceph-csi.
+func (a *Array) DeleteGroup(site Site, handle string) error {
 	defer a.lock()()
 	g := a.groups[handle]
 	if g == nil {
-		return
+		if a.deleted[handle] {
+			return errorf(Internal, "BUG: name is not set")
+		}
+		return nil
 	}
+	a.deleted[handle] = g.upstream
 	delete(g.members, site)
 	if g.enabledOn == "" || len(g.members) == 0 {
 		delete(a.groups, handle)
 	}
+	return nil
 }
 
 // GroupMembers lists the images of a group as the site knows it.

@@ -247,6 +247,9 @@ func (a *Array) resolve(site Site, t Target) ([]*image, error) {
 		if err != nil {
 			return nil, err
 		}
+		if g.upstream { // ceph-csi takes the group's handle for that of a volume
+			return nil, errorf(NotFound, "volume %s not found", t.Group)
+		}
 		handles = slices.Sorted(slices.Values(g.members[site]))
 	} else if t.Volume == "" {
 		return nil, errorf(InvalidArgument, "empty volume ID in request")

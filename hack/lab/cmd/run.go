@@ -32,12 +32,15 @@ type runFlags struct {
 	ceph       string
 }
 
+// vendorBuild is the simulated Ceph of a vendor that mirrors groups.
+const vendorBuild = "vendor"
+
 func (f *runFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.controller, "controller", "", "vgr-controller to run on each site; none when empty")
 	flags.StringArrayVar(&f.args, "controller-arg", nil, "additional flag of the controller; may be repeated")
 	flags.StringSliceVar(&f.backends, "backend", []string{"ceph"}, "storage to simulate: ceph, which is always there, dell and trident")
-	flags.StringVar(&f.ceph, "ceph", "simulated", "what is behind Ceph's class: simulated, or real for two clusters of Ceph's own programs")
+	flags.StringVar(&f.ceph, "ceph", "simulated", "what is behind Ceph's class: simulated, vendor for a simulated build that mirrors groups, or real for two clusters of Ceph's own programs")
 	flags.DurationVar(&f.status, "mirror-status-interval", array.DefaultStatusInterval, "how often Ceph's mirroring daemons look at a volume and tell of it")
 	flags.DurationVar(&f.transfer, "transfer-time", time.Second, "how long a snapshot takes from one site to the other")
 }
@@ -57,11 +60,11 @@ func (f *runFlags) arguments() []string {
 // realCeph returns Ceph's programs if its clusters are to be real; they are unpacked if need be.
 func (f *runFlags) realCeph(ctx context.Context, log io.Writer) (*ceph.Programs, error) {
 	switch f.ceph {
-	case "simulated":
+	case "simulated", vendorBuild:
 		return nil, nil
 	case "real":
 	default:
-		return nil, fmt.Errorf("--ceph: %q is neither simulated nor real", f.ceph)
+		return nil, fmt.Errorf("--ceph: %q is none of simulated, vendor and real", f.ceph)
 	}
 	options, err := assets.DefaultOptions(f.getenv)
 	if err != nil {
@@ -113,8 +116,8 @@ func supervise(ctx context.Context, dir control.StateDir, f *runFlags, log io.Wr
 		return err
 	}
 	l, err := lab.Start(ctx, lab.Options{
-		Ceph: real,
-		Dir:  string(dir), ControllerBinary: f.controller, ControllerArgs: f.args, TransferTime: f.transfer, StatusInterval: f.status,
+		Ceph: real, VendorBuild: f.ceph == vendorBuild,
+		Dir: string(dir), ControllerBinary: f.controller, ControllerArgs: f.args, TransferTime: f.transfer, StatusInterval: f.status,
 		Dell: slices.Contains(f.backends, "dell"), Trident: slices.Contains(f.backends, "trident"), Log: log,
 	})
 	if err != nil {

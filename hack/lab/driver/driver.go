@@ -14,6 +14,8 @@ import (
 
 	"github.com/csi-addons/spec/lib/go/identity"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab/driver/proto"
 )
@@ -44,12 +46,20 @@ func Start(ctx context.Context, storage Storage) (*Server, error) {
 		return nil, fmt.Errorf("driver: %w", err)
 	}
 	s := &Server{Faults: NewFaults(), listener: listener, done: make(chan error, 1)}
-	s.server = grpc.NewServer(grpc.UnaryInterceptor(s.Faults.intercept))
+	s.server = grpc.NewServer(grpc.ChainUnaryInterceptor(s.Faults.intercept, needSecret))
 	identity.RegisterIdentityServer(s.server, identityService{})
 	proto.RegisterReplicationServer(s.server, replicationService{storage: storage})
 	proto.RegisterVolumeGroupControllerServer(s.server, groupService{storage: storage})
 	go func() { s.done <- s.server.Serve(listener) }()
 	return s, nil
+}
+
+// needSecret refuses what comes without the name of a Secret, as the sidecar does.
+func needSecret(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	if r, takes := req.(interface{ GetSecretName() string }); takes && r.GetSecretName() == "" {
+		return nil, status.Error(codes.Internal, "resource name may not be empty")
+	}
+	return handler(ctx, req)
 }
 
 // Port returns where the server listens.

@@ -52,7 +52,7 @@ func start(t *testing.T) *fixture {
 }
 
 func (f *fixture) promote(ctx context.Context) error {
-	_, err := proto.NewReplicationClient(f.conn).PromoteVolume(ctx, &proto.PromoteVolumeRequest{ReplicationSource: f.source})
+	_, err := proto.NewReplicationClient(f.conn).PromoteVolume(ctx, &proto.PromoteVolumeRequest{SecretName: "rbd", ReplicationSource: f.source})
 	return err
 }
 
@@ -78,13 +78,13 @@ func TestCallsReachTheArray(t *testing.T) {
 	if got := status.Code(f.promote(ctx)); got != codes.InvalidArgument {
 		t.Errorf("promote without mirroring: %s", got)
 	}
-	if _, err := client.EnableVolumeReplication(ctx, &proto.EnableVolumeReplicationRequest{ReplicationSource: f.source}); err != nil {
+	if _, err := client.EnableVolumeReplication(ctx, &proto.EnableVolumeReplicationRequest{SecretName: "rbd", ReplicationSource: f.source}); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.promote(ctx); err != nil {
 		t.Fatal(err)
 	}
-	request := &proto.GetVolumeReplicationInfoRequest{ReplicationSource: f.source}
+	request := &proto.GetVolumeReplicationInfoRequest{SecretName: "rbd", ReplicationSource: f.source}
 	if _, err := client.GetVolumeReplicationInfo(ctx, request); status.Code(err) != codes.FailedPrecondition {
 		t.Errorf("info before the first synchronization: %v", err)
 	}
@@ -96,11 +96,11 @@ func TestCallsReachTheArray(t *testing.T) {
 	if info.GetStatus() != proto.GetVolumeReplicationInfoResponse_HEALTHY || !info.GetLastSyncTime().IsValid() {
 		t.Errorf("info: %v", info)
 	}
-	if _, err := client.DemoteVolume(ctx, &proto.DemoteVolumeRequest{ReplicationSource: f.source}); err != nil {
+	if _, err := client.DemoteVolume(ctx, &proto.DemoteVolumeRequest{SecretName: "rbd", ReplicationSource: f.source}); err != nil {
 		t.Fatal(err)
 	}
 	f.clock.SetTime(f.clock.Now().Add(array.DefaultStatusInterval))
-	resync, err := client.ResyncVolume(ctx, &proto.ResyncVolumeRequest{ReplicationSource: f.source})
+	resync, err := client.ResyncVolume(ctx, &proto.ResyncVolumeRequest{SecretName: "rbd", ReplicationSource: f.source})
 	if err != nil || !resync.GetReady() {
 		t.Errorf("resync: %v, %v", resync, err)
 	}
@@ -110,20 +110,20 @@ func TestGroupCallsReachTheArray(t *testing.T) {
 	f, ctx := start(t), t.Context()
 	client := proto.NewVolumeGroupControllerClient(f.conn)
 	volumes := []string{f.source.GetVolume().GetVolumeId()}
-	created, err := client.CreateVolumeGroup(ctx, &proto.CreateVolumeGroupRequest{Name: "g", VolumeIds: volumes})
+	created, err := client.CreateVolumeGroup(ctx, &proto.CreateVolumeGroupRequest{SecretName: "rbd", Name: "g", VolumeIds: volumes, Parameters: map[string]string{"clusterID": "rook-ceph", "pool": "replicapool"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	handle := created.GetVolumeGroup().GetVolumeGroupId()
-	if _, err := client.ModifyVolumeGroupMembership(ctx, &proto.ModifyVolumeGroupMembershipRequest{VolumeGroupId: handle}); err != nil {
+	if _, err := client.ModifyVolumeGroupMembership(ctx, &proto.ModifyVolumeGroupMembershipRequest{SecretName: "rbd", VolumeGroupId: handle}); err != nil {
 		t.Fatal(err)
 	}
-	got, err := client.ControllerGetVolumeGroup(ctx, &proto.ControllerGetVolumeGroupRequest{VolumeGroupId: handle})
+	got, err := client.ControllerGetVolumeGroup(ctx, &proto.ControllerGetVolumeGroupRequest{SecretName: "rbd", VolumeGroupId: handle})
 	if err != nil || len(got.GetVolumeGroup().GetVolumeIds()) != 0 {
 		t.Errorf("members after they were removed: %v, %v", got, err)
 	}
 	for range 2 { // the manager sends it twice
-		if _, err := client.DeleteVolumeGroup(ctx, &proto.DeleteVolumeGroupRequest{VolumeGroupId: handle}); err != nil {
+		if _, err := client.DeleteVolumeGroup(ctx, &proto.DeleteVolumeGroupRequest{SecretName: "rbd", VolumeGroupId: handle}); err != nil {
 			t.Error(err)
 		}
 	}

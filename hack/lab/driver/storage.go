@@ -72,8 +72,8 @@ func (s Simulated) Info(_ context.Context, t array.Target) (array.Info, error) {
 }
 
 // CreateGroup implements Storage.
-func (s Simulated) CreateGroup(_ context.Context, name string, members []string, _ array.Parameters) (string, error) {
-	return s.Array.CreateGroup(s.Site, name, members)
+func (s Simulated) CreateGroup(_ context.Context, name string, members []string, p array.Parameters) (string, error) {
+	return s.Array.CreateGroup(s.Site, name, members, p)
 }
 
 // ModifyGroup implements Storage.
@@ -83,8 +83,7 @@ func (s Simulated) ModifyGroup(_ context.Context, handle string, members []strin
 
 // DeleteGroup implements Storage.
 func (s Simulated) DeleteGroup(_ context.Context, handle string) error {
-	s.Array.DeleteGroup(s.Site, handle)
-	return nil
+	return s.Array.DeleteGroup(s.Site, handle)
 }
 
 // GroupMembers implements Storage.

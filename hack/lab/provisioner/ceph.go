@@ -32,10 +32,10 @@ func (c Ceph) Create(ctx context.Context, claim *corev1.PersistentVolumeClaim, p
 		return nil, err
 	}
 	uuid := handle[len(handle)-36:] // the last part of every handle
-	secret := &corev1.SecretReference{Name: "rook-csi-rbd-node", Namespace: "rook-ceph"}
 	return &corev1.CSIPersistentVolumeSource{
 		Driver: c.Driver, VolumeHandle: handle, FSType: "ext4",
-		NodeStageSecretRef: secret, ControllerExpandSecretRef: secret,
+		NodeStageSecretRef:        &corev1.SecretReference{Name: "rook-csi-rbd-node", Namespace: "rook-ceph"},
+		ControllerExpandSecretRef: &corev1.SecretReference{Name: "rook-csi-rbd-provisioner", Namespace: "rook-ceph"},
 		VolumeAttributes: map[string]string{
 			"clusterID": parameters["clusterID"], "pool": parameters["pool"], "journalPool": parameters["pool"],
 			"imageFeatures": parameters["imageFeatures"], "imageName": "csi-vol-" + uuid,

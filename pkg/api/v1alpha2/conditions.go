@@ -87,6 +87,8 @@ const (
 	// while the spec asks for another role. The controller takes over what it finds and does not demote it. Likewise
 	// where a demotion hands the role over to the peer, and kubectl vgr has not asked for it.
 	ReasonRoleDiffers = "RoleDiffers"
+	// ReasonGroupRefused: the driver does not replicate the volumes as one group. No upstream Ceph does.
+	ReasonGroupRefused = "GroupRefused"
 	// ReasonDeleting: the group is being removed from the backend.
 	ReasonDeleting = "Deleting"
 	// ReasonDeletionBlocked: the backend does not let the group go; the message says why.
@@ -113,6 +115,10 @@ const ReasonGroupError = "GroupError"
 // was asked for, and a lag is not.
 const ReasonNotReported = "NotReported"
 
+// ReasonStatusNotReported is the reason of ConditionReplicating when the driver reports when it synchronised last, and not
+// whether it replicates, as ceph-csi 3.12 does. Then the age of that synchronisation is what tells.
+const ReasonStatusNotReported = "StatusNotReported"
+
 // Reasons of ConditionGroupConsistent.
 const (
 	// ReasonNativeGroup: the backend replicates the volumes as one group.
@@ -136,8 +142,8 @@ func Reasons() []string {
 		ReasonBackendNotInstalled, ReasonBackendUnknown, ReasonClassNotFound, ReasonInvalidParameters, ReasonInvalidSelector,
 		ReasonNoVolumes, ReasonTooManyVolumes, ReasonVolumeNotFound, ReasonVolumeNotBound, ReasonVolumeTerminating,
 		ReasonForeignDriver, ReasonVolumeConflict, ReasonSourceInvalid, ReasonObjectConflict,
-		ReasonPromotionNotConfirmed, ReasonRoleChangedOutside, ReasonRoleDiffers, ReasonDeleting, ReasonDeletionBlocked, ReasonOperationInFlight,
-		ReasonLinkInSync, ReasonLinkNotInSync, ReasonGroupError, ReasonNotReported,
+		ReasonPromotionNotConfirmed, ReasonRoleChangedOutside, ReasonRoleDiffers, ReasonGroupRefused, ReasonDeleting, ReasonDeletionBlocked, ReasonOperationInFlight,
+		ReasonLinkInSync, ReasonLinkNotInSync, ReasonGroupError, ReasonNotReported, ReasonStatusNotReported,
 		ReasonNativeGroup, ReasonSingleVolume, ReasonPerVolume, ReasonGroupSnapshots, ReasonNotConfirmed,
 	}
 }

@@ -47,11 +47,14 @@ func cephDrivers() []string {
 type Adapter struct {
 	client client.Client
 	live   client.Reader
+	clock  clock.PassiveClock
 }
 
 // New makes the adapter. The client must read from a cache, since observations list objects, and live
 // from the API server.
-func New(c client.Client, live client.Reader) *Adapter { return &Adapter{client: c, live: live} }
+func New(c client.Client, live client.Reader, now clock.PassiveClock) *Adapter {
+	return &Adapter{client: c, live: live, clock: now}
+}
 
 // AddToScheme registers the csi-addons kinds that the adapter uses.
 func AddToScheme(s *runtime.Scheme) error {
@@ -63,7 +66,9 @@ func AddToScheme(s *runtime.Scheme) error {
 
 // Driver returns the backend for the programs.
 func Driver() backend.Driver {
-	return backend.Driver{Profile: Profile(), New: func(c client.Client, live client.Reader, _ clock.PassiveClock) backend.Adapter { return New(c, live) }}
+	return backend.Driver{Profile: Profile(), New: func(c client.Client, live client.Reader, now clock.PassiveClock) backend.Adapter {
+		return New(c, live, now)
+	}}
 }
 
 // Profile describes the backend without a cluster.
@@ -81,6 +86,7 @@ func Profile() backend.Profile {
 		PeerObjects:     peerObjects,
 		Replications:    replications,
 		Held:            held,
+		Unconnected:     unconnected,
 		Unlike:          unlike,
 		Ending:          ending(),
 	}

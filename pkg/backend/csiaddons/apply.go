@@ -72,8 +72,10 @@ func (a *Adapter) Apply(ctx context.Context, g backend.Group) error {
 		return problem
 	}
 	if g.Class.Name != "" && (g.Blocked == nil || f.group != nil || len(f.volumes) > 0) {
-		if err := a.ensureClasses(ctx, g.Class, f.grouped(g)); err != nil {
-			return err
+		for _, class := range classesOf(g, f) {
+			if err := a.ensureClass(ctx, class, f.grouped(g)); err != nil {
+				return err
+			}
 		}
 	}
 	if f.grouped(g) {
@@ -150,11 +152,15 @@ func (a *Adapter) createGroup(ctx context.Context, g backend.Group) error {
 	if err := a.checkClaims(ctx, g, g.Members, func(string) claim { return claim{group: g.Owner.Name} }); err != nil {
 		return err
 	}
+	class, problem := ofGroup(g.Class, g.Members)
+	if problem != nil {
+		return problem
+	}
 	group := &replicationv1.VolumeGroupReplication{
 		ObjectMeta: metav1.ObjectMeta{Namespace: g.Owner.Namespace, Name: g.Owner.Name, Labels: g.Owner.Labels()},
 		Spec: replicationv1.VolumeGroupReplicationSpec{
-			VolumeGroupReplicationClassName: derivedClassName(g.Class),
-			VolumeReplicationClassName:      derivedClassName(g.Class),
+			VolumeGroupReplicationClassName: derivedClassName(class),
+			VolumeReplicationClassName:      derivedClassName(class),
 			Source:                          replicationv1.VolumeGroupReplicationSource{Selector: g.Selector},
 			ReplicationState:                replicationv1.ReplicationState(g.State),
 			AutoResync:                      g.AutoResync,
@@ -312,10 +318,13 @@ func (a *Adapter) createVolume(ctx context.Context, g backend.Group, m backend.M
 	if err := a.checkClaims(ctx, g, []backend.Member{m}, func(string) claim { return claim{volume: name} }); err != nil {
 		return err
 	}
+	if problem := secretMissing(g.Class, m); problem != nil {
+		return problem
+	}
 	vr := &replicationv1.VolumeReplication{
 		ObjectMeta: metav1.ObjectMeta{Namespace: g.Owner.Namespace, Name: name, Labels: g.Owner.Labels()},
 		Spec: replicationv1.VolumeReplicationSpec{
-			VolumeReplicationClass: derivedClassName(g.Class),
+			VolumeReplicationClass: derivedClassName(withSecret(g.Class, m.Secret)),
 			ReplicationState:       replicationv1.ReplicationState(g.State),
 			AutoResync:             g.AutoResync,
 			DataSource:             corev1.TypedLocalObjectReference{Kind: "PersistentVolumeClaim", Name: m.PVC},

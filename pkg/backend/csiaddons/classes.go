@@ -46,35 +46,43 @@ func shorten(name string, limit int) string {
 	return name
 }
 
-func classMeta(c backend.Class) metav1.ObjectMeta {
+func (d derived) meta() metav1.ObjectMeta {
 	return metav1.ObjectMeta{
-		Name: derivedClassName(c),
+		Name: d.name,
 		Labels: map[string]string{
 			vgrv1.LabelManagedBy: vgrv1.ManagedByController,
-			vgrv1.LabelClass:     shorten(c.Name, 63),
+			vgrv1.LabelClass:     shorten(d.Class.Name, 63),
 		},
 	}
 }
 
-// ensureClasses creates what is missing of the derived classes. Groups of one class share them.
-func (a *Adapter) ensureClasses(ctx context.Context, c backend.Class, group bool) error {
-	params := driverParameters(c.Parameters)
+// copyOf is what a class that is made anew has of the old one.
+func copyOf(old client.Object) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Name: old.GetName(), Labels: old.GetLabels()}
+}
+
+// ensureClass creates what is missing of a derived class. Groups of one class share it.
+func (a *Adapter) ensureClass(ctx context.Context, d derived, group bool) error {
+	params := driverParameters(d.Parameters)
 	wanted := []client.Object{&replicationv1.VolumeReplicationClass{
-		ObjectMeta: classMeta(c),
-		Spec:       replicationv1.VolumeReplicationClassSpec{Provisioner: c.Provisioner, Parameters: params},
+		ObjectMeta: d.meta(),
+		Spec:       replicationv1.VolumeReplicationClassSpec{Provisioner: d.Provisioner, Parameters: params},
 	}}
 	if group {
 		wanted = append(wanted, &replicationv1.VolumeGroupReplicationClass{
-			ObjectMeta: classMeta(c),
-			Spec:       replicationv1.VolumeGroupReplicationClassSpec{Provisioner: c.Provisioner, Parameters: params},
+			ObjectMeta: d.meta(),
+			Spec:       replicationv1.VolumeGroupReplicationClassSpec{Provisioner: d.Provisioner, Parameters: params},
 		})
 	}
 	for _, obj := range wanted {
 		found := obj.DeepCopyObject().(client.Object)
 		err := a.client.Get(ctx, client.ObjectKeyFromObject(obj), found)
-		if apierrors.IsNotFound(err) {
+		switch {
+		case apierrors.IsNotFound(err):
 			err = client.IgnoreAlreadyExists(a.client.Create(ctx, obj))
-		} else if err == nil && found.GetLabels()[vgrv1.LabelManagedBy] != vgrv1.ManagedByController {
+		case err == nil && found.GetLabels()[vgrv1.LabelManagedBy] == vgrv1.ManagedByController && hasSecret(params) && !hasSecret(parametersOf(found)):
+			err = a.replaceClass(ctx, found, obj)
+		case err == nil && found.GetLabels()[vgrv1.LabelManagedBy] != vgrv1.ManagedByController:
 			return backend.Problemf(vgrv1.ReasonObjectConflict, "%T %q exists and is not ours; rename or delete it", obj, obj.GetName())
 		}
 		if err != nil {
@@ -82,6 +90,17 @@ func (a *Adapter) ensureClasses(ctx context.Context, c backend.Class, group bool
 		}
 	}
 	return nil
+}
+
+func parametersOf(class client.Object) map[string]string {
+	switch c := class.(type) {
+	case *replicationv1.VolumeReplicationClass:
+		return c.Spec.Parameters
+	case *replicationv1.VolumeGroupReplicationClass:
+		return c.Spec.Parameters
+	default:
+		return nil
+	}
 }
 
 // collectClasses deletes the derived classes that nothing refers to any more. A group that takes

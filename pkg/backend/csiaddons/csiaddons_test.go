@@ -82,6 +82,16 @@ func primaryReading() reading {
 	}
 }
 
+// refuse is what csi-addons says of a driver that takes the handle of a group for that of a volume.
+func refuse(in *reading) {
+	in.child.Status.State, in.child.Status.Message, in.child.Status.LastSyncTime = "Unknown", "volume 0001-0009-rook-ceph-2-abc not found", nil
+	in.child.Status.Conditions = []metav1.Condition{
+		condition("Completed", metav1.ConditionFalse, "FailedToPromote", "failed to enable volume replication"),
+		condition("Degraded", metav1.ConditionTrue, "Error", "volume group failed to promote: rpc error: code = NotFound desc = volume 0001-0009-rook-ceph-2-abc not found"),
+	}
+	in.backendGroup.Status.VolumeReplicationStatus = in.child.Status
+}
+
 func TestReadGroup(t *testing.T) {
 	type want struct {
 		Current    bool
@@ -168,6 +178,39 @@ func TestReadGroup(t *testing.T) {
 				meta.SetStatusCondition(&in.child.Status.Conditions, condition("Replicating", metav1.ConditionFalse, "NotReplicating", "link down"))
 			},
 			want: want{Current: true, State: "Primary", Consistent: "True", Health: "Degraded", Synced: true},
+		},
+		"a driver that reports no status": {
+			change: func(in *reading) {
+				meta.SetStatusCondition(&in.child.Status.Conditions, condition("Replicating", metav1.ConditionUnknown, "Replicating", "volume replication status is unknown: "))
+			},
+			want: want{Current: true, State: "Primary", Consistent: "True", Health: "Unknown", Synced: true},
+		},
+		"a driver that refuses to replicate the group": {
+			change: func(in *reading) {
+				refuse(in)
+				in.content.Spec.VolumeGroupReplicationHandle = "0001-0009-rook-ceph-2-abc"
+			},
+			want: want{Current: true, State: "Unknown", Consistent: "True", Health: "Error", Reason: "GroupRefused", Problem: "kubectl vgr delete db -n prod --end-replication, on both sites"},
+		},
+		"an error about a volume is none about the group": {
+			change: refuse,
+			want:   want{Current: true, State: "Unknown", Consistent: "True", Health: "Error"},
+		},
+		"a driver that creates no group without its place": {
+			change: func(in *reading) {
+				in.group.Class = backend.Class{Name: "gold", Provisioner: "my-ns.rbd.csi.ceph.com", Parameters: map[string]string{"pool": "p"}}
+				in.child, in.backendGroup.Status.VolumeReplicationStatus = nil, replicationv1.VolumeReplicationStatus{}
+				in.content.Spec.VolumeGroupReplicationHandle, in.content.Status.PersistentVolumeRefList = "", nil
+			},
+			want: want{Consistent: "Unknown", Health: "Unknown", Reason: "GroupRefused", Problem: `without the parameter clusterID, which class "gold" does not have`},
+		},
+		"a driver that creates no groups": {
+			change: func(in *reading) {
+				in.capabilities = []string{"service.CONTROLLER_SERVICE", "volume_replication.VOLUME_REPLICATION"}
+				in.child, in.backendGroup.Status.VolumeReplicationStatus = nil, replicationv1.VolumeReplicationStatus{}
+				in.content.Spec.VolumeGroupReplicationHandle, in.content.Status.PersistentVolumeRefList = "", nil
+			},
+			want: want{Consistent: "Unknown", Health: "Unknown", Reason: "GroupRefused", Problem: "does not list the capability volume_group.VOLUME_GROUP"},
 		},
 		"validated false lingers on a healthy primary": {
 			change: func(in *reading) {
@@ -316,7 +359,9 @@ func TestCheckParameters(t *testing.T) {
 		}},
 		"one by one by journal":   {params: map[string]string{"consistencyGroup": "disabled", "mirroringMode": "journal"}},
 		"by journal":              {params: map[string]string{"mirroringMode": "journal"}},
-		"group by journal":        {params: map[string]string{"consistencyGroup": "enabled", "mirroringMode": "journal"}, want: "snapshots only"},
+		"group by journal":        {params: map[string]string{"consistencyGroup": "enabled", "clusterID": "c", "pool": "p", "mirroringMode": "journal"}, want: "snapshots only"},
+		"group without its place": {params: map[string]string{"consistencyGroup": "enabled"}, want: "needs parameter clusterID and pool, of the StorageClass"},
+		"group without its pool":  {params: map[string]string{"consistencyGroup": "enabled", "clusterID": "c"}, want: "needs parameter pool, of"},
 		"misspelt key":            {params: map[string]string{"schedulingIntervall": "5m"}, want: `"schedulingIntervall" is not known`},
 		"reserved key":            {params: map[string]string{reservedPrefix + "foo": "x"}, want: "is not known"},
 		"interval in hours as Go": {params: map[string]string{"schedulingInterval": "1h30m"}, want: "digits and one of m, h, d"},

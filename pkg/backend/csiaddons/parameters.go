@@ -82,6 +82,7 @@ func checkParameters(c backend.Class) []backend.Problem {
 		p.oneOf(flattenMode, "never", "force")
 		p.modes()
 		p.schedule()
+		p.place()
 	}
 	for _, pair := range [][2]string{{secretName, secretNamespace}, {groupSecretName, groupSecretNamespace}} {
 		p.secret(pair[0], pair[1])
@@ -132,6 +133,21 @@ func (p *checker) modes() {
 		p.addf("RBD groups are mirrored by snapshots only: use mirroringMode \"snapshot\", or consistencyGroup \"disabled\" to mirror each volume by journal")
 	}
 }
+
+// place is what ceph-csi refuses to create a group without; csi-addons tells that in its manager's log only.
+func (p *checker) place() {
+	var missing []string
+	for _, key := range placeOfGroup() {
+		if p.params[key] == "" {
+			missing = append(missing, key)
+		}
+	}
+	if p.params[vgrv1.ParameterConsistencyGroup] == "enabled" && len(missing) > 0 {
+		p.addf("consistencyGroup \"enabled\" needs parameter %s, of the StorageClass of the volumes", strings.Join(missing, " and "))
+	}
+}
+
+func placeOfGroup() []string { return []string{"clusterID", "pool"} }
 
 func (p *checker) schedule() {
 	every, hasEvery := p.params[vgrv1.ParameterSchedulingInterval]

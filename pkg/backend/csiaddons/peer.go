@@ -35,6 +35,9 @@ func peerObjects(r backend.PeerRequest) ([]client.Object, error) {
 	}
 	group := r.PeerGroup()
 	if grouped {
+		if len(r.Volumes) > 0 {
+			class = withSecret(class, secretOf(&r.Volumes[0].PV))
+		}
 		content := peerContent(r, class)
 		apiGroup := replicationv1.GroupVersion.Group
 		group.Spec.Source = &corev1.TypedLocalObjectReference{APIGroup: &apiGroup, Kind: content.Kind, Name: content.Name}

@@ -22,6 +22,8 @@ import (
 type reading struct {
 	group         backend.Group
 	driverTrouble string
+	// capabilities are those of the driver, as csi-addons lists them.
+	capabilities []string
 
 	// of a group
 	backendGroup *replicationv1.VolumeGroupReplication
@@ -127,7 +129,7 @@ func readReplication(obs *backend.Observation, vr *replicationv1.VolumeReplicati
 		if c.Type == vgrv1.ConditionReplicating && obs.State != vgrv1.StatePrimary {
 			continue
 		}
-		obs.Conditions = append(obs.Conditions, c)
+		obs.Conditions = append(obs.Conditions, withoutStatus(c))
 	}
 	obs.LastCompletionTime = vr.Status.LastCompletionTime
 	if obs.State == vgrv1.StatePrimary {
@@ -135,6 +137,18 @@ func readReplication(obs *backend.Observation, vr *replicationv1.VolumeReplicati
 		obs.LastSyncDuration = vr.Status.LastSyncDuration
 		obs.LastSyncBytes = vr.Status.LastSyncBytes
 	}
+}
+
+// withoutStatus is a condition that says in plain words that the driver reports no status: csi-addons then writes the
+// same as for a failure, with no cause behind it.
+func withoutStatus(c metav1.Condition) metav1.Condition {
+	_, cause, found := strings.Cut(c.Message, "replication status is unknown:")
+	if c.Type != vgrv1.ConditionReplicating || c.Status != metav1.ConditionUnknown || !found || strings.TrimSpace(cause) != "" {
+		return c
+	}
+	c.Reason = vgrv1.ReasonStatusNotReported
+	c.Message = "the driver does not report whether it replicates, as ceph-csi 3.12; only the age of the last synchronisation tells"
+	return c
 }
 
 // stateOf returns a state in the words of the API, which takes no others; empty while nothing was said.
@@ -155,6 +169,8 @@ func groupProblem(in reading, current bool) *backend.Problem {
 		return backend.Problemf(vgrv1.ReasonBackendError, "csi-addons VolumeGroupReplication %s is being deleted, which ends the replication; the controller creates it again once it is gone", g.Name)
 	case in.content != nil && !in.content.DeletionTimestamp.IsZero():
 		return backend.Problemf(vgrv1.ReasonBackendError, "VolumeGroupReplicationContent %s is being deleted, which ends the replication", in.content.Name)
+	case refusedGroup(in) != "":
+		return backend.Problemf(vgrv1.ReasonGroupRefused, "%s", refusedGroup(in))
 	case groupFailed(in):
 		return backend.Problemf(vgrv1.ReasonBackendError, "VolumeGroupReplication %s: %s", g.Name, g.Status.Message)
 	case current:
@@ -175,6 +191,66 @@ func groupProblem(in reading, current bool) *backend.Problem {
 			strings.Join(waiting, ", "), in.content.Name)
 	}
 	return nil
+}
+
+// refusedGroup says that the driver does not replicate groups, and what to do, from wherever that shows; empty when it
+// does not. A group that has a role was not refused.
+func refusedGroup(in reading) string {
+	if state := in.backendGroup.Status.State; state == replicationv1.PrimaryState || state == replicationv1.SecondaryState {
+		return ""
+	}
+	key := in.group.Owner.NamespacedName
+	remedy := fmt.Sprintf("no upstream Ceph mirrors groups: kubectl vgr delete %s -n %s --end-replication, on both sites, then create the group with a class whose consistencyGroup is %q, so that each volume is replicated on its own",
+		key.Name, key.Namespace, "disabled")
+	if in.content != nil && in.content.Spec.VolumeGroupReplicationHandle == "" {
+		if !slices.Contains(in.capabilities, volumeGroupCapability) && len(in.capabilities) > 0 {
+			return fmt.Sprintf("driver %s does not create volume groups (its CSIAddonsNode does not list the capability %s); %s", in.group.Class.Provisioner, volumeGroupCapability, remedy)
+		}
+		if missing := in.withoutPlace(); missing != "" {
+			return fmt.Sprintf("the driver refuses to create a volume group without the parameter %s, which class %q does not have; %s", missing, in.group.Class.Name, remedy)
+		}
+		return ""
+	}
+	said := in.backendGroup.Status.Message
+	conditions := in.backendGroup.Status.Conditions
+	if in.child != nil {
+		said += " " + in.child.Status.Message
+		conditions = append(slices.Clone(conditions), in.child.Status.Conditions...)
+	}
+	for _, c := range conditions {
+		said += " " + c.Message
+	}
+	handle := ""
+	if in.content != nil {
+		handle = in.content.Spec.VolumeGroupReplicationHandle
+	}
+	if handle == "" || !strings.Contains(said, handle+" not found") && !strings.Contains(said, "code = Unimplemented") {
+		return ""
+	}
+	return fmt.Sprintf("driver %s has created the volume group %s and does not replicate it (%s); %s", in.group.Class.Provisioner, handle, refusal(conditions), remedy)
+}
+
+// refusal is the error of the driver.
+func refusal(conditions []metav1.Condition) string {
+	for _, c := range conditions {
+		if c.Type == vgrv1.ConditionDegraded && c.Status == metav1.ConditionTrue {
+			return c.Message
+		}
+	}
+	return "not found"
+}
+
+// volumeGroupCapability is how csi-addons writes that a driver creates groups.
+const volumeGroupCapability = "volume_group.VOLUME_GROUP"
+
+// withoutPlace names what ceph-csi creates no group without, where the class does not have it.
+func (in reading) withoutPlace() string {
+	c := in.group.Class
+	if c.Name == "" || !backend.ServesDriver(cephDrivers(), c.Provisioner) {
+		return ""
+	}
+	missing := slices.DeleteFunc(placeOfGroup(), func(key string) bool { return c.Parameters[key] != "" })
+	return strings.Join(missing, " and ")
 }
 
 func unconfirmed(in reading) []string {

@@ -53,6 +53,9 @@ func readVolumes(in reading) backend.Observation {
 		}
 	}
 	aggregate(&obs, members)
+	if in.driverTrouble != "" && obs.Current {
+		obs.Message = strings.Join([]string{obs.Message, in.driverTrouble, "what is shown was said before"}, "; ")
+	}
 	if in.group.Single() {
 		obs.Ref = reference("", volumeKind, in.volumes[0].Name)
 	}

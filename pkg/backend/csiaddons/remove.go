@@ -6,6 +6,7 @@ package csiaddons
 import (
 	"context"
 	"fmt"
+	"time"
 
 	replicationv1 "github.com/csi-addons/kubernetes-csi-addons/api/replication.storage/v1alpha1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -42,11 +43,46 @@ func (a *Adapter) Remove(ctx context.Context, o backend.Owner, retain bool) (bac
 		}
 	}
 	if len(left) > 0 {
+		if err := a.unblock(ctx, f); err != nil {
+			return backend.Removal{}, err
+		}
 		waiting, err := a.whyStays(ctx, f)
 		return backend.Removal{Waiting: waiting}, err
 	}
 	return backend.Removal{Done: true}, a.collectClasses(ctx)
 }
+
+// unblock has csi-addons end what it would never end by itself: a replication whose class names no Secret, and a volume
+// group that the driver has created and never replicated. ceph-csi does not take the second request to delete such a
+// group, and csi-addons sends two; without a handle it sends none.
+func (a *Adapter) unblock(ctx context.Context, f found) error {
+	for i := range f.volumes {
+		if err := a.endWithSecret(ctx, &f.volumes[i]); err != nil {
+			return err
+		}
+	}
+	g := f.group
+	if g == nil || g.DeletionTimestamp.IsZero() || g.Status.State == replicationv1.PrimaryState || g.Status.State == replicationv1.SecondaryState {
+		return nil
+	}
+	content, err := a.contentOf(ctx, g)
+	if absent(err) != nil || content == nil || content.DeletionTimestamp.IsZero() || content.Spec.VolumeGroupReplicationHandle == "" {
+		return absent(err)
+	}
+	var child replicationv1.VolumeReplication
+	if err := a.live.Get(ctx, client.ObjectKey{Namespace: g.Namespace, Name: childName(g)}, &child); err == nil || absent(err) != nil {
+		return absent(err) // what replicates goes first
+	}
+	if a.clock.Since(content.DeletionTimestamp.Time) < blockedAfter {
+		return nil
+	}
+	before := content.DeepCopy()
+	content.Spec.VolumeGroupReplicationHandle = ""
+	return absent(a.client.Patch(ctx, content, optimistic(before)))
+}
+
+// blockedAfter is how long csi-addons may take to delete a group; a healthy driver needs less than a second.
+const blockedAfter = 15 * time.Second
 
 // left returns what the API server has for an owner. A kind that is not served any more has nothing left.
 func (a *Adapter) left(ctx context.Context, o backend.Owner) (found, error) {
@@ -100,7 +136,7 @@ func (a *Adapter) whyStays(ctx context.Context, f found) (string, error) {
 	if class.Name == "" {
 		return waiting + fmt.Sprintf("; its VolumeReplicationClass %q is gone and must be created again", replication.Spec.VolumeReplicationClass), nil
 	}
-	driver, err := driverTrouble(ctx, a.live, class.Spec.Provisioner)
+	driver, _, err := driverTrouble(ctx, a.live, class.Spec.Provisioner)
 	if absent(err) != nil {
 		return "", err
 	}

@@ -95,6 +95,7 @@ func (in *installation) run(ctx context.Context, e *cli.Env) error {
 		return err
 	}
 	plan.show(e, here)
+	in.connections(ctx, e, c)
 	switch {
 	case mode != cli.DryRunNone:
 		if mode == cli.DryRunServer {
@@ -116,6 +117,22 @@ func (in *installation) run(ctx context.Context, e *cli.Env) error {
 		return nil
 	}
 	return in.await(ctx, e, here, c)
+}
+
+// connections tells of backends that do not reach their drivers: the controller would wait for them without end.
+func (in *installation) connections(ctx context.Context, e *cli.Env, c client.Client) {
+	for _, p := range e.Profiles {
+		if p.Unconnected == nil || !slices.Contains(in.backends, p.Name) {
+			continue
+		}
+		trouble, err := p.Unconnected(ctx, c, "")
+		if err != nil {
+			trouble = "could not check whether it reaches its drivers: " + err.Error()
+		}
+		if trouble != "" {
+			fmt.Fprintf(e.ErrOut, "  - %s: %s\n", p.Name, present.Clean(trouble))
+		}
+	}
 }
 
 // objects returns what is to be there.
