@@ -17,7 +17,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -25,16 +24,12 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
@@ -43,6 +38,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/manifests"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/pkg/state"
+	"github.com/unified-replication/kubectl-vgr/pkg/testserver"
 	"github.com/unified-replication/kubectl-vgr/plugin"
 )
 
@@ -60,38 +56,25 @@ type bench struct {
 
 func newBench(t *testing.T, crds ...string) *bench {
 	t.Helper()
-	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
-		t.Skip("KUBEBUILDER_ASSETS is not set: no API server to test with (make test sets it)")
-	}
-	log.SetLogger(logr.Discard()) // controller-runtime complains when nobody sets one
 	b := &bench{t: t, kubeconfig: filepath.Join(t.TempDir(), "kubeconfig"), home: t.TempDir(), profiles: backend.Profiles{csiaddons.Profile()}, etcd: map[string]*url.URL{}}
 	config := clientcmdapi.NewConfig()
-	for name, into := range map[string]*client.Client{"east": &b.east, "west": &b.west} {
-		env := &envtest.Environment{CRDDirectoryPaths: append(crds, filepath.Join("..", "pkg", "manifests", "crd")), ErrorIfCRDPathMissing: true}
-		admin, err := env.Start()
-		b.must(err)
-		t.Cleanup(func() {
-			if err := env.Stop(); err != nil {
-				t.Error(err)
-			}
-		})
-		addContext(config, name, admin)
-		b.etcd[name] = env.ControlPlane.Etcd.URL
-		nobody, err := env.AddUser(envtest.User{Name: "nobody"}, nil)
-		b.must(err)
-		addContext(config, "nobody-"+name, nobody.Config())
-		scheme := runtime.NewScheme()
-		for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, vgrv1.AddToScheme, apiextensionsv1.AddToScheme} {
-			b.must(add(scheme))
-		}
-		*into, err = client.New(admin, client.Options{Scheme: scheme})
-		b.must(err)
+	east, west := testserver.StartTwo(t, crds...)
+	for name, at := range map[string]*testserver.Server{"east": east, "west": west} {
+		addContext(config, name, at.Admin)
+		b.etcd[name] = at.Etcd()
+		addContext(config, "nobody-"+name, at.User(t, "nobody").Config())
+		c := at.Client(t, apiextensionsv1.AddToScheme)
 		policy, err := manifests.Install(manifests.Options{})
 		b.must(err)
 		for _, u := range policy {
 			if u.GroupVersionKind().Group == manifests.AdmissionGroup {
-				b.must((*into).Create(t.Context(), u))
+				b.must(c.Create(t.Context(), u))
 			}
+		}
+		if name == "east" {
+			b.east = c
+		} else {
+			b.west = c
 		}
 	}
 	addContext(config, "dead", &rest.Config{Host: "https://127.0.0.1:1"})

@@ -8,40 +8,27 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/unified-replication/kubectl-vgr/pkg/manifests"
+	"github.com/unified-replication/kubectl-vgr/pkg/testserver"
 )
 
 // TestMetricsAreAuthorized: the controller, with the permissions that install gives it, serves metrics only to a client
 // whose token its API server accepts and who may get /metrics there.
 func TestMetricsAreAuthorized(t *testing.T) {
-	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
-		t.Skip("KUBEBUILDER_ASSETS is not set: no API server to test with (make test sets it)")
-	}
-	log.SetLogger(logr.Discard())
-	env := &envtest.Environment{CRDDirectoryPaths: []string{filepath.Join("..", "..", "pkg", "manifests", "crd")}, ErrorIfCRDPathMissing: true}
-	admin, err := env.Start()
-	must(t, err)
-	t.Cleanup(func() { must(t, env.Stop()) })
-	c, err := client.New(admin, client.Options{})
-	must(t, err)
+	at := testserver.Start(t)
+	c := at.Client(t)
 	install(t, c)
-	controller, err := env.AddUser(envtest.User{Name: "system:serviceaccount:vgr-system:vgr-controller"}, nil)
-	must(t, err)
+	controller := at.User(t, "system:serviceaccount:vgr-system:vgr-controller")
 
 	address := free(t)
 	ctx, stop := context.WithCancel(t.Context())

@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"maps"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -21,7 +20,6 @@ import (
 	"time"
 
 	csiaddonsv1 "github.com/csi-addons/kubernetes-csi-addons/api/csiaddons/v1alpha1"
-	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -31,19 +29,18 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/util/yaml"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend/csiaddons"
 	"github.com/unified-replication/kubectl-vgr/pkg/controller"
 	"github.com/unified-replication/kubectl-vgr/pkg/manifests"
+	"github.com/unified-replication/kubectl-vgr/pkg/testserver"
 )
 
 const driver = "rbd.csi.ceph.com"
@@ -132,48 +129,21 @@ func (l *writeLog) take() []string {
 
 func newScheme(t *testing.T) *runtime.Scheme {
 	t.Helper()
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, apiextensionsv1.AddToScheme, vgrv1.AddToScheme, csiaddons.AddToScheme} {
-		if err := add(scheme); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return scheme
+	return testserver.Scheme(t, apiextensionsv1.AddToScheme, csiaddons.AddToScheme)
 }
 
 // newWorld starts an API server and the controller, which may have more backends. With vendor, csi-addons' CRDs are
 // there.
 func newWorld(t *testing.T, vendor bool, more ...controller.Backend) *world {
 	t.Helper()
-	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
-		t.Skip("KUBEBUILDER_ASSETS is not set: no API server to test with (make test sets it)")
-	}
-	crds := []string{filepath.Join("..", "manifests", "crd")}
+	var crds []string
 	if vendor {
 		crds = append(crds, vendorCRDs(t))
 	}
-	ctrl.SetLogger(logr.Discard()) // controller-runtime complains when nobody sets one
-	env := &envtest.Environment{CRDDirectoryPaths: crds, ErrorIfCRDPathMissing: true}
-	admin, err := env.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := env.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	c, err := client.New(admin, client.Options{Scheme: newScheme(t)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	user, err := env.AddUser(envtest.User{Name: "system:serviceaccount:vgr-system:vgr-controller"}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &world{Client: c, t: t, admin: admin, writes: &writeLog{}}
+	at := testserver.Start(t, crds...)
+	w := &world{Client: at.Client(t, apiextensionsv1.AddToScheme, csiaddons.AddToScheme), t: t, admin: at.Admin, writes: &writeLog{}}
 	w.installRole()
-	w.startController(user.Config(), more...)
+	w.startController(at.User(t, "system:serviceaccount:vgr-system:vgr-controller").Config(), more...)
 	return w
 }
 

@@ -11,50 +11,24 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/manifests"
 	"github.com/unified-replication/kubectl-vgr/pkg/state"
+	"github.com/unified-replication/kubectl-vgr/pkg/testserver"
 )
 
 // server is an API server with the CRDs and the policy, and kubectl for it.
 func server(t *testing.T) (c, tenant client.Client, kubectl func(args ...string) error) {
 	t.Helper()
-	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
-		t.Skip("KUBEBUILDER_ASSETS is not set: no API server to test with (make test sets it)")
-	}
-	log.SetLogger(logr.Discard()) // controller-runtime complains when nothing sets one
-	env := &envtest.Environment{CRDDirectoryPaths: []string{"crd"}, ErrorIfCRDPathMissing: true}
-	config, err := env.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := env.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, vgrv1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			t.Fatal(err)
-		}
-	}
-	c, err = client.New(config, client.Options{Scheme: scheme})
-	if err != nil {
-		t.Fatal(err)
-	}
+	at := testserver.Start(t)
+	c = at.Client(t)
 	all, err := manifests.Install(manifests.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -66,18 +40,10 @@ func server(t *testing.T) (c, tenant client.Client, kubectl func(args ...string)
 			}
 		}
 	}
-	user, err := env.AddUser(envtest.User{Name: "admin", Groups: []string{"system:masters"}}, nil)
-	if err != nil {
+	if tenant, err = client.New(at.User(t, "tenant").Config(), client.Options{Scheme: c.Scheme()}); err != nil {
 		t.Fatal(err)
 	}
-	nobody, err := env.AddUser(envtest.User{Name: "tenant"}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if tenant, err = client.New(nobody.Config(), client.Options{Scheme: scheme}); err != nil {
-		t.Fatal(err)
-	}
-	program, err := user.Kubectl()
+	program, err := at.User(t, "admin", "system:masters").Kubectl()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,34 +7,28 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	"github.com/unified-replication/kubectl-vgr/pkg/testserver"
 	"github.com/unified-replication/kubectl-vgr/plugin/collect"
 	"github.com/unified-replication/kubectl-vgr/plugin/consumers"
 	"github.com/unified-replication/kubectl-vgr/plugin/operate"
@@ -73,34 +67,13 @@ type servers struct {
 
 func start(t *testing.T) *servers {
 	t.Helper()
-	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
-		t.Skip("KUBEBUILDER_ASSETS is not set: no API server to test with (make test sets it)")
-	}
-	log.SetLogger(logr.Discard()) // controller-runtime complains when nobody sets one
 	s := &servers{clock: quick{start: clock.RealClock{}.Now()}}
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, vgrv1.AddToScheme} {
-		must(t, add(scheme))
-	}
-	var both sync.WaitGroup
-	var errs [2]error
-	for i := range s.admin {
-		env := &envtest.Environment{CRDDirectoryPaths: []string{filepath.Join("..", "..", "pkg", "manifests", "crd")}, ErrorIfCRDPathMissing: true}
-		both.Go(func() { s.admin[i], errs[i] = env.Start() })
-		t.Cleanup(func() {
-			if err := env.Stop(); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	both.Wait()
-	for i, admin := range s.admin {
-		must(t, errs[i])
-		admin.QPS = -1
+	east, west := testserver.StartTwo(t)
+	for i, at := range []*testserver.Server{east, west} {
+		at.Admin.QPS = -1
+		s.admin[i], s.client[i] = at.Admin, at.Client(t)
 		var err error
-		s.client[i], err = client.NewWithWatch(admin, client.Options{Scheme: scheme})
-		must(t, err)
-		s.reach[i], err = rest.TransportFor(admin)
+		s.reach[i], err = rest.TransportFor(at.Admin)
 		must(t, err)
 		var ns corev1.Namespace
 		must(t, s.client[i].Get(t.Context(), client.ObjectKey{Name: "kube-system"}, &ns))

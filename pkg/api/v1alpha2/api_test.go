@@ -24,54 +24,31 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/yaml"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/testserver"
 )
 
 const samples = "../../../docs/samples"
 
 // TestAPI asks a real API server; its parts share it.
 func TestAPI(t *testing.T) {
-	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
-		t.Skip("KUBEBUILDER_ASSETS is not set: no API server to test with (make test sets it)")
-	}
-	// envtest returns when the CRDs are Established, and fails when the server refuses one.
-	env := &envtest.Environment{CRDDirectoryPaths: []string{filepath.Join("..", "..", "manifests", "crd")}, ErrorIfCRDPathMissing: true}
-	config, err := env.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := env.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, vgrv1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			t.Fatal(err)
-		}
-	}
-	plain, err := client.New(config, client.Options{Scheme: scheme})
-	if err != nil {
-		t.Fatal(err)
-	}
+	// It has started when the CRDs are Established, and fails when the server refuses one.
+	at := testserver.Start(t)
 	// A misspelt field of a sample is an error and not dropped.
-	c := client.WithFieldValidation(plain, metav1.FieldValidationStrict)
+	c := client.WithFieldValidation(at.Client(t), metav1.FieldValidationStrict)
 	if err := c.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "production"}}); err != nil {
 		t.Fatal(err)
 	}
 	t.Run("samples are accepted", func(t *testing.T) { testSamples(t, c) })
 	t.Run("invalid samples are refused", func(t *testing.T) { testInvalid(t, c) })
 	t.Run("status is a subresource", func(t *testing.T) { testStatus(t, c) })
-	t.Run("columns", func(t *testing.T) { testColumns(t, c, config) })
+	t.Run("columns", func(t *testing.T) { testColumns(t, c, at.Admin) })
 }
 
 // documents returns the objects of a file and what follows "# want: " in it.

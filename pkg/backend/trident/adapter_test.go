@@ -7,23 +7,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend/trident"
+	"github.com/unified-replication/kubectl-vgr/pkg/testserver"
 )
 
 // cluster is an API server with Trident's own CRDs. The test plays Trident: it writes statuses.
@@ -35,26 +33,8 @@ type cluster struct {
 
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
-	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
-		t.Skip("KUBEBUILDER_ASSETS is not set: no API server to test with (make test sets it)")
-	}
-	crds := filepath.Join("..", "..", "..", "hack", "lab", "trident", "crds") // a test there compares them with Trident's own
-	env := &envtest.Environment{CRDDirectoryPaths: []string{crds, filepath.Join("..", "..", "manifests", "crd")}, ErrorIfCRDPathMissing: true}
-	config, err := env.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = env.Stop() })
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, vgrv1.AddToScheme, trident.AddToScheme} {
-		if err := add(scheme); err != nil {
-			t.Fatal(err)
-		}
-	}
-	c, err := client.New(config, client.Options{Scheme: scheme})
-	if err != nil {
-		t.Fatal(err)
-	}
+	// A test there compares these CRDs with Trident's own.
+	c := testserver.Start(t, filepath.Join("..", "..", "..", "hack", "lab", "trident", "crds")).Client(t, trident.AddToScheme)
 	strict := &cached{Client: client.WithFieldValidation(c, metav1.FieldValidationStrict)}
 	adapter := trident.New(strict, c)
 	strict.watches = adapter.Watches()
