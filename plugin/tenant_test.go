@@ -15,6 +15,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -87,6 +88,7 @@ func TestTenant(t *testing.T) {
 	t.Run("writer", func(t *testing.T) { b.with(t).tenantIsNamed(tenants, clusters) })
 	t.Run("waves", func(t *testing.T) { b.with(t).tenantOrders(tenants["east"]) })
 	t.Run("size", func(t *testing.T) { b.with(t).tenantFills(tenants["east"]) })
+	t.Run("one permission", func(t *testing.T) { b.with(t).oneKindOnly(admins) })
 }
 
 // tenantReaches: what is another namespace's, or the cluster's, is not his.
@@ -237,6 +239,78 @@ func (b *bench) tenantIsNamed(tenants map[string]client.Client, clusters map[str
 	}
 	if r := b.vgr("validate", "orders", "--peer-context", "west"); strings.Contains(r.out, "last written by") {
 		b.t.Errorf("of no journal:\n%s", r.out)
+	}
+}
+
+// may is a client of a user who may do one thing in the namespace default of a site, and nothing else.
+func (b *bench) may(site, user string, admin client.Client, rule rbacv1.PolicyRule) client.Client {
+	b.t.Helper()
+	meta := metav1.ObjectMeta{Namespace: "default", Name: user}
+	b.must(admin.Create(b.t.Context(), &rbacv1.Role{ObjectMeta: meta, Rules: []rbacv1.PolicyRule{rule}}))
+	b.must(admin.Create(b.t.Context(), &rbacv1.RoleBinding{
+		ObjectMeta: meta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: user},
+		Subjects: []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: user}},
+	}))
+	config, err := clientcmd.LoadFromFile(b.kubeconfig)
+	b.must(err)
+	rest, err := clientcmd.NewNonInteractiveClientConfig(*config, site, nil, nil).ClientConfig()
+	b.must(err)
+	rest.Impersonate.UserName = user
+	c, err := client.New(rest, client.Options{Scheme: admin.Scheme()})
+	b.must(err)
+	return c
+}
+
+// oneKindOnly: users who may write PVCs, Leases or Events, and nothing else, reach nothing else, and decide nothing.
+func (b *bench) oneKindOnly(admins map[string]client.Client) {
+	if r := b.vgr("failover", "orders", "--peer-context", "west", "--discard-journal", "--yes"); r.code != 0 { // of the test before
+		b.t.Fatal(r.errOut)
+	}
+	before := map[string]string{}
+	for _, args := range [][]string{{"status", "orders", "-o", "name"}, {"history", "orders"}} {
+		before[args[0]] = b.vgr(append(args, "--peer-context", "west")...).out
+	}
+	orders := corev1.ObjectReference{APIVersion: vgrv1.GroupVersion.String(), Kind: "VolumeGroupReplication", Namespace: "default", Name: "orders"}
+	for site, admin := range admins {
+		labeller := b.may(site, "labeller", admin, rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"persistentvolumeclaims"}, Verbs: []string{"get", "patch"}})
+		leaser := b.may(site, "leaser", admin, rbacv1.PolicyRule{APIGroups: []string{coordinationv1.GroupName}, Resources: []string{"leases"}, Verbs: []string{"create", "update", "get", "delete"}})
+		teller := b.may(site, "teller", admin, rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"events"}, Verbs: []string{"create"}})
+		for user, c := range map[string]client.Client{"labeller": labeller, "leaser": leaser, "teller": teller} {
+			g := &vgrv1.VolumeGroupReplication{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "orders"}}
+			if err := c.Patch(b.t.Context(), g, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"a":"b"}}}`))); !apierrors.IsForbidden(err) {
+				b.t.Errorf("%s: %s writes groups: %v", site, user, err)
+			}
+			pv := &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "pv-data"}}
+			if err := c.Patch(b.t.Context(), pv, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"replication.unified.io/copy-of":null}}}`))); !apierrors.IsForbidden(err) {
+				b.t.Errorf("%s: %s writes volumes: %v", site, user, err)
+			}
+		}
+		patch := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"group":null,"other":"x"}}}`))
+		b.must(labeller.Patch(b.t.Context(), &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "data"}}, patch))
+		b.must(leaser.Create(b.t.Context(), &coordinationv1.Lease{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "vgr-orders"},
+			Spec: coordinationv1.LeaseSpec{
+				HolderIdentity: new("leaser"), LeaseDurationSeconds: new(int32(2147483647)), RenewTime: new(metav1.NewMicroTime(time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC))),
+			},
+		}))
+		for _, reason := range []string{"OperationDone", "OperationBegun", "Promoted"} {
+			b.must(teller.Create(b.t.Context(), &corev1.Event{
+				ObjectMeta: metav1.ObjectMeta{Namespace: "default", GenerateName: "forged-"}, InvolvedObject: orders, Type: corev1.EventTypeNormal,
+				Reason: reason, Message: "west is primary", Source: corev1.EventSource{Component: "vgr-controller"},
+			}))
+		}
+	}
+	for _, args := range [][]string{{"status", "orders", "-o", "name"}, {"history", "orders"}} {
+		if after := b.vgr(append(args, "--peer-context", "west")...).out; after != before[args[0]] {
+			b.t.Errorf("%v says\n%s\nand said\n%s", args, after, before[args[0]])
+		}
+	}
+	// The Leases are not renewed, so that the operation begins, and waits for the controllers that the bench has not.
+	r := b.vgr("failover", "orders", "--to", "west", "--unplanned", "--accept-data-loss", "unknown", "--peer-context", "west", "--yes", "--timeout", "40s")
+	var g vgrv1.VolumeGroupReplication
+	b.must(admins["west"].Get(b.t.Context(), keyOf("default", "orders"), &g))
+	if op, err := recovery.Journal(&g); err != nil || op == nil || op.Kind != recovery.Unplanned || g.Spec.ReplicationState != vgrv1.Primary {
+		b.t.Errorf("a Lease has stopped it: exit code %d\n%s", r.code, r.errOut)
 	}
 }
 
