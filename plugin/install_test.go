@@ -110,6 +110,19 @@ func TestInstall(t *testing.T) {
 
 	b.group(b.east, "orders", vgrv1.Primary, vgrv1.StatePrimary)
 	want("uninstall beside a group", b.vgr("uninstall", "--yes"), 2, "1 groups and single volumes are replicated", "--leave-groups")
+	b.group(b.east, "held", vgrv1.Primary, vgrv1.StatePrimary)
+	held := func(finalizers ...string) *vgrv1.VolumeGroupReplication {
+		var g vgrv1.VolumeGroupReplication
+		b.must(b.east.Get(ctx, client.ObjectKey{Namespace: "default", Name: "held"}, &g))
+		g.Finalizers = finalizers
+		b.must(b.east.Update(ctx, &g))
+		return &g
+	}
+	b.must(b.east.Delete(ctx, held("example.com/controller")))
+	for _, args := range [][]string{{"uninstall", "--yes"}, {"uninstall", "--leave-groups", "--yes"}} {
+		want("uninstall beside a group that is half deleted", b.vgr(args...), 2, "has not finished the deletion of default/held; nothing was changed", "kubectl vgr status held -n default", "kubectl patch volumegroupreplications.replication.unified.io held -n default")
+	}
+	held() // as the command that is named does
 	want("server dry run", b.vgr("uninstall", "--leave-groups", "--dry-run=server"), 0, "deployment/vgr-controller -n vgr-system deleted (server dry run)")
 	want("leave groups", b.vgr("uninstall", "--leave-groups", "--yes"), 0, "deployment/vgr-controller -n vgr-system deleted")
 	b.must(b.east.Get(ctx, guard, &policy)) // it protects the groups that stay

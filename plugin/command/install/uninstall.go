@@ -7,11 +7,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
@@ -57,9 +59,15 @@ func uninstall(ctx context.Context, e *cli.Env, ch cli.Change, leave bool) error
 	if err != nil {
 		return err
 	}
-	left, err := groupsLeft(ctx, c)
+	left, leaves, err := groupsLeft(ctx, c)
 	if err != nil {
 		return cli.SiteError(ctx, here, "list the groups", err)
+	}
+	if len(leaves) > 0 { // without it they would stay half deleted, and their namespaces with them
+		first := leaves[0]
+		return clierror.Refused(fmt.Sprintf("kubectl vgr status %s -n %s names what the deletion waits for\nif no controller runs any more: kubectl patch %s %s -n %s --type=merge -p '{\"metadata\":{\"finalizers\":null}}'",
+			first.Name, first.Namespace, first.resource, first.Name, first.Namespace),
+			"the controller on %s has not finished the deletion of %s; nothing was changed", here.Name, named(leaves))
 	}
 	if left > 0 && !leave {
 		return clierror.Refused("kubectl vgr delete removes groups; --leave-groups removes the controller only, and replication continues",
@@ -107,16 +115,40 @@ func removeAll(ctx context.Context, e *cli.Env, s *site.Site, c client.Client, f
 	return nil
 }
 
-// groupsLeft counts what the controller answers for; a cluster without the CRDs has none.
-func groupsLeft(ctx context.Context, c client.Client) (int, error) {
-	total := 0
-	for _, list := range []client.ObjectList{&vgrv1.VolumeGroupReplicationList{}, &vgrv1.VolumeReplicationList{}} {
+// leaving is what is being deleted.
+type leaving struct {
+	client.ObjectKey
+	resource string
+}
+
+// groupsLeft counts what the controller answers for, and names what is being deleted; a cluster without the CRDs has none.
+func groupsLeft(ctx context.Context, c client.Client) (total int, leaves []leaving, err error) {
+	for resource, list := range map[string]client.ObjectList{"volumegroupreplications": &vgrv1.VolumeGroupReplicationList{}, "volumereplications": &vgrv1.VolumeReplicationList{}} {
 		if err := c.List(ctx, list); client.IgnoreNotFound(err) != nil {
-			return 0, err
+			return 0, nil, err
 		}
 		total += meta.LenList(list)
+		_ = meta.EachListItem(list, func(o runtime.Object) error {
+			if obj, ok := o.(client.Object); ok && obj.GetDeletionTimestamp() != nil {
+				leaves = append(leaves, leaving{client.ObjectKeyFromObject(obj), resource + "." + vgrv1.GroupVersion.Group})
+			}
+			return nil
+		})
 	}
-	return total, nil
+	return total, leaves, nil
+}
+
+// named are the first of many names.
+func named(keys []leaving) string {
+	const shown = 5
+	var names []string
+	for _, key := range keys[:min(len(keys), shown)] {
+		names = append(names, key.String())
+	}
+	if more := len(keys) - shown; more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(names, ", ")
 }
 
 // installedObjects returns those of an installation that are there, the controller first, so that nothing
