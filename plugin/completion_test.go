@@ -92,7 +92,7 @@ func TestCompletionInstall(t *testing.T) {
 		{"again", elsewhere, func() error { return nil }, 0, "is in place"},
 		{"stale", elsewhere, func() error { return relink(link, filepath.Join(bin, "gone")) }, 0, " -> " + self},
 		{"not on the PATH", bin, func() error { return nil }, 0, "is not on your PATH"},
-		{"a file of somebody else", elsewhere, func() error { _ = os.Remove(link); return os.WriteFile(link, []byte("theirs"), 0o600) }, 1, "exists and is no link of ours"},
+		{"a file of somebody else", elsewhere, func() error { _ = os.Remove(link); return os.WriteFile(link, []byte("theirs"), 0o600) }, 1, "exists and is not a link that kubectl vgr made"},
 	} {
 		if err := step.before(); err != nil {
 			t.Fatal(err)

@@ -154,7 +154,7 @@ func TestCreateChangesNoRole(t *testing.T) {
 	c.refuses("by hand", on("hand", "east", ""), "VolumeReplication hand, which kubectl vgr did not make", "Next: kubectl vgr migrate --from csi-addons hand --into hand -n default --context east")
 	both("ramen")
 	c.replicated("east", "ramen", "", replicationv1.Primary, map[string]string{"ramendr.openshift.io/owner-name": "drpc"})
-	c.refuses("by Ramen", on("ramen", "east", ""), "Ramen's VolumeReplicationGroup drpc decides over", "Next: move it with that tool")
+	c.refuses("by Ramen", on("ramen", "east", ""), "Ramen's VolumeReplicationGroup drpc controls", "Next: move it with that tool")
 	both("other")
 	c.replicated("east", "other", "another", replicationv1.Primary, nil)
 	c.refuses("by another group", on("other", "east", ""), "belongs to group another of kubectl vgr")
@@ -166,7 +166,7 @@ func TestCreateChangesNoRole(t *testing.T) {
 			Source: replicationv1.VolumeGroupReplicationSource{Selector: &metav1.LabelSelector{MatchLabels: labelled("native")}},
 		},
 	}))
-	c.refuses("a group of csi-addons by hand", on("native", "east", ""), "VolumeGroupReplication by-hand, which kubectl vgr did not make", "leave it to who made it")
+	c.refuses("a group of csi-addons by hand", on("native", "east", ""), "VolumeGroupReplication by-hand, which kubectl vgr did not make", "leave it to the tool that made it")
 
 	// Not settled.
 	both("moving")

@@ -247,11 +247,11 @@ func TestMigrateRefuses(t *testing.T) {
 	change(func() {
 		vr.OwnerReferences = []metav1.OwnerReference{{APIVersion: "ramendr.openshift.io/v1alpha1", Kind: "VolumeReplicationGroup", Name: "app", UID: "1", Controller: new(true)}}
 	})
-	h.migrate(lab.East, lab.West, "--apply", "--yes").wants(t, 2, "Ramen's VolumeReplicationGroup app controls it; two would decide over one volume")
+	h.migrate(lab.East, lab.West, "--apply", "--yes").wants(t, 2, "Ramen's VolumeReplicationGroup app controls it; two controllers would manage one volume")
 	change(func() { vr.OwnerReferences = nil })
 	h.cephClaims(lab.East, map[string]string{migration.LabelMember: "db"}, "stray")
 	h.migrate(lab.East, lab.West, "--apply", "--yes").wants(t, 2, "PVC stray has the label replication.unified.io/volume-group=db too and would come in")
-	h.vgr("migrate", "--from", "csi-addons", "-n", h.ns).wants(t, 1, "which group the volumes are to be is not said")
+	h.vgr("migrate", "--from", "csi-addons", "-n", h.ns).wants(t, 1, "no group is named for the volumes")
 	h.vgr("migrate", "--from", "dell", "--into", "db", "x").wants(t, 1, `nothing can be migrated from "dell"`)
 	h.vgr("migrate", "--from", "csi-addons", "--into", "db", "nobody", "-n", h.ns).wants(t, 2, "there is no nobody in namespace")
 }

@@ -115,7 +115,7 @@ func (s target) byPVC(annotation string) (map[string]string, error) {
 	}
 	var told map[string]string
 	if err := json.Unmarshal([]byte(text), &told); err != nil {
-		return nil, fmt.Errorf("annotation %s is no JSON object of strings", annotation)
+		return nil, fmt.Errorf("annotation %s is not a JSON object of strings", annotation)
 	}
 	return told, nil
 }

@@ -114,7 +114,7 @@ func (o Options) apply(u *unstructured.Unstructured) error {
 		}
 		container, ok := containers[0].(map[string]any)
 		if !ok {
-			return errors.New("the container is no object")
+			return errors.New("the container is not an object")
 		}
 		container["image"] = o.Image
 		if len(o.Args) > 0 {

@@ -127,7 +127,7 @@ func abort(p *Pair, last *Operation, r Request) (Operation, *Stop) {
 	}
 	if last.Kind == Unplanned && !last.asked(StepPromote) {
 		return Operation{}, stopf(Refused, "run the same failover again: it resumes where it stopped; to give it up instead: "+discardCommand(p),
-			"%s has not asked %s to be primary, so there is nothing to take back", last.String(), last.To.Name)
+			"%s has not asked %s to be primary, so there is nothing to undo", last.String(), last.To.Name)
 	}
 	if last.asked(StepPromote) {
 		return Operation{}, stopf(Refused, "run the same failover again: it resumes where it stopped",

@@ -123,7 +123,7 @@ func (n *next) become(s Step, site *Site, role vgrv1.ReplicationState, peer vgrv
 	case n.stale(site, s.ID):
 		return n.catchUp(s, site)
 	case n.op.asked(s.ID) && !site.guarded():
-		return n.fail(s, "find out who it was; then "+n.op.ResumeCommand(site.Group.Namespace, site.Group.Name), "%s was asked to be %s, and another tool asked for %s", site.Name, role, site.desired())
+		return n.fail(s, "find the tool that did it, and stop it; then "+n.op.ResumeCommand(site.Group.Namespace, site.Group.Name), "%s was asked to be %s, and another tool asked for %s", site.Name, role, site.desired())
 	}
 	n.op.start(s.ID, site.Cluster, true, site.Now)
 	w := n.write(site)

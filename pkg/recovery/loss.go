@@ -59,7 +59,7 @@ func acceptable(from, to *Site, accept Loss) *Stop {
 	case accept.Age <= 0:
 		return stopf(Refused, "add --accept-data-loss "+accepts(loss), "an unplanned failover loses the writes that were not replicated: %s", lossWords(loss, last))
 	case loss.Unknown:
-		return stopf(Refused, "--accept-data-loss unknown accepts that", "whether the loss is within %s cannot be known: %s", accept.Age, lossWords(loss, last))
+		return stopf(Refused, "--accept-data-loss unknown accepts that", "a loss within %s cannot be confirmed: %s", accept.Age, lossWords(loss, last))
 	case loss.Age > accept.Age:
 		return stopf(Refused, fmt.Sprintf("--accept-data-loss %s accepts that", accepts(loss)), "more than %s would be lost: %s", accept.Age, lossWords(loss, last))
 	default:
@@ -77,7 +77,7 @@ func accepts(loss Loss) string {
 
 func lossWords(l Loss, last *metav1.Time) string {
 	if l.Unknown {
-		return "when the last synchronisation was is not known, only the source could say"
+		return "the time of the last synchronisation is not known; only the source has it"
 	}
 	return fmt.Sprintf("what was written after %s, which is %s ago", last.UTC().Format(time.RFC3339), l.Age.Round(time.Second))
 }

@@ -32,7 +32,7 @@ func (n *next) demote(s Step) *Decision {
 		return n.become(s, n.from, vgrv1.Secondary, "", n.from.demoted() && !n.from.guarded())
 	case n.op.Kind != Unplanned:
 		if !n.op.asked(s.ID) && n.to.desired() != vgrv1.Secondary && !n.to.guarded() {
-			return n.fail(s, "find out who it was", "%s was asked to be %s by another tool; nothing was demoted", n.to.Name, n.to.desired())
+			return n.fail(s, "find the tool that did it, and stop it", "%s was asked to be %s by another tool; nothing was demoted", n.to.Name, n.to.desired())
 		}
 		if d := n.verified(s); d != nil {
 			return d

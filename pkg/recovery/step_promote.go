@@ -73,7 +73,7 @@ func (n *next) stillDemoted(s Step) *Decision {
 	case n.from.desired() == vgrv1.Primary && n.from.ready() == nil: // the controller says next whether it obeys
 		return n.wait(s, n.from)
 	case n.from.desired() != vgrv1.Secondary:
-		return n.fail(s, "find out who it was; the same command begins anew afterwards", "%s was demoted, and another tool asked for %s again", n.from.Name, n.from.desired())
+		return n.fail(s, "find the tool that did it, and stop it; the same command then begins a new operation", "%s was demoted, and another tool requested %s again", n.from.Name, n.from.desired())
 	default:
 		return n.wait(s, n.from)
 	}

@@ -66,7 +66,7 @@ func notAdoptable(vr *replicationv1.VolumeReplication, claimedBy string) string 
 	case !vr.DeletionTimestamp.IsZero():
 		return "it is being deleted"
 	case keeper(vr) != "":
-		return keeper(vr) + " controls it; two would decide over one volume"
+		return keeper(vr) + " controls it; two controllers would manage one volume"
 	case claimedBy != vr.Name:
 		return "csi-addons has not taken up the PVC for it"
 	case vr.Status.ObservedGeneration != vr.Generation:

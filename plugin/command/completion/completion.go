@@ -89,7 +89,7 @@ func installCompletion(e *cli.Env, self, dir string) error {
 			return clierror.New(clierror.CodeError, "choose another directory on your PATH with --dir", "cannot renew the link: %v", err)
 		}
 	case !errors.Is(err, os.ErrNotExist):
-		return clierror.New(clierror.CodeError, "remove it if it is left over, or choose another directory with --dir", "%s exists and is no link of ours", link)
+		return clierror.New(clierror.CodeError, "remove it if it is left over, or choose another directory with --dir", "%s exists and is not a link that kubectl vgr made", link)
 	}
 	if !inPlace {
 		if err := symlink(self, link); err != nil {

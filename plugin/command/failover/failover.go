@@ -134,7 +134,7 @@ func (f *failover) loss() (recovery.Loss, error) {
 	}
 	age, err := time.ParseDuration(f.accept)
 	if err != nil || age <= 0 {
-		return recovery.Loss{}, clierror.New(clierror.CodeError, "use an age such as 10m or 1h30m, or unknown", "--accept-data-loss %q is no time", f.accept)
+		return recovery.Loss{}, clierror.New(clierror.CodeError, "use an age such as 10m or 1h30m, or unknown", "--accept-data-loss %q is not a duration", f.accept)
 	}
 	return recovery.Loss{Age: age}, nil
 }

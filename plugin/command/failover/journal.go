@@ -32,7 +32,7 @@ type journal struct {
 // else of the group is changed.
 func (f *failover) discardJournals(ctx context.Context, e *cli.Env, args []string) error {
 	if f.to != "" || f.unplanned || f.abort || f.quiesce || f.start || f.accept != "" {
-		return clierror.New(clierror.CodeError, "run it alone first, and the failover afterwards", "--discard-journal moves nothing")
+		return clierror.New(clierror.CodeError, "run it alone first, and the failover afterwards", "--discard-journal cannot be combined with a failover")
 	}
 	mode, err := f.Mode()
 	if err != nil {

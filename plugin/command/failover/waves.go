@@ -40,7 +40,7 @@ func waveOf(p recovery.Pair) (int, error) {
 		if text := s.Group.Annotations[vgrv1.AnnotationWave]; text != "" {
 			n, err := strconv.Atoi(text)
 			if err != nil {
-				return 0, clierror.Refused("set it to a whole number", "%s/%s: annotation %s on %s is no number: %q", p.Namespace, p.Name, vgrv1.AnnotationWave, s.Name, text)
+				return 0, clierror.Refused("set it to a whole number", "%s/%s: annotation %s on %s is not a number: %q", p.Namespace, p.Name, vgrv1.AnnotationWave, s.Name, text)
 			}
 			return n, nil
 		}

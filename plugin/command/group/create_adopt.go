@@ -170,14 +170,14 @@ func (c *creation) foreign(group *vgrv1.VolumeGroupReplication, f *found) *clier
 		return clierror.Refused("give the group that name, and it takes over what is there; or "+others,
 			"%s: PVC %s belongs to group %s of kubectl vgr (%s)", f.site, h.PVC, h.Owner.Name, h.Object)
 	case h.Keeper != "":
-		return clierror.Refused("move it with that tool, or "+others, "%s: PVC %s is replicated by %s, which %s decides over", f.site, h.PVC, h.Object, h.Keeper)
+		return clierror.Refused("move it with that tool, or "+others, "%s: PVC %s is replicated by %s, which %s controls", f.site, h.PVC, h.Object, h.Keeper)
 	case h.Migrates:
 		_, name, _ := strings.Cut(h.Object, " ")
 		return clierror.Refused(fmt.Sprintf("kubectl vgr migrate --from %s %s --into %s -n %s --context %s hands it over; its replication stays",
 			c.backend, recovery.ShellQuote(name), recovery.ShellQuote(group.Name), recovery.ShellQuote(group.Namespace), recovery.ShellQuote(f.site)),
 			"%s: PVC %s is replicated by %s, which kubectl vgr did not make", f.site, h.PVC, h.Object)
 	default:
-		return clierror.Refused("leave it to who made it, or "+others, "%s: PVC %s is replicated by %s, which kubectl vgr did not make and cannot take over", f.site, h.PVC, h.Object)
+		return clierror.Refused("leave it to the tool that made it, or "+others, "%s: PVC %s is replicated by %s, which kubectl vgr did not make and cannot take over", f.site, h.PVC, h.Object)
 	}
 }
 

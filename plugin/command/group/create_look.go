@@ -95,7 +95,7 @@ func existing(ctx context.Context, s *site.Site, cl client.Client, group *vgrv1.
 	case err != nil:
 		return nil, cli.SiteError(ctx, s, "look for the group", err)
 	case !equality.Semantic.DeepEqual(there.Spec.Selector, group.Spec.Selector) || there.Spec.VolumeGroupReplicationClass != group.Spec.VolumeGroupReplicationClass:
-		return nil, clierror.Refused(fmt.Sprintf("choose another name, or look at it: kubectl vgr status %s -n %s --context %s", there.Name, there.Namespace, s.Name),
+		return nil, clierror.Refused(fmt.Sprintf("choose another name, or inspect it: kubectl vgr status %s -n %s --context %s", there.Name, there.Namespace, s.Name),
 			"%s: group %s/%s exists with class %s and selector %s",
 			s.Name, there.Namespace, there.Name, there.Spec.VolumeGroupReplicationClass, metav1.FormatLabelSelector(there.Spec.Selector))
 	}

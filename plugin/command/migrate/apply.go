@@ -154,7 +154,7 @@ func (h handover) begun(ctx context.Context, wanted client.Object) (bool, error)
 	case from != wanted.GetAnnotations()[migration.AnnotationFrom]:
 		return false, clierror.Refused("choose another name, or delete it", "%s: %s exists and was made from %s", h.site.Name, cli.Title(wanted), cmp.Or(from, "something else"))
 	case !asksSame(wanted, there):
-		return false, clierror.Refused("kubectl vgr status shows it", "%s: %s was migrated before, and asks for something else by now", h.site.Name, cli.Title(wanted))
+		return false, clierror.Refused("kubectl vgr status shows it", "%s: %s was migrated before, and requests something else now", h.site.Name, cli.Title(wanted))
 	default:
 		return true, nil
 	}
@@ -213,7 +213,7 @@ func (h handover) handOver(ctx context.Context, t *migration.Target, v migration
 			return cli.SiteError(ctx, h.site, "read "+v.From, err)
 		}
 		if there.GetUID() != v.Object.GetUID() || there.GetGeneration() != v.Object.GetGeneration() {
-			return clierror.New(clierror.CodeFailed, "look at it, and run the same command again", "%s: %s was changed since the plan was made; it was not handed over", h.site.Name, v.From)
+			return clierror.New(clierror.CodeFailed, "check it, then run the same command again", "%s: %s was changed since the plan was made; it was not handed over", h.site.Name, v.From)
 		}
 		err := h.patch(ctx, there, map[string]any{"resourceVersion": there.GetResourceVersion(), "labels": set}, "handed over")
 		if apierrors.IsConflict(err) {
@@ -386,7 +386,7 @@ func (h handover) deleteOld(ctx context.Context, t *migration.Target) error {
 			return cli.SiteError(ctx, h.site, "read "+v.From, err)
 		}
 		if left := old.GetFinalizers(); len(left) > 0 && !h.dryRun {
-			return clierror.New(clierror.CodeFailed, "see that the old controller does not run, and run the same command again", "%s: %s has the finalizer %s; it was not deleted", h.site.Name, v.From, left[0])
+			return clierror.New(clierror.CodeFailed, "check that the old controller does not run, and run the same command again", "%s: %s has the finalizer %s; it was not deleted", h.site.Name, v.From, left[0])
 		}
 		opts := []client.DeleteOption{client.Preconditions{UID: new(old.GetUID()), ResourceVersion: new(old.GetResourceVersion())}}
 		if h.dryRun {

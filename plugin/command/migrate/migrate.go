@@ -115,7 +115,7 @@ func (m *migrating) run(ctx context.Context, e *cli.Env, args []string) error {
 			return err
 		}
 		if left != "" {
-			return clierror.Refused("leave it to who made it; its replication stays", "%s: there is nothing to migrate: %s cannot be handed over", p.Here.Name, left)
+			return clierror.Refused("leave it to the tool that made it; its replication stays", "%s: there is nothing to migrate: %s cannot be handed over", p.Here.Name, left)
 		}
 		return clierror.Refused("name others with --from, -n or -l", "%s: there is nothing to migrate", p.Here.Name)
 	}
@@ -138,7 +138,7 @@ func (m *migrating) sensible(e *cli.Env, args []string) error {
 	case m.rollback:
 		return nil
 	case m.from != fromUnified && !grouped:
-		return clierror.New(clierror.CodeError, "name the group with --into, or a label with --group-by", "which group the volumes are to be is not said")
+		return clierror.New(clierror.CodeError, "name the group with --into, or a label with --group-by", "no group is named for the volumes")
 	case m.deleteOld && m.from != fromUnified:
 		return clierror.New(clierror.CodeError, "leave it out", "--delete-old is for --from %s: the objects of a backend keep replicating", fromUnified)
 	}
@@ -156,7 +156,7 @@ func (m *migrating) chosen(args []string) error {
 	case m.into != "" && m.allNamespaces:
 		return clierror.New(clierror.CodeError, "use --group-by", "--into and -A cannot be used together: a group is in one namespace")
 	case m.into != "" && len(args) == 0 && m.selector == "":
-		return clierror.New(clierror.CodeError, "name them, or use -l", "which objects are to become group %s is not said", m.into)
+		return clierror.New(clierror.CodeError, "name them, or use -l", "no objects are named for group %s", m.into)
 	case len(args) > 0 && (m.selector != "" || m.allNamespaces):
 		return clierror.New(clierror.CodeError, "use one of them", "names do not go together with -l or -A")
 	default:
@@ -231,7 +231,7 @@ func refuseProblems(targets []migration.Target) error {
 	if bad == 0 {
 		return nil
 	}
-	return clierror.Refused("solve what is said above, or name others", "%d of %d cannot be migrated; nothing was changed", bad, len(targets))
+	return clierror.Refused("fix the problems above, or name other groups", "%d of %d cannot be migrated; nothing was changed", bad, len(targets))
 }
 
 // describeTarget says what a target is made of and what will be done, step by step.
