@@ -15,6 +15,7 @@ import (
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
@@ -83,6 +84,7 @@ func TestFaults(t *testing.T) {
 	t.Run("a Lease for 68 years", s.foreverLeased)
 	t.Run("a Lease that is renewed", s.leaseRenewed)
 	t.Run("a site that takes no changes", s.readOnly)
+	t.Run("a namespace that is being deleted", s.namespaceDeleted)
 	for name, sc := range scenarios() {
 		t.Run(name, func(t *testing.T) {
 			whole := s.world(t, fences)
@@ -210,6 +212,40 @@ func (s *servers) readOnly(t *testing.T) {
 			sc := scenarios()["failback"]
 			sc.prepare = func(*world) {} // that was the unplanned one
 			w.carryOut(sc, &schedule{})
+		})
+	}
+}
+
+// namespaceDeleted: an operation in flight can be taken back, and finished, in a namespace that is being deleted meanwhile
+// and in which nothing can be created any more, not even a Lease.
+func (s *servers) namespaceDeleted(t *testing.T) {
+	for name, sc := range map[string]scenario{"taken back": scenarios()["abort"], "finished": scenarios()["planned"]} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := s.world(t, fences)
+			scenarios()["abort"].prepare(w)
+			for i := range w.client {
+				must(t, w.client[i].Delete(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}}))
+			}
+			c := w.command(nil)
+			for _, l := range c.lines {
+				l.unleased = true
+			}
+			limit := time.AfterFunc(40*time.Second, func() { c.cancel(operate.ErrTimeout) })
+			defer limit.Stop()
+			job, stop := c.run(sc.request(w))
+			c.close()
+			if stop != nil || job.Err() != nil {
+				t.Fatalf("%+v %v%s", stop, job.Err(), c.said())
+			}
+			for i, g := range w.groups() {
+				if op, err := recovery.Journal(g); err != nil || op.Result != sc.result {
+					t.Errorf("journal on %s: %+v %v", w.ref(i).Name, op, err)
+				}
+			}
+			if primary, _ := w.array.look(); !primary[sc.primary] || primary[1-sc.primary] {
+				t.Errorf("primary: %v", primary)
+			}
 		})
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -38,6 +39,14 @@ type lease struct {
 	objects [2]*coordinationv1.Lease
 	renewed time.Time
 	waits   [2]waiting
+	// without are the sites whose namespace is being deleted, so that no Lease can be created there. An operation in
+	// flight can be ended without: each write is bound to what was read.
+	without [2]bool
+}
+
+// terminating reports whether nothing can be created because the namespace is being deleted.
+func terminating(err error) bool {
+	return apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause)
 }
 
 // waiting is another tool's Lease as it was first seen, by our own clock.
@@ -65,7 +74,7 @@ func (o *Operator) leased(ctx context.Context, j *Job, inputs []overview.SiteInp
 	now := o.Clock.Now()
 	var want []int
 	for i, in := range inputs {
-		if in.Answered && j.readOnly[i].why == "" && in.Group(j.Namespace, j.Name) != nil && (j.lease.objects[i] == nil || now.Sub(j.lease.renewed) >= renewEvery) {
+		if in.Answered && j.readOnly[i].why == "" && !j.lease.without[i] && in.Group(j.Namespace, j.Name) != nil && (j.lease.objects[i] == nil || now.Sub(j.lease.renewed) >= renewEvery) {
 			want = append(want, i)
 		}
 	}
@@ -128,8 +137,11 @@ func (o *Operator) hold(ctx context.Context, j *Job, l *lease, i int) error {
 		obj = o.signed(j, obj.DeepCopy(), o.Sites[i].Now())
 		err = c.Update(ctx, obj, site.FieldManager) // with the resourceVersion that was written last
 	}
-	if apierrors.IsAlreadyExists(err) || apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+	if apierrors.IsAlreadyExists(err) || apierrors.IsConflict(err) || apierrors.IsNotFound(err) || terminating(err) {
 		obj, err = o.takeOver(ctx, c, j, l, i)
+	}
+	if terminating(err) { // and there is none: no other tool can get one either
+		l.without[i], obj, err = true, nil, nil
 	}
 	if err == nil {
 		l.objects[i] = obj
