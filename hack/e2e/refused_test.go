@@ -14,6 +14,8 @@ import (
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab"
@@ -132,4 +134,41 @@ func TestSecrets(t *testing.T) {
 	s.create(lab.East, s.group("old", ceph, vgrv1.Primary, map[string]string{"app": "old"}))
 	s.free("old", "old")
 	s.gone(lab.East, vr)
+}
+
+// TestDriverGone: a site whose csi-addons knows no driver is named by validate, status and install, with what to do.
+func TestDriverGone(t *testing.T) {
+	t.Parallel()
+	s := newSceneAlone(t)
+	s.pair("db")
+	s.done("validate", "db", "-n", s.ns)
+	node := &unstructured.Unstructured{}
+	node.SetGroupVersionKind(schema.GroupVersionKind{Group: "csiaddons.openshift.io", Version: "v1alpha1", Kind: "CSIAddonsNode"})
+	key := client.ObjectKey{Namespace: "csi-addons-system", Name: "lab-fast-west"}
+	west := s.sites[lab.West]
+	s.must(west.Get(t.Context(), key, node))
+	again := node.DeepCopy()
+	s.must(west.Delete(t.Context(), node))
+	t.Cleanup(func() {
+		ctx := context.WithoutCancel(t.Context())
+		again.SetResourceVersion("")
+		again.SetUID("")
+		again.SetFinalizers(nil)
+		if err := west.Create(ctx, again); err != nil {
+			t.Error(err)
+		}
+	})
+	const missing = "no CSIAddonsNode for driver " + driver.FastName
+	s.eventually("validate to name the driver", func(context.Context) error {
+		if r := s.vgr("validate", "db", "-n", s.ns); r.code == 0 || !strings.Contains(r.out+r.errOut, "west: "+missing) {
+			return fmt.Errorf("exit code %d\n%s%s", r.code, r.out, r.errOut)
+		}
+		return nil
+	})
+	s.eventually("status to name the driver", func(context.Context) error {
+		if r := s.vgr("status", "db", "-n", s.ns); !strings.Contains(r.out, missing) {
+			return fmt.Errorf("%s", r.out)
+		}
+		return nil
+	})
 }

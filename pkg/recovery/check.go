@@ -113,7 +113,11 @@ func (c *checker) drivers() {
 	for i := range c.facts.Sites {
 		s := &c.facts.Sites[i]
 		if trouble := c.facts.Environments[i].Unconnected; trouble != "" {
-			c.add("driver", c.unlessLost(s), "kubectl vgr status shows both sites", "%s: %s", s.Name, trouble)
+			severity := c.unlessLost(s)
+			if c.op.Kind == Unplanned { // it cannot wait until that is mended
+				severity = CheckWarning
+			}
+			c.add("driver", severity, "kubectl get csiaddonsnodes -A --context "+ShellQuote(s.Name)+" shows what csi-addons reaches", "%s: %s", s.Name, trouble)
 		}
 	}
 }

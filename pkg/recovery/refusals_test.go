@@ -226,6 +226,12 @@ func TestRefusals(t *testing.T) {
 		"nobody knows of a controller": {func(_ *recovery.Pair, a *[2]recovery.Environment) {
 			a[west] = recovery.Environment{ControllerUnasked: "no answer within 10s"}
 		}, planned},
+		"a driver that is not reached": {func(_ *recovery.Pair, a *[2]recovery.Environment) {
+			a[west].Unconnected = "no CSIAddonsNode for driver rbd.csi.ceph.com"
+		}, planned},
+		"a driver that is not reached, unplanned": {func(_ *recovery.Pair, a *[2]recovery.Environment) {
+			a[west].Unconnected = "no CSIAddonsNode for driver rbd.csi.ceph.com"
+		}, with(func(r *recovery.Request) { r.Kind, r.Accept.Unknown = recovery.Unplanned, true })},
 		"different controllers": {func(_ *recovery.Pair, a *[2]recovery.Environment) { a[west].Controller = "v2" }, planned},
 	}
 	var b strings.Builder

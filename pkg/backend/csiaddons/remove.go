@@ -6,12 +6,15 @@ package csiaddons
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	replicationv1 "github.com/csi-addons/kubernetes-csi-addons/api/replication.storage/v1alpha1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 )
 
@@ -103,6 +106,19 @@ func (a *Adapter) left(ctx context.Context, o backend.Owner) (found, error) {
 	return f, absent(err)
 }
 
+// diverged is the error of a copy that is split from its peer; empty without one.
+func diverged(vr *replicationv1.VolumeReplication) string {
+	d := meta.FindStatusCondition(vr.Status.Conditions, vgrv1.ConditionDegraded)
+	if d == nil || d.Status != metav1.ConditionTrue || d.Reason != replicationv1.Error {
+		return ""
+	}
+	text := strings.ToLower(d.Message)
+	if !strings.Contains(text, "split-brain") && !strings.Contains(text, "split brain") && !strings.Contains(text, "state=error") {
+		return ""
+	}
+	return d.Message
+}
+
 // absent drops the errors that say that an object or its kind is not there.
 func absent(err error) error {
 	if meta.IsNoMatchError(err) {
@@ -142,6 +158,9 @@ func (a *Adapter) whyStays(ctx context.Context, f found) (string, error) {
 	}
 	if driver != "" {
 		return waiting + "; " + driver, nil
+	}
+	if text := diverged(&replication); text != "" {
+		return waiting + fmt.Sprintf("; the copy has diverged from its peer (%s), and Ceph does not end the mirroring of such an image through csi-addons; an administrator of Ceph ends it on this site: rbd mirror image disable --force POOL/IMAGE", text), nil
 	}
 	if replication.Status.State == replicationv1.SecondaryState {
 		waiting += "; Ceph disables a secondary only while its peer is primary: if this lasts, promote the peer"
