@@ -92,6 +92,8 @@ func troubleOf(nodes []csiaddonsv1.CSIAddonsNode, provisioner string) (trouble s
 func unconnected(ctx context.Context, c client.Reader, driver string) (string, error) {
 	var nodes csiaddonsv1.CSIAddonsNodeList
 	switch err := c.List(ctx, &nodes); {
+	case (apierrors.IsNotFound(err) || meta.IsNoMatchError(err)) && driver != "":
+		return "", nil // the group says so, if it needs it
 	case apierrors.IsNotFound(err), meta.IsNoMatchError(err):
 		return "csi-addons is not installed: the API csiaddons.openshift.io is not served; install its CRDs and controller", nil
 	case err != nil:

@@ -88,6 +88,9 @@ func classLike(name string, spec replicationv1.VolumeReplicationClassSpec) backe
 		c.Parameters = map[string]string{}
 	}
 	c.Parameters[vgrv1.ParameterConsistencyGroup] = "disabled"
+	// Nothing reads the Secret of a group; ours have it always.
+	delete(c.Parameters, groupSecretName)
+	delete(c.Parameters, groupSecretNamespace)
 	if !Profile().Serves(c) {
 		c.Parameters[vgrv1.ParameterBackend] = Name
 	}
