@@ -4,6 +4,8 @@
 package e2eceph_test
 
 import (
+	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -27,12 +29,12 @@ func testMirrorDown(t *testing.T, w *world) {
 	s := newScene(t, w, map[string]string{"data": "24Mi"})
 	s.synced(lab.East, time.Time{})
 	s.must(w.cluster(lab.West).SetDaemon(t.Context(), false))
-	stop := s.write(lab.East, "while-down")
+	s.must(w.cluster(lab.East).Write(t.Context(), s.volumes["data"], 100))
+	s.acknowledged["data"][lab.East] = 100
 	r := s.vgr("failover", group, "-n", s.ns, "--to", lab.West, "--yes", "--timeout", "45s")
 	if r.code == 0 {
 		t.Error("a planned failover succeeds without rbd-mirror on the target")
 	}
-	stop()
 	if img := s.images()["data"]; img.Copies[lab.West].Primary {
 		t.Errorf("west was promoted without what east has: %+v", img)
 	}
@@ -81,6 +83,12 @@ func testEastLost(t *testing.T, w *world) {
 	revive(t, w)
 	stopWest()
 	s.says("was given up for west", "failback", "--discard-site")
+	s.eventually("east to answer again", func(context.Context) error {
+		if r, err := s.run("failback", group, "-n", s.ns, "--to", lab.East, "--discard-site", lab.East, "--dry-run", "client"); err != nil || r.code != 0 {
+			return fmt.Errorf("%v: %s%s", err, r.out, r.errOut)
+		}
+		return nil
+	})
 	s.done("failback", group, "-n", s.ns, "--to", lab.East, "--discard-site", lab.East, "--yes", "--timeout", "10m")
 	s.whole(lab.East)
 	s.equal()

@@ -5,7 +5,6 @@ package e2eceph_test
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -25,15 +24,13 @@ func TestHealthy(t *testing.T) {
 	})
 }
 
-// testThereAndBack moves three volumes of different sizes and rates while they are written to, up to the demotion.
+// testThereAndBack moves three volumes of different sizes and rates that are written to until the demotion.
 func testThereAndBack(t *testing.T, w *world) {
 	t.Parallel()
 	s := newScene(t, w, map[string]string{"data": "64Mi", "logs": "24Mi", "config": "8Mi"})
 	s.agree(lab.East)
 	for i, from := range []string{lab.East, lab.West} {
-		stop := s.write(from, fmt.Sprintf("run-%d", i))
-		s.done("failover", group, "-n", s.ns, "--to", other(from), "--yes", "--timeout", patience.String())
-		stop()
+		s.moveUnderWriters(from, fmt.Sprintf("run-%d", i))
 		s.agree(other(from))
 		s.whole(other(from))
 		s.equal()
@@ -47,9 +44,7 @@ func testBackToBack(t *testing.T, w *world, moves int) {
 	site := lab.East
 	for i := range moves {
 		s.must(s.cluster(site).Write(t.Context(), s.volumes["data"], 50))
-		stop := s.write(site, fmt.Sprintf("run-%d", i))
-		s.done("failover", group, "-n", s.ns, "--to", other(site), "--yes", "--timeout", patience.String())
-		stop()
+		s.moveUnderWriters(site, fmt.Sprintf("run-%d", i))
 		site = other(site)
 		s.whole(site)
 	}
@@ -125,6 +120,3 @@ func TestBackToBackByDefault(t *testing.T) {
 		t.Run("Twenty", func(t *testing.T) { testBackToBack(t, w, 20) })
 	})
 }
-
-// readOnly is how librbd refuses a write to a copy.
-func readOnly(err error) bool { return strings.Contains(err.Error(), "ReadOnlyImage") }

@@ -34,7 +34,7 @@ func (s *scene) write(site, run string) (stop func() map[string][]ceph.Acknowled
 		all := map[string][]ceph.Acknowledged{}
 		for name, w := range writers {
 			acknowledged, err := w.Stop()
-			if err != nil && !readOnly(err) {
+			if err != nil {
 				s.t.Errorf("writer of %s: %v", name, err)
 			}
 			all[name] = acknowledged
@@ -44,6 +44,45 @@ func (s *scene) write(site, run string) (stop func() map[string][]ceph.Acknowled
 			s.t.Logf("%s: %d blocks of run %s were acknowledged (%v)", name, len(acknowledged), run, err)
 		}
 		return all
+	}
+}
+
+// moveUnderWriters moves the group away from a site whose volumes are in use and written to: the storage refuses to
+// demote them until they are free. A writer that nobody stops would lose a write: librbd acknowledges the one that is in
+// flight during the demotion, and only the old primary has it.
+func (s *scene) moveUnderWriters(from, run string) {
+	s.t.Helper()
+	s.attach(from, true)
+	stop := s.write(from, run)
+	moved := make(chan result, 1)
+	go func() {
+		r, err := s.run("failover", group, "-n", s.ns, "--to", other(from), "--yes", "--timeout", patience.String())
+		r.errOut += fmt.Sprint(err)
+		moved <- r
+	}()
+	s.eventually("the storage to refuse the demotion", func(ctx context.Context) error {
+		var g vgrv1.VolumeGroupReplication
+		if err := s.sites[from].Get(ctx, client.ObjectKey{Namespace: s.ns, Name: group}, &g); err != nil {
+			return err
+		}
+		if ready := meta.FindStatusCondition(g.Status.Conditions, vgrv1.ConditionReady); ready == nil || !strings.Contains(ready.Message, "cannot be demoted") {
+			return fmt.Errorf("it says %+v", ready)
+		}
+		return nil
+	})
+	stop()
+	s.attach(from, false)
+	r := <-moved
+	s.t.Logf("failover to %s: exit code %d\n%s%s", other(from), r.code, r.out, r.errOut)
+	if r.code != 0 {
+		s.t.FailNow()
+	}
+}
+
+func (s *scene) attach(site string, attached bool) {
+	s.t.Helper()
+	for _, handle := range s.volumes {
+		s.must(s.cluster(site).Attach(s.t.Context(), handle, attached))
 	}
 }
 

@@ -226,6 +226,16 @@ type result struct {
 // vgr runs the plugin on the scene's group.
 func (s *scene) vgr(args ...string) result {
 	s.t.Helper()
+	began := time.Now()
+	r, err := s.run(args...)
+	s.must(err)
+	if args[0] != "status" && args[0] != "history" {
+		s.t.Logf("kubectl vgr %s: exit code %d after %s\n%s%s", strings.Join(args, " "), r.code, time.Since(began).Round(time.Second), r.out, r.errOut)
+	}
+	return r
+}
+
+func (s *scene) run(args ...string) (result, error) {
 	cmd := exec.CommandContext(s.t.Context(), filepath.Join(s.bin, "kubectl-vgr"), args...)
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
@@ -233,16 +243,11 @@ func (s *scene) vgr(args ...string) result {
 		"KUBECONFIG=" + s.lab.Kubeconfig(), "HOME=" + s.lab.Dir(), "LANG=C.UTF-8",
 		"KUBECTL_VGR_CONTEXT=" + lab.East, "KUBECTL_VGR_PEER_CONTEXT=" + lab.West,
 	}
-	began := time.Now()
 	err := cmd.Run()
 	if _, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
-		s.t.Fatal(err)
+		return result{}, err
 	}
-	r := result{cmd.ProcessState.ExitCode(), out.String(), errOut.String()}
-	if args[0] != "status" && args[0] != "history" {
-		s.t.Logf("kubectl vgr %s: exit code %d after %s\n%s%s", strings.Join(args, " "), r.code, time.Since(began).Round(time.Second), r.out, r.errOut)
-	}
-	return r
+	return result{cmd.ProcessState.ExitCode(), out.String(), errOut.String()}, nil
 }
 
 // done runs the plugin, which must succeed.

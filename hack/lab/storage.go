@@ -65,7 +65,7 @@ func (s *Site) storageClass(name, provisioner string) []runtime.Object {
 			ObjectMeta:  metav1.ObjectMeta{Name: name},
 			Provisioner: provisioner, ReclaimPolicy: &reclaim, VolumeBindingMode: &binding, AllowVolumeExpansion: &expand,
 			Parameters: map[string]string{
-				"clusterID": "rook-ceph", "pool": "replicapool", "imageFeatures": "layering,exclusive-lock",
+				"clusterID": "rook-ceph", "pool": "replicapool", "imageFeatures": "layering",
 				"csi.storage.k8s.io/provisioner-secret-name":      "rook-csi-rbd-provisioner",
 				"csi.storage.k8s.io/provisioner-secret-namespace": "rook-ceph",
 				"csi.storage.k8s.io/fstype":                       "ext4",

@@ -24,7 +24,7 @@ func (c *Cluster) CreateImage(ctx context.Context, name string, size int64) (str
 	} else if exitCode(err) != notFound {
 		return "", err
 	}
-	return handle, c.run(ctx, "rbd", "create", spec(handle), "--size", fmt.Sprintf("%dB", size), "--image-feature", "layering", "--image-feature", "exclusive-lock")
+	return handle, c.run(ctx, "rbd", "create", spec(handle), "--size", fmt.Sprintf("%dB", size), "--image-feature", "layering")
 }
 
 // DeleteImage removes an image that is not mirrored.
