@@ -88,7 +88,7 @@ e2e: build assets ## Run the tests of the lab, and end to end on its sites
 	cd hack && go test -shuffle=on -timeout=60m -parallel=64 ./e2e # it decides itself how many, see labs_test.go
 
 .PHONY: e2e-ceph
-e2e-ceph: build assets ceph ## Run end to end on two real Ceph clusters, where they can run; THOROUGH=1 also moves twenty times at Ceph's own intervals
+e2e-ceph: build assets ceph ## Run end to end on two real Ceph clusters, where they can run; THOROUGH=1 runs all of it, which takes an hour
 	cd hack && go test -count=1 -timeout=90m -parallel=16 ./e2e-ceph $(if $(RUN),-run '$(RUN)' -v) $(if $(THOROUGH),-args -thorough)
 
 .PHONY: chaos

@@ -45,7 +45,7 @@ const (
 	often = 5 * time.Second
 )
 
-var thorough = flag.Bool("thorough", false, "move twenty times back to back, at the default intervals of Ceph's daemons")
+var thorough = flag.Bool("thorough", false, "also move twenty times back to back, at the default intervals of Ceph's daemons, and move back to a site that was lost")
 
 // world is a lab with the programs that make build has built.
 type world struct {
