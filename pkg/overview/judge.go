@@ -185,7 +185,7 @@ func (j judged) degraded() *Verdict {
 			}
 		}
 		d := j.views[i].Condition(vgrv1.ConditionDegraded)
-		judgesLink := d != nil && (d.Reason == vgrv1.ReasonLinkNotInSync || d.Reason == vgrv1.ReasonGroupError) && !j.inFlight()
+		judgesLink := j.views[i].LinkTrouble() != "" && !j.inFlight()
 		if d != nil && d.Status == metav1.ConditionTrue && (s.State == vgrv1.StatePrimary || judgesLink) {
 			return &Verdict{Level: Problem, Phase: Degraded, Message: fmt.Sprintf("%s: %s", s.Site, d.Message)}
 		}

@@ -345,6 +345,13 @@ func (c *checker) health() {
 			c.add("validated", CheckWarning, "", "the backend has refused what was asked for on %s (Validated is False): %s", s.Name, v.Message)
 		}
 	}
+	if trouble := c.to.view().LinkTrouble(); trouble != "" && c.to.state() == vgrv1.StateSecondary {
+		severity := c.unlessLost(c.from)
+		if c.op.Discard || c.op.Kind == Resync {
+			severity = CheckWarning // what it is there to mend
+		}
+		c.add("health", severity, "see whether the link between the sites is up", "%s: %s", c.to.Name, trouble)
+	}
 	if fault := c.to.fault(); fault != "" {
 		severity := c.unlessLost(c.to)
 		if c.op.Discard {

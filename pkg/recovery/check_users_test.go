@@ -46,6 +46,20 @@ func TestNotValidated(t *testing.T) {
 	}
 }
 
+// TestLinkOfTheCopy: what the copy's array says of the link counts also where the primary's says that all is well.
+func TestLinkOfTheCopy(t *testing.T) {
+	_, facts := ceph(func(*recovery.Pair, *[2]recovery.Environment) {})
+	g := facts.Sites[west].Group.DeepCopy()
+	g.Status.Conditions = append(g.Status.Conditions, metav1.Condition{Type: vgrv1.ConditionDegraded, Status: metav1.ConditionTrue, Reason: vgrv1.ReasonLinkNotInSync, Message: "link SUSPENDED: paused by the storage admin"})
+	facts.Sites[west].Read(g)
+	for kind, want := range map[recovery.Kind]recovery.Severity{recovery.Planned: recovery.CheckProblem, recovery.Unplanned: recovery.CheckWarning} {
+		got := find(recovery.Checks(facts, recovery.Operation{Kind: kind, From: sites[east], To: sites[west]}), "health")
+		if got.Severity != want || got.Evidence != "west: link SUSPENDED: paused by the storage admin" {
+			t.Errorf("%s: %+v", kind, got)
+		}
+	}
+}
+
 // TestResized: a copy that is smaller than its source is told with what mends it, and refuses nothing.
 func TestResized(t *testing.T) {
 	for name, tc := range map[string]struct {

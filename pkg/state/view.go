@@ -149,6 +149,16 @@ func (v View) Broken() string {
 	return d.Message
 }
 
+// LinkTrouble returns what is wrong with the link by the word of an array that judges it by itself, on a secondary too.
+// Empty without.
+func (v View) LinkTrouble() string {
+	d := v.Condition(vgrv1.ConditionDegraded)
+	if d == nil || d.Status != metav1.ConditionTrue || d.Reason != vgrv1.ReasonLinkNotInSync && d.Reason != vgrv1.ReasonGroupError {
+		return ""
+	}
+	return d.Message
+}
+
 // Diverged returns the error of a copy whose backend calls it split from its peer: it has writes of its own, and does not
 // follow. Empty without one.
 func (v View) Diverged() string {

@@ -233,7 +233,11 @@ func healthOf(in reading) (vgrv1.Health, string) {
 		return vgrv1.HealthUnknown, message(in.rg)
 	}
 	if inError(in) {
-		return vgrv1.HealthDegraded, fmt.Sprintf("%s is in state %s after %q, although its link is %s; see the events of %s", in.rg.Name, groupError, in.rg.Status.LastAction.Condition, link.State, in.rg.Name)
+		after := ""
+		if action := in.rg.Status.LastAction.Condition; action != "" {
+			after = fmt.Sprintf(" after %q", action)
+		}
+		return vgrv1.HealthDegraded, fmt.Sprintf("%s is in state %s%s, although its link is %s; see the events of %s", in.rg.Name, groupError, after, link.State, in.rg.Name)
 	}
 	switch link.State {
 	case linkSynchronized:
