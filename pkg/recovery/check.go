@@ -346,11 +346,8 @@ func (c *checker) health() {
 		}
 	}
 	if trouble := c.to.view().LinkTrouble(); trouble != "" && c.to.state() == vgrv1.StateSecondary {
-		severity := c.unlessLost(c.from)
-		if c.op.Discard || c.op.Kind == Resync {
-			severity = CheckWarning // what it is there to mend
-		}
-		c.add("health", severity, "see whether the link between the sites is up", "%s: %s", c.to.Name, trouble)
+		// A warning: right after a change of roles the array's word may be of before it.
+		c.add("health", CheckWarning, "see whether the link between the sites is up", "%s: %s", c.to.Name, trouble)
 	}
 	if fault := c.to.fault(); fault != "" {
 		severity := c.unlessLost(c.to)

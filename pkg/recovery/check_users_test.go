@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
@@ -50,11 +51,11 @@ func TestNotValidated(t *testing.T) {
 func TestLinkOfTheCopy(t *testing.T) {
 	_, facts := ceph(func(*recovery.Pair, *[2]recovery.Environment) {})
 	g := facts.Sites[west].Group.DeepCopy()
-	g.Status.Conditions = append(g.Status.Conditions, metav1.Condition{Type: vgrv1.ConditionDegraded, Status: metav1.ConditionTrue, Reason: vgrv1.ReasonLinkNotInSync, Message: "link SUSPENDED: paused by the storage admin"})
+	meta.SetStatusCondition(&g.Status.Conditions, metav1.Condition{Type: vgrv1.ConditionDegraded, Status: metav1.ConditionTrue, Reason: vgrv1.ReasonLinkNotInSync, Message: "link SUSPENDED: paused by the storage admin"})
 	facts.Sites[west].Read(g)
-	for kind, want := range map[recovery.Kind]recovery.Severity{recovery.Planned: recovery.CheckProblem, recovery.Unplanned: recovery.CheckWarning} {
+	for _, kind := range []recovery.Kind{recovery.Planned, recovery.Unplanned} {
 		got := find(recovery.Checks(facts, recovery.Operation{Kind: kind, From: sites[east], To: sites[west]}), "health")
-		if got.Severity != want || got.Evidence != "west: link SUSPENDED: paused by the storage admin" {
+		if got.Severity != recovery.CheckWarning || got.Evidence != "west: link SUSPENDED: paused by the storage admin" {
 			t.Errorf("%s: %+v", kind, got)
 		}
 	}
