@@ -49,7 +49,7 @@ func testMirrorDown(t *testing.T, w *world) {
 // testEastLost: all of east's Ceph is killed under a writer; its API still tells of the last synchronisation. What is missing on west was acknowledged after the
 // synchronisation that the tool names. East comes back primary, and is named.
 func testEastLost(t *testing.T, w *world) {
-	s := newScene(t, w, map[string]string{"data": "64Mi", "logs": "24Mi", "config": "8Mi"})
+	s := newScene(t, w, map[string]string{"data": "64Mi", "logs": "40Mi", "config": "32Mi"})
 	stop := s.write(lab.East, "east")
 	s.synced(lab.East, time.Time{})
 	time.Sleep(5 * time.Second) // so that there is something to lose

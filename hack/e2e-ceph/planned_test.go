@@ -27,7 +27,7 @@ func TestHealthy(t *testing.T) {
 // testThereAndBack moves three volumes of different sizes and rates that are written to until the demotion.
 func testThereAndBack(t *testing.T, w *world) {
 	t.Parallel()
-	s := newScene(t, w, map[string]string{"data": "64Mi", "logs": "24Mi", "config": "8Mi"})
+	s := newScene(t, w, map[string]string{"data": "64Mi", "logs": "40Mi", "config": "32Mi"})
 	s.agree(lab.East)
 	for i, from := range []string{lab.East, lab.West} {
 		s.moveUnderWriters(from, fmt.Sprintf("run-%d", i))

@@ -21,7 +21,7 @@ import (
 // write starts a writer on each volume of a site, each at its own rate.
 func (s *scene) write(site, run string) (stop func() map[string][]ceph.Acknowledged) {
 	s.t.Helper()
-	pause := 20 * time.Millisecond
+	pause := 50 * time.Millisecond // no volume may be full before the end
 	writers := map[string]*ceph.Writer{}
 	for name, handle := range s.volumes {
 		w, err := s.cluster(site).StartWriter(context.WithoutCancel(s.t.Context()), handle, run, pause)
