@@ -86,9 +86,9 @@ func chaos(t *testing.T, w *world, seed uint64, count *tally) {
 		l := drawLeg(draw)
 		switch what := draw.IntN(3); {
 		case n == 0 && what == 0:
-			l.verb, l.rival = "create", ""
+			l.verb, l.rival, l.deletes = "create", "", ""
 		case n == legs-1 && what != 0:
-			l.verb = "unplanned"
+			l.verb, l.deletes = "unplanned", "" // what is given up may be deleted: that is another story
 		}
 		t.Logf("leg %d: %s", n, l)
 		began := time.Now()
@@ -268,6 +268,8 @@ type leg struct {
 	// rival is what a second administrator does; empty for none.
 	rival string
 	late  time.Duration
+	// deletes is the site on which another user deletes the groups while the operation is in flight; empty for neither.
+	deletes string
 }
 
 func (l leg) String() string {
@@ -279,6 +281,9 @@ func (l leg) String() string {
 	if l.rival != "" {
 		text += fmt.Sprintf("; a second administrator: %s at %s", l.rival, l.late)
 	}
+	if l.deletes != "" {
+		text += fmt.Sprintf("; deleted on %s at %s", l.deletes, l.late)
+	}
 	if l.abort {
 		text += "; then abort"
 	}
@@ -286,7 +291,7 @@ func (l leg) String() string {
 }
 
 func drawLeg(draw *rand.Rand) leg {
-	l := leg{verb: "planned", abort: draw.IntN(3) == 0}
+	l := leg{verb: "planned", abort: draw.IntN(2) == 0}
 	for range 1 + draw.IntN(3) {
 		b := breakage{
 			after: time.Duration(100+draw.IntN(8900)) * time.Millisecond, lasts: time.Duration(500+draw.IntN(7500)) * time.Millisecond,
@@ -294,9 +299,12 @@ func drawLeg(draw *rand.Rand) leg {
 		drawBreakage(draw, &b)
 		l.breakages = append(l.breakages, b)
 	}
-	if draw.IntN(3) == 0 {
-		l.rival = []string{"same", "opposite", "abort"}[draw.IntN(3)]
-		l.late = time.Duration(draw.IntN(6000)) * time.Millisecond
+	l.late = time.Duration(draw.IntN(6000)) * time.Millisecond
+	switch draw.IntN(6) {
+	case 0, 1:
+		l.rival = []string{"same", "opposite", "abort", "abort"}[draw.IntN(4)]
+	case 2, 3:
+		l.deletes = []string{lab.East, lab.West}[draw.IntN(2)]
 	}
 	return l
 }
@@ -361,14 +369,14 @@ func or(a, b string) string {
 
 // tally counts what was done, over all seeds.
 type tally struct {
-	moves, resumed, aborted, created, unplanned, rivals, kills int
-	breakages                                                  map[string]int
-	codes                                                      map[int]int
+	moves, resumed, aborted, created, unplanned, rivals, deleted, kills int
+	breakages                                                           map[string]int
+	codes                                                               map[int]int
 }
 
 func (c *tally) String() string {
-	return fmt.Sprintf("%d operations: %d created anew, %d unplanned, %d beside a second administrator, %d plugins killed; ended by: %d resumed, %d aborted; breakages %v; exit codes of the first run %v",
-		c.moves, c.created, c.unplanned, c.rivals, c.kills, c.resumed, c.aborted, c.breakages, c.codes)
+	return fmt.Sprintf("%d operations: %d created anew, %d unplanned, %d beside a second administrator, %d deleted in flight, %d plugins killed; ended by: %d resumed, %d aborted; breakages %v; exit codes of the first run %v",
+		c.moves, c.created, c.unplanned, c.rivals, c.deleted, c.kills, c.resumed, c.aborted, c.breakages, c.codes)
 }
 
 // chaosRun is one leg while it runs.
@@ -382,6 +390,8 @@ type chaosRun struct {
 
 	mu      sync.Mutex
 	running []*running
+	// deleted are the groups that were deleted while their operation was in flight.
+	deleted map[*subject]bool
 }
 
 // run breaks, mends, ends and checks.
@@ -423,6 +433,7 @@ func (c *chaosRun) run() {
 			c.ends = append(c.ends, fmt.Sprintf("%s: created, primary %s", g.backend, g.primary))
 		default:
 			c.finish(g)
+			c.createAgain(g)
 		}
 		if c.t.Failed() {
 			return
@@ -506,6 +517,51 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
+// deleteInFlight deletes a group as soon as its operation is in its journal, late in the leg at the earliest.
+func (c *chaosRun) deleteInFlight(g *subject) {
+	ctx, site := c.t.Context(), c.leg.deletes
+	pause(ctx, c.leg.late)
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); pause(ctx, settle/20) {
+		var obj vgrv1.VolumeGroupReplication
+		if g.sites[site].Get(ctx, client.ObjectKey{Namespace: g.ns, Name: g.name}, &obj) != nil {
+			continue // the site is broken
+		}
+		op, err := recovery.Journal(&obj)
+		if err != nil || !op.InFlight() {
+			continue
+		}
+		// Bound to the version with the journal: one that has ended meanwhile is not what this is about.
+		if g.sites[site].Delete(ctx, &obj, client.Preconditions{UID: &obj.UID, ResourceVersion: &obj.ResourceVersion}) != nil {
+			continue
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.deleted == nil {
+			c.deleted = map[*subject]bool{}
+		}
+		c.deleted[g] = true
+		c.count.deleted++
+		return
+	}
+}
+
+// createAgain makes a group again that was deleted: its operation has ended, so the deletion is not held any more.
+func (c *chaosRun) createAgain(g *subject) {
+	c.t.Helper()
+	if !c.deleted[g] {
+		return
+	}
+	for _, site := range []string{c.leg.deletes, opposite(c.leg.deletes)} {
+		obj := &vgrv1.VolumeGroupReplication{ObjectMeta: metav1.ObjectMeta{Namespace: g.ns, Name: g.name}}
+		if err := g.sites[site].Delete(c.t.Context(), obj); client.IgnoreNotFound(err) != nil {
+			c.t.Fatal(err)
+		}
+		g.gone(site, obj)
+	}
+	c.within(g, "create", g.creation()...)
+	c.ends = append(c.ends, g.backend+": deleted, and created again")
+}
+
 // forget deletes the groups, whose replication stays, so that they can be made anew.
 func (c *chaosRun) forget() {
 	c.t.Helper()
@@ -560,6 +616,13 @@ func (c *chaosRun) broken(lost string) []result {
 			}
 			r := c.begin(g, args...)
 			all.Go(func() { r.end() })
+		}
+	}
+	if c.leg.deletes != "" {
+		for _, g := range c.groups {
+			if g.fences { // create does not prepare a PVC as a copy with Trident that has been a source: the groups could not be made again
+				all.Go(func() { c.deleteInFlight(g) })
+			}
 		}
 	}
 	results := make([]result, len(first))
@@ -659,7 +722,10 @@ func (c *chaosRun) within(g *subject, verb string, args ...string) {
 // retry does what a group asks for whose backend does not try again by itself.
 func (g *subject) retry() {
 	for _, site := range []string{lab.East, lab.West} {
-		obj := g.get(site, g.name)
+		obj := &vgrv1.VolumeGroupReplication{}
+		if g.sites[site].Get(g.t.Context(), client.ObjectKey{Namespace: g.ns, Name: g.name}, obj) != nil {
+			continue // it was deleted
+		}
 		if ready := meta.FindStatusCondition(obj.Status.Conditions, vgrv1.ConditionReady); ready == nil || !strings.Contains(ready.Message, vgrv1.AnnotationRetry) {
 			continue
 		}
