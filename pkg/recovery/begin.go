@@ -91,7 +91,7 @@ func begun(p *Pair, last *Operation, from, to *Site, r Request, t backend.Traits
 	op := Operation{
 		ID: r.ID, Kind: r.Kind, From: from.SiteRef, To: to.SiteRef, By: r.By, Holder: r.Holder, Revision: 1,
 		Started: metav1.NewMicroTime(to.Now), Members: to.members(), Accepted: r.Accept.String(),
-		Discard: r.Kind == Failback && hasDiverged(from, to) || r.Kind == Resync, OneWay: t.HandsOver && moves,
+		Discard: r.Kind == Failback && (hasDiverged(from, to) || mayHaveDiverged(p, from, to, r, t)) || r.Kind == Resync, OneWay: t.HandsOver && moves,
 		Snapshot: moves && from.groupSnapshots(t), Force: r.Force, SpecOnly: r.Kind == Demote && from.state() == vgrv1.StateSecondary,
 	}
 	if r.Schedule > 0 {

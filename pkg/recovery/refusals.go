@@ -112,6 +112,12 @@ func hasDiverged(from, to *Site) bool {
 	return to.state() == vgrv1.StatePrimary && from.state() == vgrv1.StatePrimary || to.broken() != ""
 }
 
+// mayHaveDiverged reports whether the user discards what to has, and nothing shows that to, which was given up, follows:
+// storage that has not yet compared the copies reports no error.
+func mayHaveDiverged(p *Pair, from, to *Site, r Request, t backend.Traits) bool {
+	return t.ConfirmsSync && r.Discard == to.Name && survivor(p) == from && from.view().LastSync() == nil
+}
+
 func divergedWords(from, to *Site) string {
 	if text := to.broken(); text != "" {
 		return fmt.Sprintf("%s does not follow %s: %s", to.Name, from.Name, text)

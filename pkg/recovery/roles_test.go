@@ -6,6 +6,7 @@ package recovery_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -292,6 +293,45 @@ func TestRefusalIsOlder(t *testing.T) {
 			g.Annotations[vgrv1.AnnotationBoundTo] = state.Bound(g, g.Generation)
 			if d := recovery.Next(p, op, handsOver); (d.Stop != nil) != tc.stops || d.Write != nil {
 				t.Errorf("%+v", d)
+			}
+		})
+	}
+}
+
+// TestDiscardsWhatIsNotKnownToFollow: a site that was given up is back as a secondary and has no error yet. Whether it
+// follows is not known until the primary has synchronised, and the user has said that its writes may go.
+func TestDiscardsWhatIsNotKnownToFollow(t *testing.T) {
+	for name, tc := range map[string]struct {
+		sync *metav1.Time
+		last recovery.Kind
+		want bool
+	}{
+		"no synchronisation since":         {nil, recovery.Unplanned, true},
+		"it has followed since":            {&before, recovery.Unplanned, false},
+		"it was not given up":              {nil, recovery.Planned, false},
+		"from before the primary was that": {new(metav1.NewTime(now.Add(-24 * time.Hour))), recovery.Unplanned, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, facts := ceph(func(p *recovery.Pair, _ *[2]recovery.Environment) {
+				secondary(p.Sites[east].Group)
+				primary(p.Sites[west].Group)
+				p.Sites[east].Group.Status.LastSyncTime = nil
+				s := &p.Sites[west].Group.Status
+				s.LastSyncTime, s.StateSince, s.SyncTimeBefore = tc.sync, new(metav1.NewTime(now.Add(-3*time.Hour))), nil
+			})
+			op := begun(func(op *recovery.Operation) {
+				op.Kind, op.From, op.To, op.Result = tc.last, sites[east], sites[west], recovery.Done
+				op.Steps = []recovery.StepTimes{did(recovery.StepRecord), did(recovery.StepPromote)}
+			})
+			for i := range p.Sites {
+				put(t, &p.Sites[i], op)
+			}
+			got, stop := recovery.Begin(p, recovery.Request{Kind: recovery.Failback, To: sites[east], Discard: sites[east].Name, Holder: "me", ID: "new"}, facts.Traits)
+			if stop != nil {
+				t.Fatalf("%+v", stop)
+			}
+			if got.Discard != tc.want {
+				t.Errorf("it discards: %t, want %t", got.Discard, tc.want)
 			}
 		})
 	}
