@@ -89,9 +89,22 @@ func (b *bench) oneClusterTwice(t *testing.T) {
 	twin := []string{"--kubeconfig", b.kubeconfig, "--peer-context", "twin"}
 	alike := []string{"--peer-context", "west"}
 	for i, args := range [][]string{
-		{"list"}, {"list", "db"}, {"list", "-o", "json"}, {"status"}, {"status", "db", "--exit-code"}, {"list", "-w"}, {"status", "-w"}, {"tui"},
-		{"history", "db"}, {"failover", "db", "--to", "WAY", "--yes"}, {"failback", "db", "--to", "east", "--yes"}, {"validate", "db", "--to", "WAY"}, {"promote", "db", "--yes"}, {"demote", "db", "--yes"},
-		{"resync", "db", "--yes"}, {"gather", "--dir", filepath.Join(t.TempDir(), "report")},
+		{"list"},
+		{"list", "db"},
+		{"list", "-o", "json"},
+		{"status"},
+		{"status", "db", "--exit-code"},
+		{"list", "-w"},
+		{"status", "-w"},
+		{"tui"},
+		{"history", "db"},
+		{"failover", "db", "--to", "WAY", "--yes"},
+		{"failback", "db", "--to", "east", "--yes"},
+		{"validate", "db", "--to", "WAY"},
+		{"promote", "db", "--yes"},
+		{"demote", "db", "--yes"},
+		{"resync", "db", "--yes"},
+		{"gather", "--dir", filepath.Join(t.TempDir(), "report")},
 	} {
 		for _, way := range []string{"twin", "west"} {
 			t.Run(fmt.Sprint(i, args, way), func(t *testing.T) {

@@ -216,9 +216,12 @@ func (b *bench) tenantIsNamed(tenants map[string]client.Client, clusters map[str
 		g.Annotations = map[string]string{vgrv1.AnnotationOperation: text}
 		b.must(tenants["west"].Update(b.t.Context(), &g, client.FieldOwner("kubectl-annotate")))
 		for _, args := range [][]string{
-			{"failover", "orders", "--to", "west", "--dry-run=client"}, {"failover", "orders", "--abort", "--dry-run=client"},
+			{"failover", "orders", "--to", "west", "--dry-run=client"},
+			{"failover", "orders", "--abort", "--dry-run=client"},
 			{"failover", "orders", "--to", "west", "--unplanned", "--accept-data-loss", "unknown", "--dry-run=client"},
-			{"validate", "orders"}, {"status", "orders"}, {"status", "-o", "json"},
+			{"validate", "orders"},
+			{"status", "orders"},
+			{"status", "-o", "json"},
 			{"failover", "orders", "--discard-journal", "--dry-run=client"},
 		} {
 			r := b.vgr(append(args, "--peer-context", "west", "--color=never")...)

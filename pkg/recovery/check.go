@@ -358,19 +358,24 @@ func (c *checker) health() {
 	} else if fault := c.from.fault(); fault != "" {
 		c.add("health", c.unlessLost(c.from), "kubectl vgr status shows both sites", "%s", fault)
 	} else if c.from.Group != nil && c.from.state() != vgrv1.StateSecondary {
-		r := c.from.view().Condition(vgrv1.ConditionReplicating)
-		switch {
-		case r != nil && r.Status == metav1.ConditionFalse && c.op.Discard && c.facts.Traits.HandsOver:
-			c.add("health", CheckWarning, "", "%s: %s", c.from.Name, r.Message) // the operation repairs that
-		case r != nil && r.Status == metav1.ConditionFalse:
-			c.add("health", c.unlessLost(c.from), "see whether the link between the sites is up", "%s: %s", c.from.Name, r.Message)
-		case r != nil && r.Status == metav1.ConditionTrue:
-			c.ok("health", "%s: %s", c.from.Name, r.Message)
-		case r != nil:
-			c.add("health", CheckWarning, "", "%s: %s", c.from.Name, r.Message)
-		default:
-			c.add("health", CheckWarning, "", "%s does not say whether it replicates", c.from.Name)
-		}
+		c.replicating()
+	}
+}
+
+// replicating checks what the backend says of the replication away from the source.
+func (c *checker) replicating() {
+	r := c.from.view().Condition(vgrv1.ConditionReplicating)
+	switch {
+	case r != nil && r.Status == metav1.ConditionFalse && c.op.Discard && c.facts.Traits.HandsOver:
+		c.add("health", CheckWarning, "", "%s: %s", c.from.Name, r.Message) // the operation repairs that
+	case r != nil && r.Status == metav1.ConditionFalse:
+		c.add("health", c.unlessLost(c.from), "see whether the link between the sites is up", "%s: %s", c.from.Name, r.Message)
+	case r != nil && r.Status == metav1.ConditionTrue:
+		c.ok("health", "%s: %s", c.from.Name, r.Message)
+	case r != nil:
+		c.add("health", CheckWarning, "", "%s: %s", c.from.Name, r.Message)
+	default:
+		c.add("health", CheckWarning, "", "%s does not say whether it replicates", c.from.Name)
 	}
 }
 

@@ -51,7 +51,7 @@ func (d derived) meta() metav1.ObjectMeta {
 		Name: d.name,
 		Labels: map[string]string{
 			vgrv1.LabelManagedBy: vgrv1.ManagedByController,
-			vgrv1.LabelClass:     shorten(d.Class.Name, 63),
+			vgrv1.LabelClass:     shorten(d.Name, 63),
 		},
 	}
 }

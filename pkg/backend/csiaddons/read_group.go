@@ -211,15 +211,16 @@ func refusedGroup(in reading) string {
 		}
 		return ""
 	}
-	said := in.backendGroup.Status.Message
+	messages := []string{in.backendGroup.Status.Message}
 	conditions := in.backendGroup.Status.Conditions
 	if in.child != nil {
-		said += " " + in.child.Status.Message
+		messages = append(messages, in.child.Status.Message)
 		conditions = append(slices.Clone(conditions), in.child.Status.Conditions...)
 	}
 	for _, c := range conditions {
-		said += " " + c.Message
+		messages = append(messages, c.Message)
 	}
+	said := strings.Join(messages, " ")
 	handle := ""
 	if in.content != nil {
 		handle = in.content.Spec.VolumeGroupReplicationHandle
