@@ -160,7 +160,7 @@ func (s *scene) withoutPolicy(site string, file *unstructured.Unstructured) (res
 		}
 		restored = true
 		for _, u := range all {
-			if u.GetKind() == "ValidatingAdmissionPolicyBinding" {
+			if u.GetKind() == "ValidatingAdmissionPolicyBinding" && u.GetName() == manifests.PromotionPolicy {
 				s.must(c.Create(context.WithoutCancel(s.t.Context()), u))
 			}
 		}

@@ -201,9 +201,9 @@ func serverRestarts(t *testing.T, w *world) {
 	seen := s.watch()
 	seen.shows("Primary", "Secondary")
 	s.must(s.lab.Site(lab.East).Kill(t.Context(), lab.APIServer))
-	seen.shows("Unreachable", "Secondary")
+	seen.shows(`Primary \S+ ago`, "Secondary")
 	soon := "--request-timeout=5s" // so that csi-addons, which waits twice as long each time, is soon back
-	if r := s.vgr("list", "-n", s.ns, soon); r.code != 0 || !strings.Contains(r.out, "Unreachable") || strings.Contains(r.out, "Primary") {
+	if r := s.vgr("list", "-n", s.ns, soon); r.code != 0 || !strings.Contains(r.out, "Unreachable") || strings.Contains(r.out, "Primary  ") {
 		t.Errorf("list: exit code %d\n%s%s", r.code, r.out, r.errOut)
 	}
 	if r := s.vgr("status", "-n", s.ns, "--exit-code", "-o", "json", soon); r.code != 6 {

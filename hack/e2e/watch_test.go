@@ -5,9 +5,9 @@ package e2e_test
 
 import (
 	"bufio"
-	"fmt"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -27,12 +27,12 @@ func TestWatch(t *testing.T) {
 	w := s.watch()
 	w.shows("Primary", "Secondary")
 	s.must(s.lab.Site(lab.West).Blackhole(t.Context()))
-	w.shows("Primary", "Unreachable")
+	w.shows("Primary", `Secondary \S+ ago`)
 	w.ends()
 
 	w = s.watch() // west is silent from the beginning
 	w.shows("Primary", "Asking")
-	w.shows("Primary", "Unreachable")
+	w.shows("Primary", `Secondary \S+ ago`)
 	s.must(s.lab.Site(lab.West).Reconnect(t.Context()))
 	w.shows("Primary", "Secondary")
 	w.ends()
@@ -55,13 +55,14 @@ func (s *scene) watch() *watching {
 	return &watching{s.t, cmd, bufio.NewScanner(out)}
 }
 
-// shows reads on until a row has these states, which ends with the watch if need be.
+// shows reads on until a row has these states and no more, which ends with the watch if need be.
 func (w *watching) shows(states ...string) {
 	w.t.Helper()
 	giveUp := time.AfterFunc(patience, func() { _ = w.cmd.Process.Kill() })
 	defer giveUp.Stop()
+	row := regexp.MustCompile(`^\S+ +` + strings.Join(states, ` +`) + ` +\d+/\d+ `)
 	for w.lines.Scan() {
-		if fields := strings.Fields(w.lines.Text()); len(fields) > 3 && fmt.Sprint(fields[1:3]) == fmt.Sprint(states) {
+		if row.MatchString(w.lines.Text()) {
 			return
 		}
 	}

@@ -86,6 +86,7 @@ func (m *Memory) Refresh(o *overview.Overview) {
 			g := &o.Groups[j]
 			name := group{g.Namespace, g.Name}
 			switch gs := &g.Sites[i]; {
+			case site.Problem == overview.SiteAsking:
 			case !site.Answered:
 				gs.Remembered = r.recall(name)
 			case !gs.Exists:

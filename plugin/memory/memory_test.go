@@ -188,3 +188,14 @@ func TestDir(t *testing.T) {
 		}
 	}
 }
+
+// TestAsking: of a site that may still answer nothing is recalled.
+func TestAsking(t *testing.T) {
+	dir := t.TempDir()
+	command(dir, seen(noon, true, "db"))
+	o := seen(noon.Add(time.Minute), false, "db")
+	o.Sites[1].Problem = overview.SiteAsking
+	if got := command(dir, o).Groups[0].Sites[1].Remembered; got != nil {
+		t.Errorf("db on west: %+v", got)
+	}
+}
