@@ -68,7 +68,7 @@ test-quick: assets ## Run what takes less than two minutes, before each commit
 
 .PHONY: test-unit
 test-unit: assets ## Run the tests of the product against real API servers, but for make states
-	$(ON_SERVERS) nice $(GOTEST) -timeout=30m ./...
+	$(ON_SERVERS) $(GOTEST) -timeout=30m ./...
 
 .PHONY: states
 states: ## Walk through the schedules of the planner, behind whatever else wants the processors
