@@ -12,12 +12,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 )
 
@@ -152,5 +161,40 @@ func TestImage(t *testing.T) {
 	}
 	if sums[0] != sums[1] {
 		t.Errorf("two digests of the same program: %q", sums)
+	}
+}
+
+// TestPush: what a registry then has is the image whose digest the plugin installs.
+func TestPush(t *testing.T) {
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	defer server.Close()
+	img, err := imageOf([]byte("program"), "linux", "amd64", time.Unix(0, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	index := mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex), mutate.IndexAddendum{Add: img})
+	digest, err := index.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	repository := strings.TrimPrefix(server.URL, "http://") + "/vgr-controller"
+	for range 2 { // a second push finds all there
+		if err := pushImage(t.Context(), index, repository+":v1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ref, err := name.NewDigest(repository + "@" + digest.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pulled, err := remote.Index(ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := validate.Index(pulled); err != nil {
+		t.Error(err)
+	}
+	if err := pushImage(t.Context(), index, repository+":not a tag"); err == nil {
+		t.Error("a tag that is none was pushed")
 	}
 }

@@ -16,11 +16,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/partial"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
@@ -29,7 +32,7 @@ const nobody = "65532:65532"
 
 // image builds the controller for Linux on each platform into one OCI archive, which needs no registry:
 // "skopeo copy oci-archive:FILE docker://…" pushes it. It has the program and nothing else.
-func (r *release) image(ctx context.Context, platforms []string) error {
+func (r *release) image(ctx context.Context, platforms []string) (v1.ImageIndex, error) {
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, platform := range platforms {
 		goos, arch, _ := strings.Cut(platform, "/")
@@ -39,27 +42,40 @@ func (r *release) image(ctx context.Context, platforms []string) error {
 		program := filepath.Join(r.out, "build", goos+"-"+arch, "vgr-controller")
 		env := append(os.Environ(), "GOOS="+goos, "GOARCH="+arch, "GOARM=6", "CGO_ENABLED=0")
 		if err := r.command(ctx, env, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", r.ldflags+" -buildid=", "-o", absolute(program), "./cmd/vgr-controller"); err != nil {
-			return err
+			return nil, err
 		}
 		if err := r.materials(ctx, fmt.Sprintf("vgr-controller_%s_%s_%s", r.Version, goos, arch), program); err != nil {
-			return err
+			return nil, err
 		}
 		data, err := os.ReadFile(program)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		img, err := imageOf(data, goos, arch, r.made.UTC())
 		if err != nil {
-			return err
+			return nil, err
 		}
 		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: goos, Architecture: arch}}})
 	}
 	dir := filepath.Join(r.out, "build", "image")
 	if _, err := layout.Write(dir, index); err != nil {
+		return nil, err
+	}
+	file := fmt.Sprintf("vgr-controller_%s.oci.tar", r.Version)
+	return index, tarDirectory(dir, filepath.Join(r.out, file), r.made.UTC())
+}
+
+// pushImage pushes the image to a registry, with the credentials that docker login has left.
+func pushImage(ctx context.Context, index v1.ImageIndex, tag string) error {
+	ref, err := name.NewTag(tag, name.StrictValidation)
+	if err != nil {
 		return err
 	}
-	name := fmt.Sprintf("vgr-controller_%s.oci.tar", r.Version)
-	return tarDirectory(dir, filepath.Join(r.out, name), r.made.UTC())
+	if err := remote.WriteIndex(ref, index, remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain)); err != nil {
+		return fmt.Errorf("push %s: %w", ref, err)
+	}
+	fmt.Println("pushed", ref)
+	return nil
 }
 
 // unpacked is a layer's tar, which is compressed on the way out.

@@ -8,6 +8,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -28,11 +29,16 @@ func main() {
 	}
 }
 
+// imageVariable is what the linker sets in a plugin whose image is published.
+const imageVariable = "github.com/unified-replication/kubectl-vgr/pkg/version.image"
+
 // release is what is built, and from what.
 type release struct {
 	// Version begins with v, as krew wants it.
 	Version  string
 	Archives []archive
+	// Image is the repository that the controller's image is published in; empty for a build that is not.
+	Image string
 
 	root, out, ldflags string
 	// made is the time of the commit, which every file in an archive has.
@@ -47,6 +53,8 @@ func run(ctx context.Context, args []string) error {
 	flags.StringVar(&r.Version, "version", "", "version, such as v1.2.3")
 	flags.StringVar(&r.ldflags, "ldflags", "", "flags of the linker")
 	made := flags.String("date", "", "time of the commit, in RFC 3339")
+	flags.StringVar(&r.Image, "image", "", "repository of the controller's image, which the plugin then installs by its digest")
+	push := flags.Bool("push", false, "push the controller's image to its repository, with the version as its tag")
 	only := flags.String("platforms", strings.Join(platforms(), ","), "what to build")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -58,7 +66,24 @@ func run(ctx context.Context, args []string) error {
 	if !strings.HasPrefix(r.Version, "v") {
 		return fmt.Errorf("-version %q does not begin with v", r.Version)
 	}
+	if *push && r.Image == "" {
+		return errors.New("-push needs -image")
+	}
 	built := strings.Split(*only, ",")
+	index, err := r.image(ctx, built)
+	if err != nil {
+		return fmt.Errorf("image: %w", err)
+	}
+	digest, err := index.Digest()
+	if err != nil {
+		return fmt.Errorf("image: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(r.out, "image-digest.txt"), []byte(digest.String()+"\n"), 0o644); err != nil {
+		return err
+	}
+	if r.Image != "" {
+		r.ldflags += " -X " + imageVariable + "=" + r.Image + "@" + digest.String()
+	}
 	for _, p := range built {
 		a, err := r.platform(ctx, p)
 		if err != nil {
@@ -67,13 +92,13 @@ func run(ctx context.Context, args []string) error {
 		r.Archives = append(r.Archives, a)
 		fmt.Printf("%s  %s  %.1f MB\n", a.SHA256, a.Name, float64(a.size)/1e6)
 	}
-	if err := r.image(ctx, built); err != nil {
-		return fmt.Errorf("image: %w", err)
-	}
 	if err := r.manifest(); err != nil {
 		return err
 	}
-	return r.checksums() // last: of all that is there
+	if err := r.checksums(); err != nil || !*push { // the sums of all files that are there
+		return err
+	}
+	return pushImage(ctx, index, r.Image+":"+r.Version)
 }
 
 // platforms returns those that krew's validator takes.

@@ -31,8 +31,12 @@ const PromotionPolicy = "promotion.replication.unified.io"
 // Options says what to install.
 type Options struct {
 	// Image is the controller's.
-	Image    string
-	Replicas int64
+	Image string
+	// PullPolicy is when a node pulls the image; empty for the cluster's default.
+	PullPolicy string
+	// PullSecrets are names of Secrets in Namespace by which a node may pull the image.
+	PullSecrets []string
+	Replicas    int64
 	// Args are flags of the controller.
 	Args []string
 	// Without are API groups that the controller gets no permissions for: those of backends that it is
@@ -117,6 +121,9 @@ func (o Options) apply(u *unstructured.Unstructured) error {
 			return errors.New("the container is not an object")
 		}
 		container["image"] = o.Image
+		if o.PullPolicy != "" {
+			container["imagePullPolicy"] = o.PullPolicy
+		}
 		if len(o.Args) > 0 {
 			args := make([]any, len(o.Args))
 			for i, a := range o.Args {
@@ -124,7 +131,14 @@ func (o Options) apply(u *unstructured.Unstructured) error {
 			}
 			container["args"] = args
 		}
-		return unstructured.SetNestedSlice(u.Object, containers, "spec", "template", "spec", "containers")
+		if err := unstructured.SetNestedSlice(u.Object, containers, "spec", "template", "spec", "containers"); err != nil || len(o.PullSecrets) == 0 {
+			return err
+		}
+		secrets := make([]any, len(o.PullSecrets))
+		for i, name := range o.PullSecrets {
+			secrets[i] = map[string]any{"name": name}
+		}
+		return unstructured.SetNestedSlice(u.Object, secrets, "spec", "template", "spec", "imagePullSecrets")
 	case "ClusterRole":
 		rules, _, err := unstructured.NestedSlice(u.Object, "rules")
 		if err != nil {

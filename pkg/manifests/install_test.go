@@ -39,7 +39,7 @@ func TestKustomization(t *testing.T) {
 // TestInstall: what is applied first, what depends on who installs, and that nothing more is allowed than
 // what is to be served.
 func TestInstall(t *testing.T) {
-	all, err := Install(Options{Image: "image:v1", Replicas: 3, Args: []string{"--backends=ceph"}, Without: []string{"trident.netapp.io", "groupsnapshot.storage.k8s.io"}})
+	all, err := Install(Options{Image: "image:v1", PullPolicy: "Always", PullSecrets: []string{"mirror"}, Replicas: 3, Args: []string{"--backends=ceph"}, Without: []string{"trident.netapp.io", "groupsnapshot.storage.k8s.io"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func TestInstall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"replicas: 3", "image: image:v1", "- --backends=ceph", "readOnlyRootFilesystem: true"} {
+	for _, want := range []string{"replicas: 3", "image: image:v1", "imagePullPolicy: Always", "imagePullSecrets:\n      - name: mirror", "- --backends=ceph", "readOnlyRootFilesystem: true"} {
 		if !strings.Contains(string(deployment), want) {
 			t.Errorf("the Deployment has no %q", want)
 		}

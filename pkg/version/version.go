@@ -16,6 +16,7 @@ var (
 	version string
 	commit  string
 	date    string
+	image   string
 )
 
 // Info describes a build.
@@ -25,11 +26,13 @@ type Info struct {
 	Date     string `json:"date,omitempty"`
 	Go       string `json:"goVersion"`
 	Platform string `json:"platform"`
+	// Image is the controller's image of this release, by digest; empty in a build that belongs to no release.
+	Image string `json:"image,omitempty"`
 }
 
 // Get returns what the linker was told, or else what the Go toolchain recorded.
 func Get() Info {
-	info := Info{Version: version, Commit: commit, Date: date, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	info := Info{Version: version, Commit: commit, Date: date, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Image: image}
 	if build, ok := debug.ReadBuildInfo(); ok && info.Version == "" {
 		info.Version = build.Main.Version
 		for _, s := range build.Settings {

@@ -29,12 +29,18 @@ import (
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
 
+// pullPolicies returns those that Kubernetes knows.
+func pullPolicies() []string { return []string{"Always", "IfNotPresent", "Never"} }
+
 // installation is what install was asked for.
 type installation struct {
 	cli.Change
-	image    string
-	replicas int64
-	backends []string
+	image       string
+	registry    string
+	pullPolicy  string
+	pullSecrets []string
+	replicas    int64
+	backends    []string
 	export   bool
 	wait     bool
 	timeout  time.Duration
@@ -44,24 +50,33 @@ type installation struct {
 func NewInstall(e *cli.Env) *cobra.Command {
 	in := &installation{}
 	cmd := &cobra.Command{
-		Use: "install --image IMAGE", Short: "Install or upgrade the CRDs and the controller on this site", Args: cobra.NoArgs,
+		Use: "install", Short: "Install or upgrade the CRDs and the controller on this site", Args: cobra.NoArgs,
 		Long: `Install or upgrade the CRDs and the controller on this site.
 
 Run it once for each site (--context). The command updates existing objects in place and deletes none. It grants the
 controller permissions only for the backends that you choose. From Kubernetes 1.30 on it also installs an admission policy,
 by which the API server refuses writes that would make a second primary. With --export it contacts no cluster
-and prints the objects.`,
-		Example: `  kubectl vgr install --image registry.example.com/vgr-controller:v1 --context east
+and prints the objects.
+
+A released plugin installs the controller's image of the same release, by its digest. Where the cluster cannot reach the
+public registry, copy that image to your own one and name it with --image-registry. A plugin that was built from source
+has no image of its own: name one with --image.`,
+		Example: `  kubectl vgr install --context east
+  kubectl vgr install --context east --image-registry registry.example.com/mirror --image-pull-secret mirror
   kubectl vgr install --image registry.example.com/vgr-controller:v1 --backend trident --export`,
 	}
 	in.AddFlags(cmd)
 	flags := cmd.Flags()
-	flags.StringVar(&in.image, "image", "", "image of the controller, in the same version as this plugin (required)")
+	flags.StringVar(&in.image, "image", "", "image of the controller, in the same version as this plugin (default: the image of this plugin's release)")
+	flags.StringVar(&in.registry, "image-registry", "", "registry, with a path if it needs one, that has a copy of the image of this plugin's release")
+	flags.StringVar(&in.pullPolicy, "image-pull-policy", "", "when a node pulls the image: Always, IfNotPresent or Never (default: the cluster's)")
+	flags.StringSliceVar(&in.pullSecrets, "image-pull-secret", nil, "name of a Secret in namespace "+manifests.Namespace+" that the nodes pull the image with")
 	flags.Int64Var(&in.replicas, "replicas", 2, "number of controller Pods; one leads, the others stand by")
 	flags.StringSliceVar(&in.backends, "backend", e.Profiles.Names(), "backends that the controller serves")
 	flags.BoolVar(&in.export, "export", false, "print the objects as YAML and change nothing")
 	flags.BoolVar(&in.wait, "wait", true, "wait until the controller is ready")
 	flags.DurationVar(&in.timeout, "timeout", 5*time.Minute, "how long to wait")
+	_ = cmd.RegisterFlagCompletionFunc("image-pull-policy", cobra.FixedCompletions(pullPolicies(), cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("backend", cobra.FixedCompletions(e.Profiles.Names(), cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cmd.SilenceUsage = true
@@ -137,13 +152,17 @@ func (in *installation) connections(ctx context.Context, e *cli.Env, c client.Cl
 
 // objects returns what is to be there.
 func (in *installation) objects(e *cli.Env) ([]*unstructured.Unstructured, error) {
-	if in.image == "" {
-		return nil, clierror.New(clierror.CodeError, "build one with the version of this plugin ("+version.Get().Version+") and name it", "--image is required")
+	image, err := in.imageOf(version.Get())
+	if err != nil {
+		return nil, err
+	}
+	if in.pullPolicy != "" && !slices.Contains(pullPolicies(), in.pullPolicy) {
+		return nil, clierror.New(clierror.CodeError, "known are "+strings.Join(pullPolicies(), ", "), "--image-pull-policy: there is no policy %q", in.pullPolicy)
 	}
 	if in.replicas < 1 {
 		return nil, clierror.New(clierror.CodeError, "", "--replicas must be 1 or more, not %d", in.replicas)
 	}
-	o := manifests.Options{Image: in.image, Replicas: in.replicas}
+	o := manifests.Options{Image: image, PullPolicy: in.pullPolicy, PullSecrets: in.pullSecrets, Replicas: in.replicas}
 	for _, name := range in.backends {
 		if _, ok := e.Profiles.Named(name); !ok {
 			return nil, clierror.New(clierror.CodeError, "known are "+strings.Join(e.Profiles.Names(), ", "), "--backend: there is no backend %q", name)
@@ -158,6 +177,22 @@ func (in *installation) objects(e *cli.Env) ([]*unstructured.Unstructured, error
 		o.Args = []string{"--backends=" + strings.Join(in.backends, ",")}
 	}
 	return manifests.Install(o)
+}
+
+// imageOf returns the image that is installed: the named one, or that of the plugin's own release, from a mirror if one is named.
+func (in *installation) imageOf(v version.Info) (string, error) {
+	switch {
+	case in.image != "" && in.registry != "":
+		return "", clierror.New(clierror.CodeError, "name the whole image with --image, or only the registry with --image-registry", "--image and --image-registry exclude each other")
+	case in.image != "":
+		return in.image, nil
+	case v.Image == "":
+		return "", clierror.New(clierror.CodeError, "build one with the version of this plugin ("+v.Version+") and name it with --image", "this build of the plugin belongs to no release and has no image: --image is required")
+	case in.registry != "":
+		return strings.TrimSuffix(in.registry, "/") + v.Image[strings.LastIndexByte(v.Image, '/'):], nil
+	default:
+		return v.Image, nil
+	}
 }
 
 func export(e *cli.Env, objects []*unstructured.Unstructured) error {
