@@ -17,10 +17,13 @@ import (
 	"unsafe"
 
 	"golang.org/x/term"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/plugin"
@@ -94,16 +97,43 @@ func TestHostileTerminal(t *testing.T) {
 // TestAlive: who gives up the writes of a source that answers sees so in red, and types it.
 func TestAlive(t *testing.T) {
 	b := newBench(t)
+	// The storage last synchronised at a time.
+	synced := func(at time.Time, is metav1.ConditionStatus, message string) {
+		t.Helper()
+		var g vgrv1.VolumeGroupReplication
+		b.must(b.east.Get(t.Context(), keyOf("default", "orders"), &g))
+		g.Status.StateSince, g.Status.LastSyncTime = new(metav1.NewTime(at.Add(-time.Hour))), new(metav1.NewTime(at))
+		meta.SetStatusCondition(&g.Status.Conditions, metav1.Condition{Type: vgrv1.ConditionReplicating, Status: is, Reason: "Replicating", Message: message})
+		b.must(b.east.Status().Update(t.Context(), &g))
+	}
+	for _, c := range []client.Client{b.east, b.west} {
+		b.must(c.Create(t.Context(), &vgrv1.VolumeGroupReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: "gold"}, Spec: vgrv1.ClassSpec{Provisioner: "rbd.csi.ceph.com", Parameters: map[string]string{"schedulingInterval": "5m"}}}))
+	}
 	b.volume(b.east, "data", "rbd.csi.ceph.com", map[string]string{"group": "orders"})
 	b.volume(b.west, "data", "rbd.csi.ceph.com", map[string]string{"group": "orders"})
 	b.group(b.east, "orders", vgrv1.Primary, vgrv1.StatePrimary, ready("Promoted"))
 	b.group(b.west, "orders", vgrv1.Secondary, vgrv1.StateSecondary, ready("Demoted"))
 	b.led(b.east, "orders")
 	b.led(b.west, "orders")
+	well := func() { synced(time.Now(), metav1.ConditionTrue, "volume is replicating") }
 	for _, tc := range []struct {
+		seen  func()
+		says  string
 		typed string
 		code  int
-	}{{"orders", 5}, {"lose data of east", 3}} {
+	}{
+		{well, "\x1b[31m  east is ALIVE, and its storage has reported no trouble so far: a planned failover (without --unplanned) loses nothing", "orders", 5},
+		{
+			func() { synced(time.Now().Add(-time.Hour), metav1.ConditionTrue, "volume is replicating") },
+			"\x1b[31m  the API of east answers, but its storage may be dead: the last synchronisation is 1h", "orders", 5,
+		},
+		{
+			func() { synced(time.Now(), metav1.ConditionUnknown, "no answer of the storage") },
+			"\x1b[31m  the API of east answers, but its storage may be dead: east: no answer of the storage. If its storage works, a planned failover", "orders", 5,
+		},
+		{well, "east is ALIVE", "lose data of east", 3},
+	} {
+		tc.seen()
 		reads, writes := pseudoTerminal(t)
 		said := make(chan string)
 		go func() {
@@ -124,7 +154,7 @@ func TestAlive(t *testing.T) {
 			t.Error(err)
 		}
 		text := <-said
-		for _, want := range []string{"\x1b[31m  east is ALIVE", "\x1b[31m  data loss: what east wrote", "Type what you accept (lose data of east) to continue"} {
+		for _, want := range []string{tc.says, "\x1b[31m  data loss: what east wrote", "Type what you accept (lose data of east) to continue"} {
 			if !strings.Contains(text, want) {
 				t.Errorf("no %q in\n%s", want, text)
 			}

@@ -6,9 +6,11 @@ package e2eceph_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -55,7 +57,16 @@ func testEastLost(t *testing.T, w *world) {
 	time.Sleep(5 * time.Second) // so that there is something to lose
 	kill(t, w)
 	acknowledged := stop()
-	s.done("failover", group, "-n", s.ns, "--to", lab.West, "--unplanned", "--accept-data-loss", "10m", "--yes")
+	unplanned := []string{"failover", group, "-n", s.ns, "--to", lab.West, "--unplanned", "--accept-data-loss", "10m"}
+	s.eventually("the plan to say that east's storage may be dead", func(context.Context) error {
+		r, err := s.run(append(unplanned, "--dry-run", "client")...)
+		if err == nil && !strings.Contains(r.errOut, "the API of east answers, but its storage may be dead") {
+			err = errors.New(r.errOut)
+		}
+		return err
+	})
+	s.done(append(unplanned, "--yes")...)
+	s.orphaned()
 	op := s.last()
 	for name, writes := range acknowledged {
 		since := toldSync(op, name)
@@ -85,6 +96,22 @@ func testEastLost(t *testing.T, w *world) {
 	s.says("was given up for west", "failback", "--discard-site")
 	if *thorough {
 		s.failback()
+	}
+}
+
+// orphaned fails the test if anything is well with a primary whose peer is lost. csi-addons calls its volumes healthy.
+func (s *scene) orphaned() {
+	s.t.Helper()
+	o := s.overview()
+	s.t.Logf("%s: %s\nNext: %s", o.Verdict.Phase, o.Verdict.Message, o.Verdict.Next)
+	if o.Verdict.Level != overview.Problem {
+		s.t.Errorf("the verdict of a primary whose peer is lost is %+v", o.Verdict)
+	}
+	for _, site := range o.Sites {
+		s.t.Logf("%s is %s, its volumes are %+v", site.Site, site.State, site.Volumes)
+	}
+	if r := s.vgr("list", "-n", s.ns); strings.Contains(r.out, string(overview.Protected)) {
+		s.t.Errorf("list calls a primary protected whose peer is lost:\n%s", r.out)
 	}
 }
 

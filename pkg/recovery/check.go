@@ -210,7 +210,11 @@ func (c *checker) answers() {
 			}
 			c.add("reachable", c.unlessLost(s), remedy, "%s", s.silence())
 		case c.op.Kind == Unplanned && s == c.from:
-			c.add("reachable", CheckWarning, "a planned failover loses nothing; leave out --unplanned", "%s answers", s.Name)
+			remedy := "a planned failover loses nothing; leave out --unplanned"
+			if len(Doubts(c.facts, c.op)) > 0 {
+				remedy = "if its storage works too, leave out --unplanned: a planned failover loses nothing"
+			}
+			c.add("reachable", CheckWarning, remedy, "%s answers", s.Name)
 		default:
 			c.ok("reachable", "%s answers", s.Name)
 		}

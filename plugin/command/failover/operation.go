@@ -139,7 +139,7 @@ func (o *operation) plan(e *cli.Env, s *preflight.Observation, request requester
 		showPlan(e, g, op, facts.Traits, checks, resumed)
 		showRemembered(e, s.View, g)
 		if alive(s, op) {
-			fmt.Fprintln(e.ErrOut, style.Warn(present.Clean(fmt.Sprintf("  %s is ALIVE: a planned failover (without --unplanned) loses nothing", op.From.Name))))
+			fmt.Fprintln(e.ErrOut, style.Warn(present.Clean("  "+lives(op.From.Name, recovery.Doubts(facts, op)))))
 		}
 		if wave != 0 {
 			fmt.Fprintf(e.ErrOut, "  wave: %d\n", wave)
@@ -157,6 +157,15 @@ func (o *operation) plan(e *cli.Env, s *preflight.Observation, request requester
 // alive reports whether an operation gives up the writes of a source that answers.
 func alive(s *preflight.Observation, op recovery.Operation) bool {
 	return op.Kind == recovery.Unplanned && slices.ContainsFunc(s.Inputs, func(in overview.SiteInput) bool { return in.Name == op.From.Name && in.Answered })
+}
+
+// lives says what a planned failover could do instead. An API that answers does not prove that the storage does.
+func lives(site string, doubts []string) string {
+	if len(doubts) == 0 {
+		return site + " is ALIVE, and its storage has reported no trouble so far: a planned failover (without --unplanned) loses nothing"
+	}
+	return fmt.Sprintf("the API of %s answers, but its storage may be dead: %s. If its storage works, a planned failover (without --unplanned) loses nothing; otherwise it waits in vain, and --abort takes it back",
+		site, strings.Join(doubts, "; "))
 }
 
 // confirm asks for the name of the group, or for the number of several. No user gives up the writes of a source that is
