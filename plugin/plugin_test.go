@@ -166,8 +166,13 @@ func (b *bench) volume(c client.Client, name, driver string, labels map[string]s
 // group makes a group with a status, as the controller would.
 func (b *bench) group(c client.Client, name string, desired vgrv1.ReplicationState, state vgrv1.State, conditions ...metav1.Condition) {
 	b.t.Helper()
+	b.groupIn(c, "default", name, desired, state, conditions...)
+}
+
+func (b *bench) groupIn(c client.Client, namespace, name string, desired vgrv1.ReplicationState, state vgrv1.State, conditions ...metav1.Condition) {
+	b.t.Helper()
 	g := &vgrv1.VolumeGroupReplication{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: map[string]string{"group": name}},
 		Spec: vgrv1.VolumeGroupReplicationSpec{
 			VolumeGroupReplicationClass: "gold", ReplicationState: desired,
 			Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"group": name}},

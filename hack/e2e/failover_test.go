@@ -514,3 +514,33 @@ func TestFailoverWaves(t *testing.T) {
 	s.done("failover", "--all", "-n", s.ns, "--to", "west", "--yes")
 	s.whole(lab.West, lab.East)
 }
+
+// TestEvacuate: one command moves the groups of all namespaces away from a site, the same one with the context of the other
+// site finds nothing more to do, and each group is named in each way that other commands print.
+func TestEvacuate(t *testing.T) {
+	t.Parallel()
+	s, other := newScene(t), newScene(t)
+	s.pair("db")
+	other.pair("web")
+	for of, group := range map[*scene]string{s: "db", other: "web"} {
+		for _, site := range []string{lab.East, lab.West} {
+			of.change(site, group, func(g *vgrv1.VolumeGroupReplication) { g.Labels = map[string]string{"evacuate": s.ns} })
+		}
+	}
+	these := []string{"--from", "east", "-A", "-l", "evacuate=" + s.ns}
+	s.done(append([]string{"validate"}, these...)...)
+	r := s.vgr(append([]string{"failover", "--yes", "--timeout", "150s"}, these...)...)
+	if r.code != 0 || strings.Count(r.out, "moved") != 2 {
+		t.Errorf("exit code %d\n%s%s", r.code, r.out, r.errOut)
+	}
+	s.whole(lab.West, lab.East)
+	other.whole(lab.West, lab.East)
+	r = s.vgr(append([]string{"failover", "--yes", "--context", "west"}, these...)...)
+	if r.code != 0 || !strings.Contains(r.errOut, "no group is primary on east") {
+		t.Errorf("again: exit code %d\n%s%s", r.code, r.out, r.errOut)
+	}
+	for _, name := range strings.Fields(s.done("list", "-n", s.ns, "-o", "name")) {
+		s.done("status", name, "-n", s.ns)
+	}
+	s.done("failover", s.ns+"/db", other.ns+"/web", "--to", "east", "--yes", "--timeout", "150s")
+}

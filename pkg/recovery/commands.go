@@ -33,7 +33,15 @@ func (op *Operation) ResumeCommand(namespace, name string) string {
 	default:
 		more = " --to " + to
 	}
-	return fmt.Sprintf("kubectl vgr %s %s -n %s%s", verb, name, namespace, more)
+	return fmt.Sprintf("kubectl vgr %s %s%s", verb, named(namespace, name), more)
+}
+
+// named returns how commands name a group; without a namespace the name says it.
+func named(namespace, name string) string {
+	if namespace == "" {
+		return name
+	}
+	return name + " -n " + namespace
 }
 
 // AbortCommand takes the operation back; empty when that is not possible any more.
@@ -41,7 +49,7 @@ func (op *Operation) AbortCommand(namespace, name string) string {
 	if op.ID == "" || op.Kind == Unplanned || op.SpecOnly || op.asked(StepPromote) || op.handedOver() || op.Aborting {
 		return ""
 	}
-	return fmt.Sprintf("kubectl vgr failover %s -n %s --abort", name, namespace)
+	return fmt.Sprintf("kubectl vgr failover %s --abort", named(namespace, name))
 }
 
 // discardCommand returns the way out of a journal that nothing can be made of.

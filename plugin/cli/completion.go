@@ -31,15 +31,19 @@ type completer = func(cmd *cobra.Command, args []string, toComplete string) ([]s
 
 // CompleteGroups completes the names of groups that are not on the command line yet.
 func CompleteGroups(e *Env) completer {
-	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		names := e.names(cmd.Context(), vgrv1.GroupVersion.WithKind("VolumeGroupReplicationList"), e.Sites.Namespace())
+	return func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+		namespace, prefix := e.Sites.Namespace(), ""
+		if given, _, ok := strings.Cut(toComplete, "/"); ok && given != "" {
+			namespace, prefix = given, given+"/"
+		}
+		names := e.names(cmd.Context(), vgrv1.GroupVersion.WithKind("VolumeGroupReplicationList"), namespace)
 		given := map[string]bool{}
 		for _, a := range args {
 			given[a] = true
 		}
 		var out []string
 		for _, n := range names {
-			if !given[n] {
+			if n = prefix + n; !given[n] {
 				out = append(out, n)
 			}
 		}

@@ -25,24 +25,38 @@ import (
 type Selection struct {
 	selector      string
 	all           bool
-	AllNamespaces bool
+	allNamespaces bool
+	// From is the site that the groups are primary on; empty for any.
+	From string
 }
 
 // AddFlags adds -l and --all, and -A where the command works on all namespaces.
 func (s *Selection) AddFlags(cmd *cobra.Command, namespaces bool) {
 	cmd.Flags().StringVarP(&s.selector, "selector", "l", "", "groups with these labels")
 	if namespaces {
-		cmd.Flags().BoolVarP(&s.AllNamespaces, "all-namespaces", "A", false, "groups of all namespaces")
+		cmd.Flags().BoolVarP(&s.allNamespaces, "all-namespaces", "A", false, "groups of all namespaces")
 	} else {
 		cmd.Flags().BoolVar(&s.all, "all", false, "all groups of the namespace")
 	}
 }
 
+// AddEvacuation adds what selects the groups of a site, also of all namespaces.
+func (s *Selection) AddEvacuation(e *Env, cmd *cobra.Command) {
+	s.AddNamespaces(cmd)
+	cmd.Flags().StringVar(&s.From, "from", "", "groups that are primary on this site (its context)")
+	_ = cmd.RegisterFlagCompletionFunc("from", CompleteContexts(e))
+}
+
+// AddNamespaces adds -A to a command that changes groups, beside what selects them.
+func (s *Selection) AddNamespaces(cmd *cobra.Command) {
+	cmd.Flags().BoolVarP(&s.allNamespaces, "all-namespaces", "A", false, "with --all or -l: groups of all namespaces")
+}
+
 // Query needs names, -l or --all when the command changes something.
 func (s *Selection) Query(e *Env, args []string, changes bool) (collect.Query, error) {
-	q := collect.Query{Namespace: e.Sites.Namespace(), Names: args}
-	if s.AllNamespaces {
-		q.Namespace = ""
+	q, err := e.Names(args, s.allNamespaces)
+	if err != nil {
+		return q, err
 	}
 	if s.selector != "" {
 		parsed, err := labels.Parse(s.selector)
@@ -57,10 +71,14 @@ func (s *Selection) Query(e *Env, args []string, changes bool) (collect.Query, e
 			given++
 		}
 	}
-	if changes && given != 1 {
+	switch {
+	case s.From != "" && len(args) > 0:
+		return q, clierror.New(clierror.CodeError, "use one of them", "names and --from cannot be used together")
+	case changes && s.From == "" && given == 0, changes && given > 1:
 		return q, clierror.New(clierror.CodeError, "kubectl vgr list shows the groups", "name groups, or use -l or --all (one of them)")
-	}
-	if !changes && len(args) > 0 && s.selector != "" {
+	case changes && s.allNamespaces && len(args) > 0:
+		return q, clierror.New(clierror.CodeError, "name the namespaces: NAMESPACE/NAME", "names and -A cannot be used together")
+	case !changes && len(args) > 0 && s.selector != "":
 		return q, clierror.New(clierror.CodeError, "use one of them", "names and -l cannot be used together")
 	}
 	return q, nil
@@ -70,7 +88,7 @@ func (s *Selection) Query(e *Env, args []string, changes bool) (collect.Query, e
 func (e *Env) Named(ctx context.Context, o overview.Overview, q collect.Query, sites []*site.Site) error {
 	var unknown []string
 	for _, name := range q.Names {
-		if !slices.ContainsFunc(o.Groups, func(g overview.Group) bool { return g.Name == name }) {
+		if !slices.ContainsFunc(o.Groups, func(g overview.Group) bool { return collect.Named(name, g.Namespace, g.Name) }) {
 			unknown = append(unknown, name)
 		}
 	}
@@ -99,13 +117,21 @@ func (e *Env) nothing(ctx context.Context, o overview.Overview, q collect.Query,
 	if len(unknown) > 0 {
 		what += " " + strings.Join(unknown, ", ")
 	}
-	if q.Namespace == "" {
+	switch {
+	case q.Namespace == "" && qualified(unknown):
+		where = "the namespaces named"
+	case q.Namespace == "":
 		where = "any namespace"
 	}
 	if q.Selector != nil && !q.Selector.Empty() {
 		where += " with labels " + q.Selector.String()
 	}
 	return clierror.Refused(e.perhaps(ctx, q, sites, unknown), "%s in %s", what, where)
+}
+
+// qualified reports whether names say their namespaces.
+func qualified(names []string) bool {
+	return len(names) > 0 && !slices.ContainsFunc(names, func(n string) bool { return !strings.Contains(n, "/") })
 }
 
 const (
@@ -131,7 +157,7 @@ func (e *Env) perhaps(ctx context.Context, q collect.Query, sites []*site.Site, 
 			g := &list.Items[i]
 			all = append(all, g.Namespace)
 			fits := q.Selector == nil || q.Selector.Matches(labels.Set(g.Labels))
-			if fits && (len(unknown) == 0 || slices.Contains(unknown, g.Name)) {
+			if fits && (len(unknown) == 0 || slices.ContainsFunc(unknown, func(n string) bool { return n[strings.LastIndex(n, "/")+1:] == g.Name })) {
 				like = append(like, g.Namespace)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -34,13 +35,29 @@ const (
 type Query struct {
 	// Namespace is empty for all.
 	Namespace string
-	// Names selects groups by name; empty for all.
+	// Names selects groups by name, or by NAMESPACE/NAME where several namespaces are asked; empty for all.
 	Names []string
 	// Selector selects groups by label; nil for all.
 	Selector labels.Selector
 	// Early also wants, while a site is followed, what it has told before it has told all. It has not answered
 	// until then.
 	Early bool
+}
+
+// Named reports whether a name selects a group.
+func Named(name, namespace, group string) bool { return name == group || name == namespace+"/"+group }
+
+// selects reports whether the names of the query select a group.
+func (q Query) selects(g *vgrv1.VolumeGroupReplication) bool {
+	return len(q.Names) == 0 || slices.ContainsFunc(q.Names, func(n string) bool { return Named(n, g.Namespace, g.Name) })
+}
+
+// bare returns the only name that is asked for, which the API server can select by; empty without one.
+func (q Query) bare() string {
+	if len(q.Names) != 1 {
+		return ""
+	}
+	return q.Names[0][strings.LastIndex(q.Names[0], "/")+1:]
 }
 
 // Sites asks all sites at once.
@@ -102,16 +119,12 @@ type pageOf struct {
 
 // pages gives the groups of a site page by page, in the order of the server: by namespace and name.
 func pages(ctx context.Context, s *site.Site, q Query, take func(p pageOf) error) error {
-	wanted := map[string]bool{}
-	for _, n := range q.Names {
-		wanted[n] = true
-	}
 	o := metav1.ListOptions{Limit: firstPage}
 	if q.Selector != nil {
 		o.LabelSelector = q.Selector.String()
 	}
-	if len(q.Names) == 1 {
-		o.FieldSelector = fields.OneTermEqualSelector("metadata.name", q.Names[0]).String()
+	if name := q.bare(); name != "" {
+		o.FieldSelector = fields.OneTermEqualSelector("metadata.name", name).String()
 	}
 	for {
 		list, err := page(ctx, s, q.Namespace, o)
@@ -120,7 +133,7 @@ func pages(ctx context.Context, s *site.Site, q Query, take func(p pageOf) error
 		}
 		groups := list.Items[:0]
 		for _, g := range list.Items {
-			if len(wanted) == 0 || wanted[g.Name] {
+			if q.selects(&g) {
 				g.ManagedFields = nil
 				groups = append(groups, g)
 			}

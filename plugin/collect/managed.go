@@ -30,8 +30,8 @@ func Managed(ctx context.Context, s *site.Site, q Query) ([]metav1.PartialObject
 	if q.Selector != nil {
 		opts = append(opts, client.MatchingLabelsSelector{Selector: q.Selector})
 	}
-	if len(q.Names) == 1 {
-		opts = append(opts, client.MatchingFields{"metadata.name": q.Names[0]})
+	if name := q.bare(); name != "" {
+		opts = append(opts, client.MatchingFields{"metadata.name": name})
 	}
 	err = c.List(ctx, &list, opts...)
 	return list.Items, err

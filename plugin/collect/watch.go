@@ -311,14 +311,8 @@ func (f *Follower) heartbeat(ctx context.Context, i int) error {
 func (f *Follower) Put(i int, g *vgrv1.VolumeGroupReplication) { f.apply(i, watch.Modified, g) }
 
 func (f *Follower) apply(i int, event watch.EventType, g *vgrv1.VolumeGroupReplication) {
-	if len(f.query.Names) > 0 {
-		wanted := false
-		for _, n := range f.query.Names {
-			wanted = wanted || n == g.Name
-		}
-		if !wanted {
-			return
-		}
+	if !f.query.selects(g) {
+		return
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

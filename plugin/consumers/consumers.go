@@ -58,21 +58,48 @@ type workload struct {
 	claims []string
 }
 
-// Read asks a site for everything at once. Without workloads it only asks for pods and nodes.
-func Read(ctx context.Context, s *site.Site, namespace string, workloads bool) *Snapshot {
+// atATime is how many namespaces of a site are read at a time.
+const atATime = 10
+
+// Read asks a site for everything in some namespaces at once. Without workloads it only asks for pods and nodes.
+func Read(ctx context.Context, s *site.Site, namespaces []string, workloads bool) map[string]*Snapshot {
+	namespaces = slices.Compact(slices.Sorted(slices.Values(namespaces)))
+	found := make([]*Snapshot, len(namespaces))
+	var held map[string]attachment
+	var unknown error
+	var all sync.WaitGroup
+	all.Go(func() { held, unknown = nodes(ctx, s) })
+	turns := make(chan struct{}, atATime)
+	for i, namespace := range namespaces {
+		all.Go(func() {
+			turns <- struct{}{}
+			defer func() { <-turns }()
+			found[i] = within(ctx, s, namespace, workloads)
+		})
+	}
+	all.Wait()
+	out := map[string]*Snapshot{}
+	for i, namespace := range namespaces {
+		found[i].nodes, found[i].unknown = held, errors.Join(found[i].unknown, unknown)
+		out[namespace] = found[i]
+	}
+	return out
+}
+
+// within asks for everything in one namespace.
+func within(ctx context.Context, s *site.Site, namespace string, workloads bool) *Snapshot {
 	c, err := s.Client()
 	if err != nil {
-		return &Snapshot{unknown: err}
+		return &Snapshot{} // as the question for the nodes says
 	}
 	out := &Snapshot{}
 	var all sync.WaitGroup
-	var errs [4]error
+	var errs [3]error
 	all.Go(func() { out.pods, errs[0] = pods(ctx, c, namespace) })
-	all.Go(func() { out.nodes, errs[1] = nodes(ctx, c) })
 	var stateful, deployed []workload
 	if workloads {
-		all.Go(func() { stateful, errs[2] = statefulSets(ctx, c, namespace) })
-		all.Go(func() { deployed, errs[3] = deployments(ctx, c, namespace) })
+		all.Go(func() { stateful, errs[1] = statefulSets(ctx, c, namespace) })
+		all.Go(func() { deployed, errs[2] = deployments(ctx, c, namespace) })
 	}
 	all.Wait()
 	out.workloads, out.unknown = slices.Concat(stateful, deployed), errors.Join(errs[:]...)
@@ -89,9 +116,13 @@ func pods(ctx context.Context, c client.Client, namespace string) ([]corev1.Pod,
 	return list.Items, err
 }
 
-func nodes(ctx context.Context, c client.Client) (map[string]attachment, error) {
+func nodes(ctx context.Context, s *site.Site) (map[string]attachment, error) {
+	c, err := s.Client()
+	if err != nil {
+		return nil, err
+	}
 	var list storagev1.VolumeAttachmentList
-	err := c.List(ctx, &list)
+	err = c.List(ctx, &list)
 	out := map[string]attachment{}
 	for _, a := range list.Items {
 		if pv := a.Spec.Source.PersistentVolumeName; pv != nil && a.Status.Attached {

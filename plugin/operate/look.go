@@ -23,11 +23,11 @@ type looks struct {
 	done           chan looked
 }
 
-// looked is what both sites said; nil for one that did not answer.
-type looked [2]*consumers.Snapshot
+// looked is what both sites said, by namespace; nil for one that did not answer.
+type looked [2]map[string]*consumers.Snapshot
 
 // look begins to read when a job has asked, at most once in a second.
-func (o *Operator) look(ctx context.Context, namespace string, inputs []overview.SiteInput) {
+func (o *Operator) look(ctx context.Context, inputs []overview.SiteInput) {
 	l := &o.looks
 	now := o.Clock.Now()
 	if len(l.asked) == 0 || len(l.reading) > 0 || now.Before(l.next) {
@@ -35,6 +35,10 @@ func (o *Operator) look(ctx context.Context, namespace string, inputs []overview
 	}
 	l.reading, l.asked, l.next = l.asked, nil, now.Add(retryAfter/2) // Run wakes up once a second
 	workloads := slices.ContainsFunc(l.reading, func(j *Job) bool { return j.Operation.Quiesce })
+	var namespaces []string
+	for _, j := range l.reading {
+		namespaces = append(namespaces, j.Namespace)
+	}
 	go func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 		defer cancel()
@@ -42,7 +46,7 @@ func (o *Operator) look(ctx context.Context, namespace string, inputs []overview
 		var both sync.WaitGroup
 		for i, s := range o.Sites {
 			if inputs[i].Answered {
-				both.Go(func() { seen[i] = consumers.Read(ctx, s, namespace, workloads) })
+				both.Go(func() { seen[i] = consumers.Read(ctx, s, namespaces, workloads) })
 			}
 		}
 		both.Wait()
@@ -56,7 +60,7 @@ func (l *looks) deliver(seen looked, inputs []overview.SiteInput) {
 		j.busy, j.usage = false, &[2]*recovery.Usage{}
 		for i, in := range inputs {
 			if g := in.Group(j.Namespace, j.Name); in.Answered && g != nil && seen[i] != nil {
-				j.usage[i] = seen[i].Of(g)
+				j.usage[i] = seen[i][j.Namespace].Of(g)
 			}
 		}
 	}

@@ -110,7 +110,11 @@ var ErrTimeout = errors.New("the time is up")
 func (o *Operator) Run(ctx context.Context, namespace string, jobs []*Job, known []overview.SiteInput) {
 	var names []string
 	for _, j := range jobs {
-		names = append(names, j.Name)
+		name := j.Name
+		if namespace == "" {
+			name = j.Namespace + "/" + name
+		}
+		names = append(names, name)
 	}
 	following, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -129,7 +133,7 @@ func (o *Operator) Run(ctx context.Context, namespace string, jobs []*Job, known
 	defer tick.Stop()
 	for {
 		o.advance(ctx, jobs)
-		o.look(ctx, namespace, o.follower.Inputs())
+		o.look(ctx, o.follower.Inputs())
 		if !active(jobs) {
 			return
 		}

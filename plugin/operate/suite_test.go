@@ -240,7 +240,7 @@ func (c *command) run(r recovery.Request) (*operate.Job, *recovery.Stop) {
 	p := operate.Pair(inputs, c.sites, c.clusters, clocks, w.namespace, group)
 	for i := range p.Sites {
 		if g := p.Sites[i].Group; g != nil {
-			p.Sites[i].Usage = consumers.Read(ctx, c.sites[i], w.namespace, true).Of(g)
+			p.Sites[i].Usage = consumers.Read(ctx, c.sites[i], []string{w.namespace}, true)[w.namespace].Of(g)
 		}
 	}
 	r.By, r.Holder, r.ID = "admin", c.holder, fmt.Sprintf("%s-%d", w.namespace, w.commands)

@@ -33,14 +33,23 @@ type Observation struct {
 	Inputs       []overview.SiteInput
 	View         overview.Overview
 	environments [2]recovery.Environment
-	// follows are the permissions that the user lacks to name the volumes that others follow, by the backend.
-	follows [2]map[string][]string
-	usage   [2]*consumers.Snapshot
+	// inside is what the namespaces of the groups have, and what the user may do there.
+	inside [2]map[string]inside
 	// managed is who writes the groups, as far as the site has told.
 	managed [2]map[client.ObjectKey]managers
 	// unconnected are the drivers that a site's backend does not reach, and why.
 	unconnected [2]map[string]string
 	Clocks      operate.Clocks
+}
+
+// inside is what one namespace of a site has.
+type inside struct {
+	// denied are the permissions that the user lacks for an operation; unasked says why that is not known.
+	denied  []string
+	unasked string
+	// follows are those that the user lacks to name the volumes that others follow, by the backend.
+	follows map[string][]string
+	usage   *consumers.Snapshot
 }
 
 // Read asks both sites at once, and about Deployments and StatefulSets if they are to be scaled. A
@@ -58,10 +67,9 @@ func Read(ctx context.Context, e *cli.Env, q collect.Query, scaling bool) (*Obse
 	asked.Go(func() { s.Inputs = collect.Sites(ctx, p.All(), q) })
 	for i, at := range s.Sites {
 		asked.Go(func() { s.Clusters[i], _ = at.UID(ctx) }) // the checks say what that means
-		asked.Go(func() {
-			s.environments[i].Denied, s.environments[i].Unasked = denied(ctx, at, q.Namespace, wanted(scaling))
-		})
-		asked.Go(func() { s.follows[i] = unfollowed(ctx, at, q.Namespace, e.Profiles) })
+		if q.Namespace != "" {
+			asked.Go(func() { s.inside[i] = readInside(ctx, at, []string{q.Namespace}, e.Profiles, scaling) })
+		}
 		asked.Go(func() {
 			v := Leader(ctx, at)
 			if v.unasked {
@@ -71,9 +79,16 @@ func Read(ctx context.Context, e *cli.Env, q collect.Query, scaling bool) (*Obse
 			}
 		})
 		asked.Go(func() { s.managed[i] = managed(ctx, at, q) })
-		asked.Go(func() { s.usage[i] = consumers.Read(ctx, at, q.Namespace, scaling) })
 	}
 	asked.Wait()
+	if q.Namespace == "" { // the groups say which namespaces there are
+		for i, at := range s.Sites {
+			if s.Inputs[i].Answered {
+				asked.Go(func() { s.inside[i] = readInside(ctx, at, s.namespaces(), e.Profiles, scaling) })
+			}
+		}
+		asked.Wait()
+	}
 	if err := cli.Ended(ctx, "", "not all sites were waited for"); err != nil {
 		return nil, err
 	}
@@ -119,8 +134,12 @@ func (s *Observation) Facts(e *cli.Env, g overview.Group) recovery.Facts {
 	if profile, ok := e.Profiles.Named(g.Backend); ok {
 		f.Backend, f.Traits = profile.Name, profile.Traits
 		for i := range f.Environments {
-			f.Environments[i].Unfollowed = s.follows[i][profile.Name]
+			f.Environments[i].Unfollowed = s.inside[i][g.Namespace].follows[profile.Name]
 		}
+	}
+	for i := range f.Environments {
+		in := s.inside[i][g.Namespace]
+		f.Environments[i].Denied, f.Environments[i].Unasked = in.denied, in.unasked
 	}
 	for i, in := range s.Inputs {
 		if !in.Answered {
@@ -132,12 +151,52 @@ func (s *Observation) Facts(e *cli.Env, g overview.Group) recovery.Facts {
 			}
 		}
 		if group := f.Sites[i].Group; group != nil {
-			f.Sites[i].Usage = s.usage[i].Of(group)
+			f.Sites[i].Usage = s.inside[i][g.Namespace].usage.Of(group)
 			m := s.managers(i, group)
 			f.GitOps[i], f.Writers[i] = m.gitops, m.writer
 		}
 	}
 	return f
+}
+
+// namespaces returns those of the groups.
+func (s *Observation) namespaces() []string {
+	var out []string
+	for _, in := range s.Inputs {
+		for i := range in.Groups {
+			out = append(out, in.Groups[i].Namespace)
+		}
+	}
+	return slices.Compact(slices.Sorted(slices.Values(out)))
+}
+
+// atATime is how many namespaces of a site are asked about at a time.
+const atATime = 10
+
+// readInside asks a site what its namespaces have.
+func readInside(ctx context.Context, at *site.Site, namespaces []string, profiles backend.Profiles, scaling bool) map[string]inside {
+	all := make([]inside, len(namespaces))
+	var usage map[string]*consumers.Snapshot
+	var asked sync.WaitGroup
+	asked.Go(func() { usage = consumers.Read(ctx, at, namespaces, scaling) })
+	turns := make(chan struct{}, atATime)
+	for i, namespace := range namespaces {
+		asked.Go(func() {
+			turns <- struct{}{}
+			defer func() { <-turns }()
+			var both sync.WaitGroup
+			both.Go(func() { all[i].denied, all[i].unasked = denied(ctx, at, namespace, wanted(scaling)) })
+			both.Go(func() { all[i].follows = unfollowed(ctx, at, namespace, profiles) })
+			both.Wait()
+		})
+	}
+	asked.Wait()
+	out := map[string]inside{}
+	for i, namespace := range namespaces {
+		all[i].usage = usage[namespace]
+		out[namespace] = all[i]
+	}
+	return out
 }
 
 // needed are the permissions of an operation, in a group's namespace.

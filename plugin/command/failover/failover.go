@@ -34,7 +34,6 @@ type failover struct {
 	sourceIsLost   bool
 	quiesce        bool
 	start          bool
-	abort          bool
 	discardJournal bool
 }
 
@@ -46,6 +45,9 @@ func NewFailover(e *cli.Env) *cobra.Command {
 
   # East is down: accept losing the writes that were not replicated
   kubectl vgr failover postgresql -n production --to west --unplanned --accept-data-loss 10m
+
+  # Move all groups of all namespaces away from east
+  kubectl vgr failover --from east -A
 
   # Undo an operation that has not reached the promotion
   kubectl vgr failover postgresql -n production --abort`)
@@ -83,7 +85,7 @@ The old primary may hold writes that never reached the other site. The command d
 
 func (f *failover) command(e *cli.Env, use, short, example string) *cobra.Command {
 	cmd := &cobra.Command{Use: use + " NAME…", Short: short, Example: example, ValidArgsFunction: cli.CompleteGroups(e)}
-	f.addFlags(cmd)
+	f.addFlags(e, cmd, f.kind == recovery.Planned)
 	cmd.Flags().StringVar(&f.to, "to", "", "context of the site to make primary (default: the site that is not primary)")
 	cmd.Flags().BoolVar(&f.quiesce, "quiesce", false, "first scale the Deployments and StatefulSets that use the PVCs to 0")
 	cmd.Flags().BoolVar(&f.start, "start-workloads", false, "with --quiesce: scale them up on the other site, where they exist")
@@ -117,7 +119,7 @@ func (f *failover) loss() (recovery.Loss, error) {
 	switch {
 	case f.unplanned && f.abort:
 		return recovery.Loss{}, clierror.New(clierror.CodeError, "leave one of them out", "--abort and --unplanned cannot be used together")
-	case f.unplanned && f.to == "":
+	case f.unplanned && f.to == "" && f.sel.From == "":
 		return recovery.Loss{}, clierror.New(clierror.CodeError, "add --to SITE", "--unplanned needs the site that is to be primary")
 	case f.accept != "" && !f.unplanned:
 		return recovery.Loss{}, clierror.New(clierror.CodeError, "leave it out, or add --unplanned if the source is lost", "--accept-data-loss: a planned failover loses nothing")
@@ -125,7 +127,7 @@ func (f *failover) loss() (recovery.Loss, error) {
 		return recovery.Loss{}, clierror.New(clierror.CodeError, "leave it out, or add --unplanned", "--source-is-lost: a planned failover needs the source")
 	case f.to == "" && f.kind == recovery.Failback:
 		return recovery.Loss{}, clierror.New(clierror.CodeError, "add --to SITE", "a failback needs the site that is to be primary again")
-	case f.to == "" && !f.abort && f.Yes:
+	case f.to == "" && f.sel.From == "" && !f.abort && f.Yes:
 		return recovery.Loss{}, clierror.New(clierror.CodeError, "add --to SITE", "without --to the direction depends on where the group is now, and --yes skips the prompt that shows it")
 	case f.accept == "":
 		return recovery.Loss{}, nil // the planner says what would be lost
@@ -151,6 +153,9 @@ func (f *failover) run(ctx context.Context, e *cli.Env, args []string) error {
 		if err := f.named(s); err != nil {
 			return nil, err
 		}
+		if !f.abort && f.to == "" {
+			f.to = evacuation{from: f.sel.From}.away(s)
+		}
 		return func(g overview.Group, facts recovery.Facts) recovery.Request {
 			req := recovery.Request{
 				Kind: f.kind, Abort: f.abort, Accept: loss, Discard: f.discard, DiscardSurvivor: f.survivor, SourceIsLost: f.sourceIsLost,
@@ -169,10 +174,13 @@ func (f *failover) run(ctx context.Context, e *cli.Env, args []string) error {
 
 // named refuses a site that is none of the two.
 func (f *failover) named(s *preflight.Observation) error {
-	for flag, name := range map[string]string{"--to": f.to, "--discard-site": f.discard} {
+	for flag, name := range map[string]string{"--from": f.sel.From, "--to": f.to, "--discard-site": f.discard} {
 		if name != "" && name != s.Sites[0].Name && name != s.Sites[1].Name {
 			return clierror.New(clierror.CodeError, fmt.Sprintf("%s %s, or %s %s", flag, s.Sites[0].Name, flag, s.Sites[1].Name), "%s %s: that is neither of the two sites", flag, name)
 		}
+	}
+	if f.to != "" && f.to == f.sel.From {
+		return clierror.New(clierror.CodeError, "leave one of them out", "--from and --to name the same site, %s", f.to)
 	}
 	return nil
 }

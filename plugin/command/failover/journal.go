@@ -31,7 +31,7 @@ type journal struct {
 // discardJournals shows the journals of groups and removes them where they are still what was shown. Nothing
 // else of the group is changed.
 func (f *failover) discardJournals(ctx context.Context, e *cli.Env, args []string) error {
-	if f.to != "" || f.unplanned || f.abort || f.quiesce || f.start || f.accept != "" {
+	if f.to != "" || f.sel.From != "" || f.unplanned || f.abort || f.quiesce || f.start || f.accept != "" {
 		return clierror.New(clierror.CodeError, "run it alone first, and the failover afterwards", "--discard-journal cannot be combined with a failover")
 	}
 	mode, err := f.Mode()

@@ -33,14 +33,21 @@ type operation struct {
 	sel         cli.Selection
 	timeout     time.Duration
 	concurrency int
+	// abort undoes the operation that is in flight.
+	abort bool
 }
 
 // requester says what is asked of the planner for a group.
 type requester func(g overview.Group, facts recovery.Facts) recovery.Request
 
-func (o *operation) addFlags(cmd *cobra.Command) {
+func (o *operation) addFlags(e *cli.Env, cmd *cobra.Command, evacuates bool) {
 	o.AddFlags(cmd)
 	o.sel.AddFlags(cmd, false)
+	if evacuates {
+		o.sel.AddEvacuation(e, cmd)
+	} else {
+		o.sel.AddNamespaces(cmd)
+	}
 	cmd.Flags().DurationVar(&o.timeout, "timeout", 15*time.Minute, "time limit for the whole command")
 	// Nearly all of a group's time is the storage's: few at a time would only add up its pauses.
 	cmd.Flags().IntVar(&o.concurrency, "concurrency", 100, "how many groups to move at a time")
@@ -70,6 +77,7 @@ func (o *operation) run(ctx context.Context, e *cli.Env, args []string, workload
 	if err := e.Selected(ctx, s.View, q, s.Sites[:]); err != nil {
 		return err
 	}
+	o.leaving().keep(e, s)
 	jobs, refused, waves := o.plan(e, s, request)
 	if len(jobs) == 0 {
 		if len(refused) > 0 {
@@ -103,6 +111,8 @@ func (o *operation) run(ctx context.Context, e *cli.Env, args []string, workload
 	return worstEnding(all)
 }
 
+func (o *operation) leaving() evacuation { return evacuation{o.sel.From, o.abort} }
+
 // plan shows what will be done to each group. One that is refused does not stop the others.
 func (o *operation) plan(e *cli.Env, s *preflight.Observation, request requester) (jobs []*operate.Job, refused []ending, w *waves) {
 	w = &waves{of: map[*operate.Job]int{}}
@@ -122,6 +132,9 @@ func (o *operation) plan(e *cli.Env, s *preflight.Observation, request requester
 		req := request(g, facts)
 		req.By, req.Holder, req.ID, req.Schedule = by, me, newID(), facts.Schedule
 		op, stop := recovery.Begin(facts.Pair, req, facts.Traits)
+		if unclear := o.leaving().refuse(s, facts.Pair); unclear != nil {
+			stop = unclear
+		}
 		if stop != nil {
 			fmt.Fprintf(e.ErrOut, "%s/%s: %s\n", present.Clean(g.Namespace), present.Clean(g.Name), present.Clean(stop.Message))
 			showFindings(e, recovery.Writers(facts))

@@ -71,7 +71,7 @@ when this site is a secondary again. "kubectl vgr failback" does the same and th
 
 func (r *role) command(e *cli.Env, use, short, example string) *cobra.Command {
 	cmd := &cobra.Command{Use: use + " NAME…", Short: short, Example: example, ValidArgsFunction: cli.CompleteGroups(e)}
-	r.addFlags(cmd)
+	r.addFlags(e, cmd, false)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		cmd.SilenceUsage = true
 		return r.run(cmd.Context(), e, args, false, func(s *preflight.Observation) (requester, error) {

@@ -60,37 +60,42 @@ func interruption(all []ending, code int) error {
 	if len(without) > 0 {
 		text += "; no site is primary for " + strings.Join(without, ", ")
 	}
-	next := slices.Concat(together(all, func(o ending, name string) string {
+	next := slices.Concat(together(all, func(o ending, namespace, name string) string {
 		if o.left == "" && !o.notStarted {
 			return ""
 		}
-		return o.op.ResumeCommand(o.namespace, name)
-	}), together(all, func(o ending, name string) string {
+		return o.op.ResumeCommand(namespace, name)
+	}), together(all, func(o ending, namespace, name string) string {
 		if o.left == "" || o.notStarted {
 			return ""
 		}
-		return o.op.AbortCommand(o.namespace, name)
+		return o.op.AbortCommand(namespace, name)
 	}))
 	return clierror.New(code, strings.Join(next, "\n"), "%s", text)
 }
 
 // together returns one command for all groups that have the same one.
-func together(all []ending, command func(o ending, name string) string) []string {
+func together(all []ending, command func(o ending, namespace, name string) string) []string {
 	const name = "\x00"
+	several := slices.ContainsFunc(all, func(o ending) bool { return o.namespace != all[0].namespace })
 	names := map[string][]string{}
 	var commands []string
 	for _, o := range all {
 		if o.err == nil || o.op == nil {
 			continue
 		}
-		text := command(o, name)
+		namespace, called := o.namespace, o.name
+		if several {
+			namespace, called = "", o.namespace+"/"+o.name
+		}
+		text := command(o, namespace, name)
 		if text == "" {
 			continue
 		}
 		if names[text] == nil {
 			commands = append(commands, text)
 		}
-		names[text] = append(names[text], o.name)
+		names[text] = append(names[text], called)
 	}
 	for i, text := range commands {
 		commands[i] = strings.Replace(text, name, strings.Join(names[text], " "), 1)

@@ -44,7 +44,10 @@ func NewValidate(e *cli.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "validate [NAME…]", Short: "Check whether a failover is possible now, and change nothing",
 		Example: `  # Would a planned failover of this group be refused?
-  kubectl vgr validate postgresql -n production`,
+  kubectl vgr validate postgresql -n production
+
+  # Could all groups be moved away from east?
+  kubectl vgr validate --from east -A`,
 		ValidArgsFunction: cli.CompleteGroups(e),
 	}
 	cmd.Long = `Check whether a failover is possible now, and change nothing.
@@ -52,6 +55,7 @@ func NewValidate(e *cli.Env) *cobra.Command {
 The command runs the checks of a planned failover. It ends with exit code 4 if a failover would be refused.`
 	out := cli.NewOutput(cmd, "")
 	sel.AddFlags(cmd, false)
+	sel.AddEvacuation(e, cmd)
 	cmd.Flags().StringVar(&to, "to", "", "context of the site to make primary (default: the site that is not primary)")
 	cmd.Flags().BoolVar(&quiesce, "quiesce", false, "check a failover that also stops the Deployments and StatefulSets that use the PVCs")
 	_ = cmd.RegisterFlagCompletionFunc("to", cli.CompleteContexts(e))
@@ -65,11 +69,18 @@ The command runs the checks of a planned failover. It ends with exit code 4 if a
 		if err != nil {
 			return err
 		}
-		if err := (&failover{to: to}).named(s); err != nil {
+		f := &failover{to: to}
+		f.sel.From = sel.From
+		if err := f.named(s); err != nil {
 			return err
 		}
 		if err := e.Selected(cmd.Context(), s.View, q, s.Sites[:]); err != nil {
 			return err
+		}
+		leaving := evacuation{from: sel.From}
+		leaving.keep(e, s)
+		if to == "" {
+			to = leaving.away(s)
 		}
 		v := &validation{TypeMeta: metav1.TypeMeta{APIVersion: overview.APIVersion, Kind: "Validation"}, Groups: []validatedGroup{}}
 		refused := 0
@@ -78,10 +89,16 @@ The command runs the checks of a planned failover. It ends with exit code 4 if a
 			target := target(s, g, to)
 			from := facts.Other(target)
 			checks := requested(facts, from, target, quiesce)
+			if unclear := leaving.refuse(s, facts.Pair); unclear != nil {
+				checks = append([]recovery.Check{{ID: "request", Severity: recovery.CheckProblem, Evidence: unclear.Message, Remedy: unclear.Next}}, checks...)
+			}
 			if len(recovery.Problems(checks)) > 0 {
 				refused++
 			}
 			v.Groups = append(v.Groups, validatedGroup{g.Namespace, g.Name, from.Name, target.Name, checks})
+		}
+		if len(v.Groups) == 0 && sel.From == "" && out.Human() {
+			fmt.Fprintln(e.ErrOut, "no groups")
 		}
 		if out.Human() {
 			err = showChecks(e, v)
@@ -124,9 +141,6 @@ func showChecks(e *cli.Env, v *validation) error {
 	style, err := e.Style()
 	if err != nil {
 		return err
-	}
-	if len(v.Groups) == 0 {
-		fmt.Fprintln(e.ErrOut, "no groups")
 	}
 	for i, g := range v.Groups {
 		if i > 0 {

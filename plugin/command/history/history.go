@@ -48,7 +48,10 @@ The command reads the journals that operations write to the group on both sites.
 		if err != nil {
 			return err
 		}
-		q := collect.Query{Namespace: e.Sites.Namespace(), Names: args}
+		q, err := e.Names(args, false)
+		if err != nil {
+			return err
+		}
 		inputs := collect.Sites(cmd.Context(), p.All(), q)
 		if err := cli.Ended(cmd.Context(), "", "not all sites were waited for"); err != nil {
 			return err
@@ -65,7 +68,7 @@ The command reads the journals that operations write to the group on both sites.
 				fmt.Fprintf(e.ErrOut, "%s: %s: %s; the operations that only it knows are missing\n", present.Clean(in.Name), in.Problem, present.Clean(in.Message))
 			}
 		}
-		h := &history{TypeMeta: metav1.TypeMeta{APIVersion: overview.APIVersion, Kind: "History"}, Namespace: q.Namespace, Name: args[0]}
+		h := &history{TypeMeta: metav1.TypeMeta{APIVersion: overview.APIVersion, Kind: "History"}, Namespace: q.Namespace, Name: q.Names[0]}
 		var copies []*vgrv1.VolumeGroupReplication
 		for i := range inputs {
 			for j := range inputs[i].Groups {

@@ -73,13 +73,13 @@ func NewList(e *cli.Env) *cobra.Command {
 			return err
 		}
 		if out.Human() && !watch && len(q.Names) == 0 {
-			return listGroups(cmd.Context(), e, q, present.NewRolling(e.Out, style, sel.AllNamespaces, out.Format == "wide"))
+			return listGroups(cmd.Context(), e, q, present.NewRolling(e.Out, style, q.Namespace == "", out.Format == "wide"))
 		}
 		draw := func(w io.Writer, o overview.Overview) error {
 			if !watch {
 				present.Refusals(e.ErrOut, o, e.ErrStyle())
 			}
-			return present.Table(w, o, style, sel.AllNamespaces, out.Format == "wide")
+			return present.Table(w, o, style, q.Namespace == "", out.Format == "wide")
 		}
 		return showGroups(cmd.Context(), e, q, out, watch, draw, nil)
 	}
