@@ -150,7 +150,7 @@ func addGroups(root *cobra.Command, e *cli.Env) {
 		}
 	}
 	add(look, show.NewList(e), show.NewStatus(e), show.NewTUI(e), failover.NewValidate(e), history.NewHistory(e), gather.NewGather(e))
-	add(act, failover.NewFailover(e), failover.NewFailback(e), group.NewCreate(e), failover.NewPromote(e), failover.NewDemote(e), failover.NewResync(e), group.NewDelete(e), migrate.NewMigrate(e))
+	add(act, failover.NewFailover(e), failover.NewFailback(e), group.NewCreate(e), failover.NewPromote(e), failover.NewDemote(e), failover.NewResync(e), failover.NewReprotect(e), group.NewDelete(e), migrate.NewMigrate(e))
 	add(admin, install.NewInstall(e), install.NewUninstall(e), class.NewClass(e), completion.NewCompletion(e), versioncommand.NewVersion(e))
 	root.SetHelpCommandGroupID(admin)
 }

@@ -152,6 +152,38 @@ func TestResync(t *testing.T) {
 	})
 }
 
+// TestReprotect stays on the site that took over: the command that status names protects the group again, and once more
+// changes nothing.
+func TestReprotect(t *testing.T) {
+	t.Parallel()
+	s := newSceneAlone(t)
+	s.pair("db")
+	s.must(s.lab.Site(lab.East).Cut(t.Context()))
+	s.done("failover", "db", "-n", s.ns, "--to", "west", "--unplanned", "--accept-data-loss", "unknown", "--yes")
+	s.must(s.lab.Site(lab.East).Reconnect(t.Context()))
+	reprotect := []string{"reprotect", "db", "-n", s.ns, "--discard-site", "east"}
+	s.eventually("status to name the command", func(context.Context) error {
+		if r := s.vgr("status", "db", "-n", s.ns, "-o", "json"); !strings.Contains(r.out, "kubectl vgr "+strings.Join(reprotect, " ")) {
+			return fmt.Errorf("%s%s", r.out, r.errOut)
+		}
+		return nil
+	})
+	if r := s.vgr("reprotect", "db", "-n", s.ns, "--discard-site", "west", "--yes"); r.code != 2 {
+		t.Errorf("the survivor is discarded: exit code %d\n%s", r.code, r.errOut)
+	}
+	if out := s.done(append(reprotect, "--yes")...); !strings.Contains(out, "follows west on east") {
+		t.Errorf("it says: %s", out)
+	}
+	for _, img := range s.images(lab.West) {
+		if img.SplitBrain || !img.Copies["west"].Primary || img.Copies["east"].Primary {
+			t.Errorf("image %+v", img)
+		}
+	}
+	if r := s.vgr(append(reprotect, "--yes", "--context", "west")...); r.code != 0 || !strings.Contains(r.errOut, "east follows west already") {
+		t.Errorf("again: exit code %d\n%s%s", r.code, r.out, r.errOut)
+	}
+}
+
 // TestDelete looks at both deletion policies.
 func TestDelete(t *testing.T) {
 	t.Parallel()

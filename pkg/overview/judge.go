@@ -98,7 +98,8 @@ func (j judged) command(verb, more string) string {
 
 // takeBack returns the command for a site that was given up.
 func (j judged) takeBack(site string) string {
-	return j.command("failback", fmt.Sprintf(" --to %s --discard-site %s discards the writes that only it has", recovery.ShellQuote(site), recovery.ShellQuote(site)))
+	return j.command("failback", fmt.Sprintf(" --to %s --discard-site %s discards the writes that only it has, and moves the role back; ", recovery.ShellQuote(site), recovery.ShellQuote(site))) +
+		j.command("reprotect", fmt.Sprintf(" --discard-site %s leaves the role where it is", recovery.ShellQuote(site)))
 }
 
 // noPrimary holds only when both sites were seen and neither is to become primary.

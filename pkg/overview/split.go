@@ -61,7 +61,7 @@ func (j judged) mendCopy(i int) string {
 	if p, ok := j.Primary(); !ok || p.Site == site {
 		return ""
 	}
-	return fmt.Sprintf("if you can lose the writes that only %s has: %s", site, j.command("resync", " --context "+recovery.ShellQuote(site)))
+	return fmt.Sprintf("if you can lose the writes that only %s has: %s", site, j.command("reprotect", " --discard-site "+recovery.ShellQuote(site)))
 }
 
 // volumeSplit holds when volumes of a copy are primary although its group is to be secondary: another tool has
@@ -79,7 +79,7 @@ func (j judged) volumeSplit() *Verdict {
 		return &Verdict{
 			Level: Problem, Phase: SplitBrain,
 			Message: fmt.Sprintf("%s is primary on %s, whose group is to be %s, and on %s as well: another tool has promoted it by itself", volumeNames(apart), s.Site, s.Desired, p.Site),
-			Next:    fmt.Sprintf("stop what writes to it on %s; if you can lose those writes: %s", s.Site, j.command("resync", " --context "+recovery.ShellQuote(s.Site))),
+			Next:    fmt.Sprintf("stop what writes to it on %s; if you can lose those writes: %s", s.Site, j.command("reprotect", " --discard-site "+recovery.ShellQuote(s.Site))),
 		}
 	}
 	return nil

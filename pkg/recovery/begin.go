@@ -28,6 +28,8 @@ type Request struct {
 	Discard string
 	// DiscardSurvivor allows that to be the site that took over in the last unplanned failover.
 	DiscardSurvivor bool
+	// UnlessFollows has a resync leave a copy as it is that follows.
+	UnlessFollows bool
 	// Force promotes without the peer, or demotes although users remain and no synchronisation was reported.
 	Force bool
 	// Schedule is how often the storage synchronises; 0 when it is not known.

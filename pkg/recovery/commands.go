@@ -23,8 +23,10 @@ func (op *Operation) ResumeCommand(namespace, name string) string {
 		}
 	case op.Kind == Promote && op.Force:
 		verb, more = "promote", " --context "+to+" --accept-split-brain"
-	case op.Kind == Promote, op.Kind == Resync:
-		verb, more = string(op.Kind), " --context "+to
+	case op.Kind == Promote:
+		verb, more = "promote", " --context "+to
+	case op.Kind == Resync:
+		verb, more = "reprotect", " --discard-site "+to
 	case op.Kind == Demote:
 		verb, more = "demote", " --context "+ShellQuote(op.From.Name)
 		if op.Force {
@@ -68,7 +70,7 @@ func (p *Pair) takeBackCommand(to, survived *Site) string {
 	} else if to.broken() != "" {
 		site = ShellQuote(to.Name)
 	}
-	return fmt.Sprintf("kubectl vgr resync %s -n %s --context %s discards the writes that only %s has, and has it follow; failback moves the role back as well", p.Name, p.Namespace, site, site)
+	return fmt.Sprintf("kubectl vgr reprotect %s -n %s --discard-site %s discards the writes that only %s has, and has it follow; failback moves the role back as well", p.Name, p.Namespace, site, site)
 }
 
 // rescueCommand makes a site primary again that was demoted, when nothing else can be.

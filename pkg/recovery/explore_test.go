@@ -99,6 +99,8 @@ func TestExplore(t *testing.T) {
 		"unplanned, the source answers": func(t backend.Traits) world { w := newWorld(t, recovery.Unplanned, 1); w.settle(); return w },
 		"failback":                      newSplitWorld,
 		"failback, asked to give way":   newReturnedWorld,
+		"reprotect":                     func(t backend.Traits) world { return reprotected(newSplitWorld(t)) },
+		"reprotect, asked to give way":  func(t backend.Traits) world { return reprotected(newReturnedWorld(t)) },
 		"planned, quiesced":             func(t backend.Traits) world { return quiesced(newWorld(t, recovery.Planned, 1)) },
 		"planned, quiesced and aborted": func(t backend.Traits) world {
 			w := quiesced(newWorld(t, recovery.Planned, 1))
@@ -150,6 +152,13 @@ func inTwo(w world) world {
 // late has a tool that may see a site as it was.
 func late(w world) world {
 	w.late, w.faults = true, 0
+	return w
+}
+
+// reprotected has tools that bring east back as the copy of west, which stays primary.
+func reprotected(w world) world {
+	// Without DiscardSurvivor it is refused while nothing says which of two primaries was given up.
+	w.menu = []recovery.Request{{Kind: recovery.Resync, To: sites[east], UnlessFollows: true, DiscardSurvivor: true}}
 	return w
 }
 

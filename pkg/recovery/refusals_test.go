@@ -101,6 +101,12 @@ func TestRefusals(t *testing.T) {
 			split(p, a)
 			journal(p, recovery.Operation{Kind: recovery.Unplanned, From: sites[east], To: sites[west], Result: recovery.Done, Steps: []recovery.StepTimes{{ID: recovery.StepPromote, Asked: true}}})
 		}, with(func(r *recovery.Request) { r.Kind, r.To = recovery.Resync, sites[east] })},
+		"reprotect of the site that was given up": {func(p *recovery.Pair, a *[2]recovery.Environment) {
+			journal(p, recovery.Operation{Kind: recovery.Unplanned, From: sites[west], To: sites[east], Result: recovery.Done, Steps: []recovery.StepTimes{{ID: recovery.StepPromote, Asked: true}}})
+		}, with(func(r *recovery.Request) { r.Kind, r.UnlessFollows = recovery.Resync, true })},
+		"reprotect, the copy has an error":        {copyError("image is in error state"), with(func(r *recovery.Request) { r.Kind, r.UnlessFollows = recovery.Resync, true })},
+		"reprotect, the copy follows":             {well, with(func(r *recovery.Request) { r.Kind, r.UnlessFollows = recovery.Resync, true })},
+		"reprotect of the only primary":           {well, with(func(r *recovery.Request) { r.Kind, r.To, r.UnlessFollows = recovery.Resync, sites[east], true })},
 		"resync, both are primary and no journal": {split, with(func(r *recovery.Request) { r.Kind = recovery.Resync })},
 		"resync under no primary": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
 			isTo(p.Sites[east].Group, vgrv1.Secondary, vgrv1.StateSecondary, met)

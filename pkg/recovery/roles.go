@@ -60,6 +60,8 @@ func resyncable(p *Pair, from, to *Site, r Request) *Stop {
 		return stopf(Refused, fmt.Sprintf("kubectl vgr status %s -n %s", p.Name, p.Namespace), "%s is not primary on %s (%s): there is nothing to copy from", p.Name, from.Name, from.says())
 	case survivor(p) == to && !r.DiscardSurvivor:
 		return refuseSurvivor(p, from, to)
+	case r.UnlessFollows && survivor(p) == nil && to.is(vgrv1.Secondary) && to.follows():
+		return stopf(Nothing, "", "%s follows %s already", to.Name, from.Name)
 	case to.state() == vgrv1.StatePrimary && survivor(p) != from && !r.DiscardSurvivor:
 		return stopf(Refused, fmt.Sprintf("kubectl vgr demote %s -n %s --context %s, if you can lose the writes of %s", p.Name, p.Namespace, ShellQuote(to.Name), to.Name),
 			"%s is primary on %s as well: a resync would discard its data", p.Name, to.Name)

@@ -18,6 +18,8 @@ type role struct {
 	kind     recovery.Kind
 	force    bool
 	survivor bool
+	// discard is the site that is to follow, where the command names it; else that is this site.
+	discard string
 	// peerIsLost is the user's word, where nothing shows it.
 	peerIsLost bool
 }
@@ -64,8 +66,26 @@ func NewResync(e *cli.Env) *cobra.Command {
 	cmd.Long = `Discard this site's unreplicated writes and copy from the primary.
 
 Use it after an unplanned failover, on the site that was given up: the command makes it a copy of the site that took over, and ends
-when this site is a secondary again. "kubectl vgr failback" does the same and then moves the role back.`
+when this site is a secondary again. "kubectl vgr reprotect" does the same for the site that you name, and "kubectl vgr failback" also
+moves the role back.`
 	cmd.Flags().BoolVar(&r.survivor, "discard-survivor", false, discardSurvivor)
+	return cmd
+}
+
+// NewReprotect makes the reprotect command.
+func NewReprotect(e *cli.Env) *cobra.Command {
+	r := &role{kind: recovery.Resync}
+	cmd := r.command(e, "reprotect", "Stay on the site that took over, and protect the groups again", `  # West is back after an unplanned failover to east: stay on east, discard the writes that only west has, copy from east
+  kubectl vgr reprotect postgresql -n production --discard-site west`)
+	cmd.Long = `Stay on the site that took over in an unplanned failover, and protect the groups again.
+
+The old primary may hold writes that never reached the other site. The command discards them; you must confirm that with
+--discard-site. Then the old primary becomes a copy of the site that took over, which stays primary. Groups whose copy follows already
+stay as they are. "kubectl vgr failback" does the same and then moves the role back.`
+	cmd.Flags().StringVar(&r.discard, "discard-site", "", "the site whose unreplicated writes are discarded (its context)")
+	cmd.Flags().BoolVar(&r.survivor, "discard-survivor", false, discardSurvivor)
+	_ = cmd.MarkFlagRequired("discard-site")
+	_ = cmd.RegisterFlagCompletionFunc("discard-site", cli.CompleteContexts(e))
 	return cmd
 }
 
@@ -75,13 +95,17 @@ func (r *role) command(e *cli.Env, use, short, example string) *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		cmd.SilenceUsage = true
 		return r.run(cmd.Context(), e, args, false, func(s *preflight.Observation) (requester, error) {
+			if err := (&failover{discard: r.discard}).named(s); err != nil {
+				return nil, err
+			}
 			return func(overview.Group, recovery.Facts) recovery.Request {
 				to := 0 // this site
-				if r.kind == recovery.Demote {
+				if r.kind == recovery.Demote || r.discard != "" && r.discard == s.Sites[1].Name {
 					to = 1
 				}
 				return recovery.Request{
 					Kind: r.kind, To: recovery.SiteRef{Name: s.Sites[to].Name, Cluster: s.Clusters[to]}, Force: r.force, DiscardSurvivor: r.survivor, SourceIsLost: r.peerIsLost,
+					UnlessFollows: r.discard != "",
 				}
 			}, nil
 		})
