@@ -6,6 +6,8 @@ package e2eceph_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +25,7 @@ func TestBroken(t *testing.T) {
 	t.Parallel()
 	w := start(t, often)
 	t.Run("MirrorDown", func(t *testing.T) { testMirrorDown(t, w) })
+	t.Run("MirrorStops", func(t *testing.T) { testMirrorStops(t, w) })
 	t.Run("EastLost", func(t *testing.T) { testEastLost(t, w) })
 }
 
@@ -43,6 +46,30 @@ func testMirrorDown(t *testing.T, w *world) {
 	s.must(w.cluster(lab.West).SetDaemon(t.Context(), true))
 	s.follows(lab.West)
 	s.done("failover", group, "-n", s.ns, "--to", lab.West, "--yes", "--timeout", patience.String())
+	s.whole(lab.West)
+	s.equal()
+	s.agree(lab.West)
+}
+
+// testMirrorStops: west's rbd-mirror ends while east is being demoted, after the proof that it replicates. West is not
+// promoted until it runs again and all is there, by the same command.
+func testMirrorStops(t *testing.T, w *world) {
+	s := newScene(t, w, map[string]string{"data": "24Mi"})
+	m := s.beginMove(lab.East, "run")
+	s.must(w.cluster(lab.West).SetDaemon(t.Context(), false))
+	m.free()
+	s.eventually("the failover to wait until the sites are in sync", func(context.Context) error {
+		op := s.last()
+		if i := slices.IndexFunc(op.Steps, func(st recovery.StepTimes) bool { return st.ID == recovery.StepSync }); i < 0 || op.Steps[i].Finished != nil {
+			return fmt.Errorf("its steps are %+v", op.Steps)
+		}
+		return nil
+	})
+	if img := s.images()["data"]; img.Copies[lab.West].Primary || img.Copies[lab.East].Primary {
+		t.Errorf("no site can be primary while west does not have all of a demoted east: %+v", img)
+	}
+	s.must(w.cluster(lab.West).SetDaemon(t.Context(), true))
+	m.done()
 	s.whole(lab.West)
 	s.equal()
 	s.agree(lab.West)

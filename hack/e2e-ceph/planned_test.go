@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+
 	"github.com/unified-replication/kubectl-vgr/hack/lab"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/array"
 )
@@ -19,6 +21,7 @@ func TestHealthy(t *testing.T) {
 	t.Run("groups", func(t *testing.T) {
 		t.Run("ThereAndBack", func(t *testing.T) { testThereAndBack(t, w) })
 		t.Run("BackToBack", func(t *testing.T) { testBackToBack(t, w, 2) })
+		t.Run("Busy", func(t *testing.T) { testBusy(t, w) })
 		t.Run("Split", func(t *testing.T) { testSplit(t, w) })
 		t.Run("Delete", func(t *testing.T) { testDelete(t, w) })
 	})
@@ -49,6 +52,31 @@ func testBackToBack(t *testing.T, w *world, moves int) {
 		s.whole(site)
 	}
 	s.agree(site)
+}
+
+// testBusy moves while a volume beside the numbered one is overwritten for a minute: the synchronisation never catches up
+// before that ends, and nothing is lost.
+func testBusy(t *testing.T, w *world) {
+	t.Parallel()
+	s := newScene(t, w, map[string]string{"data": "64Mi", "bulk": "256Mi"})
+	bulk := s.volumes["bulk"]
+	delete(s.volumes, "bulk") // it has no numbered blocks
+	s.must(s.cluster(lab.East).Load(t.Context(), bulk, time.Second))
+	s.must(s.cluster(lab.East).Attach(t.Context(), bulk, true))
+	m := s.beginMove(lab.East, "run")
+	s.must(s.cluster(lab.East).Load(t.Context(), bulk, time.Minute))
+	s.must(s.cluster(lab.East).Attach(t.Context(), bulk, false))
+	m.free()
+	m.done()
+	s.whole(lab.West)
+	s.volumes["bulk"] = bulk
+	s.equal()
+	s.agree(lab.West)
+	for _, step := range s.last().Steps {
+		if step.ID == recovery.StepSync && step.Finished != nil {
+			t.Logf("to synchronise what was written last took %s", step.Finished.Sub(step.Started.Time).Round(time.Second))
+		}
+	}
 }
 
 // testSplit: a copy is promoted by force with rbd, behind everything's back. The tool names the split, refuses a

@@ -47,18 +47,25 @@ func (s *scene) write(site, run string) (stop func() map[string][]ceph.Acknowled
 	}
 }
 
-// moveUnderWriters moves the group away from a site whose volumes are in use and written to: the storage refuses to
-// demote them until they are free. A writer that nobody stops would lose a write: librbd acknowledges the one that is in
-// flight during the demotion, and only the old primary has it.
-func (s *scene) moveUnderWriters(from, run string) {
+// move is a planned failover of a group whose volumes are in use and written to: the storage refuses to demote them until
+// they are free. A writer that is not stopped would lose a write: librbd acknowledges the one that is in flight during the
+// demotion, and only the old primary has it.
+type move struct {
+	*scene
+	from  string
+	stop  func() map[string][]ceph.Acknowledged
+	ended chan result
+}
+
+// beginMove returns when the storage has refused the demotion.
+func (s *scene) beginMove(from, run string) *move {
 	s.t.Helper()
 	s.attach(from, true)
-	stop := s.write(from, run)
-	moved := make(chan result, 1)
+	m := &move{scene: s, from: from, stop: s.write(from, run), ended: make(chan result, 1)}
 	go func() {
 		r, err := s.run("failover", group, "-n", s.ns, "--to", other(from), "--yes", "--timeout", patience.String())
 		r.errOut += fmt.Sprint(err)
-		moved <- r
+		m.ended <- r
 	}()
 	s.eventually("the storage to refuse the demotion", func(ctx context.Context) error {
 		var g vgrv1.VolumeGroupReplication
@@ -70,13 +77,32 @@ func (s *scene) moveUnderWriters(from, run string) {
 		}
 		return nil
 	})
-	stop()
-	s.attach(from, false)
-	r := <-moved
-	s.t.Logf("failover to %s: exit code %d\n%s%s", other(from), r.code, r.out, r.errOut)
+	return m
+}
+
+// free ends the writers, and with them the use of the volumes.
+func (m *move) free() {
+	m.t.Helper()
+	m.stop()
+	m.attach(m.from, false)
+}
+
+// done waits for the failover, which must succeed.
+func (m *move) done() {
+	m.t.Helper()
+	r := <-m.ended
+	m.t.Logf("failover to %s: exit code %d\n%s%s", other(m.from), r.code, r.out, r.errOut)
 	if r.code != 0 {
-		s.t.FailNow()
+		m.t.FailNow()
 	}
+}
+
+// moveUnderWriters moves the group away from a site whose volumes are in use and written to.
+func (s *scene) moveUnderWriters(from, run string) {
+	s.t.Helper()
+	m := s.beginMove(from, run)
+	m.free()
+	m.done()
 }
 
 func (s *scene) attach(site string, attached bool) {

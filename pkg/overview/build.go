@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -245,19 +246,20 @@ func groupSite(site string, obj *vgrv1.VolumeGroupReplication, now time.Time) Gr
 	return gs
 }
 
-// proven returns the volumes without synchronisation times that prove nothing: the epoch, a time to come, and what
-// an older controller reports, which may be of an earlier role.
+// proven returns the volumes without what proves nothing: synchronisation times that are the epoch, to come, or of an
+// older controller, which may be of an earlier role; and the health of a primary that has not replicated, as
+// csi-addons calls it healthy once it is primary.
 func proven(obj *vgrv1.VolumeGroupReplication, now time.Time) []vgrv1.VolumeStatus {
-	volumes, copied := obj.Status.Volumes, false
-	for i := range obj.Status.Volumes {
-		t := obj.Status.Volumes[i].LastSyncTime
-		if t == nil || state.Counts(&obj.Status.ReplicationStatus, t) && state.Ahead(now, t) == 0 {
-			continue
+	volumes := slices.Clone(obj.Status.Volumes)
+	silent := state.Of(obj).LastSync() == nil && meta.FindStatusCondition(obj.Status.Conditions, vgrv1.ConditionReplicating) == nil
+	for i := range volumes {
+		v := &volumes[i]
+		if !state.Counts(&obj.Status.ReplicationStatus, v.LastSyncTime) || state.Ahead(now, v.LastSyncTime) > 0 {
+			v.LastSyncTime = nil
 		}
-		if !copied {
-			volumes, copied = slices.Clone(volumes), true
+		if silent && v.State == vgrv1.StatePrimary && v.Health == vgrv1.HealthHealthy {
+			v.Health, v.Message = vgrv1.HealthUnknown, cmp.Or(v.Message, "no synchronisation since it became primary")
 		}
-		volumes[i].LastSyncTime = nil
 	}
 	return volumes
 }

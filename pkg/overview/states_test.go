@@ -121,6 +121,51 @@ func TestStates(t *testing.T) {
 	}
 }
 
+// TestOrphan: csi-addons calls the volumes of a primary healthy also when no peer follows it, or none is left, and may keep
+// the synchronisation time of an earlier role. No verdict on it is good.
+func TestOrphan(t *testing.T) {
+	forced := func(age time.Duration) *vgrv1.VolumeGroupReplication {
+		return with(since(primary(age), time.Minute), func(g *vgrv1.VolumeGroupReplication) {
+			g.Status.Volumes = []vgrv1.VolumeStatus{{Name: "data", State: vgrv1.StatePrimary, Health: vgrv1.HealthHealthy, LastSyncTime: g.Status.LastSyncTime}}
+		})
+	}
+	answered := func(g ...vgrv1.VolumeGroupReplication) overview.SiteInput {
+		return overview.SiteInput{Site: overview.Site{Name: "west", Answered: true}, Groups: g}
+	}
+	for name, tc := range map[string]struct {
+		peer  overview.SiteInput
+		phase overview.Phase
+	}{
+		"the peer is away":                 {overview.SiteInput{Site: overview.Site{Name: "west", Problem: overview.SiteUnreachable, Message: "connection refused"}}, overview.Unreachable},
+		"the peer has no group":            {answered(), overview.Unpaired},
+		"the peer is primary too":          {answered(*primary(time.Minute)), overview.SplitBrain},
+		"the peer has not answered":        {answered(*group(vgrv1.Secondary, vgrv1.StatePrimary, 0, condition("Ready", "False", vgrv1.ReasonProgressing))), overview.SplitBrain},
+		"the peer follows nothing":         {answered(*broken("no snapshot details")), overview.Failed},
+		"the peer was demoted before":      {answered(*group(vgrv1.Secondary, vgrv1.StateSecondary, 0, condition("Ready", "True", "Demoted"), condition("Degraded", "False", "Healthy"))), overview.Unknown},
+		"the peer says that it replays":    {answered(*secondary()), overview.Unknown},
+		"the state of the peer is unknown": {answered(*group(vgrv1.Secondary, vgrv1.StateUnknown, 0, condition("Ready", "False", vgrv1.ReasonFailedToDemote))), overview.Failed},
+	} {
+		for _, age := range []time.Duration{0, 2 * time.Minute} {
+			t.Run(fmt.Sprint(name, age), func(t *testing.T) {
+				for i := range tc.peer.Groups {
+					tc.peer.Groups[i].Status.Volumes = []vgrv1.VolumeStatus{{Name: "data", State: tc.peer.Groups[i].Status.State}}
+				}
+				east := overview.SiteInput{Site: overview.Site{Name: "east", Answered: true}, Groups: []vgrv1.VolumeGroupReplication{*forced(age)}}
+				g := overview.Build([]overview.SiteInput{east, tc.peer}, now).Groups[0]
+				if g.Verdict.Phase != tc.phase || g.Verdict.Level == overview.OK {
+					t.Errorf("%s %s: %s", g.Verdict.Level, g.Verdict.Phase, g.Verdict.Message)
+				}
+				if v := g.On("east").Volumes[0]; v.Health != vgrv1.HealthUnknown {
+					t.Errorf("its volume is %s", v.Health)
+				}
+				if g.LagSeconds != nil {
+					t.Errorf("a lag of %d s of a primary that has not synchronised", *g.LagSeconds)
+				}
+			})
+		}
+	}
+}
+
 // TestVolumes: a PVC counts when both sites have it.
 func TestVolumes(t *testing.T) {
 	g := pairOf(with(primary(time.Minute), volumes(vgrv1.StatePrimary, "a", "b", "c")), with(secondary(), volumes(vgrv1.StateSecondary, "b", "c", "d")))

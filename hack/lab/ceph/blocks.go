@@ -71,6 +71,16 @@ func (c *Cluster) Write(ctx context.Context, handle string, n int64) error {
 	return c.run(ctx, "python3", "-c", blocks, "write", Pool, imageOf(handle), c.Site, strconv.FormatInt(n, 10), "0")
 }
 
+// Load overwrites random parts of an image for a time, so that each snapshot has much to transfer. What it writes is no block.
+func (c *Cluster) Load(ctx context.Context, handle string, lasts time.Duration) error {
+	for end := time.Now().Add(lasts); time.Now().Before(end); {
+		if err := c.run(ctx, "rbd", "bench", "--io-type", "write", "--io-pattern", "rand", "--io-size", "64K", "--io-threads", "4", "--io-total", "32M", spec(handle)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Checksum is that of the whole image.
 func (c *Cluster) Checksum(ctx context.Context, handle string) (string, error) {
 	path, args := c.programs.command(c.dir, "rbd", "--no-progress", "export", spec(handle), "-")
