@@ -30,7 +30,7 @@ func (j judged) splitBrain() *Verdict {
 			Next: "decide which side's data to keep and demote the other",
 		}
 		if unplanned {
-			v.Message = fmt.Sprintf("%s was given up for %s (operation %s) and is back; both report primary", op.From, op.To, op.ID)
+			v.Message = fmt.Sprintf("%s was given up for %s (operation %s) and still reports primary, as %s does", op.From, op.To, op.ID, op.To)
 			v.Next = fmt.Sprintf("stop what runs on %s; %s", op.From, j.takeBack(op.From))
 		}
 		return v

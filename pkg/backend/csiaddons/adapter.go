@@ -107,8 +107,8 @@ func (a *Adapter) CRDs() []string {
 // Watches implements backend.Adapter.
 func (a *Adapter) Watches() []backend.Watch {
 	return []backend.Watch{
-		{Object: &replicationv1.VolumeGroupReplication{}},
-		{Object: &replicationv1.VolumeReplication{}, Owners: a.ownersOfReplication, Indexes: map[string]client.IndexerFunc{backend.OwnerIndex: backend.OwnerKeys}},
+		{Object: &replicationv1.VolumeGroupReplication{}, Owners: a.ownersOfGroup},
+		{Object: &replicationv1.VolumeReplication{}, Owners: a.ownersOfReplication, Indexes: map[string]client.IndexerFunc{backend.OwnerIndex: backend.OwnerKeys, pvcIndex: pvcKeys}},
 		{Object: &replicationv1.VolumeGroupReplicationContent{}, Owners: a.ownersOfContent},
 		{Object: &replicationv1.VolumeGroupReplicationClass{}, Owners: a.ownersOfClass},
 		{Object: &replicationv1.VolumeReplicationClass{}, Owners: a.ownersOfClass},
@@ -118,15 +118,31 @@ func (a *Adapter) Watches() []backend.Watch {
 
 // ownersOfReplication finds the group of a VolumeReplication: ours by label, or csi-addons' own
 // child of a VolumeGroupReplication by its data source.
-func (a *Adapter) ownersOfReplication(_ context.Context, obj client.Object) []backend.Owner {
+func (a *Adapter) ownersOfReplication(ctx context.Context, obj client.Object) []backend.Owner {
 	if owners := backend.OwnersOf(obj); owners != nil {
 		return owners
 	}
 	vr, ok := obj.(*replicationv1.VolumeReplication)
 	if !ok || vr.Spec.DataSource.Kind != groupKind {
-		return nil
+		return a.waiting(ctx, obj)
 	}
 	return []backend.Owner{groupOwner(vr.Namespace, vr.Spec.DataSource.Name)}
+}
+
+// ownersOfGroup finds our group, or those that may have waited for the PVCs of another one.
+func (a *Adapter) ownersOfGroup(ctx context.Context, obj client.Object) []backend.Owner {
+	if owners := backend.OwnersOf(obj); owners != nil {
+		return owners
+	}
+	return a.waiting(ctx, obj)
+}
+
+// waiting finds what may want the PVCs of an object of others that is leaving: all in its namespace, as that is rare.
+func (a *Adapter) waiting(ctx context.Context, obj client.Object) []backend.Owner {
+	if obj.GetDeletionTimestamp().IsZero() && len(obj.GetFinalizers()) > 0 {
+		return nil
+	}
+	return a.all(ctx, client.InNamespace(obj.GetNamespace()))
 }
 
 // ownersOfContent finds the groups that a content serves or that wait for it.
@@ -179,9 +195,14 @@ func (a *Adapter) ownersOfClass(ctx context.Context, obj client.Object) []backen
 // ownersOfNode finds every group: a driver that comes or goes concerns all that wait for it, and
 // it rarely does.
 func (a *Adapter) ownersOfNode(ctx context.Context, _ client.Object) []backend.Owner {
+	return a.all(ctx)
+}
+
+// all finds every group and single volume.
+func (a *Adapter) all(ctx context.Context, in ...client.ListOption) []backend.Owner {
 	var groups vgrv1.VolumeGroupReplicationList
 	var volumes vgrv1.VolumeReplicationList
-	if a.client.List(ctx, &groups) != nil || a.client.List(ctx, &volumes) != nil {
+	if a.client.List(ctx, &groups, in...) != nil || a.client.List(ctx, &volumes, in...) != nil {
 		return nil // the cache is stopping
 	}
 	var owners []backend.Owner

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	replicationv1 "github.com/csi-addons/kubernetes-csi-addons/api/replication.storage/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
@@ -149,7 +148,7 @@ func optimistic(before client.Object) client.Patch {
 }
 
 func (a *Adapter) createGroup(ctx context.Context, g backend.Group) error {
-	if err := a.checkClaims(ctx, g, g.Members, func(string) claim { return claim{group: g.Owner.Name} }); err != nil {
+	if err := a.checkClaims(ctx, g, g.Members, claim{group: g.Owner.Name}); err != nil {
 		return err
 	}
 	class, problem := ofGroup(g.Class, g.Members)
@@ -234,7 +233,7 @@ func (a *Adapter) updateMembers(ctx context.Context, g backend.Group, group *rep
 	joining := slices.DeleteFunc(slices.Clone(g.Members), func(m backend.Member) bool {
 		return slices.Contains(content.Spec.Source.VolumeHandles, m.Handle)
 	})
-	if err := a.checkClaims(ctx, g, joining, func(string) claim { return claim{group: group.Name} }); err != nil {
+	if err := a.checkClaims(ctx, g, joining, claim{group: group.Name}); err != nil {
 		return err
 	}
 	before := content.DeepCopy()
@@ -252,33 +251,6 @@ func (a *Adapter) contentOf(ctx context.Context, group *replicationv1.VolumeGrou
 		return nil, nil
 	}
 	return &content, err
-}
-
-// claim is which csi-addons objects a PVC's annotations may name.
-type claim struct{ volume, group string }
-
-// checkClaims refuses PVCs that csi-addons replicates already for another owner. csi-addons
-// itself lets a group take a PVC from a single replication, and from then on that one fails
-// without a word.
-func (a *Adapter) checkClaims(ctx context.Context, g backend.Group, members []backend.Member, allowed func(pvc string) claim) error {
-	var taken []string
-	for _, m := range members {
-		var pvc corev1.PersistentVolumeClaim
-		if err := a.client.Get(ctx, client.ObjectKey{Namespace: g.Owner.Namespace, Name: m.PVC}, &pvc); err != nil {
-			return err
-		}
-		may := allowed(m.PVC)
-		if by := pvc.Annotations[replicationv1.VolumeReplicationNameAnnotation]; by != "" && by != may.volume {
-			taken = append(taken, fmt.Sprintf("%s by VolumeReplication %s", m.PVC, by))
-		}
-		if by := pvc.Annotations[replicationv1.VolumeGroupReplicationNameAnnotation]; by != "" && by != may.group {
-			taken = append(taken, fmt.Sprintf("%s by VolumeGroupReplication %s", m.PVC, by))
-		}
-	}
-	if len(taken) == 0 {
-		return nil
-	}
-	return backend.Problemf(vgrv1.ReasonVolumeConflict, "csi-addons replicates already: %s; hand them over with kubectl vgr migrate or leave them to who made them, and take the labels off; to delete a replication can remove its copy", strings.Join(taken, ", "))
 }
 
 func (a *Adapter) applyVolumes(ctx context.Context, g backend.Group, existing []replicationv1.VolumeReplication) error {
@@ -315,7 +287,7 @@ func (a *Adapter) applyVolumes(ctx context.Context, g backend.Group, existing []
 }
 
 func (a *Adapter) createVolume(ctx context.Context, g backend.Group, m backend.Member, name string) error {
-	if err := a.checkClaims(ctx, g, []backend.Member{m}, func(string) claim { return claim{volume: name} }); err != nil {
+	if err := a.checkClaims(ctx, g, []backend.Member{m}, claim{volume: name}); err != nil {
 		return err
 	}
 	if problem := secretMissing(g.Class, m); problem != nil {
@@ -327,7 +299,7 @@ func (a *Adapter) createVolume(ctx context.Context, g backend.Group, m backend.M
 			VolumeReplicationClass: derivedClassName(withSecret(g.Class, m.Secret)),
 			ReplicationState:       replicationv1.ReplicationState(g.State),
 			AutoResync:             g.AutoResync,
-			DataSource:             corev1.TypedLocalObjectReference{Kind: "PersistentVolumeClaim", Name: m.PVC},
+			DataSource:             corev1.TypedLocalObjectReference{Kind: pvcKind, Name: m.PVC},
 		},
 	}
 	err := a.client.Create(ctx, vr)

@@ -101,6 +101,8 @@ func TestReadGroup(t *testing.T) {
 		Consistent metav1.ConditionStatus
 		Health     vgrv1.Health // of the first volume
 		Synced     bool
+		// Replicating is the reason of that condition; not compared when it is empty.
+		Replicating string
 	}
 	cases := map[string]struct {
 		change func(*reading)
@@ -183,7 +185,13 @@ func TestReadGroup(t *testing.T) {
 			change: func(in *reading) {
 				meta.SetStatusCondition(&in.child.Status.Conditions, condition("Replicating", metav1.ConditionUnknown, "Replicating", "volume replication status is unknown: "))
 			},
-			want: want{Current: true, State: "Primary", Consistent: "True", Health: "Unknown", Synced: true},
+			want: want{Current: true, State: "Primary", Consistent: "True", Health: "Unknown", Synced: true, Replicating: vgrv1.ReasonStatusNotReported},
+		},
+		"a driver that reports that it failed to look": {
+			change: func(in *reading) {
+				meta.SetStatusCondition(&in.child.Status.Conditions, condition("Replicating", metav1.ConditionUnknown, "Replicating", "volume replication status is unknown: rpc error: code = Internal"))
+			},
+			want: want{Current: true, State: "Primary", Consistent: "True", Health: "Unknown", Synced: true, Replicating: "Replicating"},
 		},
 		"a driver that refuses to replicate the group": {
 			change: func(in *reading) {
@@ -239,6 +247,9 @@ func TestReadGroup(t *testing.T) {
 			}
 			if c := meta.FindStatusCondition(obs.Conditions, vgrv1.ConditionGroupConsistent); c != nil {
 				got.Consistent = c.Status
+			}
+			if c := meta.FindStatusCondition(obs.Conditions, vgrv1.ConditionReplicating); c != nil && tc.want.Replicating != "" {
+				got.Replicating = c.Reason
 			}
 			if d := cmp.Diff(tc.want, got); d != "" {
 				t.Errorf("(-want +got)\n%s", d)
@@ -534,4 +545,49 @@ func TestPeerObjects(t *testing.T) {
 		t.Error("the request was changed")
 	}
 	var _ client.Object = copied
+}
+
+// TestClaimedBy: a PVC is another's as soon as an object of csi-addons names it, not only when csi-addons has marked it.
+func TestClaimedBy(t *testing.T) {
+	pvc := func(annotations map[string]string) *corev1.PersistentVolumeClaim {
+		return &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "prod", Name: "data", Labels: map[string]string{"app": "db"}, Annotations: annotations}}
+	}
+	volume := func(name, kind, of string, labels map[string]string) []replicationv1.VolumeReplication {
+		vr := replicationv1.VolumeReplication{ObjectMeta: metav1.ObjectMeta{Namespace: "prod", Name: name, Labels: labels}}
+		vr.Spec.DataSource = corev1.TypedLocalObjectReference{Kind: kind, Name: of}
+		return []replicationv1.VolumeReplication{vr}
+	}
+	group := func(name string, selector, labels map[string]string, members ...string) []replicationv1.VolumeGroupReplication {
+		g := replicationv1.VolumeGroupReplication{ObjectMeta: metav1.ObjectMeta{Namespace: "prod", Name: name, Labels: labels}}
+		g.Spec.Source.Selector = &metav1.LabelSelector{MatchLabels: selector}
+		for _, m := range members {
+			g.Status.PersistentVolumeClaimsRefList = append(g.Status.PersistentVolumeClaimsRefList, corev1.LocalObjectReference{Name: m})
+		}
+		return []replicationv1.VolumeGroupReplication{g}
+	}
+	ours := groupOwner("prod", "db").Labels()
+	marked := map[string]string{replicationv1.VolumeReplicationNameAnnotation: "vr", replicationv1.VolumeGroupReplicationNameAnnotation: "theirs"}
+	for name, tc := range map[string]struct {
+		pvc     *corev1.PersistentVolumeClaim
+		volumes []replicationv1.VolumeReplication
+		groups  []replicationv1.VolumeGroupReplication
+		may     claim
+		want    []string
+	}{
+		"free":                           {pvc: pvc(nil), volumes: volume("vr", pvcKind, "logs", nil), groups: group("theirs", map[string]string{"app": "web"}, nil, "logs")},
+		"marked":                         {pvc: pvc(marked), want: []string{"data by VolumeReplication vr", "data by VolumeGroupReplication theirs"}},
+		"marked for us":                  {pvc: pvc(marked), may: claim{volume: "vr", group: "theirs"}},
+		"a VolumeReplication names it":   {pvc: pvc(nil), volumes: volume("vr", pvcKind, "data", nil), may: claim{group: "db"}, want: []string{"data by VolumeReplication vr"}},
+		"a group selects it":             {pvc: pvc(nil), groups: group("theirs", map[string]string{"app": "db"}, nil), may: claim{volume: "db-data"}, want: []string{"data by VolumeGroupReplication theirs"}},
+		"a group has it":                 {pvc: pvc(nil), groups: group("theirs", map[string]string{"app": "web"}, nil, "data"), want: []string{"data by VolumeGroupReplication theirs"}},
+		"in both, and marked":            {pvc: pvc(marked), volumes: volume("vr", pvcKind, "data", nil), groups: group("theirs", nil, nil, "data"), want: []string{"data by VolumeReplication vr", "data by VolumeGroupReplication theirs"}},
+		"ours":                           {pvc: pvc(nil), volumes: volume("db-data", pvcKind, "data", ours), groups: group("db", map[string]string{"app": "db"}, ours, "data")},
+		"the child of a group is no PVC": {pvc: pvc(nil), volumes: volume("vr-1", groupKind, "data", nil)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if d := cmp.Diff(tc.want, claimedBy(tc.pvc, tc.volumes, tc.groups, tc.may)); d != "" {
+				t.Error(d)
+			}
+		})
+	}
 }

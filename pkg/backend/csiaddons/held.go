@@ -49,7 +49,7 @@ func heldByVolumes(ctx context.Context, c client.Reader, namespace string, pvcs 
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(list.Items[i].Object, &vr); err != nil {
 			return nil, fmt.Errorf("VolumeReplication %s: %w", list.Items[i].GetName(), err)
 		}
-		if vr.Spec.DataSource.Kind != "PersistentVolumeClaim" || !slices.Contains(pvcs, vr.Spec.DataSource.Name) {
+		if vr.Spec.DataSource.Kind != pvcKind || !slices.Contains(pvcs, vr.Spec.DataSource.Name) {
 			continue
 		}
 		h := heldBy(&vr, volumeKind, vr.Spec.ReplicationState, vr.Status.State)

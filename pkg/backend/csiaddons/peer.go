@@ -79,7 +79,7 @@ func peerVolume(v backend.PeerVolume, cluster string) *corev1.PersistentVolume {
 	if v.PeerHandle != "" {
 		spec.CSI.VolumeHandle = v.PeerHandle
 	}
-	spec.ClaimRef = &corev1.ObjectReference{APIVersion: "v1", Kind: "PersistentVolumeClaim", Namespace: v.PVC.Namespace, Name: v.PVC.Name}
+	spec.ClaimRef = &corev1.ObjectReference{APIVersion: "v1", Kind: pvcKind, Namespace: v.PVC.Namespace, Name: v.PVC.Name}
 	// Deleting the copy of a claim must never delete the image.
 	spec.PersistentVolumeReclaimPolicy = corev1.PersistentVolumeReclaimRetain
 	spec.NodeAffinity = nil // names nodes of the other cluster
@@ -97,7 +97,7 @@ func peerClaim(v backend.PeerVolume) *corev1.PersistentVolumeClaim {
 	spec := v.ClaimSpec()
 	spec.VolumeName = v.PV.Name
 	return &corev1.PersistentVolumeClaim{
-		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PersistentVolumeClaim"},
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: pvcKind},
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: v.PVC.Namespace, Name: v.PVC.Name,
 			// The labels are what the selector matches.

@@ -42,7 +42,7 @@ func replications(ctx context.Context, c client.Reader, namespace string) ([]bac
 	var out []backend.Replication
 	for i := range volumes.Items {
 		vr := &volumes.Items[i]
-		if vr.Spec.DataSource.Kind != "PersistentVolumeClaim" {
+		if vr.Spec.DataSource.Kind != pvcKind {
 			continue
 		}
 		r := backend.Replication{

@@ -118,7 +118,7 @@ func (a *Adapter) endWithSecret(ctx context.Context, vr *replicationv1.VolumeRep
 	if err := absent(a.live.Get(ctx, client.ObjectKey{Name: vr.Spec.VolumeReplicationClass}, &class)); err != nil || class.Name == "" {
 		return err
 	}
-	if hasSecret(class.Spec.Parameters) || class.Labels[vgrv1.LabelManagedBy] != vgrv1.ManagedByController || vr.Spec.DataSource.Kind != "PersistentVolumeClaim" {
+	if hasSecret(class.Spec.Parameters) || class.Labels[vgrv1.LabelManagedBy] != vgrv1.ManagedByController || vr.Spec.DataSource.Kind != pvcKind {
 		return nil
 	}
 	var pvc corev1.PersistentVolumeClaim
