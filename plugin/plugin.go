@@ -49,7 +49,7 @@ type Config struct {
 
 // Main runs one command and returns the exit code.
 func Main(ctx context.Context, c Config) int {
-	root := NewRoot(c) //nolint:contextcheck // completions take the context of their command
+	root, e := newRoot(c) //nolint:contextcheck // completions take the context of their command
 	args := c.Args[1:]
 	if strings.TrimSuffix(filepath.Base(c.Args[0]), ".exe") == completion.CompletionLink {
 		args = append([]string{cobra.ShellCompRequestCmd}, args...) // kubectl asks for completions
@@ -66,10 +66,10 @@ func Main(ctx context.Context, c Config) int {
 			f.Next = "kubectl vgr --help"
 		}
 	}
-	fmt.Fprintf(c.ErrOut, "Error: %s\n", present.Clean(f.Message))
+	fmt.Fprintf(c.ErrOut, "Error: %s\n", present.Clean(e.Commands(f.Message)))
 	lead := "Next:"
 	for line := range strings.Lines(f.Next) {
-		fmt.Fprintf(c.ErrOut, "%5s %s\n", lead, present.Clean(strings.TrimSuffix(line, "\n")))
+		fmt.Fprintf(c.ErrOut, "%5s %s\n", lead, present.Clean(e.Commands(strings.TrimSuffix(line, "\n"))))
 		lead = "or:"
 	}
 	return clierror.Code(err)
@@ -86,6 +86,11 @@ Exit codes: 0 done, 1 usage or unexpected error, 2 refused before any change, 3 
 
 // NewRoot makes the root command with all others.
 func NewRoot(c Config) *cobra.Command {
+	root, _ := newRoot(c)
+	return root
+}
+
+func newRoot(c Config) (*cobra.Command, *cli.Env) {
 	flags := genericclioptions.NewConfigFlags(true)
 	connector := &site.Connector{
 		Flags: flags, Env: c.Getenv, Profiles: c.Profiles, Clock: c.Clock, UserAgent: "kubectl-vgr/" + version.Get().Version,
@@ -121,7 +126,8 @@ func NewRoot(c Config) *cobra.Command {
 	}
 	_ = root.RegisterFlagCompletionFunc("color", cobra.FixedCompletions([]string{"auto", "always", "never"}, cobra.ShellCompDirectiveNoFileComp))
 	addGroups(root, e)
-	return root
+	e.Root = root
+	return root, e
 }
 
 // hideRare keeps help readable: these flags work as in kubectl, and few need them.

@@ -137,7 +137,10 @@ func (b *bench) vgrMeanwhile(call func(), args ...string) result {
 		Getenv:    func(k string) string { return env[k] }, Clock: clock.RealClock{}, Profiles: b.profiles,
 		Executable: func() (string, error) { return "/nowhere/kubectl-vgr", nil },
 	})
-	return result{code, out.String(), errOut.String()}
+	text := func(printed *bytes.Buffer) string { // printed commands repeat the flag that every command of a test has
+		return strings.ReplaceAll(printed.String(), " --kubeconfig "+b.kubeconfig, "")
+	}
+	return result{code, text(&out), text(&errOut)}
 }
 
 // volume makes a bound PVC, as a provisioner and the binder would.

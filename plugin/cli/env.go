@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
@@ -41,6 +42,8 @@ type Env struct {
 	Getenv   func(string) string
 	// Color is the value of --color.
 	Color string
+	// Root is the root command, whose flags printed commands repeat.
+	Root *cobra.Command
 	// Executable is the path of this program, for completion install.
 	Executable func() (string, error)
 	// RunCommand runs another command of the plugin, which says all that it says to out, and returns its
@@ -50,9 +53,12 @@ type Env struct {
 	progressing sync.Mutex
 }
 
-// Guard has all output pass present.Guard on its way to the raw streams.
+// Guard has all output pass present.Guard on its way to the raw streams, and commands in it get the flags that the user gave.
 func (e *Env) Guard() {
-	e.IOStreams = genericiooptions.IOStreams{In: e.Raw.In, Out: present.Guard(e.Raw.Out, e.Colours), ErrOut: present.Guard(e.Raw.ErrOut, func() bool { return e.ErrStyle().Color })}
+	e.IOStreams = genericiooptions.IOStreams{
+		In: e.Raw.In, Out: commandWriter{e, present.Guard(e.Raw.Out, e.Colours)},
+		ErrOut: commandWriter{e, present.Guard(e.Raw.ErrOut, func() bool { return e.ErrStyle().Color })},
+	}
 }
 
 // Colours reports whether standard output has colours.

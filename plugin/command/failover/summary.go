@@ -46,7 +46,7 @@ func worstEnding(all []ending) error {
 // interruption returns the error of several groups that were not waited for: those without a primary, and
 // the commands that resume, or undo, all of them.
 func interruption(all []ending, code int) error {
-	var without []string
+	var without, unknown []string
 	open := 0
 	for _, o := range all {
 		if o.err != nil {
@@ -55,10 +55,16 @@ func interruption(all []ending, code int) error {
 		if o.err != nil && strings.HasSuffix(o.left, "no site is primary") {
 			without = append(without, o.namespace+"/"+o.name)
 		}
+		if o.err != nil && strings.HasPrefix(o.left, "whether a site is primary is not known") {
+			unknown = append(unknown, o.namespace+"/"+o.name)
+		}
 	}
 	text := fmt.Sprintf("%d of %d groups are not done", open, len(all))
 	if len(without) > 0 {
 		text += "; no site is primary for " + strings.Join(without, ", ")
+	}
+	if len(unknown) > 0 {
+		text += "; it is not known whether a site is primary for " + strings.Join(unknown, ", ")
 	}
 	next := slices.Concat(together(all, func(o ending, namespace, name string) string {
 		if o.left == "" && !o.notStarted {
