@@ -31,6 +31,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/plugin/command/install"
 	"github.com/unified-replication/kubectl-vgr/plugin/command/migrate"
 	"github.com/unified-replication/kubectl-vgr/plugin/command/show"
+	sitecommand "github.com/unified-replication/kubectl-vgr/plugin/command/site"
 	versioncommand "github.com/unified-replication/kubectl-vgr/plugin/command/version"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
@@ -117,10 +118,11 @@ func newRoot(c Config) (*cobra.Command, *cli.Env) {
 	// kubectl's own words say that 0 is without end, and a site that is down would be waited for without end.
 	root.PersistentFlags().Lookup("request-timeout").Usage = "How long a request to a site may take, such as 30s; 0 is 10s."
 	root.PersistentFlags().StringVar(&connector.PeerContext, "peer-context", "", "kubeconfig context of the other site")
+	root.PersistentFlags().StringVar(&connector.PeerKubeconfig, "peer-kubeconfig", "", "kubeconfig file of the other site, where it is not in that of this site")
 	root.PersistentFlags().StringVar(&e.Color, "color", "auto", "auto, always or never")
 	hideRare(root)
 	for name, complete := range map[string]func(*cli.Env) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective){
-		"context": cli.CompleteContexts, "peer-context": cli.CompleteContexts, "namespace": cli.CompleteNamespaces,
+		"context": cli.CompleteContexts, "peer-context": cli.CompletePeerContexts, "namespace": cli.CompleteNamespaces,
 	} {
 		_ = root.RegisterFlagCompletionFunc(name, complete(e))
 	}
@@ -157,6 +159,6 @@ func addGroups(root *cobra.Command, e *cli.Env) {
 	}
 	add(look, show.NewList(e), show.NewStatus(e), show.NewTUI(e), failover.NewValidate(e), history.NewHistory(e), gather.NewGather(e))
 	add(act, failover.NewFailover(e), failover.NewFailback(e), group.NewCreate(e), failover.NewPromote(e), failover.NewDemote(e), failover.NewResync(e), failover.NewReprotect(e), group.NewDelete(e), migrate.NewMigrate(e))
-	add(admin, install.NewInstall(e), install.NewUninstall(e), class.NewClass(e), completion.NewCompletion(e), versioncommand.NewVersion(e))
+	add(admin, install.NewInstall(e), install.NewUninstall(e), class.NewClass(e), sitecommand.NewSite(e), completion.NewCompletion(e), versioncommand.NewVersion(e))
 	root.SetHelpCommandGroupID(admin)
 }

@@ -132,7 +132,7 @@ func (a groupName) compare(b groupName) int {
 }
 
 func (b *Builder) group(namespace, name string, sites []SiteInput, objects []*vgrv1.VolumeGroupReplication, schedules map[string]int64, now time.Time) Group {
-	g := Group{Namespace: namespace, Name: name, Sites: make([]GroupSite, 0, len(objects)), copies: objects}
+	g := Group{Namespace: namespace, Name: name, Sites: make([]GroupSite, 0, len(objects)), copies: objects, refs: refsOf(sites, objects)}
 	for i, obj := range objects {
 		if obj == nil {
 			g.Sites = append(g.Sites, GroupSite{Site: sites[i].Name})
@@ -146,7 +146,7 @@ func (b *Builder) group(namespace, name string, sites []SiteInput, objects []*vg
 		g.Class = cmp.Or(g.Class, obj.Spec.VolumeGroupReplicationClass)
 		g.Backend = cmp.Or(g.Backend, obj.Status.Backend)
 	}
-	g.Operation = b.lastOperation(namespace, name, objects)
+	g.Operation = b.lastOperation(namespace, name, objects, g.refs)
 	if seconds, ok := schedules[g.Class]; ok {
 		g.ScheduleSeconds = &seconds
 	}
@@ -163,7 +163,7 @@ func (b *Builder) group(namespace, name string, sites []SiteInput, objects []*vg
 }
 
 // lastOperation returns the newest that a site knows of; a journal that cannot be read is none.
-func (b *Builder) lastOperation(namespace, name string, objects []*vgrv1.VolumeGroupReplication) *Operation {
+func (b *Builder) lastOperation(namespace, name string, objects []*vgrv1.VolumeGroupReplication, refs []recovery.SiteRef) *Operation {
 	var last *recovery.Operation
 	group := groupName{namespace, name}
 	var read []journal
@@ -182,6 +182,7 @@ func (b *Builder) lastOperation(namespace, name string, objects []*vgrv1.VolumeG
 	if last == nil {
 		return nil
 	}
+	last = last.Named(refs...)
 	out := &Operation{
 		ID: last.ID, Kind: last.Kind, From: last.From.Name, To: last.To.Name, By: last.By, Holder: last.Holder, Started: last.Started, Result: last.Result,
 	}

@@ -96,6 +96,16 @@ func (j judged) command(verb, more string) string {
 	return fmt.Sprintf("kubectl vgr %s %s -n %s%s", verb, j.Name, j.Namespace, more)
 }
 
+// flag returns what names a site after --context.
+func (j judged) flag(site string) string {
+	for _, s := range j.sites {
+		if s.Name == site && s.Flag != "" {
+			return s.Flag
+		}
+	}
+	return recovery.ShellQuote(site)
+}
+
 // takeBack returns the command for a site that was given up.
 func (j judged) takeBack(site string) string {
 	return j.command("failback", fmt.Sprintf(" --to %s --discard-site %s discards the writes that only it has, and moves the role back; ", recovery.ShellQuote(site), recovery.ShellQuote(site))) +
@@ -122,7 +132,7 @@ func (j judged) noPrimary() *Verdict {
 	}
 	if refused != "" {
 		v.Message += "; Git or another tool asks for primary on " + refused + ", and the controller refuses until it is confirmed that the other site has given up the role"
-		v.Next = j.command("promote", " --context "+recovery.ShellQuote(refused))
+		v.Next = j.command("promote", " --context "+j.flag(refused))
 	}
 	if j.inFlight() {
 		v.Message += "; " + j.Operation.words()
@@ -295,7 +305,7 @@ func (j judged) resyncing() *Verdict {
 		if s.Desired == vgrv1.Resync {
 			return &Verdict{
 				Level: Warning, Phase: Resyncing, Message: fmt.Sprintf("%s: %s", s.Site, s.Ready.Message),
-				Next: j.command("demote", " --context "+recovery.ShellQuote(s.Site)+" ends the resync"),
+				Next: j.command("demote", " --context "+j.flag(s.Site)+" ends the resync"),
 			}
 		}
 	}
@@ -309,7 +319,7 @@ func (j judged) guarded() *Verdict {
 			return &Verdict{
 				Level: Warning, Phase: Guarded,
 				Message: fmt.Sprintf("Git or another tool asks for primary on %s; the controller refuses, and %s stays secondary", s.Site, s.Site),
-				Next:    fmt.Sprintf("stop that tool, then put the spec back: %s", j.command("demote", " --context "+recovery.ShellQuote(s.Site))),
+				Next:    fmt.Sprintf("stop that tool, then put the spec back: %s", j.command("demote", " --context "+j.flag(s.Site))),
 			}
 		}
 	}

@@ -101,8 +101,15 @@ const (
 
 // Site is one cluster as it was seen.
 type Site struct {
-	// Name is the kubeconfig context.
+	// Name is what the site is called: an alias, or the part of its context that tells it from the other one.
 	Name string `json:"name"`
+	// Context is the kubeconfig context, and Kubeconfig its file where that is not the one of all commands.
+	Context    string `json:"context,omitempty"`
+	Kubeconfig string `json:"kubeconfig,omitempty"`
+	// Flag is what names the site on a command line of kubectl vgr after --context, ready for a shell, and Kubectl the same for
+	// kubectl; when they are empty, the name stands for them.
+	Flag    string `json:"-"`
+	Kubectl string `json:"-"`
 	// Answered is false when nothing about groups is known from this site now.
 	Answered bool        `json:"answered"`
 	Problem  SiteProblem `json:"problem,omitempty"`
@@ -132,11 +139,34 @@ type Group struct {
 	Sites []GroupSite `json:"sites"`
 
 	copies []*vgrv1.VolumeGroupReplication
+	// refs are the sites, for the names in journals.
+	refs []recovery.SiteRef
 }
 
 // Timeline returns the operations that the group remembers, newest first. They are read on
 // demand: of most groups they are never shown.
-func (g Group) Timeline() ([]recovery.Operation, error) { return recovery.Timeline(g.copies...) }
+func (g Group) Timeline() ([]recovery.Operation, error) {
+	ops, err := recovery.Timeline(g.copies...)
+	for i := range ops {
+		ops[i] = *ops[i].Named(g.refs...)
+	}
+	return ops, err
+}
+
+// refsOf returns what names the sites of a group. Their clusters are what the copies remember of each other.
+func refsOf(sites []SiteInput, copies []*vgrv1.VolumeGroupReplication) []recovery.SiteRef {
+	refs := make([]recovery.SiteRef, len(sites))
+	for i, s := range sites {
+		refs[i] = recovery.SiteRef{Name: s.Name, Context: s.Context, Flag: s.Flag}
+		if other := copies[len(copies)-1-i]; len(copies) == 2 && other != nil {
+			refs[i].Cluster = other.Annotations[vgrv1.AnnotationPeerClusterUID]
+		}
+	}
+	if len(refs) == 2 && refs[0].Cluster == refs[1].Cluster { // a group that names its own cluster says nothing
+		refs[0].Cluster, refs[1].Cluster = "", ""
+	}
+	return refs
+}
 
 // Labels returns those of the group on the first site that has it.
 func (g Group) Labels() map[string]string {

@@ -117,7 +117,7 @@ func (c *checker) drivers() {
 			if c.op.Kind == Unplanned { // it cannot wait until that is mended
 				severity = CheckWarning
 			}
-			c.add("driver", severity, "kubectl get csiaddonsnodes -A --context "+ShellQuote(s.Name)+" shows what csi-addons reaches", "%s: %s", s.Name, trouble)
+			c.add("driver", severity, "kubectl get csiaddonsnodes -A --context "+s.kubectl()+" shows what csi-addons reaches", "%s: %s", s.Name, trouble)
 		}
 	}
 }
@@ -269,7 +269,7 @@ func (c *checker) members() {
 		remedy := "label the PVCs alike on both sites, or kubectl vgr create --peer-context again"
 		if c.facts.Traits.PromoteFirst && disjoint(from, to) { // labels do not help: copies with other names
 			remedy = fmt.Sprintf("kubectl vgr delete %s --context %s -n %s; then delete these PVCs and their mirrors there, and run kubectl vgr create with --peer-context: it makes copies with the right names, and transfers all data again",
-				ShellQuote(c.facts.Name), ShellQuote(c.to.Name), ShellQuote(c.facts.Namespace))
+				ShellQuote(c.facts.Name), c.to.flag(), ShellQuote(c.facts.Namespace))
 		}
 		c.add("members", c.unlessLost(c.from), remedy,
 			"%s has %s, %s has %s", c.from.Name, list(names(from)), c.to.Name, list(names(to)))
@@ -296,7 +296,7 @@ func (c *checker) sizes() {
 	}
 	for _, s := range state.SmallerCopies(c.from.Group.Status.Volumes, c.to.Group.Status.Volumes) {
 		c.add("sizes", CheckWarning, fmt.Sprintf(`once %s is primary: kubectl --context %s -n %s patch pvc %s --type=merge -p '{"spec":{"resources":{"requests":{"storage":"%s"}}}}' (its StorageClass must allow expansion)`,
-			c.to.Name, ShellQuote(c.to.Name), ShellQuote(c.facts.Namespace), ShellQuote(s.PVC), s.Source),
+			c.to.Name, c.to.kubectl(), ShellQuote(c.facts.Namespace), ShellQuote(s.PVC), s.Source),
 			"PVC %s was resized: it has %s on %s, its copy on %s has %s", s.PVC, s.Source, c.from.Name, c.to.Name, s.Copy)
 	}
 }

@@ -22,13 +22,13 @@ func (op *Operation) ResumeCommand(namespace, name string) string {
 			more += " --discard-site " + to
 		}
 	case op.Kind == Promote && op.Force:
-		verb, more = "promote", " --context "+to+" --accept-split-brain"
+		verb, more = "promote", " --context "+op.To.flag()+" --accept-split-brain"
 	case op.Kind == Promote:
-		verb, more = "promote", " --context "+to
+		verb, more = "promote", " --context "+op.To.flag()
 	case op.Kind == Resync:
 		verb, more = "reprotect", " --discard-site "+to
 	case op.Kind == Demote:
-		verb, more = "demote", " --context "+ShellQuote(op.From.Name)
+		verb, more = "demote", " --context "+op.From.flag()
 		if op.Force {
 			more += " --force"
 		}

@@ -96,7 +96,7 @@ func Timeline(copies ...*vgrv1.VolumeGroupReplication) ([]Operation, error) {
 // historyLength is how many operations a group remembers beside the last one.
 const historyLength = 9
 
-// Newest returns the newest operation that any site knows of.
+// Newest returns the newest operation that any site knows of, with the names that the sites have now.
 func Newest(p Pair) (*Operation, error) {
 	var newest *Operation
 	for _, s := range p.Sites {
@@ -107,7 +107,11 @@ func Newest(p Pair) (*Operation, error) {
 			newest = s.Journal
 		}
 	}
-	return newest, nil
+	if newest == nil {
+		return nil, nil //nolint:nilnil // none is a normal answer
+	}
+	refs := p.refs()
+	return newest.Named(refs[:]...), nil
 }
 
 // merge takes over what another copy of the same journal knows of the steps. Two tools may have

@@ -49,10 +49,72 @@ const (
 
 // SiteRef names a site for every administrator: contexts are local to one administrator, clusters are not.
 type SiteRef struct {
-	// Name is the kubeconfig context that the administrator used.
+	// Name is what the site is called by the administrator; before there were display names, the kubeconfig context.
 	Name string `json:"name"`
 	// Cluster is the UID of the cluster's kube-system namespace, and the name that it was given beside it.
 	Cluster string `json:"cluster"`
+	// Context is the kubeconfig context of this administrator, and Flag what names the site on a command line of kubectl vgr
+	// after --context, ready for a shell. Both may be empty, and the name stands for them.
+	Context string `json:"-"`
+	Flag    string `json:"-"`
+}
+
+// flag returns what names the site after --context.
+func (r SiteRef) flag() string {
+	if r.Flag != "" {
+		return r.Flag
+	}
+	return ShellQuote(r.Name)
+}
+
+// find returns which site a reference is about: by its cluster or, where one of them is not known, by its name or context;
+// -1 when none is, or more than one may be.
+func find(sites []SiteRef, ref SiteRef) int {
+	byName, byContext, names, contexts := -1, -1, 0, 0
+	for i := range sites {
+		s := &sites[i]
+		if s.Cluster != "" && ref.Cluster != "" {
+			if s.Cluster == ref.Cluster {
+				return i
+			}
+			continue
+		}
+		if s.Name == ref.Name {
+			byName = i
+			names++
+		}
+		if s.Context == ref.Name && s.Context != "" {
+			byContext = i
+			contexts++
+		}
+	}
+	switch {
+	case names == 1:
+		return byName
+	case names == 0 && contexts == 1:
+		return byContext
+	default:
+		return -1
+	}
+}
+
+// Named returns the operation with the names that its sites have for this administrator. Another one, or the same
+// before it was given an alias, called them otherwise.
+func (op *Operation) Named(sites ...SiteRef) *Operation {
+	from, to := called(sites, op.From), called(sites, op.To)
+	if from == op.From && to == op.To {
+		return op
+	}
+	out := *op
+	out.From, out.To = from, to
+	return &out
+}
+
+func called(sites []SiteRef, ref SiteRef) SiteRef {
+	if i := find(sites, ref); i >= 0 {
+		ref.Name, ref.Context, ref.Flag = sites[i].Name, sites[i].Context, sites[i].Flag
+	}
+	return ref
 }
 
 // VolumeSync is the last synchronisation of one PVC; nil when it is not known.

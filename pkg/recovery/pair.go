@@ -31,6 +31,9 @@ type Pair struct {
 // Site is what is known of a group on one site.
 type Site struct {
 	SiteRef
+	// Kubectl is what names the site on a command line of kubectl after --context, ready for a shell; the name stands for it
+	// when it is empty.
+	Kubectl string
 	// Answered is false when nothing is known from this site now; Trouble says why.
 	Answered          bool
 	UnreachableReason string
@@ -62,18 +65,14 @@ func (s *Site) Read(g *vgrv1.VolumeGroupReplication) {
 
 // Site finds a site by its cluster or, where that is not known, by its name.
 func (p *Pair) Site(ref SiteRef) *Site {
-	for i := range p.Sites {
-		if s := &p.Sites[i]; s.Cluster != "" && ref.Cluster != "" && s.Cluster == ref.Cluster {
-			return s
-		}
-	}
-	for i := range p.Sites {
-		if s := &p.Sites[i]; s.Name == ref.Name && (s.Cluster == "" || ref.Cluster == "") {
-			return s
-		}
+	refs := p.refs()
+	if i := find(refs[:], ref); i >= 0 {
+		return &p.Sites[i]
 	}
 	return nil
 }
+
+func (p *Pair) refs() [2]SiteRef { return [2]SiteRef{p.Sites[0].SiteRef, p.Sites[1].SiteRef} }
 
 // Other returns the site that ref is not.
 func (p *Pair) Other(ref SiteRef) SiteRef {
@@ -116,6 +115,14 @@ func (s *Site) leaving() bool {
 	}
 	removing := v.ReadyReason() == vgrv1.ReasonDeleting || v.ReadyReason() == vgrv1.ReasonDeletionBlocked
 	return v.Released() || removing && !v.Held() || s.JournalError == nil && !s.Journal.InFlight()
+}
+
+// kubectl returns what names the site to kubectl after --context.
+func (s *Site) kubectl() string {
+	if s.Kubectl != "" {
+		return s.Kubectl
+	}
+	return ShellQuote(s.Name)
 }
 
 // fault returns the error that the copy of a site reports, in a sentence; empty without one.

@@ -153,7 +153,7 @@ func (p Pair) All() []*site.Site {
 func (e *Env) Memory(sites []*site.Site) *memory.Memory {
 	addresses := map[string]string{}
 	for _, s := range sites {
-		addresses[s.Name] = s.Address()
+		addresses[s.Name] = s.Endpoint()
 	}
 	return memory.Open(memory.Dir(e.Getenv), addresses)
 }
@@ -197,16 +197,16 @@ func (p Pair) Alike(ctx context.Context, uid string) error {
 	} else if len(validation.IsDNS1123Label(p.Peer.Name)) > 0 {
 		called = "NAME"
 	}
-	command := fmt.Sprintf("kubectl --context %s annotate%s namespace kube-system %s=%s", recovery.ShellQuote(p.Peer.Name), rename, vgrv1.AnnotationClusterName, called)
+	command := fmt.Sprintf("kubectl --context %s annotate%s namespace kube-system %s=%s", p.Peer.Kubectl(), rename, vgrv1.AnnotationClusterName, called)
 	switch {
 	case site.Apart(ctx, p.Here, p.Peer):
 		return clierror.Refused(command+" tells them apart", "contexts %s and %s are two clusters with the same identity, the UID %s of the namespace kube-system: one was restored from a backup of the other",
 			p.Here.Name, p.Peer.Name, uid)
-	case p.Here.Address() == p.Peer.Address():
+	case p.Here.Endpoint() == p.Peer.Endpoint():
 		return clierror.Refused(other, "contexts %s and %s are the same cluster", p.Here.Name, p.Peer.Name)
 	default:
 		return clierror.Refused(other+"; if one cluster was restored from a backup of the other: "+command,
-			"contexts %s and %s are the same cluster: the namespace kube-system has the UID %s at %s and at %s", p.Here.Name, p.Peer.Name, uid, p.Here.Address(), p.Peer.Address())
+			"contexts %s and %s are the same cluster: the namespace kube-system has the UID %s at %s and at %s", p.Here.Name, p.Peer.Name, uid, p.Here.Endpoint(), p.Peer.Endpoint())
 	}
 }
 

@@ -45,8 +45,8 @@ func Ended(ctx context.Context, next, format string, args ...any) error {
 }
 
 // notAskedNext returns what shows why a site could not be asked.
-func notAskedNext(name string) string {
-	return "kubectl --context " + recovery.ShellQuote(name) + " get --raw /version must work; log in first where that is needed"
+func notAskedNext(kubectl string) string {
+	return "kubectl --context " + kubectl + " get --raw /version must work; log in first where that is needed"
 }
 
 // SiteError puts an error of a request into words and an exit code.
@@ -57,9 +57,9 @@ func SiteError(ctx context.Context, s *site.Site, doing string, err error) error
 	problem, message := collect.Explain(s, err)
 	switch problem {
 	case overview.SiteNotAsked:
-		return clierror.New(clierror.CodeUnreachable, notAskedNext(s.Name), "%s: cannot %s: it could not be queried: %s", s.Name, doing, message)
+		return clierror.New(clierror.CodeUnreachable, notAskedNext(s.Kubectl()), "%s: cannot %s: it could not be queried: %s", s.Name, doing, message)
 	case overview.SiteUnreachable:
-		return clierror.New(clierror.CodeUnreachable, "check the network and kubectl --context "+s.Name+" cluster-info", "%s: cannot %s: %s", s.Name, doing, message)
+		return clierror.New(clierror.CodeUnreachable, "check the network and kubectl --context "+s.Kubectl()+" cluster-info", "%s: cannot %s: %s", s.Name, doing, message)
 	case overview.SiteForbidden:
 		return clierror.New(clierror.CodeError, "ask for the permission, or use another context", "%s: cannot %s: %s", s.Name, doing, message)
 	case overview.SiteNotInstalled:
@@ -102,9 +102,9 @@ func Silent(in overview.SiteInput) error {
 	case "":
 		return nil
 	case overview.SiteNotAsked:
-		code, next = clierror.CodeUnreachable, notAskedNext(in.Name)
+		code, next = clierror.CodeUnreachable, notAskedNext(kubectl(in.Site))
 	case overview.SiteUnreachable:
-		code, next = clierror.CodeUnreachable, "check the network and kubectl --context "+in.Name+" cluster-info"
+		code, next = clierror.CodeUnreachable, "check the network and kubectl --context "+kubectl(in.Site)+" cluster-info"
 	case overview.SiteForbidden:
 		next = "ask for get, list and watch on volumegroupreplications.replication.unified.io, or use another context"
 	case overview.SiteNotInstalled:
@@ -112,6 +112,14 @@ func Silent(in overview.SiteInput) error {
 	default:
 	}
 	return clierror.New(code, next, "%s: %s: %s", in.Name, in.Problem, in.Message)
+}
+
+// kubectl returns what names a site to kubectl after --context.
+func kubectl(s overview.Site) string {
+	if s.Kubectl != "" {
+		return s.Kubectl
+	}
+	return recovery.ShellQuote(s.Name)
 }
 
 // Title names an object whose kind is filled in, for a plan.

@@ -43,8 +43,8 @@ func (s *Selection) AddFlags(cmd *cobra.Command, namespaces bool) {
 // AddEvacuation adds what selects the groups of a site, also of all namespaces.
 func (s *Selection) AddEvacuation(e *Env, cmd *cobra.Command) {
 	s.AddNamespaces(cmd)
-	cmd.Flags().StringVar(&s.From, "from", "", "groups that are primary on this site (its context)")
-	_ = cmd.RegisterFlagCompletionFunc("from", CompleteContexts(e))
+	cmd.Flags().StringVar(&s.From, "from", "", "groups that are primary on this site, by its name or context")
+	_ = cmd.RegisterFlagCompletionFunc("from", CompleteSites(e))
 }
 
 // AddNamespaces adds -A to a command that changes groups, beside what selects them.
@@ -170,9 +170,9 @@ func (e *Env) perhaps(ctx context.Context, q collect.Query, sites []*site.Site, 
 	case len(like) > 0:
 		return what + " are in " + namespaces(like) + ": choose one with -n"
 	case len(all) == 0 || q.Namespace == "":
-		return "kubectl vgr list -A --context " + sites[0].Name
+		return "kubectl vgr list -A --context " + sites[0].Flag()
 	case slices.Contains(all, q.Namespace):
-		return fmt.Sprintf("kubectl vgr list -n %s --context %s", q.Namespace, sites[0].Name)
+		return fmt.Sprintf("kubectl vgr list -n %s --context %s", q.Namespace, sites[0].Flag())
 	default:
 		return "groups are in " + namespaces(all) + ": choose one with -n"
 	}

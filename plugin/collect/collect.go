@@ -96,9 +96,14 @@ func one(ctx context.Context, s *site.Site, q Query, early func(overview.SiteInp
 	return in
 }
 
+// named returns a site of which no more is known than what it is called.
+func named(s *site.Site) overview.Site {
+	return overview.Site{Name: s.Name, Context: s.Context, Kubeconfig: s.File, Flag: s.Flag(), Kubectl: s.Kubectl()}
+}
+
 // answered returns a site that has said all, or failed.
 func answered(s *site.Site, err error) overview.SiteInput {
-	in := overview.SiteInput{Site: overview.Site{Name: s.Name}}
+	in := overview.SiteInput{Site: named(s)}
 	if t := s.Now(); !t.IsZero() {
 		in.ServerTime = new(metav1.NewTime(t))
 	}

@@ -80,7 +80,7 @@ func TestWatchFails(t *testing.T) {
 	web := httptest.NewServer(server)
 	defer web.Close()
 	s := connect(t, web.URL)
-	f, stop := collect.Follow(t.Context(), []*site.Site{s}, collect.Query{}, clock.RealClock{}, []overview.SiteInput{collect.Asking("east")})
+	f, stop := collect.Follow(t.Context(), []*site.Site{s}, collect.Query{}, clock.RealClock{}, []overview.SiteInput{collect.Asking(s)})
 	defer stop()
 	in := f.Inputs()[0]
 	for in.Problem != overview.SiteNotAsked {

@@ -106,8 +106,10 @@ func (f *Follower) First(ctx context.Context, patience time.Duration) []overview
 }
 
 // Asking returns a site that has not answered yet.
-func Asking(name string) overview.SiteInput {
-	return overview.SiteInput{Site: overview.Site{Name: name, Problem: overview.SiteAsking, Message: "has not answered yet"}}
+func Asking(s *site.Site) overview.SiteInput {
+	in := overview.SiteInput{Site: named(s)}
+	in.Problem, in.Message = overview.SiteAsking, "has not answered yet"
+	return in
 }
 
 // Follow keeps what is known of the groups of some sites up to date until it is stopped. It begins
@@ -115,7 +117,7 @@ func Asking(name string) overview.SiteInput {
 func Follow(ctx context.Context, sites []*site.Site, q Query, c clock.WithTicker, known []overview.SiteInput) (f *Follower, stop func()) {
 	if known == nil {
 		for _, s := range sites {
-			known = append(known, Asking(s.Name))
+			known = append(known, Asking(s))
 		}
 	}
 	ctx, cancel := context.WithCancel(ctx)

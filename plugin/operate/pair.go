@@ -36,7 +36,7 @@ func (c *Clocks) now(i int, in overview.SiteInput) time.Time {
 func Pair(inputs []overview.SiteInput, sites [2]*site.Site, clusters [2]string, clocks *Clocks, namespace, name string) recovery.Pair {
 	p := recovery.Pair{Namespace: namespace, Name: name}
 	for i, in := range inputs {
-		s := recovery.Site{SiteRef: recovery.SiteRef{Name: sites[i].Name, Cluster: Cluster(inputs, clusters, i, namespace, name)}, Answered: in.Answered, UnreachableReason: in.Message, Now: clocks.now(i, in)}
+		s := recovery.Site{SiteRef: Ref(sites[i], Cluster(inputs, clusters, i, namespace, name)), Kubectl: sites[i].Kubectl(), Answered: in.Answered, UnreachableReason: in.Message, Now: clocks.now(i, in)}
 		s.NotAsked = in.Problem == overview.SiteNotAsked
 		s.Alive = in.Answered || in.Problem != overview.SiteUnreachable && !s.NotAsked
 		if in.Answered {
@@ -45,6 +45,11 @@ func Pair(inputs []overview.SiteInput, sites [2]*site.Site, clusters [2]string, 
 		p.Sites[i] = s
 	}
 	return p
+}
+
+// Ref returns what names a site in operations.
+func Ref(s *site.Site, cluster string) recovery.SiteRef {
+	return recovery.SiteRef{Name: s.Name, Cluster: cluster, Context: s.Context, Flag: s.Flag()}
 }
 
 // Cluster identifies a site for one group: a lost site is known by what this group on its peer remembers, for no other group.

@@ -69,14 +69,24 @@ func groupTable(o overview.Overview, s Style, namespaces, wide bool) table {
 		t.head = append(t.head, "NAMESPACE")
 	}
 	t.head = append(t.head, "GROUP")
-	for _, name := range SiteHeads(o.Sites) {
-		t.head = append(t.head, strings.ToUpper(name))
-	}
+	t.head = append(t.head, siteHeads(o.Sites)...)
 	t.head = append(t.head, "PVCS", "LAST SYNC", "LAG", "BACKEND", "HEALTH")
 	if wide {
 		t.head = append(t.head, "CLASS", "MESSAGE")
 	}
 	return t
+}
+
+// siteHeads returns the headings of the sites' columns, which are never the same.
+func siteHeads(sites []overview.Site) []string {
+	heads := make([]string, len(sites))
+	for i, s := range sites {
+		heads[i] = strings.ToUpper(Clean(s.Name))
+	}
+	if len(heads) == 2 && heads[0] == heads[1] {
+		return []string{Clean(sites[0].Name), Clean(sites[1].Name)}
+	}
+	return heads
 }
 
 func groupRow(o overview.Overview, g *overview.Group, s Style, namespaces, wide bool) []string {
@@ -282,6 +292,11 @@ func (s Style) group(b *strings.Builder, o overview.Overview, g overview.Group) 
 	if err := sites.write(b); err != nil {
 		return err
 	}
+	for _, gs := range g.Sites {
+		if gs.Remembered != nil { // a line of its own: tables cut what does not fit
+			fmt.Fprintln(b, s.wrap("  ", Clean(gs.Site)+" was last seen "+Remembered(gs.Remembered, o)))
+		}
+	}
 	for i, gs := range g.Sites {
 		if len(gs.Volumes) == 0 {
 			continue
@@ -297,11 +312,7 @@ func (s Style) group(b *strings.Builder, o overview.Overview, g overview.Group) 
 func (s Style) siteRow(o overview.Overview, i int, gs overview.GroupSite) []string {
 	site := o.Sites[i]
 	if !site.Answered {
-		message := Clean(site.Message)
-		if r := gs.Remembered; r != nil {
-			message += "; last seen " + Remembered(r, o)
-		}
-		return []string{Clean(site.Name), s.paint(grey, string(site.Problem)), "-", "-", message}
+		return []string{Clean(site.Name), s.paint(grey, string(site.Problem)), "-", "-", Clean(site.Message)}
 	}
 	if !gs.Exists {
 		return []string{Clean(site.Name), s.paint(grey, "absent"), "-", "-", "there is no such group on this site"}

@@ -17,19 +17,25 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// bind has the site asked for nothing while its cluster is another one than that which was found before.
-func (s *Site) bind(uid string) {
+// bind has the site asked for nothing while its cluster is another one than that which was found before; other says so.
+func (s *Site) bind(uid string, other error) {
+	if s.boundTo != "" {
+		return
+	}
+	s.boundTo = uid
 	host := s.config
 	s.config.Wrap(func(next http.RoundTripper) http.RoundTripper {
-		return &bound{next: next, host: host, name: s.Name, uid: uid}
+		return &bound{next: next, host: host, uid: uid, other: other}
 	})
 }
 
 // bound looks which cluster answers before the first request.
 type bound struct {
-	next      http.RoundTripper
-	host      *rest.Config
-	name, uid string
+	next http.RoundTripper
+	host *rest.Config
+	uid  string
+	// other is the error when it is another one.
+	other error
 
 	mu   sync.Mutex
 	seen bool
@@ -111,8 +117,8 @@ func (b *bound) ask(r *http.Request) (seen bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if err := json.Unmarshal(text, &ns); err != nil || string(ns.UID) != b.uid {
-		return false, unsent("the context %s names another cluster than when it was found to be the peer; --peer-context %s uses it all the same", b.name, b.name)
+	if err := json.Unmarshal(text, &ns); err != nil || clusterID(&ns) != b.uid {
+		return false, b.other
 	}
 	return true, nil
 }

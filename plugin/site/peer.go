@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,22 +30,34 @@ const (
 type known struct {
 	Context string `json:"context"`
 	UID     string `json:"uid"`
+	// File is the kubeconfig that has the context; empty for that of all commands.
+	File string `json:"kubeconfig,omitempty"`
+}
+
+// remembered returns the peer that was found for a site before.
+func (c *Connector) remembered(here *Site) (at target, uid string, ok bool) {
+	k := c.readCache()[here.Endpoint()]
+	if file := c.PeerFile(); k.Context == "" || file != "" && k.File != file {
+		return target{}, "", false
+	}
+	at, err := c.in(k.File, k.Context)
+	return at, k.UID, err == nil
 }
 
 // search finds the context whose cluster has the UID that the groups here remember as their peer's, and where one of
 // them remembers this cluster: a user who may write a group here must not choose what the plugin talks to. The remembered
 // context name is only a hint, and is asked first.
-func (c *Connector) search(ctx context.Context, here *Site) (known, error) {
+func (c *Connector) search(ctx context.Context, here *Site) (found *target, uid string, err error) {
 	cl, err := here.Client()
 	if err != nil {
-		return known{}, err
+		return nil, "", err
 	}
 	var groups vgrv1.VolumeGroupReplicationList
 	if err := cl.List(ctx, &groups, client.Limit(searched)); err != nil {
-		return known{}, nil //nolint:nilerr // the command itself will say what is wrong with this site
+		return nil, "", nil //nolint:nilerr // the command itself will say what is wrong with this site
 	}
 	var named []client.ObjectKey
-	var uid, hint string
+	var hint string
 	for _, g := range groups.Items {
 		switch says := g.Annotations[vgrv1.AnnotationPeerClusterUID]; {
 		case says == "":
@@ -52,106 +65,110 @@ func (c *Connector) search(ctx context.Context, here *Site) (known, error) {
 		case uid == "":
 			uid, hint = says, g.Annotations[vgrv1.AnnotationPeerContext]
 		case says != uid:
-			return known{}, clierror.Refused("name the other site with --peer-context", "the groups on %s name several clusters as their peer: %s has %s, %s/%s has %s",
+			return nil, "", clierror.Refused("name the other site with --peer-context", "the groups on %s name several clusters as their peer: %s has %s, %s/%s has %s",
 				here.Name, named[0], uid, g.Namespace, g.Name, says)
 		}
 		named = append(named, client.ObjectKeyFromObject(&g))
 	}
 	if uid == "" {
-		return known{}, nil
+		return nil, "", nil
 	}
-	if !c.is(ctx, hint, uid) {
-		if hint = c.askAll(ctx, uid, here.Name); hint == "" {
-			return known{}, nil
-		}
+	at, ok := c.having(ctx, uid, hint, here)
+	if !ok {
+		return nil, "", nil
 	}
-	if !c.agrees(ctx, here, hint, named) {
+	there := c.site(at)
+	hereUID, agreed := c.agrees(ctx, here, there, named)
+	if !agreed {
 		if c.Warn != nil {
-			c.Warn(fmt.Sprintf("%s on %s names the cluster of context %s as its peer, and no such group there names %s: %s is not read. --peer-context names the other site", named[0], here.Name, hint, here.Name, hint))
+			c.Warn(fmt.Sprintf("%s on %s names the cluster of context %s as its peer, and no such group there names %s: %s is not read. --peer-context names the other site", named[0], here.Name, at.context, here.Name, at.context))
 		}
-		return known{}, nil
+		return nil, "", nil
 	}
-	return known{hint, uid}, nil
+	c.Learn(groups.Items, map[string]*Site{hereUID: here, uid: there})
+	return &at, uid, nil
 }
 
 // agrees reports whether one of the groups exists on the other site and remembers this cluster as its peer.
-func (c *Connector) agrees(ctx context.Context, here *Site, name string, groups []client.ObjectKey) bool {
+func (c *Connector) agrees(ctx context.Context, here, there *Site, groups []client.ObjectKey) (hereUID string, agreed bool) {
 	ctx, cancel := context.WithTimeout(ctx, identifyTimeout)
 	defer cancel()
-	uid, err := here.UID(ctx)
+	hereUID, err := here.UID(ctx)
 	if err != nil {
-		return false
-	}
-	there, err := c.site(name)
-	if err != nil {
-		return false
+		return "", false
 	}
 	cl, err := there.Client()
 	if err != nil {
-		return false
+		return "", false
 	}
 	for _, key := range groups[:min(len(groups), confirming)] {
 		var g vgrv1.VolumeGroupReplication
-		if err := cl.Get(ctx, key, &g); err == nil && g.Annotations[vgrv1.AnnotationPeerClusterUID] == uid {
-			return true
+		if err := cl.Get(ctx, key, &g); err == nil && g.Annotations[vgrv1.AnnotationPeerClusterUID] == hereUID {
+			return hereUID, true
 		}
 	}
-	return false
+	return "", false
 }
 
-func (c *Connector) is(ctx context.Context, name, uid string) bool {
-	if name == "" || c.raw.Contexts[name] == nil {
-		return false
-	}
-	s, err := c.site(name)
-	if err != nil {
-		return false
-	}
+func (c *Connector) is(ctx context.Context, at target, uid string) bool {
 	ctx, cancel := context.WithTimeout(ctx, identifyTimeout)
 	defer cancel()
-	got, err := s.UID(ctx)
+	got, err := c.site(at).UID(ctx)
 	return err == nil && got == uid
 }
 
-func (c *Connector) askAll(ctx context.Context, uid, except string) string {
-	found := make(chan string, len(c.raw.Contexts))
+// having returns a context of the cluster with an identity: the hint, or else any that answers.
+func (c *Connector) having(ctx context.Context, uid, hint string, except *Site) (target, bool) {
+	file := c.PeerFile()
+	raw, err := c.contexts(file)
+	if err != nil {
+		return target{}, false
+	}
+	if at := (target{hint, file, raw}); raw.Contexts[hint] != nil && c.is(ctx, at, uid) {
+		return at, true
+	}
+	found := make(chan string, len(raw.Contexts))
 	var asked sync.WaitGroup
-	for _, name := range c.Contexts() {
-		if name == except {
+	for name := range raw.Contexts {
+		at := target{name, file, raw}
+		if at.same(target{context: except.Context, file: except.File}) {
 			continue
 		}
 		asked.Go(func() {
-			if c.is(ctx, name, uid) {
+			if c.is(ctx, at, uid) {
 				found <- name
 			}
 		})
 	}
 	asked.Wait()
 	close(found)
-	return <-found
+	var all []string
+	for name := range found {
+		all = append(all, name)
+	}
+	if len(all) == 0 {
+		return target{}, false
+	}
+	name := slices.Min(all) // of several, always the same
+	if slices.Contains(all, raw.CurrentContext) {
+		name = raw.CurrentContext
+	}
+	return target{name, file, raw}, true
 }
 
 // boundSite connects to a peer that was found, as long as its context names the same cluster.
-func (c *Connector) boundSite(k known) (*Site, error) {
-	s, err := c.site(k.Context)
-	if err != nil {
-		return nil, err
-	}
-	s.bind(k.UID)
-	return s, nil
+func (c *Connector) boundSite(at target, uid string) *Site {
+	s := c.site(at)
+	s.bind(uid, unsent("the context %s names another cluster than when it was found to be the peer; --peer-context %s uses it all the same", at.context, at.context))
+	return s
 }
 
 // The cache maps the address of a cluster to its peer: the context, and the cluster that it is.
 func (c *Connector) cacheFile() string {
-	dir := c.Env("XDG_CACHE_HOME")
-	if dir == "" {
-		home := c.Env("HOME")
-		if home == "" {
-			return ""
-		}
-		dir = filepath.Join(home, ".cache")
+	if dir := c.directory("XDG_CACHE_HOME", ".cache"); dir != "" {
+		return filepath.Join(dir, "peers.json")
 	}
-	return filepath.Join(dir, "kubectl-vgr", "peers.json")
+	return ""
 }
 
 func (c *Connector) readCache() map[string]known {

@@ -16,11 +16,13 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/pkg/stalltimeout"
 )
 
@@ -37,12 +39,21 @@ const FieldManager = client.FieldOwner("kubectl-vgr")
 
 // Site is one cluster.
 type Site struct {
-	// Name is the kubeconfig context.
-	Name   string
+	// Name is what the site is called on screens and by those who type: see displayNames.
+	Name string
+	// Short is what it would be called without an alias.
+	Short string
+	// Context is its name in the kubeconfig file; File is empty for the kubeconfig of all commands.
+	Context, File string
+
 	config *rest.Config
-	kinds  kinds
-	date   *clockReading
-	now    func() time.Time
+	// proxy is the URL of the proxy that the kubeconfig names.
+	proxy string
+	// boundTo is the cluster that must answer; empty for any.
+	boundTo string
+	kinds   kinds
+	date    *clockReading
+	now     func() time.Time
 
 	// transport is one for all clients, so that they share connections.
 	transport func() (*http.Client, error)
@@ -70,7 +81,7 @@ func (c *clockReading) read(said, now time.Time) {
 	}
 }
 
-func connect(name string, config *rest.Config, k kinds, now func() time.Time) *Site {
+func connect(at target, config *rest.Config, k kinds, now func() time.Time) *Site {
 	config = rest.CopyConfig(config)
 	if config.Timeout <= 0 {
 		config.Timeout = RequestTimeout
@@ -88,7 +99,7 @@ func connect(name string, config *rest.Config, k kinds, now func() time.Time) *S
 	// Warnings of the API server would end up in the middle of a table.
 	config.WarningHandler = rest.NoWarnings{}
 	return &Site{
-		Name: name, config: config, kinds: k, date: date, now: now,
+		Name: at.context, Context: at.context, File: at.file, proxy: at.proxy(), config: config, kinds: k, date: date, now: now,
 		transport: sync.OnceValues(func() (*http.Client, error) {
 			over, err := rest.HTTPClientFor(config)
 			if err != nil {
@@ -153,14 +164,18 @@ func (s *Site) UID(ctx context.Context) (string, error) {
 	if err := c.Get(ctx, client.ObjectKey{Name: "kube-system"}, &ns); err != nil {
 		return "", err
 	}
-	name, named := ns.Annotations[vgrv1.AnnotationClusterName]
-	if !named {
-		return string(ns.UID), nil
-	}
-	if len(validation.IsDNS1123Label(name)) > 0 {
+	if name, named := ns.Annotations[vgrv1.AnnotationClusterName]; named && len(validation.IsDNS1123Label(name)) > 0 {
 		return "", fmt.Errorf("the annotation %s of the namespace kube-system is %q: only lower-case letters, digits and - are allowed", vgrv1.AnnotationClusterName, name)
 	}
-	return string(ns.UID) + "/" + name, nil
+	return clusterID(&ns), nil
+}
+
+// clusterID returns what the namespace kube-system says of its cluster's identity.
+func clusterID(kubeSystem metav1.Object) string {
+	if name, named := kubeSystem.GetAnnotations()[vgrv1.AnnotationClusterName]; named {
+		return string(kubeSystem.GetUID()) + "/" + name
+	}
+	return string(kubeSystem.GetUID())
 }
 
 // revision returns how often the cluster's store has been changed. One store never tells a smaller one than before.
@@ -195,6 +210,35 @@ func Apart(ctx context.Context, a, b *Site) bool {
 
 // Address returns the server, to tell clusters apart without asking them.
 func (s *Site) Address() string { return strings.TrimSuffix(s.config.Host, "/") }
+
+// Endpoint returns where the cluster is reached: two clusters may have one address behind two proxies.
+func (s *Site) Endpoint() string {
+	out := s.Address()
+	if s.proxy != "" {
+		out += " by way of " + s.proxy
+	}
+	if name := s.config.ServerName; name != "" {
+		out += " as " + name
+	}
+	return out
+}
+
+// Kubectl returns what names the site on a command line of kubectl after --context, ready for a shell.
+func (s *Site) Kubectl() string {
+	out := recovery.ShellQuote(s.Context)
+	if s.File != "" {
+		out += " --kubeconfig " + recovery.ShellQuote(s.File)
+	}
+	return out
+}
+
+// Flag returns the same for kubectl vgr, which finds the second file itself.
+func (s *Site) Flag() string {
+	if s.File != "" {
+		return recovery.ShellQuote(s.Name)
+	}
+	return recovery.ShellQuote(s.Context)
+}
 
 // dateReader remembers the Date header of the answers.
 type dateReader struct {

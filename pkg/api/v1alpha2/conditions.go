@@ -177,6 +177,9 @@ const (
 	AnnotationClusterName = "replication.unified.io/cluster-name"
 	// AnnotationPeerContext is the name the peer's kubeconfig context had when it was prepared: a hint only.
 	AnnotationPeerContext = "replication.unified.io/peer-context"
+	// AnnotationSiteNames offers names for the two clusters to those who use the group: a JSON object of names by the identity
+	// of the cluster. A user's own names come before them.
+	AnnotationSiteNames = "replication.unified.io/site-names"
 	// AnnotationDeletionPolicy on a group says what its deletion does to the backend's
 	// replication: DeletionPolicyDelete, or DeletionPolicyRetain, which is the default
 	// because ending the replication of a primary can delete the peer's copy of the data.

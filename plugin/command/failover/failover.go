@@ -7,7 +7,6 @@ package failover
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -79,17 +78,17 @@ The old primary may hold writes that never reached the other site. The command d
 --discard-site. Then the old primary becomes a copy of the other site, and a planned failover moves the role back without loss.`
 	cmd.Flags().StringVar(&f.discard, "discard-site", "", "the site whose unreplicated writes are discarded")
 	cmd.Flags().BoolVar(&f.survivor, "discard-survivor", false, discardSurvivor)
-	_ = cmd.RegisterFlagCompletionFunc("discard-site", cli.CompleteContexts(e))
+	_ = cmd.RegisterFlagCompletionFunc("discard-site", cli.CompleteSites(e))
 	return cmd
 }
 
 func (f *failover) command(e *cli.Env, use, short, example string) *cobra.Command {
 	cmd := &cobra.Command{Use: use + " NAME…", Short: short, Example: example, ValidArgsFunction: cli.CompleteGroups(e)}
 	f.addFlags(e, cmd, f.kind == recovery.Planned)
-	cmd.Flags().StringVar(&f.to, "to", "", "context of the site to make primary (default: the site that is not primary)")
+	cmd.Flags().StringVar(&f.to, "to", "", "the site to make primary, by its name or context (default: the site that is not primary)")
 	cmd.Flags().BoolVar(&f.quiesce, "quiesce", false, "first scale the Deployments and StatefulSets that use the PVCs to 0")
 	cmd.Flags().BoolVar(&f.start, "start-workloads", false, "with --quiesce: scale them up on the other site, where they exist")
-	_ = cmd.RegisterFlagCompletionFunc("to", cli.CompleteContexts(e))
+	_ = cmd.RegisterFlagCompletionFunc("to", cli.CompleteSites(e))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		cmd.SilenceUsage = true
 		return f.run(cmd.Context(), e, args)
@@ -172,11 +171,14 @@ func (f *failover) run(ctx context.Context, e *cli.Env, args []string) error {
 	})
 }
 
-// named refuses a site that is none of the two.
+// named refuses a site that is none of the two, and notes the others by their display names.
 func (f *failover) named(s *preflight.Observation) error {
-	for flag, name := range map[string]string{"--from": f.sel.From, "--to": f.to, "--discard-site": f.discard} {
-		if name != "" && name != s.Sites[0].Name && name != s.Sites[1].Name {
-			return clierror.New(clierror.CodeError, fmt.Sprintf("%s %s, or %s %s", flag, s.Sites[0].Name, flag, s.Sites[1].Name), "%s %s: that is neither of the two sites", flag, name)
+	for _, flag := range []struct {
+		name  string
+		value *string
+	}{{"--from", &f.sel.From}, {"--to", &f.to}, {"--discard-site", &f.discard}} {
+		if err := cli.OneOf(flag.value, flag.name, s.Sites); err != nil {
+			return err
 		}
 	}
 	if f.to != "" && f.to == f.sel.From {
@@ -197,5 +199,5 @@ func target(s *preflight.Observation, g overview.Group, to string) recovery.Site
 			at = 1 - i
 		}
 	}
-	return recovery.SiteRef{Name: s.Sites[at].Name, Cluster: operate.Cluster(s.Inputs, s.Clusters, at, g.Namespace, g.Name)}
+	return operate.Ref(s.Sites[at], operate.Cluster(s.Inputs, s.Clusters, at, g.Namespace, g.Name))
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
+	"github.com/unified-replication/kubectl-vgr/plugin/operate"
 	"github.com/unified-replication/kubectl-vgr/plugin/preflight"
 )
 
@@ -82,10 +83,10 @@ func NewReprotect(e *cli.Env) *cobra.Command {
 The old primary may hold writes that never reached the other site. The command discards them; you must confirm that with
 --discard-site. Then the old primary becomes a copy of the site that took over, which stays primary. Groups whose copy follows already
 stay as they are. "kubectl vgr failback" does the same and then moves the role back.`
-	cmd.Flags().StringVar(&r.discard, "discard-site", "", "the site whose unreplicated writes are discarded (its context)")
+	cmd.Flags().StringVar(&r.discard, "discard-site", "", "the site whose unreplicated writes are discarded, by its name or context")
 	cmd.Flags().BoolVar(&r.survivor, "discard-survivor", false, discardSurvivor)
 	_ = cmd.MarkFlagRequired("discard-site")
-	_ = cmd.RegisterFlagCompletionFunc("discard-site", cli.CompleteContexts(e))
+	_ = cmd.RegisterFlagCompletionFunc("discard-site", cli.CompleteSites(e))
 	return cmd
 }
 
@@ -95,7 +96,7 @@ func (r *role) command(e *cli.Env, use, short, example string) *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		cmd.SilenceUsage = true
 		return r.run(cmd.Context(), e, args, false, func(s *preflight.Observation) (requester, error) {
-			if err := (&failover{discard: r.discard}).named(s); err != nil {
+			if err := cli.OneOf(&r.discard, "--discard-site", s.Sites); err != nil {
 				return nil, err
 			}
 			return func(overview.Group, recovery.Facts) recovery.Request {
@@ -104,7 +105,7 @@ func (r *role) command(e *cli.Env, use, short, example string) *cobra.Command {
 					to = 1
 				}
 				return recovery.Request{
-					Kind: r.kind, To: recovery.SiteRef{Name: s.Sites[to].Name, Cluster: s.Clusters[to]}, Force: r.force, DiscardSurvivor: r.survivor, SourceIsLost: r.peerIsLost,
+					Kind: r.kind, To: operate.Ref(s.Sites[to], s.Clusters[to]), Force: r.force, DiscardSurvivor: r.survivor, SourceIsLost: r.peerIsLost,
 					UnlessFollows: r.discard != "",
 				}
 			}, nil

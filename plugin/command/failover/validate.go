@@ -56,9 +56,9 @@ The command runs the checks of a planned failover. It ends with exit code 4 if a
 	out := cli.NewOutput(cmd, "")
 	sel.AddFlags(cmd, false)
 	sel.AddEvacuation(e, cmd)
-	cmd.Flags().StringVar(&to, "to", "", "context of the site to make primary (default: the site that is not primary)")
+	cmd.Flags().StringVar(&to, "to", "", "the site to make primary, by its name or context (default: the site that is not primary)")
 	cmd.Flags().BoolVar(&quiesce, "quiesce", false, "check a failover that also stops the Deployments and StatefulSets that use the PVCs")
-	_ = cmd.RegisterFlagCompletionFunc("to", cli.CompleteContexts(e))
+	_ = cmd.RegisterFlagCompletionFunc("to", cli.CompleteSites(e))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		cmd.SilenceUsage = true
 		q, err := sel.Query(e, args, false)
@@ -74,6 +74,7 @@ The command runs the checks of a planned failover. It ends with exit code 4 if a
 		if err := f.named(s); err != nil {
 			return err
 		}
+		to, sel.From = f.to, f.sel.From
 		if err := e.Selected(cmd.Context(), s.View, q, s.Sites[:]); err != nil {
 			return err
 		}

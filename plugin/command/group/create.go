@@ -149,7 +149,7 @@ func (c *creation) run(ctx context.Context, e *cli.Env, name string) error {
 // sites connects to this site and, only if it was named, the peer: what create remembers for
 // other groups says nothing about a new one.
 func (c *creation) sites(ctx context.Context, e *cli.Env) (cli.Pair, error) {
-	if e.Sites.PeerName() != "" {
+	if e.Sites.PeerName() != "" || e.Sites.PeerFile() != "" {
 		return e.Pair(ctx)
 	}
 	here, err := e.Sites.Here()
@@ -196,25 +196,33 @@ func (s seen) show(e *cli.Env, p cli.Pair, group *vgrv1.VolumeGroupReplication) 
 	}
 }
 
+// pairWith has a group name its peer, and offer the user's names of both clusters unless it offers other ones.
+func (s seen) pairWith(group *vgrv1.VolumeGroupReplication, peer *site.Site, uid string) {
+	metav1.SetMetaDataAnnotation(&group.ObjectMeta, vgrv1.AnnotationPeerClusterUID, uid)
+	metav1.SetMetaDataAnnotation(&group.ObjectMeta, vgrv1.AnnotationPeerContext, peer.Context)
+	if s.names != "" && group.Annotations[vgrv1.AnnotationSiteNames] == "" {
+		metav1.SetMetaDataAnnotation(&group.ObjectMeta, vgrv1.AnnotationSiteNames, s.names)
+	}
+}
+
 // rememberPeer writes on the group whom it is paired with. A status that was written meanwhile is no
 // reason to give up; another pairing is.
-func rememberPeer(ctx context.Context, s *site.Site, c client.Client, group *vgrv1.VolumeGroupReplication, name, uid string) error {
+func (s seen) rememberPeer(ctx context.Context, p cli.Pair, c client.Client, group *vgrv1.VolumeGroupReplication) error {
 	for {
 		before := group.DeepCopy()
-		metav1.SetMetaDataAnnotation(&group.ObjectMeta, vgrv1.AnnotationPeerClusterUID, uid)
-		metav1.SetMetaDataAnnotation(&group.ObjectMeta, vgrv1.AnnotationPeerContext, name)
+		s.pairWith(group, p.Peer, s.peerUID)
 		conflict := c.Patch(ctx, group, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), site.FieldManager)
 		if conflict == nil {
 			return nil
 		}
 		if !apierrors.IsConflict(conflict) {
-			return cli.WriteError(ctx, s, false, "remember the peer", conflict)
+			return cli.WriteError(ctx, p.Here, false, "remember the peer", conflict)
 		}
 		if err := c.Get(ctx, client.ObjectKeyFromObject(before), group); err != nil {
-			return cli.SiteError(ctx, s, "read group "+group.Name, err)
+			return cli.SiteError(ctx, p.Here, "read group "+group.Name, err)
 		}
 		if group.UID != before.UID || group.Annotations[vgrv1.AnnotationPeerClusterUID] != before.Annotations[vgrv1.AnnotationPeerClusterUID] {
-			return cli.SiteError(ctx, s, "remember the peer", conflict)
+			return cli.SiteError(ctx, p.Here, "remember the peer", conflict)
 		}
 	}
 }
@@ -230,7 +238,7 @@ func (c *creation) createHere(ctx context.Context, e *cli.Env, p cli.Pair, group
 			opts = append(opts, client.DryRunAll)
 		}
 		if p.Peer != nil {
-			group.Annotations = map[string]string{vgrv1.AnnotationPeerClusterUID: s.peerUID, vgrv1.AnnotationPeerContext: p.Peer.Name}
+			s.pairWith(group, p.Peer, s.peerUID)
 		}
 		if err := cl.Create(ctx, group, opts...); err != nil {
 			return cli.WriteError(ctx, p.Here, mode == cli.DryRunServer, "create group "+group.Name, err)
@@ -240,8 +248,8 @@ func (c *creation) createHere(ctx context.Context, e *cli.Env, p cli.Pair, group
 			suffix = " (server dry run)"
 		}
 		fmt.Fprintf(e.Out, "volumegroupreplication.replication.unified.io/%s created%s\n", group.Name, suffix)
-	} else if p.Peer != nil && mode != cli.DryRunServer && group.Annotations[vgrv1.AnnotationPeerClusterUID] != s.peerUID {
-		if err := rememberPeer(ctx, p.Here, cl, group, p.Peer.Name, s.peerUID); err != nil {
+	} else if p.Peer != nil && mode != cli.DryRunServer && (group.Annotations[vgrv1.AnnotationPeerClusterUID] != s.peerUID || s.names != "" && group.Annotations[vgrv1.AnnotationSiteNames] == "") {
+		if err := s.rememberPeer(ctx, p, cl, group); err != nil {
 			return err
 		}
 	}

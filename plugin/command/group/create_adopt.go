@@ -23,6 +23,8 @@ import (
 // found is what create finds of a group on one site, before it makes anything.
 type found struct {
 	site string
+	// flag names it on a command line of kubectl vgr after --context, ready for a shell, and kubectl on one of kubectl.
+	flag, kubectl string
 	// group is nil when there is none of the name.
 	group *vgrv1.VolumeGroupReplication
 	// held are the backend's objects that replicate the PVCs.
@@ -42,6 +44,8 @@ func (f *found) read(ctx context.Context, s *site.Site, cl client.Client, profil
 	}
 	return nil
 }
+
+func newFound(s *site.Site) *found { return &found{site: s.Name, flag: s.Flag(), kubectl: s.Kubectl()} }
 
 func claimNames(volumes []backend.PeerVolume) []string {
 	names := make([]string, 0, len(volumes))
@@ -92,11 +96,11 @@ func (f *found) primary() string {
 func held(h backend.Held) string { return fmt.Sprintf("%s of PVC %s %s", h.Object, h.PVC, h.Says) }
 
 // command returns this create with other sites or another state.
-func (c *creation) command(group *vgrv1.VolumeGroupReplication, context, peer string, state vgrv1.ReplicationState) string {
+func (c *creation) command(group *vgrv1.VolumeGroupReplication, flag, peerFlag string, state vgrv1.ReplicationState) string {
 	text := fmt.Sprintf("kubectl vgr create %s -n %s --class %s -l %s --context %s",
-		recovery.ShellQuote(group.Name), recovery.ShellQuote(group.Namespace), recovery.ShellQuote(c.class), recovery.ShellQuote(c.selector), recovery.ShellQuote(context))
-	if peer != "" {
-		text += " --peer-context " + recovery.ShellQuote(peer)
+		recovery.ShellQuote(group.Name), recovery.ShellQuote(group.Namespace), recovery.ShellQuote(c.class), recovery.ShellQuote(c.selector), flag)
+	if peerFlag != "" {
+		text += " --peer-context " + peerFlag
 	}
 	if state != vgrv1.Primary {
 		text += " --state " + string(state)
@@ -131,7 +135,7 @@ func (f *found) unsettled(group *vgrv1.VolumeGroupReplication) *clierror.Error {
 	if f == nil {
 		return nil
 	}
-	name, next := group.Namespace+"/"+group.Name, fmt.Sprintf("kubectl vgr status %s -n %s --context %s", group.Name, group.Namespace, f.site)
+	name, next := group.Namespace+"/"+group.Name, fmt.Sprintf("kubectl vgr status %s -n %s --context %s", group.Name, group.Namespace, f.flag)
 	if g := f.group; g != nil {
 		if !g.DeletionTimestamp.IsZero() {
 			return clierror.Refused(next+" shows when it is gone", "%s: group %s is being deleted", f.site, name)
@@ -164,7 +168,7 @@ func (c *creation) foreign(group *vgrv1.VolumeGroupReplication, f *found) *clier
 	const others = "select PVCs that nothing else replicates"
 	switch {
 	case h.Owner.Kind == backend.VolumeReplicationKind:
-		return clierror.Refused(fmt.Sprintf("kubectl get volumereplications.replication.unified.io %s -n %s --context %s; or %s", h.Owner.Name, h.Owner.Namespace, f.site, others),
+		return clierror.Refused(fmt.Sprintf("kubectl get volumereplications.replication.unified.io %s -n %s --context %s; or %s", h.Owner.Name, h.Owner.Namespace, f.kubectl, others),
 			"%s: PVC %s belongs to VolumeReplication %s of kubectl vgr", f.site, h.PVC, h.Owner.Name)
 	case h.Owner.Name != "":
 		return clierror.Refused("give the group that name, and it takes over what is there; or "+others,
@@ -174,7 +178,7 @@ func (c *creation) foreign(group *vgrv1.VolumeGroupReplication, f *found) *clier
 	case h.Migrates:
 		_, name, _ := strings.Cut(h.Object, " ")
 		return clierror.Refused(fmt.Sprintf("kubectl vgr migrate --from %s %s --into %s -n %s --context %s hands it over; its replication stays",
-			c.backend, recovery.ShellQuote(name), recovery.ShellQuote(group.Name), recovery.ShellQuote(group.Namespace), recovery.ShellQuote(f.site)),
+			c.backend, recovery.ShellQuote(name), recovery.ShellQuote(group.Name), recovery.ShellQuote(group.Namespace), f.flag),
 			"%s: PVC %s is replicated by %s, which kubectl vgr did not make", f.site, h.PVC, h.Object)
 	default:
 		return clierror.Refused("leave it to the tool that made it, or "+others, "%s: PVC %s is replicated by %s, which kubectl vgr did not make and cannot take over", f.site, h.PVC, h.Object)
@@ -183,7 +187,7 @@ func (c *creation) foreign(group *vgrv1.VolumeGroupReplication, f *found) *clier
 
 // adoptSecondary: without a role that the backend has told, a group as secondary could demote.
 func (c *creation) adoptSecondary(group *vgrv1.VolumeGroupReplication, here *found) *clierror.Error {
-	asPrimary := c.command(group, here.site, "", vgrv1.Primary)
+	asPrimary := c.command(group, here.flag, "", vgrv1.Primary)
 	if why := here.primary(); why != "" {
 		return clierror.Refused(asPrimary, "%s is primary (%s); create takes over what exists as it is", here.site, why)
 	}
@@ -199,9 +203,9 @@ func (c *creation) adoptPrimary(group *vgrv1.VolumeGroupReplication, here, there
 		peerIs, peer = there.primary(), there.site
 	}
 	// How the site joins as secondary, which the primary's site prepares.
-	join := c.command(group, here.site, "", vgrv1.Secondary) + " takes it over as it is"
+	join := c.command(group, here.flag, "", vgrv1.Secondary) + " takes it over as it is"
 	if peerIs != "" {
-		join = c.command(group, peer, here.site, vgrv1.Primary) + " makes " + here.site + " the secondary"
+		join = c.command(group, there.flag, here.flag, vgrv1.Primary) + " makes " + here.site + " the secondary"
 	}
 	_, heldPrimary := here.withRole(vgrv1.StatePrimary)
 	copied, isHeldCopy := here.withRole(vgrv1.StateSecondary)
@@ -218,10 +222,10 @@ func (c *creation) adoptPrimary(group *vgrv1.VolumeGroupReplication, here, there
 	case isHeldCopy:
 		return clierror.Refused(join, "%s: %s%s; create never promotes what exists", here.site, held(copied), beside)
 	case peerIs != "" && here.group != nil:
-		return clierror.Refused(fmt.Sprintf("kubectl vgr status %s -n %s --context %s --peer-context %s says how to solve it", group.Name, group.Namespace, here.site, peer),
+		return clierror.Refused(fmt.Sprintf("kubectl vgr status %s -n %s --context %s --peer-context %s says how to solve it", group.Name, group.Namespace, here.flag, there.flag),
 			"%s and %s are both primary (%s)", here.site, peer, peerIs)
 	case peerIs != "" && isPrimary:
-		return clierror.Refused(fmt.Sprintf("create the group on each site without a peer, as it is (%s); kubectl vgr status then says how to solve it", c.command(group, here.site, "", vgrv1.Primary)),
+		return clierror.Refused(fmt.Sprintf("create the group on each site without a peer, as it is (%s); kubectl vgr status then says how to solve it", c.command(group, here.flag, "", vgrv1.Primary)),
 			"%s and %s are both primary (%s)", here.site, peer, peerIs)
 	case peerIs != "":
 		return clierror.Refused(join, "%s is primary (%s); %s beside it would be a second primary", peer, peerIs, here.site)
@@ -243,7 +247,7 @@ func (c *creation) copyAlone(group *vgrv1.VolumeGroupReplication, here, there *f
 		return clierror.Refused("name that site with --peer-context, so that create sees whether it is primary", "%s, and whether that is primary is not known", what)
 	}
 	return clierror.Refused(fmt.Sprintf("if their data is what you want to keep: take the annotation %s off their PersistentVolumes; else %s",
-		vgrv1.AnnotationCopyOf, c.command(group, there.site, here.site, vgrv1.Primary)), "%s; as primary they would be its second version", what)
+		vgrv1.AnnotationCopyOf, c.command(group, there.flag, here.flag, vgrv1.Primary)), "%s; as primary they would be its second version", what)
 }
 
 func roles(all []backend.Held) string {

@@ -26,6 +26,8 @@ type seen struct {
 	profile          backend.Profile
 	volumes          []backend.PeerVolume
 	hereUID, peerUID string
+	// names are those that the user has given the two clusters, as a group offers them to others; empty without any.
+	names string
 	// here and there are what exists on both sites; there is nil without a peer.
 	here, there   *found
 	peerClass     bool
@@ -39,7 +41,7 @@ type seen struct {
 func (s seen) exists() bool { return s.here.group != nil }
 
 func (c *creation) look(ctx context.Context, e *cli.Env, p cli.Pair, group *vgrv1.VolumeGroupReplication) (seen, error) {
-	s := seen{here: &found{site: p.Here.Name}}
+	s := seen{here: newFound(p.Here)}
 	cl, err := p.Here.Client()
 	if err != nil {
 		return s, err
@@ -68,6 +70,7 @@ func (c *creation) look(ctx context.Context, e *cli.Env, p cli.Pair, group *vgrv
 		if s.hereUID, s.peerUID, err = p.Distinct(ctx); err != nil {
 			return s, err
 		}
+		s.names = e.Sites.Offer(s.hereUID, s.peerUID)
 		if err := s.readPeer(ctx, p.Peer, group); err != nil {
 			return s, err
 		}
@@ -95,7 +98,7 @@ func existing(ctx context.Context, s *site.Site, cl client.Client, group *vgrv1.
 	case err != nil:
 		return nil, cli.SiteError(ctx, s, "look for the group", err)
 	case !equality.Semantic.DeepEqual(there.Spec.Selector, group.Spec.Selector) || there.Spec.VolumeGroupReplicationClass != group.Spec.VolumeGroupReplicationClass:
-		return nil, clierror.Refused(fmt.Sprintf("choose another name, or inspect it: kubectl vgr status %s -n %s --context %s", there.Name, there.Namespace, s.Name),
+		return nil, clierror.Refused(fmt.Sprintf("choose another name, or inspect it: kubectl vgr status %s -n %s --context %s", there.Name, there.Namespace, s.Flag()),
 			"%s: group %s/%s exists with class %s and selector %s",
 			s.Name, there.Namespace, there.Name, there.Spec.VolumeGroupReplicationClass, metav1.FormatLabelSelector(there.Spec.Selector))
 	}
@@ -133,7 +136,7 @@ func members(ctx context.Context, s *site.Site, cl client.Client, group *vgrv1.V
 		return nil, cli.SiteError(ctx, s, "list the PVCs", err)
 	}
 	if len(pvcs.Items) == 0 {
-		return nil, clierror.Refused(fmt.Sprintf("kubectl get pvc -n %s --context %s --show-labels", group.Namespace, s.Name),
+		return nil, clierror.Refused(fmt.Sprintf("kubectl get pvc -n %s --context %s --show-labels", group.Namespace, s.Kubectl()),
 			"%s: the selector %s matches no PVC in namespace %s", s.Name, selector, group.Namespace)
 	}
 	if limit := look.profile.Traits.MaxVolumes; limit > 0 && len(pvcs.Items) > limit {

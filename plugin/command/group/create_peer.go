@@ -35,7 +35,7 @@ func (s *seen) readPeer(ctx context.Context, peer *site.Site, group *vgrv1.Volum
 	if err != nil {
 		return err
 	}
-	s.there = &found{site: peer.Name}
+	s.there = newFound(peer)
 	var there vgrv1.VolumeGroupReplication
 	switch err := cl.Get(ctx, client.ObjectKeyFromObject(group), &there); {
 	case err == nil:
@@ -68,7 +68,7 @@ func (s *seen) lookAtPeer(ctx context.Context, p cli.Pair, here client.Client, g
 	case client.IgnoreNotFound(err) != nil:
 		return cli.SiteError(ctx, p.Peer, "read namespace "+group.Namespace, err)
 	case err == nil && (!ns.DeletionTimestamp.IsZero() || ns.Status.Phase == corev1.NamespaceTerminating):
-		return clierror.Refused(fmt.Sprintf("wait until it is gone; kubectl --context %s get namespace %s -o yaml names what holds it", p.Peer.Name, ns.Name),
+		return clierror.Refused(fmt.Sprintf("wait until it is gone; kubectl --context %s get namespace %s -o yaml names what holds it", p.Peer.Kubectl(), ns.Name),
 			"%s: namespace %s is being deleted", p.Peer.Name, ns.Name)
 	case err == nil:
 		s.peerNamespace = true
@@ -114,7 +114,8 @@ func (s *seen) objects(ctx context.Context, p cli.Pair, here client.Client, grou
 	}
 	for _, obj := range objs {
 		if g, ok := obj.(*vgrv1.VolumeGroupReplication); ok {
-			g.Annotations = map[string]string{vgrv1.AnnotationPeerClusterUID: s.hereUID, vgrv1.AnnotationPeerContext: p.Here.Name}
+			g.Annotations = nil
+			s.pairWith(g, p.Here, s.hereUID)
 		}
 	}
 	return append(first, objs...), nil
@@ -205,7 +206,7 @@ func (s *seen) compare(ctx context.Context, peer *site.Site, cl client.Client, g
 		}
 		if difference := unlike(w, s.peerHas[i]); difference != "" {
 			kind := w.GetObjectKind().GroupVersionKind().Kind
-			return clierror.Refused(fmt.Sprintf("if it is left over, delete it: kubectl --context %s get %s %s", peer.Name, strings.ToLower(kind), w.GetName()),
+			return clierror.Refused(fmt.Sprintf("if it is left over, delete it: kubectl --context %s get %s %s", peer.Kubectl(), strings.ToLower(kind), w.GetName()),
 				"%s: %s %s exists and is another one: %s", peer.Name, kind, w.GetName(), difference)
 		}
 	}

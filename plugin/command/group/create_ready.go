@@ -55,7 +55,7 @@ func (s *seen) receives(ctx context.Context, peer *site.Site, cl client.Client, 
 		return err
 	}
 	for _, w := range wanted {
-		if refusal := claimServes(peer.Name, selector, w, claims[w.Name]); refusal != nil {
+		if refusal := claimServes(peer, selector, w, claims[w.Name]); refusal != nil {
 			return refusal
 		}
 		if w.Spec.VolumeName == "" {
@@ -74,12 +74,12 @@ func (s *seen) receives(ctx context.Context, peer *site.Site, cl client.Client, 
 				return cli.SiteError(ctx, peer, "read PersistentVolume "+w.Spec.VolumeName, err)
 			}
 		}
-		if refusal := volumeServes(peer.Name, w, pv, claims[w.Name]); refusal != nil {
+		if refusal := volumeServes(peer, w, pv, claims[w.Name]); refusal != nil {
 			return refusal
 		}
 		if pv != nil && made[pv.Name] && pv.Spec.PersistentVolumeReclaimPolicy == corev1.PersistentVolumeReclaimDelete {
 			s.note("%s: PersistentVolume %s exists with the reclaim policy Delete: to delete its PVC deletes the data; kubectl --context %s patch pv %s -p '{\"spec\":{\"persistentVolumeReclaimPolicy\":\"Retain\"}}'",
-				peer.Name, pv.Name, peer.Name, pv.Name)
+				peer.Name, pv.Name, peer.Kubectl(), pv.Name)
 		}
 	}
 	return fits(ctx, peer, cl, group.Namespace, missing)
@@ -93,7 +93,7 @@ func strangers(ctx context.Context, peer *site.Site, cl client.Client, namespace
 	}
 	for _, there := range list.Items {
 		if !slices.ContainsFunc(wanted, func(w *corev1.PersistentVolumeClaim) bool { return w.Name == there.Name }) {
-			return clierror.Refused(fmt.Sprintf("take the labels off it: kubectl --context %s -n %s get pvc %s --show-labels", peer.Name, namespace, there.Name),
+			return clierror.Refused(fmt.Sprintf("take the labels off it: kubectl --context %s -n %s get pvc %s --show-labels", peer.Kubectl(), namespace, there.Name),
 				"%s: the selector %s matches PVC %s too, which the other site has not", peer.Name, selector, there.Name)
 		}
 	}
@@ -101,7 +101,7 @@ func strangers(ctx context.Context, peer *site.Site, cl client.Client, namespace
 }
 
 // claimServes compares a claim that exists with the one that would be made. It is pure; there is nil when none exists.
-func claimServes(peer string, selector labels.Selector, wanted, there *corev1.PersistentVolumeClaim) *clierror.Error {
+func claimServes(at *site.Site, selector labels.Selector, wanted, there *corev1.PersistentVolumeClaim) *clierror.Error {
 	if there == nil {
 		return nil
 	}
@@ -111,7 +111,8 @@ func claimServes(peer string, selector labels.Selector, wanted, there *corev1.Pe
 		}
 		return *m
 	}
-	kubectl := fmt.Sprintf("kubectl --context %s -n %s", recovery.ShellQuote(peer), recovery.ShellQuote(there.Namespace))
+	peer := at.Name
+	kubectl := fmt.Sprintf("kubectl --context %s -n %s", at.Kubectl(), recovery.ShellQuote(there.Namespace))
 	switch {
 	case !there.DeletionTimestamp.IsZero():
 		return clierror.Refused(fmt.Sprintf("wait until it is gone; %s get pvc %s -o yaml names what holds it", kubectl, there.Name), "%s: PVC %s is being deleted", peer, there.Name)
@@ -143,11 +144,11 @@ func asLabels(selector labels.Selector, have map[string]string) string {
 
 // volumeServes reports whether a volume that exists on the peer can be bound by the group's claim. It is pure; volume and
 // claim are nil when there is none.
-func volumeServes(peer string, wanted *corev1.PersistentVolumeClaim, volume *corev1.PersistentVolume, claim *corev1.PersistentVolumeClaim) *clierror.Error {
+func volumeServes(at *site.Site, wanted *corev1.PersistentVolumeClaim, volume *corev1.PersistentVolume, claim *corev1.PersistentVolumeClaim) *clierror.Error {
 	if volume == nil {
 		return nil
 	}
-	kubectl := "kubectl --context " + recovery.ShellQuote(peer)
+	peer, kubectl := at.Name, "kubectl --context "+at.Kubectl()
 	free := fmt.Sprintf(`%s patch pv %s --type=json -p '[{"op":"remove","path":"/spec/claimRef"}]' frees it`, kubectl, recovery.ShellQuote(volume.Name))
 	ref := volume.Spec.ClaimRef
 	switch {
@@ -174,7 +175,7 @@ func classServes(ctx context.Context, peer *site.Site, cl client.Client, provisi
 	case apierrors.IsForbidden(err):
 		return nil // not every user of a namespace may read the cluster's
 	case apierrors.IsNotFound(err):
-		return clierror.Refused(fmt.Sprintf("create a StorageClass of that name on %s; kubectl --context %s get storageclass shows those that exist", peer.Name, peer.Name),
+		return clierror.Refused(fmt.Sprintf("create a StorageClass of that name on %s; kubectl --context %s get storageclass shows those that exist", peer.Name, peer.Kubectl()),
 			"%s: there is no StorageClass %q, by which the copy of PVC %s is provisioned", peer.Name, *wanted.Spec.StorageClassName, wanted.Name)
 	case err != nil:
 		return cli.SiteError(ctx, peer, "read StorageClass "+*wanted.Spec.StorageClassName, err)
@@ -196,7 +197,7 @@ func fits(ctx context.Context, peer *site.Site, cl client.Client, namespace stri
 	}
 	for i := range quotas.Items {
 		if short := exceeds(&quotas.Items[i], missing); short != "" {
-			return clierror.Refused(fmt.Sprintf("raise it, or free some: kubectl --context %s -n %s describe quota %s", peer.Name, namespace, quotas.Items[i].Name),
+			return clierror.Refused(fmt.Sprintf("raise it, or free some: kubectl --context %s -n %s describe quota %s", peer.Kubectl(), namespace, quotas.Items[i].Name),
 				"%s: ResourceQuota %s does not allow the group's PVCs: %s", peer.Name, quotas.Items[i].Name, short)
 		}
 	}

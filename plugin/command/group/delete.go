@@ -220,7 +220,7 @@ func (d *deletion) planEnd(p cli.Pair, g overview.Group, o overview.Overview, pr
 		say("%s is the primary, and its volumes stay", p.Here.Name)
 	case vgrv1.StateSecondary:
 		if peerAnswered && peer.State != vgrv1.StatePrimary && !d.force {
-			return clierror.Refused(fmt.Sprintf("kubectl vgr promote %s -n %s --context %s, or leave out --end-replication; --force tries all the same", g.Name, g.Namespace, p.Peer.Name),
+			return clierror.Refused(fmt.Sprintf("kubectl vgr promote %s -n %s --context %s, or leave out --end-replication; --force tries all the same", g.Name, g.Namespace, p.Peer.Flag()),
 				"the storage does not release a secondary while its peer is not primary (%s is %s): the deletion would hang", p.Peer.Name, await.OrUnknown(string(peer.State)))
 		}
 		say("%s is the secondary: its PersistentVolumes are marked as copies as far as you may write them, so that no group is made primary over them by mistake", p.Here.Name)
@@ -321,7 +321,7 @@ func (d *deletion) one(ctx context.Context, e *cli.Env, p cli.Pair, c client.Cli
 	uid := g.UID
 	return await.Waiter{
 		Site: p.Here, Key: client.ObjectKeyFromObject(g), Clock: e.Clock, Out: e.Progress(),
-		ResumeCommand: fmt.Sprintf("kubectl vgr status %s -n %s --context %s", g.Name, g.Namespace, p.Here.Name),
+		ResumeCommand: fmt.Sprintf("kubectl vgr status %s -n %s --context %s", g.Name, g.Namespace, p.Here.Flag()),
 		Judge: func(g *vgrv1.VolumeGroupReplication) await.Outcome {
 			return removed(g, uid)
 		},

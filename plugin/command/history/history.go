@@ -11,7 +11,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
-	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
@@ -69,14 +68,10 @@ The command reads the journals that operations write to the group on both sites.
 			}
 		}
 		h := &history{TypeMeta: metav1.TypeMeta{APIVersion: overview.APIVersion, Kind: "History"}, Namespace: q.Namespace, Name: q.Names[0]}
-		var copies []*vgrv1.VolumeGroupReplication
-		for i := range inputs {
-			for j := range inputs[i].Groups {
-				copies = append(copies, &inputs[i].Groups[j])
+		for _, g := range o.Groups { // it is one
+			if h.Operations, err = g.Timeline(); err != nil {
+				return err
 			}
-		}
-		if h.Operations, err = recovery.Timeline(copies...); err != nil {
-			return err
 		}
 		if !out.Human() {
 			return out.Print(e, h)

@@ -324,7 +324,7 @@ func (in *installation) await(ctx context.Context, e *cli.Env, s *site.Site, c c
 		}
 		select {
 		case <-ctx.Done():
-			return clierror.New(clierror.CodeTimeout, fmt.Sprintf("kubectl --context %s -n %s describe pods; the same command resumes", s.Name, manifests.Namespace), "the controller is not ready on %s: %s", s.Name, last)
+			return clierror.New(clierror.CodeTimeout, fmt.Sprintf("kubectl --context %s -n %s describe pods; the same command resumes", s.Kubectl(), manifests.Namespace), "the controller is not ready on %s: %s", s.Name, last)
 		case <-ticks.C():
 		}
 	}

@@ -75,7 +75,7 @@ func (m *migrating) carryOut(ctx context.Context, e *cli.Env, p cli.Pair, r read
 	defer cancel()
 	h := handover{env: e, site: p.Here, client: r.client, peerUID: peerUID, dryRun: mode == cli.DryRunServer}
 	if p.Peer != nil {
-		h.peer = p.Peer.Name
+		h.peer = p.Peer.Context
 	}
 	var errs []error
 	for i := range targets {

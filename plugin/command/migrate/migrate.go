@@ -166,7 +166,7 @@ func (m *migrating) chosen(args []string) error {
 
 // sites returns this site and, if one is named, the peer that a group remembers.
 func (m *migrating) sites(ctx context.Context, e *cli.Env) (cli.Pair, error) {
-	if e.Sites.PeerName() != "" {
+	if e.Sites.PeerName() != "" || e.Sites.PeerFile() != "" {
 		return e.Pair(ctx)
 	}
 	here, err := e.Sites.Here()

@@ -311,7 +311,7 @@ func (m *migrating) oldController(ctx context.Context, r reader) error {
 			named = named || strings.Contains(container.Image, image)
 		}
 		if named && (d.Spec.Replicas == nil || *d.Spec.Replicas > 0 || d.Status.Replicas > 0) {
-			return clierror.Refused(fmt.Sprintf("kubectl --context %s -n %s scale deployment %s --replicas=0", r.site.Name, d.Namespace, d.Name),
+			return clierror.Refused(fmt.Sprintf("kubectl --context %s -n %s scale deployment %s --replicas=0", r.site.Kubectl(), d.Namespace, d.Name),
 				"%s: the old controller runs (deployment/%s -n %s); its finalizer would end the replication", r.site.Name, d.Name, d.Namespace)
 		}
 	}
