@@ -253,6 +253,6 @@ func (b *bench) twoFiles() {
 	b.home = b.t.TempDir()
 	b.areCalled(pair, "--peer-kubeconfig", west, "--peer-context", "default")
 	r := b.vgr("failover", "orders", "--to", host("west"), "--peer-kubeconfig", west, "--peer-context", "default", "--dry-run=client")
-	b.has(r, 2, "kubectl vgr --peer-kubeconfig "+west+" --peer-context default ") // what is printed names the same sites
+	b.has(r, 2, "--peer-kubeconfig "+west+" --peer-context default") // what is printed names the same sites
 	b.has(b.vgr("list", "--peer-kubeconfig", filepath.Join(dir, "missing")), 1, "there is no file", "Next: check --peer-kubeconfig")
 }

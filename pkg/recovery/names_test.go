@@ -11,7 +11,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 )
 
-// TestJournalUnderOtherNames: an operation is resumed whatever its sites were called by whoever began it, and is told of
+// TestJournalUnderOtherNames: an operation is resumed whatever its sites were called when it began, and is told of
 // by the names of now.
 func TestJournalUnderOtherNames(t *testing.T) {
 	const east, west = "default/api-ocp-east-example-com:6443/kube:admin", "default/api-ocp-west-example-com:6443/kube:admin"

@@ -25,7 +25,7 @@ var (
 // Commands adds to the commands in a text the flags that the user gave about sites, so that they do the same where they are
 // pasted. What comes from the environment is there again.
 func (e *Env) Commands(text string) string {
-	if e.Root == nil || !strings.Contains(text, "vgr") || !e.gave("kubeconfig", "context", "peer-context", "as") {
+	if e.Root == nil || !strings.Contains(text, "vgr") || !e.gave("kubeconfig", "peer-kubeconfig", "context", "peer-context", "as") {
 		return text
 	}
 	all := commandIn.FindAllStringSubmatchIndex(text, -1)
@@ -87,10 +87,11 @@ func (e *Env) given(rest string) string {
 		return e.Root.PersistentFlags().Lookup(name).Value.String()
 	}
 	add("kubeconfig", value("kubeconfig"))
+	add("peer-kubeconfig", value("peer-kubeconfig"))
 	add("as", value("as"))
 	here, peer := value("context"), value("peer-context")
 	if names := contextIn.FindStringSubmatch(rest); names != nil && strings.Trim(names[1], "'") != e.Sites.ContextName() {
-		if here+peer != "" { // it is about the other site, whose peer is this one
+		if here+peer != "" && value("peer-kubeconfig") == "" { // it is about the other site, whose peer is this one
 			peer = e.Sites.ContextName()
 		}
 	}

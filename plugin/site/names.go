@@ -55,8 +55,8 @@ func displayNames(a, b identity) (nameOfA, nameOfB string) {
 	return nameOfA, nameOfB
 }
 
-// trusted returns the alias that groups offer for a site, unless it could be taken for the other site: whoever may write a group
-// may offer one.
+// trusted returns the alias that groups offer for a site, unless it could be taken for the other site: each user who may write
+// a group may offer one.
 func trusted(of, other identity, shortOfOther, aliasOfOther string) string {
 	offered := strings.ToLower(of.offered)
 	if of.alias != "" || ValidAlias(of.offered) != nil {

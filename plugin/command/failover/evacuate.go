@@ -8,6 +8,7 @@ import (
 
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
+	"github.com/unified-replication/kubectl-vgr/plugin/operate"
 	"github.com/unified-replication/kubectl-vgr/plugin/preflight"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 )
@@ -61,7 +62,7 @@ func (v evacuation) place(s *preflight.Observation, p recovery.Pair) recovery.Pl
 func (v evacuation) site(s *preflight.Observation) recovery.SiteRef {
 	for i, x := range s.Sites {
 		if x.Name == v.from {
-			return recovery.SiteRef{Name: x.Name, Cluster: s.Clusters[i]}
+			return operate.Ref(x, s.Clusters[i])
 		}
 	}
 	return recovery.SiteRef{}

@@ -41,9 +41,9 @@ type installation struct {
 	pullSecrets []string
 	replicas    int64
 	backends    []string
-	export   bool
-	wait     bool
-	timeout  time.Duration
+	export      bool
+	wait        bool
+	timeout     time.Duration
 }
 
 // NewInstall makes the install command.
