@@ -40,7 +40,7 @@ func TestCompletesFlags(t *testing.T) {
 		"as", "as-group", "as-uid", "as-user-extra", "cluster", "proxy-url", "request-timeout", "server", "tls-server-name", "token", "user", // kubectl's own
 		"accept-data-loss", "concurrency", "group-by", "image", "into", "parameter", "replicas", "selector", "timeout",
 	}
-	files := []string{"cache-dir", "certificate-authority", "client-certificate", "client-key", "dir", "kubeconfig", "template"}
+	files := []string{"cache-dir", "certificate-authority", "client-certificate", "client-key", "dir", "kubeconfig", "peer-kubeconfig", "template"}
 	var walk func(cmd *cobra.Command)
 	walk = func(cmd *cobra.Command) {
 		for _, sub := range cmd.Commands() {

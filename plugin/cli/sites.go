@@ -59,3 +59,18 @@ func CompletePeerContexts(e *Env) completer {
 		return typeable(e.Sites.PeerContexts()), cobra.ShellCompDirectiveNoFileComp
 	}
 }
+
+// CompleteAliases completes the names that the user has given sites.
+func CompleteAliases(e *Env) completer {
+	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		aliases, err := e.Sites.Aliases()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		var names []string
+		for _, a := range aliases {
+			names = append(names, a.Name)
+		}
+		return typeable(names), cobra.ShellCompDirectiveNoFileComp
+	}
+}

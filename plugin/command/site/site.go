@@ -27,7 +27,7 @@ func NewSite(e *cli.Env) *cobra.Command {
 func newAlias(e *cli.Env) *cobra.Command {
 	var remove bool
 	cmd := &cobra.Command{
-		Use: "alias NAME", Short: "Name a site", Args: cli.ExactlyOne("name"),
+		Use: "alias NAME", Short: "Name a site", Args: cli.ExactlyOne("name"), ValidArgsFunction: cli.CompleteAliases(e),
 		Long: `Name the cluster of --context. All commands show the site by that name and accept it, beside its context.
 
 The name is kept in your configuration directory with the identity of the cluster. No cluster is changed. "create"
