@@ -43,7 +43,7 @@ func testThereAndBack(t *testing.T, w *world) {
 // testBackToBack moves on as soon as the tool lets it. What the driver calls ready is then left of the move before.
 func testBackToBack(t *testing.T, w *world, moves int) {
 	t.Parallel()
-	s := newScene(t, w, map[string]string{"data": "64Mi"})
+	s := newScene(t, w, map[string]string{"data": fmt.Sprintf("%dMi", 32+16*moves)}) // a move waits long enough for 8 MiB of blocks
 	site := lab.East
 	for i := range moves {
 		s.must(s.cluster(site).Write(t.Context(), s.volumes["data"], 50))

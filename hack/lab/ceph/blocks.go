@@ -132,7 +132,7 @@ func (c *Cluster) StartWriter(ctx context.Context, handle, run string, pause tim
 		return nil, fmt.Errorf("write to %s on %s: %w", spec(handle), c.Site, err)
 	}
 	if !lines.Scan() { // the image is open, and the first block acknowledged
-		return nil, errors.Join(fmt.Errorf("write to %s on %s: %s", spec(handle), c.Site, w.stderr.String()), w.cmd.Wait())
+		return nil, errors.Join(fmt.Errorf("write to %s on %s: no block was acknowledged; the volume may be full: %s", spec(handle), c.Site, w.stderr.String()), w.cmd.Wait())
 	}
 	go func() {
 		defer close(w.ended)
