@@ -7,16 +7,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/array"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/ceph"
 )
 
@@ -58,15 +61,19 @@ func testMirrorStops(t *testing.T, w *world) {
 	m := s.beginMove(lab.East, "run")
 	s.must(w.cluster(lab.West).SetDaemon(t.Context(), false))
 	m.free()
-	s.eventually("the failover to wait until the sites are in sync", func(context.Context) error {
-		op := s.last()
-		if i := slices.IndexFunc(op.Steps, func(st recovery.StepTimes) bool { return st.ID == recovery.StepSync }); i < 0 || op.Steps[i].Finished != nil {
-			return fmt.Errorf("its steps are %+v", op.Steps)
+	s.eventuallyImage("east to be demoted", func(img array.ImageState) bool { return !img.Copies[lab.East].Primary })
+	s.eventually("csi-addons to say that the sites are not in sync", func(ctx context.Context) error {
+		var g vgrv1.VolumeGroupReplication
+		if err := s.sites[lab.East].Get(ctx, client.ObjectKey{Namespace: s.ns, Name: group}, &g); err != nil {
+			return err
+		}
+		if d := meta.FindStatusCondition(g.Status.Conditions, vgrv1.ConditionDegraded); g.Status.State != vgrv1.StateSecondary || d == nil || d.Status != metav1.ConditionTrue {
+			return fmt.Errorf("east is %s, %+v", g.Status.State, d)
 		}
 		return nil
 	})
-	if img := s.images()["data"]; img.Copies[lab.West].Primary || img.Copies[lab.East].Primary {
-		t.Errorf("no site can be primary while west does not have all of a demoted east: %+v", img)
+	if img := s.images()["data"]; img.Copies[lab.West].Primary {
+		t.Errorf("west was promoted without what east has: %+v", img)
 	}
 	s.must(w.cluster(lab.West).SetDaemon(t.Context(), true))
 	m.done()
