@@ -392,6 +392,29 @@ func TestTridentDelete(t *testing.T) {
 	n.did("establish west", "promote west")
 }
 
+// TestTridentDeleteAfterFailover: a group that was deleted after a failover, with its replication kept, can be made again
+// in the direction in which it replicates now. The PVC of the old source was not made as a copy, and is one by now.
+func TestTridentDeleteAfterFailover(t *testing.T) {
+	t.Parallel()
+	n := newNetApp(t)
+	n.done("failover", "db", "-n", n.ns, "--to", "west", "--yes")
+	n.ready(lab.East, "db", vgrv1.StateSecondary, 2)
+	for _, site := range []string{lab.West, lab.East} {
+		g := n.get(site, "db")
+		n.done("delete", "db", "-n", n.ns, "--yes", "--context", site, "--peer-context", opposite(site))
+		n.gone(site, g)
+	}
+	n.done("create", "db", "-n", n.ns, "--class", "netapp", "-l", "app=db", "--yes", "--context", "west", "--peer-context", "east")
+	n.ready(lab.West, "db", vgrv1.StatePrimary, 2)
+	n.ready(lab.East, "db", vgrv1.StateSecondary, 2)
+	n.did("establish west", "update west", "promote west", "resync east")
+	n.oneWriter(lab.West, lab.East)
+	n.write(lab.West, 5)
+	n.done("failover", "db", "-n", n.ns, "--to", "east", "--yes")
+	n.ready(lab.East, "db", vgrv1.StatePrimary, 2)
+	n.has(lab.East, 5)
+}
+
 // TestTridentPolicyReplaced: Trident takes another policy and schedule than those that it does not know,
 // without a word. The copy says so.
 func TestTridentPolicyReplaced(t *testing.T) {

@@ -4,6 +4,7 @@
 package trident
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -62,9 +63,9 @@ func heldBy(m *Mirror) backend.Held {
 }
 
 // unlike implements backend.Profile.Unlike. A Mirror that follows another volume brings that volume's data, and Trident
-// never changes what it follows; a PVC that was there before its Mirror cannot become a copy.
+// never changes what it follows; a PVC that was there before its Mirror cannot become a copy, unless it was a source.
 func unlike(wanted, there []client.Object) string {
-	exists := map[string]bool{}
+	exists := map[string]*Mirror{}
 	for i := range wanted {
 		w, ok := wanted[i].(*Mirror)
 		if !ok || there[i] == nil {
@@ -74,24 +75,48 @@ func unlike(wanted, there []client.Object) string {
 		if !ok {
 			continue
 		}
-		exists[w.Name] = true
-		asks, follows := w.mapping(), t.mapping()
+		exists[w.Name] = t
+		asks, has := w.mapping(), t.mapping()
 		switch {
-		case follows.LocalPVCName != asks.LocalPVCName:
-			return fmt.Sprintf("%s %s is for PVC %s, not %s", mirrorKind, w.Name, follows.LocalPVCName, asks.LocalPVCName)
+		case has.LocalPVCName != asks.LocalPVCName:
+			return fmt.Sprintf("%s %s is for PVC %s, not %s", mirrorKind, w.Name, has.LocalPVCName, asks.LocalPVCName)
 		case t.Spec.State == promoted:
 			return fmt.Sprintf("%s %s asks for %s", mirrorKind, w.Name, promoted)
-		case asks.RemoteVolumeHandle != "" && follows.RemoteVolumeHandle != asks.RemoteVolumeHandle:
-			return fmt.Sprintf("%s %s follows %s, the volume of PVC %s is %s", mirrorKind, w.Name, follows.RemoteVolumeHandle, asks.LocalPVCName, asks.RemoteVolumeHandle)
+		case asks.RemoteVolumeHandle != "":
+			for _, handle := range []string{has.RemoteVolumeHandle, cmp.Or(t.said().RemoteVolumeHandle, asks.RemoteVolumeHandle)} {
+				if handle != asks.RemoteVolumeHandle {
+					return fmt.Sprintf("%s %s follows %s, the volume of PVC %s is %s", mirrorKind, w.Name, handle, asks.LocalPVCName, asks.RemoteVolumeHandle)
+				}
+			}
 		}
 	}
 	for i := range wanted {
 		claim, ok := wanted[i].(*corev1.PersistentVolumeClaim)
-		if ok && there[i] != nil && !exists[claim.Annotations[annotationMirror]] {
-			return fmt.Sprintf("PVC %s exists without a %s; Trident makes a copy only for a PVC that comes after it", claim.Name, mirrorKind)
+		if !ok || there[i] == nil {
+			continue
+		}
+		if difference := unlikeClaim(claim, there[i], exists[claim.Annotations[annotationMirror]]); difference != "" {
+			return difference
 		}
 	}
 	return ""
+}
+
+// unlikeClaim compares a PVC with the copy that is wanted. One that was a source has no annotation that names its Mirror:
+// there Trident says that the volume follows.
+func unlikeClaim(wanted, there client.Object, m *Mirror) string {
+	switch {
+	case m == nil:
+		return fmt.Sprintf("PVC %s exists without a %s; Trident makes a copy only for a PVC that comes after it", wanted.GetName(), mirrorKind)
+	case there.GetAnnotations()[annotationMirror] == m.Name:
+		return ""
+	}
+	switch said := m.said().State; said {
+	case established, reestablished, establishing, reestablishing:
+		return ""
+	default:
+		return fmt.Sprintf("PVC %s was not made as the copy of %s %s, of which Trident says %q", wanted.GetName(), mirrorKind, m.Name, said)
+	}
 }
 
 // ending implements backend.Profile.Ending.

@@ -22,6 +22,12 @@ func TestUnlike(t *testing.T) {
 	}
 	claim := &corev1.PersistentVolumeClaim{}
 	claim.Name, claim.Annotations = "data", map[string]string{"trident.netapp.io/mirrorRelationship": "data"}
+	other := claim.DeepCopy()
+	other.Annotations = nil
+	said := func(m *trident.Mirror, state, handle string) *trident.Mirror {
+		m.Status.Conditions = []trident.MirrorCondition{{State: state, RemoteVolumeHandle: handle}}
+		return m
+	}
 	wanted := []client.Object{mirror("established", "data", "svm:data"), claim}
 	draft := []client.Object{mirror("established", "data", ""), claim}
 	for name, tc := range map[string]struct {
@@ -39,6 +45,12 @@ func TestUnlike(t *testing.T) {
 		"promoted, before it is known":   {draft, []client.Object{mirror("promoted", "data", "svm:data"), claim}, "asks for promoted"},
 		"a Mirror that has no PVC yet":   {wanted, []client.Object{mirror("established", "data", "svm:data"), nil}, ""},
 		"it names no volume to follow":   {wanted, []client.Object{mirror("established", "data", ""), nil}, "svm:data"},
+		"a source that follows":          {wanted, []client.Object{said(mirror("reestablished", "data", "svm:data"), "reestablished", "svm:data"), other}, ""},
+		"one that is to follow":          {wanted, []client.Object{said(mirror("reestablished", "data", "svm:data"), "reestablishing", "svm:data"), other}, ""},
+		"one that follows another":       {wanted, []client.Object{said(mirror("reestablished", "data", "svm:data"), "reestablished", "svm:old"), other}, "follows svm:old, the volume of PVC data is svm:data"},
+		"one that Trident refuses":       {wanted, []client.Object{said(mirror("established", "data", "svm:data"), "invalid", "svm:data"), other}, "PVC data was not made as the copy of TridentMirrorRelationship data, of which Trident says \"invalid\""},
+		"a Mirror made after its PVC":    {wanted, []client.Object{mirror("established", "data", "svm:data"), other}, "PVC data was not made as the copy"},
+		"a source, before the handle":    {draft, []client.Object{said(mirror("reestablished", "data", "svm:data"), "reestablished", "svm:data"), other}, ""},
 		"without a PVC, before a handle": {draft, []client.Object{nil, claim}, "exists without"},
 	} {
 		got := trident.Profile().Unlike(tc.wanted, tc.there)

@@ -6,7 +6,6 @@ package group
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -180,8 +179,8 @@ func (c *creation) preparePeer(ctx context.Context, e *cli.Env, p cli.Pair, grou
 	if err := s.compare(ctx, p.Peer, there, group, wanted); err != nil {
 		return err
 	}
-	for _, obj := range wanted {
-		if err := s.ensure(ctx, e, p.Peer, there, obj); err != nil {
+	for i := range wanted {
+		if err := s.ensure(ctx, e, p.Peer, there, i); err != nil {
 			return err
 		}
 	}
@@ -218,19 +217,19 @@ func (s *seen) compare(ctx context.Context, peer *site.Site, cl client.Client, g
 	return s.receives(ctx, peer, cl, group)
 }
 
-// ensure creates an object, or keeps one that compare has let pass.
-func (s *seen) ensure(ctx context.Context, e *cli.Env, at *site.Site, cl client.Client, obj client.Object) error {
-	kind := obj.GetObjectKind().GroupVersionKind().Kind
-	wanted := obj.DeepCopyObject().(client.Object)
+// ensure creates one of the peer's objects, or keeps one that compare has let pass.
+func (s *seen) ensure(ctx context.Context, e *cli.Env, at *site.Site, cl client.Client, i int) error {
+	wanted := s.peerObjects[i]
+	obj, kind := wanted.DeepCopyObject().(client.Object), wanted.GetObjectKind().GroupVersionKind().Kind
 	err := cl.Create(ctx, obj, site.FieldManager)
+	s.peerHas[i] = obj
 	if apierrors.IsAlreadyExists(err) {
-		if err := cl.Get(ctx, client.ObjectKeyFromObject(obj), obj); err != nil {
+		if err := cl.Get(ctx, client.ObjectKeyFromObject(wanted), obj); err != nil {
 			return cli.SiteError(ctx, at, "read "+kind+" "+wanted.GetName(), err)
 		}
-		// It may have come since they were compared.
-		difference := unlike(wanted, obj)
-		if _, isClaim := obj.(*corev1.PersistentVolumeClaim); difference == "" && !isClaim && s.profile.Unlike != nil {
-			difference = s.profile.Unlike([]client.Object{wanted}, []client.Object{obj})
+		difference := unlike(wanted, obj) // it may have come since they were compared
+		if difference == "" && s.profile.Unlike != nil {
+			difference = s.profile.Unlike(s.peerObjects, s.peerHas)
 		}
 		if difference != "" {
 			return clierror.Refused("delete it there if it is left over, or choose another name", "%s: %s %s exists and is another one: %s", at.Name, kind, wanted.GetName(), difference)
@@ -281,27 +280,16 @@ func unlike(wanted, there client.Object) string {
 	case *corev1.PersistentVolumeClaim:
 		t, ok := there.(*corev1.PersistentVolumeClaim)
 		switch {
-		case !ok || w.Spec.VolumeName != "" && t.Spec.VolumeName != w.Spec.VolumeName:
+		case !ok || w.Spec.VolumeName != "" && t.Spec.VolumeName != w.Spec.VolumeName: // without: the driver makes the volume there
 			if ok && t.Spec.VolumeName == "" {
 				return "it is bound to no volume, and the copy is " + w.Spec.VolumeName
 			}
 			return "it is bound to another volume"
-		case w.Spec.VolumeName == "": // the driver makes the volume there, as the annotations say
-			return unlikeAnnotations(w.Annotations, t.Annotations)
 		}
 	case *vgrv1.VolumeGroupReplication:
 		t, ok := there.(*vgrv1.VolumeGroupReplication)
 		if !ok || !equality.Semantic.DeepEqual(t.Spec.Selector, w.Spec.Selector) || t.Spec.VolumeGroupReplicationClass != w.Spec.VolumeGroupReplicationClass {
 			return "it has another class or selector"
-		}
-	}
-	return ""
-}
-
-func unlikeAnnotations(wanted, there map[string]string) string {
-	for _, key := range slices.Sorted(maps.Keys(wanted)) {
-		if there[key] != wanted[key] {
-			return fmt.Sprintf("its annotation %s is %q, not %q", key, there[key], wanted[key])
 		}
 	}
 	return ""
