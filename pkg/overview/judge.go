@@ -50,6 +50,9 @@ func (j judged) first() Verdict {
 		judged.transitioning, judged.resyncing, judged.unproven, judged.lagging, judged.guarded,
 	} {
 		if v := rule(j); v != nil {
+			if p, ok := j.Primary(); ok && (v.Phase == Unknown || v.Phase == Lagging) { // some backends never say more
+				v.Message += j.smaller(p)
+			}
 			return *v
 		}
 	}
