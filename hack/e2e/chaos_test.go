@@ -5,6 +5,7 @@ package e2e_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -21,6 +22,7 @@ import (
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -86,9 +88,9 @@ func chaos(t *testing.T, w *world, seed uint64, count *tally) {
 		l := drawLeg(draw)
 		switch what := draw.IntN(3); {
 		case n == 0 && what == 0:
-			l.verb, l.rival, l.deletes = "create", "", ""
+			l.verb, l.rival, l.deletes = "create", "", nil
 		case n == legs-1 && what != 0:
-			l.verb, l.deletes = "unplanned", "" // what is given up may be deleted: that is another story
+			l.verb, l.deletes = "unplanned", nil // what is given up may be deleted: that is another story
 		}
 		t.Logf("leg %d: %s", n, l)
 		began := time.Now()
@@ -268,8 +270,8 @@ type leg struct {
 	// rival is what a second administrator does; empty for none.
 	rival string
 	late  time.Duration
-	// deletes is the site on which another user deletes the groups while the operation is in flight; empty for neither.
-	deletes string
+	// deletes are the sites on which another user deletes the groups while the operation is in flight.
+	deletes []string
 }
 
 func (l leg) String() string {
@@ -281,8 +283,8 @@ func (l leg) String() string {
 	if l.rival != "" {
 		text += fmt.Sprintf("; a second administrator: %s at %s", l.rival, l.late)
 	}
-	if l.deletes != "" {
-		text += fmt.Sprintf("; deleted on %s at %s", l.deletes, l.late)
+	if len(l.deletes) > 0 {
+		text += fmt.Sprintf("; deleted on %s at %s", strings.Join(l.deletes, " and "), l.late)
 	}
 	if l.abort {
 		text += "; then abort"
@@ -304,7 +306,7 @@ func drawLeg(draw *rand.Rand) leg {
 	case 0, 1:
 		l.rival = []string{"same", "opposite", "abort", "abort"}[draw.IntN(4)]
 	case 2, 3:
-		l.deletes = []string{lab.East, lab.West}[draw.IntN(2)]
+		l.deletes = [][]string{{lab.East}, {lab.West}, {lab.East, lab.West}, {lab.West, lab.East}}[draw.IntN(4)]
 	}
 	return l
 }
@@ -517,21 +519,31 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// deleteInFlight deletes a group as soon as its operation is in its journal, late in the leg at the earliest.
-func (c *chaosRun) deleteInFlight(g *subject) {
-	ctx, site := c.t.Context(), c.leg.deletes
-	pause(ctx, c.leg.late)
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); pause(ctx, settle/20) {
+// inFlight returns the group as a site has it once an operation is in flight there that matches; nil when none was seen.
+func (c *chaosRun) inFlight(g *subject, site string, matches func(recovery.Operation) bool) *vgrv1.VolumeGroupReplication {
+	ctx := c.t.Context()
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); pause(ctx, settle/50) {
 		var obj vgrv1.VolumeGroupReplication
 		if g.sites[site].Get(ctx, client.ObjectKey{Namespace: g.ns, Name: g.name}, &obj) != nil {
 			continue // the site is broken
 		}
-		op, err := recovery.Journal(&obj)
-		if err != nil || !op.InFlight() {
-			continue
+		if op, err := recovery.Journal(&obj); err == nil && op.InFlight() && matches(*op) {
+			return &obj
+		}
+	}
+	return nil
+}
+
+// deleteInFlight deletes a group as soon as its operation is in its journal, late in the leg at the earliest.
+func (c *chaosRun) deleteInFlight(g *subject, site string) {
+	pause(c.t.Context(), c.leg.late)
+	for range 20 {
+		obj := c.inFlight(g, site, func(recovery.Operation) bool { return true })
+		if obj == nil {
+			return
 		}
 		// Bound to the version with the journal: one that has ended meanwhile is not what this is about.
-		if g.sites[site].Delete(ctx, &obj, client.Preconditions{UID: &obj.UID, ResourceVersion: &obj.ResourceVersion}) != nil {
+		if g.sites[site].Delete(c.t.Context(), obj, client.Preconditions{UID: &obj.UID, ResourceVersion: &obj.ResourceVersion}) != nil {
 			continue
 		}
 		c.mu.Lock()
@@ -545,13 +557,26 @@ func (c *chaosRun) deleteInFlight(g *subject) {
 	}
 }
 
+// killInFlight ends the plugin of a group as soon as its operation can be aborted, so that it can be.
+func (c *chaosRun) killInFlight(g *subject, r *running) {
+	site := []string{lab.East, lab.West}[c.leg.late.Milliseconds()%2]
+	if c.inFlight(g, site, func(op recovery.Operation) bool { return len(op.Steps) > int(c.leg.late.Milliseconds()/2%3) }) == nil {
+		return
+	}
+	if r.cmd.Process.Kill() == nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.count.kills++
+	}
+}
+
 // createAgain makes a group again that was deleted: its operation has ended, so the deletion is not held any more.
 func (c *chaosRun) createAgain(g *subject) {
 	c.t.Helper()
 	if !c.deleted[g] {
 		return
 	}
-	for _, site := range []string{c.leg.deletes, opposite(c.leg.deletes)} {
+	for _, site := range []string{lab.East, lab.West} {
 		obj := &vgrv1.VolumeGroupReplication{ObjectMeta: metav1.ObjectMeta{Namespace: g.ns, Name: g.name}}
 		if err := g.sites[site].Delete(c.t.Context(), obj); client.IgnoreNotFound(err) != nil {
 			c.t.Fatal(err)
@@ -618,11 +643,12 @@ func (c *chaosRun) broken(lost string) []result {
 			all.Go(func() { r.end() })
 		}
 	}
-	if c.leg.deletes != "" {
-		for _, g := range c.groups {
-			if g.fences { // create does not prepare a PVC as a copy with Trident that has been a source: the groups could not be made again
-				all.Go(func() { c.deleteInFlight(g) })
-			}
+	for i, g := range c.groups {
+		for _, site := range c.leg.deletes {
+			all.Go(func() { c.deleteInFlight(g, site) })
+		}
+		if c.leg.abort && c.leg.verb == "planned" {
+			all.Go(func() { c.killInFlight(g, first[i]) })
 		}
 	}
 	results := make([]result, len(first))
@@ -696,13 +722,33 @@ func (c *chaosRun) mended(lost string) {
 	}
 }
 
-// latest is the group's newest operation; nil when it has none.
+// latest is the group's newest operation; nil when it has none, or was deleted on both sites.
 func (g *subject) latest() *recovery.Operation {
 	g.t.Helper()
-	if ops := g.history(g.name); len(ops) > 0 {
-		return &ops[0]
+	r := g.plugin("history", "-o", "json")
+	if r.code != 0 && g.vanished() {
+		return nil
+	}
+	var h struct {
+		Operations []recovery.Operation `json:"operations"`
+	}
+	if err := json.Unmarshal([]byte(r.out), &h); err != nil || r.code != 0 {
+		g.t.Fatalf("%s: history: exit code %d, %v\n%s", g.backend, r.code, err, r.errOut)
+	}
+	if len(h.Operations) > 0 {
+		return &h.Operations[0]
 	}
 	return nil
+}
+
+// vanished reports whether no site has the group.
+func (g *subject) vanished() bool {
+	for _, site := range []string{lab.East, lab.West} {
+		if err := g.sites[site].Get(g.t.Context(), client.ObjectKey{Namespace: g.ns, Name: g.name}, &vgrv1.VolumeGroupReplication{}); !apierrors.IsNotFound(err) {
+			return false
+		}
+	}
+	return true
 }
 
 // within runs a command until it succeeds, as a user does who is told to run it again.
@@ -711,7 +757,7 @@ func (c *chaosRun) within(g *subject, verb string, args ...string) {
 	var last result
 	for end := time.Now().Add(2 * patience); time.Now().Before(end); pause(c.t.Context(), settle) {
 		last = g.plugin(verb, append(args, "--timeout", "40s")...)
-		if last.code == 0 {
+		if last.code == 0 || verb != "create" && c.deleted[g] && g.vanished() {
 			return
 		}
 		g.retry()
@@ -753,10 +799,16 @@ func (c *chaosRun) finish(g *subject) {
 			c.within(g, "failover", "--to", to, "--yes")
 			c.count.resumed++
 		}
-	} else if op == nil || before == nil {
+	} else if (op == nil || before == nil) && !g.vanished() {
 		c.within(g, "failover", "--to", g.other(), "--yes") // it was refused before anything began
 	}
 	op := g.latest()
+	if op == nil {
+		// Both were deleted, and the end of the operation let them go: nothing but the storage knows what that was.
+		g.primary = c.leads(g)
+		c.ends = append(c.ends, fmt.Sprintf("%s: ended and gone, primary %s", g.backend, g.primary))
+		return
+	}
 	switch op.Result {
 	case recovery.Done:
 		g.primary = op.To.Name
@@ -767,6 +819,19 @@ func (c *chaosRun) finish(g *subject) {
 		c.t.Fatalf("%s: it has ended as %+v", g.backend, op)
 	}
 	c.ends = append(c.ends, fmt.Sprintf("%s: %s, primary %s", g.backend, op.Result, g.primary))
+}
+
+// leads is the one site on which a group that is gone can be written to.
+func (c *chaosRun) leads(g *subject) string {
+	c.t.Helper()
+	w := g.writable()
+	if w[lab.East] == w[lab.West] {
+		c.t.Fatalf("%s: deleted on both sites, and writable are %v", g.backend, w)
+	}
+	if w[lab.East] {
+		return lab.East
+	}
+	return lab.West
 }
 
 // takeOver sees the unplanned failover through while the other site is lost. What it has given up is known then.

@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab"
@@ -234,6 +235,39 @@ func TestDellMoreInTheGroup(t *testing.T) {
 	d.did()
 	d.label(lab.East, "stranger", map[string]string{"app": "db"})
 	d.ready(lab.East, "db", vgrv1.StatePrimary, 3)
+}
+
+// TestDellMovedByHand: a group that was moved with Dell's own tool stays where it is; the commands that status names have
+// the specs say so.
+func TestDellMovedByHand(t *testing.T) {
+	t.Parallel()
+	d := newDell(t)
+	d.write(lab.East, 5)
+	rg := d.grouped("data")
+	for _, action := range []struct{ site, name, link string }{{lab.East, "FAILOVER_REMOTE", "FAILEDOVER"}, {lab.West, "REPROTECT_LOCAL", "SYNCHRONIZED"}} {
+		there := rg.DeepCopy()
+		d.must(d.sites[action.site].Patch(t.Context(), there, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"action":"`+action.name+`"}}`))))
+		d.eventually("the array to have done "+action.name, func(ctx context.Context) error {
+			for _, site := range []string{lab.East, lab.West} {
+				if err := d.sites[site].Get(ctx, client.ObjectKeyFromObject(rg), there); err != nil {
+					return err
+				}
+				link, _, _ := unstructured.NestedMap(there.Object, "status", "replicationLinkState")
+				if link["state"] != action.link || link["isSource"] != (site == lab.West) {
+					return fmt.Errorf("%s: %v", site, link)
+				}
+			}
+			return nil
+		})
+	}
+	d.says(lab.West, "db", vgrv1.ReasonRoleChangedOutside, "kubectl vgr promote db -n "+d.ns+" --context SITE")
+	d.says(lab.East, "db", vgrv1.ReasonRoleChangedOutside, "kubectl vgr demote db -n "+d.ns+" --context SITE")
+	d.done("promote", "db", "-n", d.ns, "--context", "west", "--peer-context", "east", "--yes")
+	d.ready(lab.West, "db", vgrv1.StatePrimary, 2)
+	d.done("demote", "db", "-n", d.ns, "--context", "east", "--peer-context", "west", "--yes")
+	d.ready(lab.East, "db", vgrv1.StateSecondary, 2)
+	d.has(lab.West, 10)
+	d.did("east FAILOVER_REMOTE", "west REPROTECT_LOCAL") // nothing by us
 }
 
 // TestDellTwins: there are two objects for one group of the array, as Dell's sidecar can make them, and the volumes name

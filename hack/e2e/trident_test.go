@@ -13,10 +13,12 @@ import (
 	"testing"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab"
@@ -413,6 +415,42 @@ func TestTridentDeleteAfterFailover(t *testing.T) {
 	n.done("failover", "db", "-n", n.ns, "--to", "east", "--yes")
 	n.ready(lab.East, "db", vgrv1.StatePrimary, 2)
 	n.has(lab.East, 5)
+}
+
+// TestTridentChangedByHand: a role that was changed in Trident is never changed back by the controller, and the command
+// that status names brings the pair back.
+func TestTridentChangedByHand(t *testing.T) {
+	t.Parallel()
+	n := newNetApp(t)
+	asks := func(site, claim, state string) {
+		n.t.Helper()
+		m, err := n.relationship(site, claim)
+		n.must(err)
+		patch := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"state":"`+state+`"}}`))
+		n.must(n.sites[site].Patch(t.Context(), m, patch))
+	}
+	asks(lab.West, "data", "promoted") // one of two
+	n.says(lab.West, "db", vgrv1.ReasonRoleChangedOutside, "kubectl vgr resync db -n "+n.ns+" --context SITE")
+	n.write(lab.East, 3)
+	n.done("resync", "db", "-n", n.ns, "--context", "west", "--peer-context", "east", "--yes")
+	n.ready(lab.West, "db", vgrv1.StateSecondary, 2)
+	n.oneWriter(lab.East, lab.West)
+
+	n.done("failover", "db", "-n", n.ns, "--to", "west", "--yes")
+	n.has(lab.West, 3)
+	for _, claim := range []string{"data", "logs"} { // both sites follow each other
+		asks(lab.West, claim, "reestablished")
+	}
+	n.says(lab.West, "db", vgrv1.ReasonRoleChangedOutside, "")
+	n.eventually("status to name the promotion", func(context.Context) error {
+		if v := n.seen("status", "db").Groups[0].Verdict; v.Phase != overview.NoPrimary || !strings.Contains(v.Next, "kubectl vgr promote db") {
+			return fmt.Errorf("%+v", v)
+		}
+		return nil
+	})
+	n.done("promote", "db", "-n", n.ns, "--context", "west", "--peer-context", "east", "--yes")
+	n.ready(lab.West, "db", vgrv1.StatePrimary, 2)
+	n.has(lab.West, 3)
 }
 
 // TestTridentPolicyReplaced: Trident takes another policy and schedule than those that it does not know,

@@ -61,13 +61,28 @@ func changedOutside(s target) *backend.Problem {
 	if st.ConfirmedGeneration != s.obj.GetGeneration() || st.ConfirmedRetry != s.obj.GetAnnotations()[vgrv1.AnnotationRetry] {
 		return nil
 	}
-	accept := vgrv1.Secondary
-	if s.state != vgrv1.Primary {
-		accept = vgrv1.Primary
-	}
 	return backend.Problemf(vgrv1.ReasonRoleChangedOutside,
-		"the backend had confirmed %s, and its role was changed outside of this object since; the controller does not change it back by itself; %s, or set spec.replicationState to %s to keep the new role",
-		s.state, remedy(s, "the site that is to be primary"), accept)
+		"the backend had confirmed %s, and its role was changed outside of this object since; the controller does not change it back by itself; %s",
+		s.state, accept(s))
+}
+
+// accept returns the commands that keep a role which was changed outside, or give it back.
+func accept(s target) string {
+	if s.owner.Kind == backend.VolumeReplicationKind {
+		role := vgrv1.Primary
+		if s.state == vgrv1.Primary {
+			role = vgrv1.Secondary
+		}
+		return fmt.Sprintf("%s, or set spec.replicationState to %s to keep the new role", remedy(s, ""), role)
+	}
+	command := func(verb string) string {
+		return fmt.Sprintf("kubectl vgr %s %s -n %s --context SITE", verb, s.owner.Name, s.owner.Namespace)
+	}
+	const here = " (SITE is the context of this cluster)"
+	if s.state == vgrv1.Primary {
+		return "if the other site is primary now, run " + command("demote") + here + "; if none is, run " + command("promote")
+	}
+	return "if this site is to be primary and the other one is not, run " + command("promote") + here + "; if the other site is primary, run " + command("resync") + ", which discards what only this site has"
 }
 
 // notConfirmed returns what to say of a promotion that nothing permits.

@@ -49,7 +49,11 @@ func TestGuard(t *testing.T) {
 			reason := ""
 			if g.Unconfirmed != nil {
 				reason = g.Unconfirmed.Reason
-				if command := "kubectl vgr failover db -n shop --to SITE"; !strings.Contains(g.Unconfirmed.Message, command) {
+				command := "kubectl vgr failover db -n shop --to SITE"
+				if tc.changed {
+					command = "kubectl vgr demote db -n shop --context SITE"
+				}
+				if !strings.Contains(g.Unconfirmed.Message, command) {
 					t.Errorf("%q does not name %q", g.Unconfirmed.Message, command)
 				}
 			}

@@ -120,13 +120,16 @@ func (j judged) noPrimary() *Verdict {
 	if len(j.Sites) < 2 {
 		return nil
 	}
-	refused := ""
+	refused, why := "", ""
 	for i, s := range j.Sites {
 		if !j.sites[i].Answered || !s.Exists || s.State != vgrv1.StateSecondary || j.views[i].AskedToLead() {
 			return nil
 		}
 		if s.Guarded {
-			refused = s.Site
+			refused, why = s.Site, "Git or another tool asks for primary on "+s.Site
+			if s.Ready.Reason == vgrv1.ReasonRoleChangedOutside {
+				why = "the storage of " + s.Site + " gave up the role that it had confirmed"
+			}
 		}
 	}
 	v := &Verdict{
@@ -134,7 +137,7 @@ func (j judged) noPrimary() *Verdict {
 		Next: j.command("promote", " --context SITE"),
 	}
 	if refused != "" {
-		v.Message += "; Git or another tool asks for primary on " + refused + ", and the controller refuses until it is confirmed that the other site has given up the role"
+		v.Message += "; " + why + ", and the controller refuses until it is confirmed that the other site has given up the role"
 		v.Next = j.command("promote", " --context "+j.flag(refused))
 	}
 	if j.inFlight() {
@@ -153,6 +156,9 @@ func (j judged) failed() *Verdict {
 				v.Message += "; " + hint
 				v.Next = fmt.Sprintf("see that rbd-mirror runs on %s; %s", s.Site, next)
 			}
+			if s.Ready.Reason == vgrv1.ReasonRoleChangedOutside {
+				v.Next = j.takeRole(i)
+			}
 			return v
 		}
 		if text := j.refusal(i); text != "" && !s.Deleting && !j.views[i].Settled() {
@@ -165,6 +171,14 @@ func (j judged) failed() *Verdict {
 		}
 	}
 	return nil
+}
+
+// takeRole returns what to do about a copy whose storage has made it primary.
+func (j judged) takeRole(i int) string {
+	if p, ok := j.Primary(); ok && p.Site == j.Sites[i].Site {
+		return "to keep that: " + j.command("promote", " --context "+j.flag(p.Site))
+	}
+	return j.mendCopy(i)
 }
 
 // refusal says that the backend has refused to enable replication on a site.
@@ -318,6 +332,13 @@ func (j judged) resyncing() *Verdict {
 // guarded holds when all is well but for a spec that the controller refuses to obey.
 func (j judged) guarded() *Verdict {
 	for _, s := range j.Sites {
+		if s.Guarded && s.Ready.Reason == vgrv1.ReasonRoleChangedOutside {
+			return &Verdict{
+				Level: Warning, Phase: Guarded,
+				Message: fmt.Sprintf("the spec of %s asks for primary, and its storage gave up the role that it had confirmed: it was changed outside of kubectl vgr", s.Site),
+				Next:    "to keep that: " + j.command("demote", " --context "+j.flag(s.Site)),
+			}
+		}
 		if s.Guarded {
 			return &Verdict{
 				Level: Warning, Phase: Guarded,
@@ -367,7 +388,7 @@ func (j judged) unsynced(p GroupSite) *Verdict {
 		v.Next = "set the clocks of the storage and the cluster of " + p.Site
 	case state.Of(obj).Unproven():
 		v.Message = fmt.Sprintf("the controller on %s is older than this plugin and does not say whether the synchronisation that it reports is of the present role", p.Site)
-		v.Next = "kubectl vgr install --context " + recovery.ShellQuote(p.Site) + " updates it"
+		v.Next = "kubectl vgr install --context " + j.flag(p.Site) + " updates it"
 	case j.ScheduleSeconds != nil:
 		age, known := state.Age(now, obj.Status.StateSince)
 		schedule := time.Duration(*j.ScheduleSeconds) * time.Second

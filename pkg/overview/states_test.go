@@ -74,6 +74,9 @@ func TestStates(t *testing.T) {
 			g.Status.StateSince = new(metav1.NewTime(now.Add(-since)))
 		})
 	}
+	outside := func(is vgrv1.State) *vgrv1.VolumeGroupReplication {
+		return group(vgrv1.Primary, is, 0, condition("Ready", "False", vgrv1.ReasonRoleChangedOutside))
+	}
 	array := condition("Replicating", "True", vgrv1.ReasonLinkInSync)
 	cases := map[string]struct {
 		east, west *vgrv1.VolumeGroupReplication
@@ -106,6 +109,10 @@ func TestStates(t *testing.T) {
 		"a volume was promoted by hand":                   {with(primary(time.Minute), volumes(vgrv1.StatePrimary, "a", "b")), apart(2 * time.Minute), overview.SplitBrain, overview.Problem, "PVC b is primary on west", "kubectl vgr reprotect db -n prod --discard-site west"},
 		"volumes change their role one by one":            {with(primary(time.Minute), volumes(vgrv1.StatePrimary, "a", "b")), apart(10 * time.Second), overview.Transitioning, overview.Warning, "", ""},
 		"the backend has refused to replicate":            {group(vgrv1.Primary, vgrv1.StateUnknown, 0, condition("Ready", "False", "Progressing"), condition("Validated", "False", "FailedPrecondition")), secondary(), overview.Failed, overview.Problem, "Validated is False): FailedPrecondition", ""},
+		"the storage was moved with its own tool":         {group(vgrv1.Secondary, vgrv1.StatePrimary, 0, array, condition("Ready", "False", vgrv1.ReasonRoleChangedOutside)), outside(vgrv1.StateSecondary), overview.Failed, overview.Problem, "east: RoleChangedOutside", "kubectl vgr promote db -n prod --context east"},
+		"moved, and the spec says so":                     {primary(time.Minute), outside(vgrv1.StateSecondary), overview.Guarded, overview.Warning, "the spec of west asks for primary, and its storage gave up the role", "kubectl vgr demote db -n prod --context west"},
+		"the storage gave up the role":                    {secondary(), outside(vgrv1.StateSecondary), overview.NoPrimary, overview.Problem, "the storage of west gave up the role", "kubectl vgr promote db -n prod --context west"},
+		"a part of the copy was made primary":             {primary(time.Minute), group(vgrv1.Secondary, vgrv1.StateUnknown, 0, condition("Ready", "False", vgrv1.ReasonRoleChangedOutside)), overview.Failed, overview.Problem, "west: RoleChangedOutside", "kubectl vgr resync db -n prod --context west"},
 		"a PVC was resized":                               {with(primary(time.Minute), bytes(2<<30)), with(secondary(), bytes(1<<30)), overview.Protected, overview.OK, "PVC data was resized: it has 2Gi on east, its copy on west has 1Gi", ""},
 		"a PVC was resized, of Trident":                   {with(primary(0, condition("Replicating", "Unknown", vgrv1.ReasonNotReported)), bytes(2<<30)), with(secondary(), bytes(1<<30)), overview.Unknown, overview.Warning, "PVC data was resized: it has 2Gi on east, its copy on west has 1Gi", ""},
 		"a PVC was resized, and the copy lags":            {with(primary(16*time.Minute), bytes(2<<30)), with(secondary(), bytes(1<<30)), overview.Lagging, overview.Problem, "PVC data was resized", ""},

@@ -231,6 +231,8 @@ func (c *checker) groups() {
 			c.add("group", c.unlessLost(s), "kubectl vgr create prepares both sites with --peer-context", "there is no group on %s", s.Name)
 		case s.leaving():
 			c.add("group", c.unlessLost(s), "", "the group is being deleted on %s", s.Name)
+		case s.guarded() && s.view().ReadyReason() == vgrv1.ReasonRoleChangedOutside:
+			c.add("current", CheckWarning, "if the other site is primary, kubectl vgr demote puts the spec right", "%s is secondary, and its spec asks for primary: %s", s.Name, s.says())
 		case s.guarded():
 			c.add("current", CheckWarning, "stop the tool that asks for it; kubectl vgr demote puts the spec back", "the spec on %s asks for primary, and the controller does not obey: %s", s.Name, s.says())
 		case c.keeps(s):
@@ -252,7 +254,7 @@ func (c *checker) obstacles() {
 		if r == nil || r.Status == metav1.ConditionTrue || !slices.Contains(none, r.Reason) {
 			continue
 		}
-		c.add("obstacle", c.unlessLost(s), fmt.Sprintf("fix that; kubectl vgr status %s -n %s shows when it is fixed", c.facts.Name, c.facts.Namespace),
+		c.add("obstacle", c.unlessLost(s), fmt.Sprintf("fix that on %s; kubectl vgr status %s -n %s shows when it is fixed", s.Name, c.facts.Name, c.facts.Namespace),
 			"the controller on %s asks the backend for nothing: %s", s.Name, s.says())
 	}
 }

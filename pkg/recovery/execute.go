@@ -117,11 +117,16 @@ func (n *next) become(s Step, site *Site, role vgrv1.ReplicationState, peer vgrv
 		n.op.start(s.ID, site.Cluster, false, site.Now)
 		n.op.finish(s.ID, site.Now)
 		return nil
-	case site.desired() == role && !site.guarded():
+	case site.desired() == role && !site.guarded() && (n.op.asked(s.ID) || !site.strays()):
 		n.op.start(s.ID, site.Cluster, false, site.Now)
 		return n.wait(s, site)
 	case n.stale(site, s.ID):
 		return n.catchUp(s, site)
+	case role == vgrv1.Primary && site.spent():
+		n.op.resetStep(s.ID, site.Now)
+		w := n.write(site) // a promotion is permitted for a generation that was not confirmed before
+		w.State = vgrv1.Secondary
+		return n.send(s, w)
 	case n.op.asked(s.ID) && !site.guarded():
 		return n.fail(s, "find the tool that did it, and stop it; then "+n.op.ResumeCommand(site.Group.Namespace, site.Group.Name), "%s was asked to be %s, and another tool asked for %s", site.Name, role, site.desired())
 	}

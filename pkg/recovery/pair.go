@@ -137,13 +137,30 @@ func (s *Site) fault() string {
 	return fmt.Sprintf("the copy on %s %s: %s", s.Name, what, s.broken())
 }
 
-// confirmed reports whether a site says that its promotion, or a demotion that hands over, is not confirmed, and it is
-// by now: a write that changes no spec makes no new generation, so the controller's word is older than the write.
+// confirmed reports whether a site says that its promotion, or a demotion that hands over, is not confirmed, or that its
+// role was changed elsewhere, and it was written since what the controller may do: a write that changes no spec makes no
+// new generation, so the controller's word is older than the write.
 func (s *Site) confirmed(ready *metav1.Condition) bool {
-	if ready.Reason == vgrv1.ReasonRoleDiffers { // nothing confirms that to a group that was made anew
+	switch {
+	case ready.Reason == vgrv1.ReasonRoleDiffers: // nothing confirms that to a group that was made anew
 		return s.Group.Status.ObservedGeneration > 0 && state.IsBound(s.Group)
+	case ready.Reason == vgrv1.ReasonRoleChangedOutside && s.desired() != vgrv1.Primary:
+		return s.Group.Annotations[vgrv1.AnnotationRetry] != s.Group.Status.ConfirmedRetry
 	}
 	return state.Refuses(ready.Reason) && state.MayPromote(s.Group, &s.Group.Status.ReplicationStatus)
+}
+
+// strays reports whether the backend of a copy plays another role than the one that it had confirmed, and no write asks
+// the controller to change that back.
+func (s *Site) strays() bool {
+	r := s.ready()
+	return r != nil && r.Reason == vgrv1.ReasonRoleChangedOutside && s.desired() == vgrv1.Secondary && !s.confirmed(r)
+}
+
+// spent reports whether the backend of a primary gave up the role after it had confirmed it: what permitted that promotion
+// permits no second one.
+func (s *Site) spent() bool {
+	return s.guarded() && s.Group.Status.ConfirmedGeneration >= s.Group.Generation
 }
 
 // follows reports whether a site is a secondary without an error, whatever its spec asks for.

@@ -103,7 +103,7 @@ func (n *next) replicateFrom(s Step, copied, primary *Site) *Decision {
 	proven := copied.follows()
 	// What it was told may be bound to an earlier write, or by an older plugin to none: then it does not follow.
 	unbound := !n.stale(copied, s.ID) && copied.desired() == vgrv1.Secondary && state.Peer(copied.Group) != vgrv1.PeerPrimary
-	if (!n.op.asked(s.ID) || unbound) && !proven {
+	if (!n.op.asked(s.ID) || unbound || copied.strays() && !n.stale(copied, s.ID)) && !proven {
 		if !primary.is(vgrv1.Primary) {
 			return n.fail(s, "", "%s is not primary any more, so there is nothing to follow: %s", primary.Name, primary.says())
 		}

@@ -58,6 +58,7 @@ var met = metav1.Condition{Status: metav1.ConditionTrue, Reason: "AsAsked", Mess
 // guarded makes a secondary one whose spec asks for primary without a confirmation.
 func guarded(g *vgrv1.VolumeGroupReplication) {
 	isTo(g, vgrv1.Primary, vgrv1.StateSecondary, metav1.Condition{Status: metav1.ConditionFalse, Reason: vgrv1.ReasonPromotionNotConfirmed, Message: "not confirmed"})
+	g.Status.ConfirmedGeneration = g.Generation - 1
 }
 
 func addMember(g *vgrv1.VolumeGroupReplication, name string) {

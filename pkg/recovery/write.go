@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
@@ -47,6 +48,9 @@ func (w Write) Apply(g *vgrv1.VolumeGroupReplication) error {
 		generation++ // the API server counts changes of the spec
 	}
 	w.clearStale(g)
+	if w.State != "" && generation == g.Generation { // else the controller takes it for what the backend has confirmed already
+		metav1.SetMetaDataAnnotation(&g.ObjectMeta, vgrv1.AnnotationRetry, fmt.Sprintf("%s-%d", w.Operation.ID, w.Operation.Revision))
+	}
 	if w.State != "" {
 		g.Spec.ReplicationState = w.State
 	}
