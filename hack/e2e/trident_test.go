@@ -430,9 +430,9 @@ func TestTridentChangedByHand(t *testing.T) {
 		n.must(n.sites[site].Patch(t.Context(), m, patch))
 	}
 	asks(lab.West, "data", "promoted") // one of two
-	n.says(lab.West, "db", vgrv1.ReasonRoleChangedOutside, "kubectl vgr resync db -n "+n.ns+" --context SITE")
+	n.says(lab.West, "db", vgrv1.ReasonRoleChangedOutside, "kubectl vgr reprotect db -n "+n.ns+" --discard-site SITE")
 	n.write(lab.East, 3)
-	n.done("resync", "db", "-n", n.ns, "--context", "west", "--peer-context", "east", "--yes")
+	n.done("reprotect", "db", "-n", n.ns, "--discard-site", "west", "--yes")
 	n.ready(lab.West, "db", vgrv1.StateSecondary, 2)
 	n.oneWriter(lab.East, lab.West)
 

@@ -6,6 +6,7 @@ package controller
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -82,7 +83,8 @@ func accept(s target) string {
 	if s.state == vgrv1.Primary {
 		return "if the other site is primary now, run " + command("demote") + here + "; if none is, run " + command("promote")
 	}
-	return "if this site is to be primary and the other one is not, run " + command("promote") + here + "; if the other site is primary, run " + command("resync") + ", which discards what only this site has"
+	return "if this site is to be primary and the other one is not, run " + command("promote") + here + "; if the other site is primary, run " +
+		strings.Replace(command("reprotect"), "--context", "--discard-site", 1) + ", which discards what only this site has"
 }
 
 // notConfirmed returns what to say of a promotion that nothing permits.
