@@ -124,7 +124,7 @@ func (b *bench) shortNames() {
 	b.has(b.vgr("failover", "orders", "--to", "north", "--dry-run=client"), 1, "neither of the two sites", "Next: --to ocp-east, or --to ocp-west")
 	b.areCalled("ocp-west ocp-east", "--context", "ocp-west") // of the usual pair, the other one first
 	b.has(b.vgr("__complete", "failover", "orders", "--to", ""), 0, "ocp-east\nocp-west\n")
-	b.has(b.vgr("site", "list"), 0, "ocp-east\n", "  context        "+ocpEast, "  cluster UID    "+b.cluster(b.west), "reachable")
+	b.has(b.vgr("site", "list"), 0, "ocp-east\n", "  context         "+ocpEast, "  cluster UID     "+b.cluster(b.west), "reachable")
 	b.has(b.vgr("site", "list", "-o", "json"), 0, `"context": "`+ocpWest+`"`, `"reachable": true`)
 }
 

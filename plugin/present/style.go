@@ -292,13 +292,17 @@ func (t table) fit(widths []int) {
 	}
 }
 
+// unbroken stands for a hyphen while text is broken into lines; no text has it.
+const unbroken = "\uE000"
+
 // wrap breaks text into lines of the style's width behind an indent.
 func (s Style) wrap(indent, text string) string {
 	if s.Width == 0 || s.Width <= len(indent)+20 {
 		return indent + text
 	}
-	wrapped := ansi.Wordwrap(text, s.Width-len(indent), "")
-	return indent + strings.ReplaceAll(wrapped, "\n", "\n"+indent)
+	// Only spaces divide: a name, a time or a flag that is broken at its hyphen cannot be read, or pasted.
+	wrapped := ansi.Wordwrap(strings.ReplaceAll(text, "-", unbroken), s.Width-len(indent), "")
+	return indent + strings.ReplaceAll(strings.ReplaceAll(wrapped, unbroken, "-"), "\n", "\n"+indent)
 }
 
 // Hang breaks text into lines of the style's width; those after the first one are indented as far as

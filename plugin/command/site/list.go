@@ -176,7 +176,7 @@ func (l *listed) print(e *cli.Env, wide, paired bool) error {
 			rows = append(rows, [2]string{"address", s.Server}, [2]string{"alias", cmp.Or(s.Alias, "none of yours")})
 		}
 		for _, row := range rows {
-			fmt.Fprintln(e.Out, style.Hang(fmt.Sprintf("  %-15s", row[0]), present.Clean(row[1])))
+			fmt.Fprintln(e.Out, style.Hang(fmt.Sprintf("  %-16s", row[0]), present.Clean(row[1])))
 		}
 		if s.Reachable && s.Message != "" {
 			fmt.Fprintln(e.ErrOut, style.Hang("", present.Clean(s.Name+": "+s.Message)))
