@@ -114,7 +114,7 @@ func TestCreateChangesNoRole(t *testing.T) {
 	c.replicated("east", "left", "left", replicationv1.Primary, nil)
 	c.replicated("west", "left", "left", replicationv1.Secondary, nil)
 	c.refuses("beside a primary", on("left", "west", "east"),
-		"VolumeReplication left of PVC left asks for secondary", "east is primary",
+		"VolumeReplication left of PVC left on west asks for secondary", "east is primary",
 		"Next: kubectl vgr create left -n default --class gold -l app=left --context east --peer-context west makes west the secondary")
 	c.refuses("a copy without a peer", on("left", "west", ""), "asks for secondary", "--context west --state secondary takes it over as it is")
 	c.refuses("a primary as secondary", on("left", "east", "", "--state", "secondary"), "east is primary", "create takes over what exists as it is")
@@ -142,7 +142,7 @@ func TestCreateChangesNoRole(t *testing.T) {
 	c.must(c.west.Get(t.Context(), client.ObjectKey{Name: "pv-copy"}, &pv))
 	pv.Annotations = map[string]string{vgrv1.AnnotationCopyOf: "a-cluster"}
 	c.must(c.west.Update(t.Context(), &pv))
-	c.refuses("a copy, peer not named", on("copy", "west", ""), "PVCs copy are copies of cluster a-cluster", "--peer-context")
+	c.refuses("a copy, peer not named", on("copy", "west", ""), "PVCs copy on west are copies of cluster a-cluster", "--peer-context")
 	c.refuses("a copy, peer without a primary", on("copy", "west", "east"), "copies of cluster a-cluster", vgrv1.AnnotationCopyOf)
 	if r := c.vgr(append([]string{"create", "--class", "gold", "--yes"}, on("copy", "west", "dead")...)...); r.code != 6 {
 		t.Errorf("a copy whose peer does not answer: exit code %d\n%s", r.code, r.errOut)
@@ -179,7 +179,7 @@ func TestCreateChangesNoRole(t *testing.T) {
 	vr.Finalizers = []string{"example.com/hold"}
 	c.must(c.site["west"].Update(t.Context(), vr))
 	c.must(c.site["west"].Delete(t.Context(), vr))
-	c.refuses("a replication that is being deleted", on("leaving", "east", "west"), "west: VolumeReplication leaving of PVC leaving is being deleted")
+	c.refuses("a replication that is being deleted", on("leaving", "east", "west"), "VolumeReplication leaving of PVC leaving on west is being deleted")
 }
 
 // TestCreateLooksAtPeer: what cannot become a copy on the peer is refused before anything is made, with its name and
@@ -204,31 +204,31 @@ func TestCreateLooksAtPeer(t *testing.T) {
 	volume("released", func(pv *corev1.PersistentVolume) {
 		pv.Spec.ClaimRef = &corev1.ObjectReference{Namespace: "default", Name: "released", UID: "11111111-2222-3333-4444-555555555555"}
 	})
-	c.refuses("released", create("released"), "west: PersistentVolume pv-released is released", "patch pv pv-released")
+	c.refuses("released", create("released"), "PersistentVolume pv-released on west is released", "patch pv pv-released")
 	volume("elsewhere", func(pv *corev1.PersistentVolume) {
 		pv.Spec.ClaimRef = &corev1.ObjectReference{Namespace: "other", Name: "elsewhere"}
 	})
-	c.refuses("of another namespace", create("elsewhere"), "pv-elsewhere belongs to PVC other/elsewhere, not default/elsewhere")
+	c.refuses("of another namespace", create("elsewhere"), "pv-elsewhere on west belongs to PVC other/elsewhere, not default/elsewhere")
 	volume("ending", func(pv *corev1.PersistentVolume) { pv.Finalizers = []string{"example.com/hold"} })
 	c.must(c.west.Delete(t.Context(), &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "pv-ending"}}))
-	c.refuses("being deleted", create("ending"), "west: PersistentVolume pv-ending is being deleted")
+	c.refuses("being deleted", create("ending"), "PersistentVolume pv-ending on west is being deleted")
 	volume("handle", func(pv *corev1.PersistentVolume) { pv.Spec.CSI.VolumeHandle = "another" })
-	c.refuses("another handle", create("handle"), "PersistentVolume pv-handle exists", "another", "handle-handle")
+	c.refuses("another handle", create("handle"), "PersistentVolume pv-handle on west exists", "another", "handle-handle")
 
 	c.volume(c.east, "unlabelled", "rbd.csi.ceph.com", map[string]string{"app": "unlabelled"})
 	c.volume(c.west, "unlabelled", "rbd.csi.ceph.com", map[string]string{"velero.io/restore-name": "dr-1"})
-	c.refuses("without the labels", create("unlabelled"), "west: PVC unlabelled exists without the labels app=unlabelled",
+	c.refuses("without the labels", create("unlabelled"), "PVC unlabelled on west exists without the labels app=unlabelled",
 		"Next: kubectl --context west -n default label pvc unlabelled app=unlabelled")
 	c.volume(c.east, "more", "rbd.csi.ceph.com", map[string]string{"app": "more"})
 	c.volume(c.west, "stranger", "rbd.csi.ceph.com", map[string]string{"app": "more"})
-	c.refuses("a claim more", create("more"), "matches PVC stranger too")
+	c.refuses("a claim more", create("more"), "matches PVC stranger on west too")
 
 	quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "small"}, Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"requests.storage": resource.MustParse("1Gi")}}}
 	c.must(c.west.Create(t.Context(), quota))
 	quota.Status = corev1.ResourceQuotaStatus{Hard: quota.Spec.Hard, Used: corev1.ResourceList{"requests.storage": resource.MustParse("512Mi")}}
 	c.must(c.west.Status().Update(t.Context(), quota))
 	c.volume(c.east, "large", "rbd.csi.ceph.com", map[string]string{"app": "large"})
-	c.refuses("over the quota", create("large"), "west: ResourceQuota small does not allow", "requests.storage: 1Gi more, 512Mi of 1Gi used")
+	c.refuses("over the quota", create("large"), "ResourceQuota small on west does not allow", "requests.storage: 1Gi more, 512Mi of 1Gi used")
 	c.must(c.west.Delete(t.Context(), quota))
 
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "gone"}}
@@ -242,7 +242,7 @@ func TestCreateLooksAtPeer(t *testing.T) {
 	c.must(c.east.Create(t.Context(), moved))
 	moved.Status = pvc.Status
 	c.must(c.east.Status().Update(t.Context(), moved))
-	c.refuses("namespace being deleted", create("large", "-n", "gone"), "west: namespace gone is being deleted")
+	c.refuses("namespace being deleted", create("large", "-n", "gone"), "namespace gone on west is being deleted")
 }
 
 // TestCreatePreparesCopies: what create makes on the peer says what it is, takes the handle that the backend tells for

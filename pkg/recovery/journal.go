@@ -101,7 +101,7 @@ func Newest(p Pair) (*Operation, error) {
 	var newest *Operation
 	for _, s := range p.Sites {
 		if s.JournalError != nil {
-			return nil, fmt.Errorf("%s: %w", s.Name, s.JournalError)
+			return nil, fmt.Errorf("cannot read the journal on %s: %w", s.Name, s.JournalError)
 		}
 		if s.Journal.newer(newest) {
 			newest = s.Journal

@@ -57,7 +57,7 @@ func (w Waiter) Run(ctx context.Context) error {
 		case o.Done:
 			return nil
 		case o.Dead != "":
-			return clierror.New(clierror.CodeFailed, w.ResumeCommand, "%s: %s/%s: %s", w.Site.Name, w.Key.Namespace, w.Key.Name, present.Clean(o.Dead))
+			return clierror.New(clierror.CodeFailed, w.ResumeCommand, "group %s/%s on %s has failed: %s", w.Key.Namespace, w.Key.Name, w.Site.Name, present.Clean(o.Dead))
 		case ctx.Err() != nil:
 			return w.ended(ctx, last)
 		case err != nil && err.Error() != lost: // once, and not each second
@@ -121,7 +121,7 @@ func (w Waiter) ended(ctx context.Context, last Outcome) error {
 		if last.Failing {
 			code = clierror.CodeFailed
 		}
-		return clierror.New(code, w.ResumeCommand, "%s: %s/%s: the time is up; last status: %s", w.Site.Name, w.Key.Namespace, w.Key.Name, present.Clean(last.Says))
+		return clierror.New(code, w.ResumeCommand, "wait for group %s/%s on %s: the time is up; last status: %s", w.Key.Namespace, w.Key.Name, w.Site.Name, present.Clean(last.Says))
 	}
 	return clierror.New(clierror.CodeInterrupted, w.ResumeCommand, "interrupted; the cluster keeps working on the request")
 }

@@ -171,13 +171,13 @@ func (p Pair) Login(ctx context.Context) {
 // to read kube-system it says so instead.
 func (p Pair) Distinct(ctx context.Context) (hereUID, peerUID string, err error) {
 	if hereUID, err = p.Here.UID(ctx); err != nil {
-		return "", "", SiteError(ctx, p.Here, "identify the cluster", err)
+		return "", "", SiteError(ctx, p.Here, "read namespace kube-system", err)
 	}
 	if p.Peer == nil {
 		return hereUID, "", nil
 	}
 	if peerUID, err = p.Peer.UID(ctx); err != nil {
-		return hereUID, "", SiteError(ctx, p.Peer, "identify the cluster", err)
+		return hereUID, "", SiteError(ctx, p.Peer, "read namespace kube-system", err)
 	}
 	if hereUID == peerUID {
 		return "", "", p.Alike(ctx, hereUID)

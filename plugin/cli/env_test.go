@@ -54,23 +54,23 @@ func TestWriteError(t *testing.T) {
 	}{
 		"forbidden": {
 			"", apierrors.NewForbidden(groups, "db", errors.New("no")), false,
-			clierror.CodeError, `east: cannot promote db: volumegroupreplications.replication.unified.io "db" is forbidden: no`,
+			clierror.CodeError, `cannot promote db on east: volumegroupreplications.replication.unified.io "db" is forbidden: no`,
 		},
 		"not connected": {
 			"", lost(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}), false,
-			clierror.CodeUnreachable, "east: cannot promote db: dial: connection refused",
+			clierror.CodeUnreachable, "cannot promote db on east: dial: connection refused",
 		},
 		"server error": {
 			"", apierrors.NewInternalError(errors.New("etcd")), false,
-			clierror.CodeUnreachable, "east: promote db: Internal error occurred: etcd; it may have been done",
+			clierror.CodeUnreachable, "promote db on east: Internal error occurred: etcd; it may have been done",
 		},
-		"cut off":              {"", lost(syscall.ECONNRESET), false, clierror.CodeUnreachable, "east: promote db: connection reset by peer; it may have been done"},
-		"no answer":            {"", lost(context.DeadlineExceeded), false, clierror.CodeUnreachable, "east: promote db: no answer within 10s; it may have been done"},
-		"interrupted":          {"interrupted", lost(context.Canceled), false, clierror.CodeInterrupted, "interrupted: east: promote db: it may have been done"},
-		"the time is up":       {"late", lost(context.DeadlineExceeded), false, clierror.CodeTimeout, "the time is up: east: promote db: it may have been done"},
-		"dry run":              {"", lost(syscall.ECONNRESET), true, clierror.CodeUnreachable, "east: cannot promote db: connection reset by peer"},
-		"dry run, interrupted": {"interrupted", lost(context.Canceled), true, clierror.CodeInterrupted, "interrupted: east did not promote db"},
-		"dry run, time is up":  {"late", lost(context.DeadlineExceeded), true, clierror.CodeTimeout, "the time is up: east did not promote db"},
+		"cut off":              {"", lost(syscall.ECONNRESET), false, clierror.CodeUnreachable, "promote db on east: connection reset by peer; it may have been done"},
+		"no answer":            {"", lost(context.DeadlineExceeded), false, clierror.CodeUnreachable, "promote db on east: no answer within 10s; it may have been done"},
+		"interrupted":          {"interrupted", lost(context.Canceled), false, clierror.CodeInterrupted, "interrupted: promote db on east: it may have been done"},
+		"the time is up":       {"late", lost(context.DeadlineExceeded), false, clierror.CodeTimeout, "the time is up: promote db on east: it may have been done"},
+		"dry run":              {"", lost(syscall.ECONNRESET), true, clierror.CodeUnreachable, "cannot promote db on east: connection reset by peer"},
+		"dry run, interrupted": {"interrupted", lost(context.Canceled), true, clierror.CodeInterrupted, "interrupted: the command did not promote db on east"},
+		"dry run, time is up":  {"late", lost(context.DeadlineExceeded), true, clierror.CodeTimeout, "the time is up: the command did not promote db on east"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := WriteError(contexts[tc.ctx], east, tc.dry, "promote db", tc.err)

@@ -51,21 +51,21 @@ func notAskedNext(kubectl string) string {
 
 // SiteError puts an error of a request into words and an exit code.
 func SiteError(ctx context.Context, s *site.Site, doing string, err error) error {
-	if err := Ended(ctx, "", "%s did not %s", s.Name, doing); err != nil {
+	if err := Ended(ctx, "", "the command did not %s on %s", doing, s.Name); err != nil {
 		return err
 	}
 	problem, message := collect.Explain(s, err)
 	switch problem {
 	case overview.SiteNotAsked:
-		return clierror.New(clierror.CodeUnreachable, notAskedNext(s.Kubectl()), "%s: cannot %s: it could not be queried: %s", s.Name, doing, message)
+		return clierror.New(clierror.CodeUnreachable, notAskedNext(s.Kubectl()), "cannot %s on %s: the site could not be queried: %s", doing, s.Name, message)
 	case overview.SiteUnreachable:
-		return clierror.New(clierror.CodeUnreachable, "check the network and kubectl --context "+s.Kubectl()+" cluster-info", "%s: cannot %s: %s", s.Name, doing, message)
+		return clierror.New(clierror.CodeUnreachable, "check the network and kubectl --context "+s.Kubectl()+" cluster-info", "cannot %s on %s: %s", doing, s.Name, message)
 	case overview.SiteForbidden:
-		return clierror.New(clierror.CodeError, "ask for the permission, or use another context", "%s: cannot %s: %s", s.Name, doing, message)
+		return clierror.New(clierror.CodeError, "ask for the permission, or use another context", "cannot %s on %s: %s", doing, s.Name, message)
 	case overview.SiteNotInstalled:
-		return clierror.New(clierror.CodeError, "install the CRDs and the controller of kubectl vgr in "+s.Name, "%s: cannot %s: %s", s.Name, doing, message)
+		return clierror.New(clierror.CodeError, "install the CRDs and the controller of kubectl vgr in "+s.Name, "cannot %s on %s: %s", doing, s.Name, message)
 	default:
-		return clierror.New(clierror.CodeError, "", "%s: cannot %s: %s", s.Name, doing, message)
+		return clierror.New(clierror.CodeError, "", "cannot %s on %s: %s", doing, s.Name, message)
 	}
 }
 
@@ -75,8 +75,8 @@ func WriteError(ctx context.Context, s *site.Site, dry bool, doing string, err e
 	if dry || operate.Refused(err) {
 		return SiteError(ctx, s, doing, err)
 	}
-	const next = "run the same command again: it looks at what is there first"
-	if err := Ended(ctx, next, "%s: %s: it may have been done", s.Name, doing); err != nil {
+	const next = "run the same command again: it re-checks the current state first"
+	if err := Ended(ctx, next, "%s on %s: it may have been done", doing, s.Name); err != nil {
 		return err
 	}
 	code := clierror.CodeError
@@ -84,12 +84,12 @@ func WriteError(ctx context.Context, s *site.Site, dry bool, doing string, err e
 	if problem == overview.SiteUnreachable || problem == overview.SiteNotAsked {
 		code = clierror.CodeUnreachable
 	}
-	return clierror.New(code, next, "%s: %s: %s; it may have been done", s.Name, doing, message)
+	return clierror.New(code, next, "%s on %s: %s; it may have been done", doing, s.Name, message)
 }
 
 // Answered turns a site that did not answer into an error.
 func Answered(ctx context.Context, in overview.SiteInput) error {
-	if err := Ended(ctx, "", "%s was not waited for", in.Name); err != nil {
+	if err := Ended(ctx, "", "the command did not wait for %s", in.Name); err != nil {
 		return err
 	}
 	return Silent(in)
@@ -111,7 +111,7 @@ func Silent(in overview.SiteInput) error {
 		next = "install the CRDs and the controller of kubectl vgr in " + in.Name
 	default:
 	}
-	return clierror.New(code, next, "%s: %s: %s", in.Name, in.Problem, in.Message)
+	return clierror.New(code, next, "cannot read groups on %s: %s", in.Name, in.Message)
 }
 
 // kubectl returns what names a site to kubectl after --context.

@@ -205,8 +205,12 @@ func (w *workload) made(pod *corev1.Pod) bool {
 	}
 }
 
-// Of returns what uses the PVCs of a group.
+// Of returns what uses the PVCs of a group. A namespace that was not read, which only a server that answers with groups of
+// other namespaces leads to, has a nil Snapshot: what uses the PVCs is unknown then.
 func (s *Snapshot) Of(g *vgrv1.VolumeGroupReplication) *recovery.Usage {
+	if s == nil {
+		return &recovery.Usage{Unknown: "the API server answered with a group of namespace " + g.Namespace + ", which the command did not ask for"}
+	}
 	u := &recovery.Usage{}
 	if s.unknown != nil {
 		u.Unknown = s.unknown.Error()

@@ -336,7 +336,7 @@ func (o *Operator) DryRun(ctx context.Context, jobs []*Job, inputs []overview.Si
 				}
 			}
 			if err != nil && !j.Operation.DoesWithout(&p, s) { // else the operation leaves the site out
-				return clierror.New(clierror.CodeRefused, "", "%s: %s/%s: %v", s.Name, j.Namespace, j.Name, err)
+				return clierror.New(clierror.CodeRefused, "", "cannot write group %s/%s on %s: %v", j.Namespace, j.Name, s.Name, err)
 			}
 		}
 	}
@@ -388,7 +388,7 @@ func (o *Operator) handleReply(r reply) {
 		o.Progress(r.job, d)
 	case r.err == nil:
 	case apierrors.IsForbidden(r.err), apierrors.IsInvalid(r.err), apierrors.IsUnauthorized(r.err):
-		r.job.end(clierror.New(clierror.CodeFailed, "fix that; then "+r.job.Operation.ResumeCommand(r.job.Namespace, r.job.Name), "%s: %s/%s: %v", o.Sites[r.site].Name, r.job.Namespace, r.job.Name, r.err))
+		r.job.end(clierror.New(clierror.CodeFailed, "fix that; then "+r.job.Operation.ResumeCommand(r.job.Namespace, r.job.Name), "cannot write group %s/%s on %s: %v", r.job.Namespace, r.job.Name, o.Sites[r.site].Name, r.err))
 	case errors.As(r.err, new(*held)) && r.job.wrote:
 		r.job.end(clierror.New(clierror.CodeFailed, "", "%s/%s: %v", r.job.Namespace, r.job.Name, r.err))
 	case errors.As(r.err, new(*held)):

@@ -184,7 +184,7 @@ func createClass(ctx context.Context, e *cli.Env, class *vgrv1.VolumeGroupReplic
 	}
 	err = cl.Create(ctx, class, opts...)
 	if apierrors.IsAlreadyExists(err) {
-		return clierror.Refused("kubectl vgr class describe "+class.Name, "%s: class %q exists; classes cannot be changed", here.Name, class.Name)
+		return clierror.Refused("kubectl vgr class describe "+class.Name, "class %q on %s exists; classes cannot be changed", class.Name, here.Name)
 	}
 	if err != nil {
 		return cli.WriteError(ctx, here, mode == cli.DryRunServer, "create class "+class.Name, err)
@@ -218,7 +218,7 @@ func describeClass(ctx context.Context, e *cli.Env, name string) error {
 	}
 	var class vgrv1.VolumeGroupReplicationClass
 	if err := cl.Get(ctx, client.ObjectKey{Name: name}, &class); apierrors.IsNotFound(err) && cli.NamedNotFound(err) {
-		return clierror.New(clierror.CodeError, "kubectl vgr class list", "%s: there is no class %q", here.Name, name)
+		return clierror.New(clierror.CodeError, "kubectl vgr class list", "there is no class %q on %s", name, here.Name)
 	} else if err != nil {
 		return cli.SiteError(ctx, here, "read class "+name, err)
 	}

@@ -66,7 +66,7 @@ func (f *failover) discardJournals(ctx context.Context, e *cli.Env, args []strin
 	}
 	for _, j := range all {
 		if err := j.remove(ctx, opts...); err != nil {
-			return clierror.New(clierror.CodeFailed, "run the same command again", "%s: %s/%s: %v", j.site.Name, j.group.Namespace, j.group.Name, err)
+			return clierror.New(clierror.CodeFailed, "run the same command again", "cannot remove the journal of group %s/%s on %s: %v", j.group.Namespace, j.group.Name, j.site.Name, err)
 		}
 		if mode == cli.DryRunNone {
 			fmt.Fprintf(e.ErrOut, "%s/%s: the journal on %s is removed\n", present.Clean(j.group.Namespace), present.Clean(j.group.Name), present.Clean(j.site.Name))

@@ -216,13 +216,13 @@ func (s seen) rememberPeer(ctx context.Context, p cli.Pair, c client.Client, gro
 			return nil
 		}
 		if !apierrors.IsConflict(conflict) {
-			return cli.WriteError(ctx, p.Here, false, "remember the peer", conflict)
+			return cli.WriteError(ctx, p.Here, false, "write the peer of group "+group.Name, conflict)
 		}
 		if err := c.Get(ctx, client.ObjectKeyFromObject(before), group); err != nil {
 			return cli.SiteError(ctx, p.Here, "read group "+group.Name, err)
 		}
 		if group.UID != before.UID || group.Annotations[vgrv1.AnnotationPeerClusterUID] != before.Annotations[vgrv1.AnnotationPeerClusterUID] {
-			return cli.SiteError(ctx, p.Here, "remember the peer", conflict)
+			return cli.SiteError(ctx, p.Here, "write the peer of group "+group.Name, conflict)
 		}
 	}
 }

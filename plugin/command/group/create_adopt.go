@@ -40,7 +40,7 @@ func (f *found) read(ctx context.Context, s *site.Site, cl client.Client, profil
 	}
 	var err error
 	if f.held, err = profile.Held(ctx, cl, namespace, claimNames(volumes)); err != nil {
-		return cli.SiteError(ctx, s, "look at what "+profile.Name+" replicates in namespace "+namespace, err)
+		return cli.SiteError(ctx, s, "list the volumes that "+profile.Name+" replicates in namespace "+namespace, err)
 	}
 	return nil
 }
@@ -95,6 +95,11 @@ func (f *found) primary() string {
 
 func held(h backend.Held) string { return fmt.Sprintf("%s of PVC %s %s", h.Object, h.PVC, h.Says) }
 
+// heldOn says the same of a site that the sentence has not named.
+func heldOn(site string, h backend.Held) string {
+	return fmt.Sprintf("%s of PVC %s on %s %s", h.Object, h.PVC, site, h.Says)
+}
+
 // command returns this create with other sites or another state.
 func (c *creation) command(group *vgrv1.VolumeGroupReplication, flag, peerFlag string, state vgrv1.ReplicationState) string {
 	text := fmt.Sprintf("kubectl vgr create %s -n %s --class %s -l %s --context %s",
@@ -138,21 +143,21 @@ func (f *found) unsettled(group *vgrv1.VolumeGroupReplication) *clierror.Error {
 	name, next := group.Namespace+"/"+group.Name, fmt.Sprintf("kubectl vgr status %s -n %s --context %s", group.Name, group.Namespace, f.flag)
 	if g := f.group; g != nil {
 		if !g.DeletionTimestamp.IsZero() {
-			return clierror.Refused(next+" shows when it is gone", "%s: group %s is being deleted", f.site, name)
+			return clierror.Refused(next+" shows when it is gone", "group %s on %s is being deleted", name, f.site)
 		}
 		op, err := recovery.Journal(g)
 		switch {
 		case err != nil:
-			return clierror.Refused(next, "%s: %v", f.site, err)
+			return clierror.Refused(next, "cannot read the journal on %s: %v", f.site, err)
 		case op.InFlight():
-			return clierror.Refused(strings.Join(cli.Ways(op, g), "; "), "%s: %s is in flight for group %s", f.site, op, name)
+			return clierror.Refused(strings.Join(cli.Ways(op, g), "; "), "%s is in flight for group %s on %s", op, name, f.site)
 		}
 	}
 	if h, ok := f.first(func(h backend.Held) bool { return h.Deleting }); ok {
-		return clierror.Refused("wait until it is gone; a finalizer on it names who holds it", "%s: %s of PVC %s is being deleted", f.site, h.Object, h.PVC)
+		return clierror.Refused("wait until it is gone; a finalizer on it names who holds it", "%s of PVC %s on %s is being deleted", h.Object, h.PVC, f.site)
 	}
 	if h, ok := f.withRole(vgrv1.StateUnknown); ok {
-		return clierror.Refused("wait until it is settled, or settle it with the tool that asked for it", "%s: %s", f.site, held(h))
+		return clierror.Refused("wait until it is settled, or settle it with the tool that asked for it", "%s", heldOn(f.site, h))
 	}
 	return nil
 }
@@ -169,19 +174,19 @@ func (c *creation) foreign(group *vgrv1.VolumeGroupReplication, f *found) *clier
 	switch {
 	case h.Owner.Kind == backend.VolumeReplicationKind:
 		return clierror.Refused(fmt.Sprintf("kubectl get volumereplications.replication.unified.io %s -n %s --context %s; or %s", h.Owner.Name, h.Owner.Namespace, f.kubectl, others),
-			"%s: PVC %s belongs to VolumeReplication %s of kubectl vgr", f.site, h.PVC, h.Owner.Name)
+			"PVC %s on %s belongs to VolumeReplication %s of kubectl vgr", h.PVC, f.site, h.Owner.Name)
 	case h.Owner.Name != "":
 		return clierror.Refused("give the group that name, and it takes over what is there; or "+others,
-			"%s: PVC %s belongs to group %s of kubectl vgr (%s)", f.site, h.PVC, h.Owner.Name, h.Object)
+			"PVC %s on %s belongs to group %s of kubectl vgr (%s)", h.PVC, f.site, h.Owner.Name, h.Object)
 	case h.Keeper != "":
-		return clierror.Refused("move it with that tool, or "+others, "%s: PVC %s is replicated by %s, which %s controls", f.site, h.PVC, h.Object, h.Keeper)
+		return clierror.Refused("move it with that tool, or "+others, "PVC %s on %s is replicated by %s, which %s controls", h.PVC, f.site, h.Object, h.Keeper)
 	case h.Migrates:
 		_, name, _ := strings.Cut(h.Object, " ")
 		return clierror.Refused(fmt.Sprintf("kubectl vgr migrate --from %s %s --into %s -n %s --context %s hands it over; its replication stays",
 			c.backend, recovery.ShellQuote(name), recovery.ShellQuote(group.Name), recovery.ShellQuote(group.Namespace), f.flag),
-			"%s: PVC %s is replicated by %s, which kubectl vgr did not make", f.site, h.PVC, h.Object)
+			"PVC %s on %s is replicated by %s, which kubectl vgr did not make", h.PVC, f.site, h.Object)
 	default:
-		return clierror.Refused("leave it to the tool that made it, or "+others, "%s: PVC %s is replicated by %s, which kubectl vgr did not make and cannot take over", f.site, h.PVC, h.Object)
+		return clierror.Refused("leave it to the tool that made it, or "+others, "PVC %s on %s is replicated by %s, which kubectl vgr did not make and cannot take over", h.PVC, f.site, h.Object)
 	}
 }
 
@@ -192,7 +197,7 @@ func (c *creation) adoptSecondary(group *vgrv1.VolumeGroupReplication, here *fou
 		return clierror.Refused(asPrimary, "%s is primary (%s); create takes over what exists as it is", here.site, why)
 	}
 	if h, ok := here.withRole(""); ok {
-		return clierror.Refused("wait until it has", "%s: %s", here.site, held(h))
+		return clierror.Refused("wait until it has", "%s", heldOn(here.site, h))
 	}
 	return nil
 }
@@ -216,11 +221,11 @@ func (c *creation) adoptPrimary(group *vgrv1.VolumeGroupReplication, here, there
 	}
 	switch {
 	case here.group != nil && here.group.Spec.ReplicationState != vgrv1.Primary:
-		return clierror.Refused(join, "%s: group %s/%s exists and is asked to be %s%s", here.site, group.Namespace, group.Name, here.group.Spec.ReplicationState, beside)
+		return clierror.Refused(join, "group %s/%s on %s exists and is asked to be %s%s", group.Namespace, group.Name, here.site, here.group.Spec.ReplicationState, beside)
 	case isHeldCopy && heldPrimary:
-		return clierror.Refused("select PVCs that have one role", "%s: the PVCs have different roles: %s", here.site, roles(here.held))
+		return clierror.Refused("select PVCs that have one role", "the PVCs on %s have different roles: %s", here.site, roles(here.held))
 	case isHeldCopy:
-		return clierror.Refused(join, "%s: %s%s; create never promotes what exists", here.site, held(copied), beside)
+		return clierror.Refused(join, "%s%s; create never promotes what exists", heldOn(here.site, copied), beside)
 	case peerIs != "" && here.group != nil:
 		return clierror.Refused(fmt.Sprintf("kubectl vgr status %s -n %s --context %s --peer-context %s says how to solve it", group.Name, group.Namespace, here.flag, there.flag),
 			"%s and %s are both primary (%s)", here.site, peer, peerIs)
@@ -242,7 +247,7 @@ func (c *creation) copyAlone(group *vgrv1.VolumeGroupReplication, here, there *f
 		names = append(names, pvc)
 	}
 	slices.Sort(names)
-	what := fmt.Sprintf("%s: PVCs %s are copies of cluster %s", here.site, strings.Join(names, ", "), here.copies[names[0]])
+	what := fmt.Sprintf("PVCs %s on %s are copies of cluster %s", strings.Join(names, ", "), here.site, here.copies[names[0]])
 	if there == nil {
 		return clierror.Refused("name that site with --peer-context, so that create sees whether it is primary", "%s, and whether that is primary is not known", what)
 	}

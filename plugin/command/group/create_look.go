@@ -96,11 +96,11 @@ func existing(ctx context.Context, s *site.Site, cl client.Client, group *vgrv1.
 	case apierrors.IsNotFound(err) && cli.NamedNotFound(err):
 		return nil, nil
 	case err != nil:
-		return nil, cli.SiteError(ctx, s, "look for the group", err)
+		return nil, cli.SiteError(ctx, s, "read group "+group.Name, err)
 	case !equality.Semantic.DeepEqual(there.Spec.Selector, group.Spec.Selector) || there.Spec.VolumeGroupReplicationClass != group.Spec.VolumeGroupReplicationClass:
 		return nil, clierror.Refused(fmt.Sprintf("choose another name, or inspect it: kubectl vgr status %s -n %s --context %s", there.Name, there.Namespace, s.Flag()),
-			"%s: group %s/%s exists with class %s and selector %s",
-			s.Name, there.Namespace, there.Name, there.Spec.VolumeGroupReplicationClass, metav1.FormatLabelSelector(there.Spec.Selector))
+			"group %s/%s on %s exists with class %s and selector %s",
+			there.Namespace, there.Name, s.Name, there.Spec.VolumeGroupReplicationClass, metav1.FormatLabelSelector(there.Spec.Selector))
 	}
 	return &there, nil
 }
@@ -110,7 +110,7 @@ func classFor(ctx context.Context, e *cli.Env, s *site.Site, cl client.Client, n
 	var class vgrv1.VolumeGroupReplicationClass
 	err := cl.Get(ctx, client.ObjectKey{Name: name}, &class)
 	if apierrors.IsNotFound(err) && cli.NamedNotFound(err) {
-		return nil, backend.Profile{}, clierror.Refused("kubectl vgr class list shows the classes; kubectl vgr class create "+name+" makes it", "%s: there is no class %q", s.Name, name)
+		return nil, backend.Profile{}, clierror.Refused("kubectl vgr class list shows the classes; kubectl vgr class create "+name+" makes it", "there is no class %q on %s", name, s.Name)
 	}
 	if err != nil {
 		return nil, backend.Profile{}, cli.SiteError(ctx, s, "read class "+name, err)
@@ -137,7 +137,7 @@ func members(ctx context.Context, s *site.Site, cl client.Client, group *vgrv1.V
 	}
 	if len(pvcs.Items) == 0 {
 		return nil, clierror.Refused(fmt.Sprintf("kubectl get pvc -n %s --context %s --show-labels", group.Namespace, s.Kubectl()),
-			"%s: the selector %s matches no PVC in namespace %s", s.Name, selector, group.Namespace)
+			"the selector %s matches no PVC in namespace %s on %s", selector, group.Namespace, s.Name)
 	}
 	if limit := look.profile.Traits.MaxVolumes; limit > 0 && len(pvcs.Items) > limit {
 		return nil, clierror.Refused("use a narrower selector", "the selector matches %d PVCs; %s groups at most %d", len(pvcs.Items), look.profile.Name, limit)

@@ -40,7 +40,7 @@ func (s *seen) readPeer(ctx context.Context, peer *site.Site, group *vgrv1.Volum
 	case err == nil:
 		s.there.group = &there
 	case !apierrors.IsNotFound(err):
-		return cli.SiteError(ctx, peer, "look for the group", err)
+		return cli.SiteError(ctx, peer, "read group "+group.Name, err)
 	}
 	return s.there.read(ctx, peer, cl, s.profile, group.Namespace, s.volumes)
 }
@@ -68,7 +68,7 @@ func (s *seen) lookAtPeer(ctx context.Context, p cli.Pair, here client.Client, g
 		return cli.SiteError(ctx, p.Peer, "read namespace "+group.Namespace, err)
 	case err == nil && (!ns.DeletionTimestamp.IsZero() || ns.Status.Phase == corev1.NamespaceTerminating):
 		return clierror.Refused(fmt.Sprintf("wait until it is gone; kubectl --context %s get namespace %s -o yaml names what holds it", p.Peer.Kubectl(), ns.Name),
-			"%s: namespace %s is being deleted", p.Peer.Name, ns.Name)
+			"namespace %s on %s is being deleted", ns.Name, p.Peer.Name)
 	case err == nil:
 		s.peerNamespace = true
 	}
@@ -169,7 +169,7 @@ func (c *creation) preparePeer(ctx context.Context, e *cli.Env, p cli.Pair, grou
 		return err
 	}
 	if h, ok := s.here.first(func(h backend.Held) bool { return h.PeerHandleLate != "" && h.PeerHandle == "" }); ok {
-		return clierror.New(clierror.CodeFailed, "run the same command again", "%s: %s has not reported the handle of the copy of PVC %s: %s", p.Here.Name, h.Object, h.PVC, h.PeerHandleLate)
+		return clierror.New(clierror.CodeFailed, "run the same command again", "%s on %s has not reported the handle of the copy of PVC %s: %s", h.Object, p.Here.Name, h.PVC, h.PeerHandleLate)
 	}
 	s.handles(group)
 	wanted, err := s.objects(ctx, p, here, group, false)
@@ -206,12 +206,12 @@ func (s *seen) compare(ctx context.Context, peer *site.Site, cl client.Client, g
 		if difference := unlike(w, s.peerHas[i]); difference != "" {
 			kind := w.GetObjectKind().GroupVersionKind().Kind
 			return clierror.Refused(fmt.Sprintf("if it is left over, delete it: kubectl --context %s get %s %s", peer.Kubectl(), strings.ToLower(kind), w.GetName()),
-				"%s: %s %s exists and is another one: %s", peer.Name, kind, w.GetName(), difference)
+				"%s %s on %s exists and is another one: %s", kind, w.GetName(), peer.Name, difference)
 		}
 	}
 	if s.profile.Unlike != nil {
 		if difference := s.profile.Unlike(wanted, s.peerHas); difference != "" {
-			return clierror.Refused("if that object is left over, delete it there and run the same command again", "%s: %s", peer.Name, difference)
+			return clierror.Refused("if that object is left over, delete it there and run the same command again", "cannot prepare %s: %s", peer.Name, difference)
 		}
 	}
 	return s.receives(ctx, peer, cl, group)
@@ -232,7 +232,7 @@ func (s *seen) ensure(ctx context.Context, e *cli.Env, at *site.Site, cl client.
 			difference = s.profile.Unlike(s.peerObjects, s.peerHas)
 		}
 		if difference != "" {
-			return clierror.Refused("delete it there if it is left over, or choose another name", "%s: %s %s exists and is another one: %s", at.Name, kind, wanted.GetName(), difference)
+			return clierror.Refused("delete it there if it is left over, or choose another name", "%s %s on %s exists and is another one: %s", kind, wanted.GetName(), at.Name, difference)
 		}
 		return mark(ctx, e, at, cl, wanted, obj)
 	}
@@ -251,7 +251,7 @@ func mark(ctx context.Context, e *cli.Env, at *site.Site, cl client.Client, want
 		return nil
 	}
 	if err := markCopy(ctx, cl, pv, of, false); err != nil {
-		fmt.Fprintf(e.ErrOut, "  - %s\n", present.Clean(fmt.Sprintf("%s: PersistentVolume %s could not be marked as a copy: %v", at.Name, pv.Name, err)))
+		fmt.Fprintf(e.ErrOut, "  - %s\n", present.Clean(fmt.Sprintf("cannot mark PersistentVolume %s on %s as a copy: %v", pv.Name, at.Name, err)))
 	}
 	return ctx.Err()
 }

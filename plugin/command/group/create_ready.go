@@ -94,7 +94,7 @@ func strangers(ctx context.Context, peer *site.Site, cl client.Client, namespace
 	for _, there := range list.Items {
 		if !slices.ContainsFunc(wanted, func(w *corev1.PersistentVolumeClaim) bool { return w.Name == there.Name }) {
 			return clierror.Refused(fmt.Sprintf("take the labels off it: kubectl --context %s -n %s get pvc %s --show-labels", peer.Kubectl(), namespace, there.Name),
-				"%s: the selector %s matches PVC %s too, which the other site has not", peer.Name, selector, there.Name)
+				"the selector %s matches PVC %s on %s too, which the other site does not have", selector, there.Name, peer.Name)
 		}
 	}
 	return nil
@@ -115,16 +115,16 @@ func claimServes(at *site.Site, selector labels.Selector, wanted, there *corev1.
 	kubectl := fmt.Sprintf("kubectl --context %s -n %s", at.Kubectl(), recovery.ShellQuote(there.Namespace))
 	switch {
 	case !there.DeletionTimestamp.IsZero():
-		return clierror.Refused(fmt.Sprintf("wait until it is gone; %s get pvc %s -o yaml names what holds it", kubectl, there.Name), "%s: PVC %s is being deleted", peer, there.Name)
+		return clierror.Refused(fmt.Sprintf("wait until it is gone; %s get pvc %s -o yaml names what holds it", kubectl, there.Name), "PVC %s on %s is being deleted", there.Name, peer)
 	case there.Status.Phase == corev1.ClaimLost:
-		return clierror.Refused("delete it, and run the same command again", "%s: PVC %s has lost its volume", peer, there.Name)
+		return clierror.Refused("delete it, and run the same command again", "PVC %s on %s has lost its volume", there.Name, peer)
 	case !selector.Matches(labels.Set(there.Labels)):
 		return clierror.Refused(fmt.Sprintf("%s label pvc %s%s", kubectl, there.Name, asLabels(selector, wanted.Labels)),
-			"%s: PVC %s exists without the labels %s, and would not be in the group", peer, there.Name, selector)
+			"PVC %s on %s exists without the labels %s, and would not be in the group", there.Name, peer, selector)
 	case mode(there.Spec.VolumeMode) != mode(wanted.Spec.VolumeMode):
-		return clierror.Refused("delete it if it is left over", "%s: PVC %s exists with the volume mode %s, not %s", peer, there.Name, mode(there.Spec.VolumeMode), mode(wanted.Spec.VolumeMode))
+		return clierror.Refused("delete it if it is left over", "PVC %s on %s exists with the volume mode %s, not %s", there.Name, peer, mode(there.Spec.VolumeMode), mode(wanted.Spec.VolumeMode))
 	case !slices.Equal(slices.Sorted(slices.Values(there.Spec.AccessModes)), slices.Sorted(slices.Values(wanted.Spec.AccessModes))):
-		return clierror.Refused("delete it if it is left over", "%s: PVC %s exists with the access modes %v, not %v", peer, there.Name, there.Spec.AccessModes, wanted.Spec.AccessModes)
+		return clierror.Refused("delete it if it is left over", "PVC %s on %s exists with the access modes %v, not %v", there.Name, peer, there.Spec.AccessModes, wanted.Spec.AccessModes)
 	default:
 		return nil
 	}
@@ -153,13 +153,13 @@ func volumeServes(at *site.Site, wanted *corev1.PersistentVolumeClaim, volume *c
 	ref := volume.Spec.ClaimRef
 	switch {
 	case !volume.DeletionTimestamp.IsZero():
-		return clierror.Refused(fmt.Sprintf("wait until it is gone; %s get pv %s -o yaml names what holds it", kubectl, volume.Name), "%s: PersistentVolume %s is being deleted", peer, volume.Name)
+		return clierror.Refused(fmt.Sprintf("wait until it is gone; %s get pv %s -o yaml names what holds it", kubectl, volume.Name), "PersistentVolume %s on %s is being deleted", volume.Name, peer)
 	case ref != nil && (ref.Namespace != wanted.Namespace || ref.Name != wanted.Name):
-		return clierror.Refused(free+"; do that only when that PVC does not need it", "%s: PersistentVolume %s belongs to PVC %s/%s, not %s/%s", peer, volume.Name, ref.Namespace, ref.Name, wanted.Namespace, wanted.Name)
+		return clierror.Refused(free+"; do that only when that PVC does not need it", "PersistentVolume %s on %s belongs to PVC %s/%s, not %s/%s", volume.Name, peer, ref.Namespace, ref.Name, wanted.Namespace, wanted.Name)
 	case ref != nil && ref.UID != "" && (claim == nil || claim.UID != ref.UID), volume.Status.Phase == corev1.VolumeReleased:
-		return clierror.Refused(free, "%s: PersistentVolume %s is released: it belongs to a PVC %s/%s that is gone", peer, volume.Name, wanted.Namespace, wanted.Name)
+		return clierror.Refused(free, "PersistentVolume %s on %s is released: it belongs to a PVC %s/%s that is gone", volume.Name, peer, wanted.Namespace, wanted.Name)
 	case volume.Status.Phase == corev1.VolumeFailed:
-		return clierror.Refused(fmt.Sprintf("%s describe pv %s", kubectl, volume.Name), "%s: PersistentVolume %s has failed: %s", peer, volume.Name, volume.Status.Message)
+		return clierror.Refused(fmt.Sprintf("%s describe pv %s", kubectl, volume.Name), "PersistentVolume %s on %s has failed: %s", volume.Name, peer, volume.Status.Message)
 	default:
 		return nil
 	}
@@ -176,11 +176,11 @@ func classServes(ctx context.Context, peer *site.Site, cl client.Client, provisi
 		return nil // not every user of a namespace may read the cluster's
 	case apierrors.IsNotFound(err):
 		return clierror.Refused(fmt.Sprintf("create a StorageClass of that name on %s; kubectl --context %s get storageclass shows those that exist", peer.Name, peer.Kubectl()),
-			"%s: there is no StorageClass %q, by which the copy of PVC %s is provisioned", peer.Name, *wanted.Spec.StorageClassName, wanted.Name)
+			"there is no StorageClass %q on %s, by which the copy of PVC %s is provisioned", *wanted.Spec.StorageClassName, peer.Name, wanted.Name)
 	case err != nil:
 		return cli.SiteError(ctx, peer, "read StorageClass "+*wanted.Spec.StorageClassName, err)
 	case class.Provisioner != provisioner:
-		return clierror.Refused("give that StorageClass on "+peer.Name+" another name", "%s: StorageClass %q is of %s, the copy of PVC %s needs %s", peer.Name, class.Name, class.Provisioner, wanted.Name, provisioner)
+		return clierror.Refused("give that StorageClass on "+peer.Name+" another name", "StorageClass %q on %s is of %s, the copy of PVC %s needs %s", class.Name, peer.Name, class.Provisioner, wanted.Name, provisioner)
 	default:
 		return nil
 	}
@@ -198,7 +198,7 @@ func fits(ctx context.Context, peer *site.Site, cl client.Client, namespace stri
 	for i := range quotas.Items {
 		if short := exceeds(&quotas.Items[i], missing); short != "" {
 			return clierror.Refused(fmt.Sprintf("raise it, or free some: kubectl --context %s -n %s describe quota %s", peer.Kubectl(), namespace, quotas.Items[i].Name),
-				"%s: ResourceQuota %s does not allow the group's PVCs: %s", peer.Name, quotas.Items[i].Name, short)
+				"ResourceQuota %s on %s does not allow the group's PVCs: %s", quotas.Items[i].Name, peer.Name, short)
 		}
 	}
 	return nil

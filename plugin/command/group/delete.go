@@ -261,7 +261,7 @@ func (d *deletion) marks(ctx context.Context, e *cli.Env, p cli.Pair, c client.C
 		}
 		if client.IgnoreNotFound(err) != nil {
 			_, why := collect.Explain(p.Here, err)
-			fmt.Fprintf(e.ErrOut, "  - %s\n", present.Clean(fmt.Sprintf("%s: PersistentVolume %s was not marked as a copy: %s", p.Here.Name, v.VolumeName, why)))
+			fmt.Fprintf(e.ErrOut, "  - %s\n", present.Clean(fmt.Sprintf("cannot mark PersistentVolume %s on %s as a copy: %s", v.VolumeName, p.Here.Name, why)))
 		}
 	}
 }

@@ -314,7 +314,7 @@ func (in *installation) await(ctx context.Context, e *cli.Env, s *site.Site, c c
 		waiting, err := missingReplicas(ctx, c)
 		switch {
 		case err != nil && ctx.Err() == nil:
-			return cli.SiteError(ctx, s, "look at the controller", err)
+			return cli.SiteError(ctx, s, "read the Deployment of the controller", err)
 		case err == nil && waiting == "":
 			fmt.Fprintf(e.Out, "the controller is ready on %s\n", present.Clean(s.Name))
 			return nil

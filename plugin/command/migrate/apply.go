@@ -142,19 +142,19 @@ func (h handover) begun(ctx context.Context, wanted client.Object) (bool, error)
 		return false, nil
 	}
 	if err != nil {
-		return false, cli.SiteError(ctx, h.site, "look for "+cli.Title(wanted), err)
+		return false, cli.SiteError(ctx, h.site, "read "+cli.Title(wanted), err)
 	}
 	from := there.GetAnnotations()[migration.AnnotationFrom]
 	if g, ok := there.(*vgrv1.VolumeGroupReplication); ok {
 		if op, err := recovery.Journal(g); err == nil && op.InFlight() {
-			return false, clierror.Refused(strings.Join(cli.Ways(op, g), "; "), "%s: %s is in flight for group %s/%s", h.site.Name, op, g.Namespace, g.Name)
+			return false, clierror.Refused(strings.Join(cli.Ways(op, g), "; "), "%s is in flight for group %s/%s on %s", op, g.Namespace, g.Name, h.site.Name)
 		}
 	}
 	switch {
 	case from != wanted.GetAnnotations()[migration.AnnotationFrom]:
-		return false, clierror.Refused("choose another name, or delete it", "%s: %s exists and was made from %s", h.site.Name, cli.Title(wanted), cmp.Or(from, "something else"))
+		return false, clierror.Refused("choose another name, or delete it", "%s on %s exists and was made from %s", cli.Title(wanted), h.site.Name, cmp.Or(from, "something else"))
 	case !asksSame(wanted, there):
-		return false, clierror.Refused("kubectl vgr status shows it", "%s: %s was migrated before, and requests something else now", h.site.Name, cli.Title(wanted))
+		return false, clierror.Refused("kubectl vgr status shows it", "%s on %s was migrated before, and requests something else now", cli.Title(wanted), h.site.Name)
 	default:
 		return true, nil
 	}
@@ -213,7 +213,7 @@ func (h handover) handOver(ctx context.Context, t *migration.Target, v migration
 			return cli.SiteError(ctx, h.site, "read "+v.From, err)
 		}
 		if there.GetUID() != v.Object.GetUID() || there.GetGeneration() != v.Object.GetGeneration() {
-			return clierror.New(clierror.CodeFailed, "check it, then run the same command again", "%s: %s was changed since the plan was made; it was not handed over", h.site.Name, v.From)
+			return clierror.New(clierror.CodeFailed, "check it, then run the same command again", "cannot hand over %s on %s: it was changed since the plan was made", v.From, h.site.Name)
 		}
 		err := h.patch(ctx, there, map[string]any{"resourceVersion": there.GetResourceVersion(), "labels": set}, "handed over")
 		if apierrors.IsConflict(err) {
@@ -310,7 +310,7 @@ func (h handover) await(ctx context.Context, t *migration.Target, judge func(obs
 			h.did("%s: %s", t.Title(), verdict.Says)
 			return nil
 		case verdict.Dead != "":
-			return clierror.New(clierror.CodeFailed, "solve it and run the same command again, or undo it with --rollback", "%s: %s: %s", h.site.Name, t.Title(), present.Clean(verdict.Dead))
+			return clierror.New(clierror.CodeFailed, "solve it and run the same command again, or undo it with --rollback", "%s on %s has failed: %s", t.Title(), h.site.Name, present.Clean(verdict.Dead))
 		case verdict.Says != last:
 			last = verdict.Says
 			fmt.Fprintf(h.env.ErrOut, "%5s  %s: %s\n", h.env.Clock.Since(started).Round(time.Second), present.Clean(t.Title()), present.Clean(last))
@@ -318,7 +318,7 @@ func (h handover) await(ctx context.Context, t *migration.Target, judge func(obs
 		select {
 		case <-ctx.Done():
 			if errors.Is(context.Cause(ctx), cli.ErrTimeout) {
-				return clierror.New(clierror.CodeTimeout, "the same command resumes", "%s: %s: the time is up; last status: %s", h.site.Name, t.Title(), present.Clean(last))
+				return clierror.New(clierror.CodeTimeout, "the same command resumes", "wait for %s on %s: the time is up; last status: %s", t.Title(), h.site.Name, present.Clean(last))
 			}
 			return clierror.New(clierror.CodeInterrupted, "the same command resumes", "interrupted")
 		case <-h.env.Clock.After(200 * time.Millisecond):
@@ -361,7 +361,7 @@ func (h handover) markOld(ctx context.Context, t *migration.Target) error {
 		}
 		metadata := map[string]any{"uid": v.Old.GetUID(), "annotations": map[string]any{migration.AnnotationTo: to}}
 		if err := h.patch(ctx, v.Old, metadata, "marked as migrated"); err != nil {
-			return cli.WriteError(ctx, h.site, h.dryRun, "mark "+v.From, err)
+			return cli.WriteError(ctx, h.site, h.dryRun, "mark as migrated "+v.From, err)
 		}
 	}
 	return nil
@@ -377,7 +377,7 @@ func (h handover) deleteOld(ctx context.Context, t *migration.Target) error {
 		old := v.Old.DeepCopyObject().(client.Object)
 		if controllerutil.RemoveFinalizer(old, migration.UnifiedFinalizer) {
 			if err := h.patch(ctx, v.Old, map[string]any{"uid": v.Old.GetUID(), "finalizers": old.GetFinalizers()}, "freed of the old finalizer"); err != nil {
-				return cli.WriteError(ctx, h.site, h.dryRun, "free "+v.From, err)
+				return cli.WriteError(ctx, h.site, h.dryRun, "remove the old finalizer of "+v.From, err)
 			}
 		}
 		if err := h.client.Get(ctx, client.ObjectKeyFromObject(v.Old), old); apierrors.IsNotFound(err) {
@@ -386,7 +386,7 @@ func (h handover) deleteOld(ctx context.Context, t *migration.Target) error {
 			return cli.SiteError(ctx, h.site, "read "+v.From, err)
 		}
 		if left := old.GetFinalizers(); len(left) > 0 && !h.dryRun {
-			return clierror.New(clierror.CodeFailed, "check that the old controller does not run, and run the same command again", "%s: %s has the finalizer %s; it was not deleted", h.site.Name, v.From, left[0])
+			return clierror.New(clierror.CodeFailed, "check that the old controller does not run, and run the same command again", "cannot delete %s on %s: it has the finalizer %s", v.From, h.site.Name, left[0])
 		}
 		opts := []client.DeleteOption{client.Preconditions{UID: new(old.GetUID()), ResourceVersion: new(old.GetResourceVersion())}}
 		if h.dryRun {

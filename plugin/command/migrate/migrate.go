@@ -115,9 +115,9 @@ func (m *migrating) run(ctx context.Context, e *cli.Env, args []string) error {
 			return err
 		}
 		if left != "" {
-			return clierror.Refused("leave it to the tool that made it; its replication stays", "%s: there is nothing to migrate: %s cannot be handed over", p.Here.Name, left)
+			return clierror.Refused("leave it to the tool that made it; its replication stays", "there is nothing to migrate on %s: %s cannot be handed over", p.Here.Name, left)
 		}
-		return clierror.Refused("name others with --from, -n or -l", "%s: there is nothing to migrate", p.Here.Name)
+		return clierror.Refused("name others with --from, -n or -l", "there is nothing to migrate on %s", p.Here.Name)
 	}
 	if !m.apply {
 		return m.print(e, p, targets, hints)

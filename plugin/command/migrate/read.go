@@ -69,7 +69,7 @@ func (m *migrating) read(ctx context.Context, r reader, namespace string, names 
 	}
 	for _, name := range names {
 		if !found[name] {
-			return nil, nil, clierror.Refused("kubectl vgr migrate without a name shows all", "%s: there is no %s in namespace %s to migrate from %s", r.site.Name, name, namespace, m.from)
+			return nil, nil, clierror.Refused("kubectl vgr migrate without a name shows all", "there is no %s on %s in namespace %s to migrate from %s", name, r.site.Name, namespace, m.from)
 		}
 	}
 	hints = append(hints, r.comparePeer(ctx, volumes)...)
@@ -127,7 +127,7 @@ func (m *migrating) unified(ctx context.Context, r reader, namespace string, pvc
 	var old unstructured.UnstructuredList
 	old.SetGroupVersionKind(migration.Unified())
 	if err := r.client.List(ctx, &old, client.InNamespace(namespace)); apierrors.IsNotFound(err) {
-		return nil, nil, clierror.Refused("kubectl vgr migrate --from csi-addons reads other objects", "%s: the API %s is not served", r.site.Name, migration.Unified().GroupVersion())
+		return nil, nil, clierror.Refused("kubectl vgr migrate --from csi-addons reads other objects", "%s does not serve the API %s", r.site.Name, migration.Unified().GroupVersion())
 	} else if err != nil {
 		return nil, nil, cli.SiteError(ctx, r.site, "list the objects of the old API", err)
 	}
@@ -188,7 +188,7 @@ func (r reader) readEnvironment(ctx context.Context, around *migration.Environme
 	}
 	var err error
 	if around.Held, err = profile.Held(ctx, r.client, namespace, []string{pvc}); err != nil {
-		return cli.SiteError(ctx, r.site, "look at what "+profile.Name+" replicates", err)
+		return cli.SiteError(ctx, r.site, "list the volumes that "+profile.Name+" replicates", err)
 	}
 	return nil
 }
@@ -209,7 +209,7 @@ func (m *migrating) left(ctx context.Context, r reader, namespace string) (strin
 	}
 	held, err := profile.Held(ctx, r.client, namespace, names)
 	if err != nil {
-		return "", cli.SiteError(ctx, r.site, "look at what "+profile.Name+" replicates", err)
+		return "", cli.SiteError(ctx, r.site, "list the volumes that "+profile.Name+" replicates", err)
 	}
 	var left []string
 	for _, h := range held {
@@ -303,7 +303,7 @@ func (m *migrating) oldController(ctx context.Context, r reader) error {
 		if m.stopped {
 			return nil
 		}
-		return clierror.Refused("--old-controller-stopped, when you know that it does not run", "%s: whether the old controller runs cannot be seen: %v", r.site.Name, err)
+		return clierror.Refused("--old-controller-stopped, when you know that it does not run", "cannot find out on %s whether the old controller runs: %v", r.site.Name, err)
 	}
 	for _, d := range all.Items {
 		named := strings.Contains(d.Name, image)
@@ -312,7 +312,7 @@ func (m *migrating) oldController(ctx context.Context, r reader) error {
 		}
 		if named && (d.Spec.Replicas == nil || *d.Spec.Replicas > 0 || d.Status.Replicas > 0) {
 			return clierror.Refused(fmt.Sprintf("kubectl --context %s -n %s scale deployment %s --replicas=0", r.site.Kubectl(), d.Namespace, d.Name),
-				"%s: the old controller runs (deployment/%s -n %s); its finalizer would end the replication", r.site.Name, d.Name, d.Namespace)
+				"the old controller runs on %s (deployment/%s -n %s); its finalizer would end the replication", r.site.Name, d.Name, d.Namespace)
 		}
 	}
 	return nil

@@ -70,10 +70,10 @@ func (r reader) returning(ctx context.Context, namespace, name string) (returnin
 	case client.IgnoreNotFound(err) != nil:
 		return back, cli.SiteError(ctx, r.site, "read group "+name, err)
 	case err == nil && group.Annotations[migration.AnnotationFrom] == "":
-		return back, clierror.Refused("kubectl vgr delete removes a group and leaves its replication", "%s: group %s/%s was not migrated", r.site.Name, namespace, name)
+		return back, clierror.Refused("kubectl vgr delete removes a group and leaves its replication", "group %s/%s on %s was not migrated", namespace, name, r.site.Name)
 	case err == nil:
 		if op, err := recovery.Journal(&group); err == nil && op.InFlight() {
-			return back, clierror.Refused("end it, or abort it with --abort", "%s: %s is in flight for group %s/%s", r.site.Name, op, namespace, name)
+			return back, clierror.Refused("end it, or abort it with --abort", "%s is in flight for group %s/%s on %s", op, namespace, name, r.site.Name)
 		}
 		back.group = &group
 	}
@@ -100,7 +100,7 @@ func (r reader) returning(ctx context.Context, namespace, name string) (returnin
 	}
 	back.pvcs = pvcs.Items
 	if back.group == nil && len(back.objects) == 0 && len(back.pvcs) == 0 {
-		return back, clierror.Refused("kubectl vgr list -n "+namespace, "%s: there is nothing of a migrated group %s/%s", r.site.Name, namespace, name)
+		return back, clierror.Refused("kubectl vgr list -n "+namespace, "there is nothing of a migrated group %s/%s on %s", namespace, name, r.site.Name)
 	}
 	return back, nil
 }
@@ -168,7 +168,7 @@ func (h handover) release(ctx context.Context, obj client.Object) error {
 		}
 		select {
 		case <-ctx.Done():
-			return clierror.New(clierror.CodeTimeout, "is its controller running? the same command resumes", "%s: %s is not gone yet", h.site.Name, name)
+			return clierror.New(clierror.CodeTimeout, "is its controller running? the same command resumes", "wait for the deletion of %s on %s: the time is up", name, h.site.Name)
 		case <-h.env.Clock.After(200 * time.Millisecond):
 		}
 	}

@@ -130,7 +130,7 @@ func NewStatus(e *cli.Env) *cobra.Command {
 func worst(o overview.Overview) error {
 	for _, s := range o.Sites {
 		if s.Problem == overview.SiteUnreachable || s.Problem == overview.SiteNotAsked {
-			return clierror.New(clierror.CodeUnreachable, "", "%s: %s", s.Name, s.Message)
+			return clierror.New(clierror.CodeUnreachable, "", "cannot read groups on %s: %s", s.Name, s.Message)
 		}
 	}
 	for _, g := range o.Groups {
