@@ -344,6 +344,31 @@ func TestFailoverAborted(t *testing.T) {
 	}
 }
 
+// TestMaxOutage: a failover that would leave the application without a primary for longer than is allowed takes itself back.
+func TestMaxOutage(t *testing.T) {
+	t.Parallel()
+	s := newSceneAlone(t)
+	s.pair("db")
+	s.must(s.lab.Inject(t.Context(), lab.Fault{Kind: lab.FaultLink}))
+	s.must(s.lab.Site(lab.East).Write(t.Context(), s.ns+"/db-data", 3))
+	r := s.vgr("failover", "db", "-n", s.ns, "--to", "west", "--yes", "--max-outage", "5s", "--timeout", "3m")
+	if r.code != 4 || !strings.Contains(r.errOut, "the operation was taken back, and east is primary again: no site was primary for longer than 5s, in step sync") {
+		t.Errorf("exit code %d\n%s%s", r.code, r.out, r.errOut)
+	}
+	s.ready(lab.East, "db", vgrv1.StatePrimary, 1)
+	if g := s.get(lab.West, "db"); g.Spec.ReplicationState != vgrv1.Secondary {
+		t.Errorf("west was asked to be %s", g.Spec.ReplicationState)
+	}
+	for _, img := range s.images(lab.East) {
+		if !img.Copies["east"].Primary || img.Copies["east"].Writes != img.Acknowledged {
+			t.Errorf("after the abort: %+v", img)
+		}
+	}
+	if ops := s.history("db"); len(ops) != 1 || ops[0].Result != recovery.Aborted {
+		t.Errorf("history %+v", ops)
+	}
+}
+
 // TestFailoverDeleted: a plain deletion on both sites in the middle of a failover waits, and says for what. The
 // failover is resumed to its end, and then the deletion completes.
 func TestFailoverDeleted(t *testing.T) {

@@ -42,6 +42,8 @@ type Job struct {
 	Namespace, Name string
 	Operation       recovery.Operation
 	Traits          backend.Traits
+	// Usual is how long steps took in earlier operations on the group.
+	Usual map[recovery.StepID]time.Duration
 
 	lease *lease
 	// readOnly are the sites that take no changes.
@@ -60,6 +62,10 @@ type Job struct {
 	err   error
 	// left is how an interruption left the group; empty without one.
 	left string
+	// outage is when the application could write last, by the clock of this process; zero while it can. tookTooLong is why the
+	// operation was aborted for it.
+	outage      time.Time
+	tookTooLong string
 }
 
 // Began reports whether the operation is written to the group.
@@ -83,7 +89,9 @@ type Operator struct {
 	Holder string
 	// Concurrency is how many groups are worked on at a time.
 	Concurrency int
-	Progress    Progress
+	// MaxOutage is how long an outage may last before the operation is aborted; 0 for any time.
+	MaxOutage time.Duration
+	Progress  Progress
 	// Clocks are those that the operations were begun by.
 	Clocks *Clocks
 
@@ -195,7 +203,7 @@ func (o *Operator) step(ctx context.Context, j *Job, inputs []overview.SiteInput
 		return
 	}
 	seen := versions(inputs, j)
-	if seen == j.seen && j.usage == nil { // of many groups, most have not changed
+	if seen == j.seen && j.usage == nil && !o.overdue(j, inputs) { // of many groups, most have not changed
 		return
 	}
 	j.seen = ""
@@ -203,8 +211,10 @@ func (o *Operator) step(ctx context.Context, j *Job, inputs []overview.SiteInput
 	if j.usage != nil {
 		p.Sites[0].Usage, p.Sites[1].Usage, j.usage = j.usage[0], j.usage[1], nil
 	}
+	o.takeBack(j, p)
 	d := recovery.Next(p, j.Operation, j.Traits)
 	j.Operation, j.last = d.Operation, d
+	j.time(p, o.Clock.Now())
 	o.Progress(j, d)
 	switch {
 	case d.Look:
@@ -213,7 +223,7 @@ func (o *Operator) step(ctx context.Context, j *Job, inputs []overview.SiteInput
 	case d.Wait != "":
 		j.seen = seen
 	case d.Done:
-		j.end(nil)
+		j.done()
 	case d.Stop != nil:
 		j.end(stopped(d.Stop))
 	case d.Write != nil:

@@ -31,8 +31,24 @@ type Progress struct {
 	Name        string
 	// Took is how long it has been in the step.
 	Took time.Duration
+	// Usual is how long the step took in the group's earlier operations; 0 when that is not known.
+	Usual time.Duration
+	// Outage is how long no site has been writable because of the operation; 0 while one is.
+	Outage time.Duration
 	// Says is what it waits for.
 	Says string
+}
+
+// Waited says how long a step has taken, how long it usually takes, and how long no site has been writable.
+func (p Progress) Waited() string {
+	text := p.Took.Truncate(time.Second).String()
+	if p.Usual >= time.Second {
+		text += fmt.Sprintf(" (usually %s)", p.Usual.Truncate(time.Second))
+	}
+	if p.Outage >= time.Second {
+		text += fmt.Sprintf(", no primary for %s", p.Outage.Truncate(time.Second))
+	}
+	return text
 }
 
 // barWidth is how many cells a bar has.
@@ -72,7 +88,7 @@ func ProgressLines(s Style, all []Progress, rows int) []string {
 func (s Style) progress(m Progress, width int) string {
 	group := s.shorten(Clean(m.Group), width)
 	group += strings.Repeat(" ", max(0, width-columns(group)))
-	line := fmt.Sprintf("%s  %s %2d/%d %-12s %5s  %s", group, s.bar(max(m.Step-1, 0), m.Steps), m.Step, m.Steps, m.Name, m.Took.Truncate(time.Second), Clean(m.Says))
+	line := fmt.Sprintf("%s  %s %2d/%d %-12s %5s  %s", group, s.bar(max(m.Step-1, 0), m.Steps), m.Step, m.Steps, m.Name, m.Waited(), Clean(m.Says))
 	if s.Width > 0 {
 		line = ansi.Truncate(line, s.Width-1, "")
 	}

@@ -86,6 +86,7 @@ func (f *failover) command(e *cli.Env, use, short, example string) *cobra.Comman
 	cmd := &cobra.Command{Use: use + " NAME…", Short: short, Example: example, ValidArgsFunction: cli.CompleteGroups(e)}
 	f.addFlags(e, cmd, f.kind == recovery.Planned)
 	cmd.Flags().StringVar(&f.to, "to", "", "the site to make primary, by its name or context (default: the site that is not primary)")
+	cmd.Flags().DurationVar(&f.maxOutage, "max-outage", 0, "abort by itself if no site can be written to for so long and the target was not asked to be primary yet; 0 is no limit")
 	cmd.Flags().BoolVar(&f.quiesce, "quiesce", false, "first scale the Deployments and StatefulSets that use the PVCs to 0")
 	cmd.Flags().BoolVar(&f.start, "start-workloads", false, "with --quiesce: scale them up on the other site, where they exist")
 	_ = cmd.RegisterFlagCompletionFunc("to", cli.CompleteSites(e))
@@ -116,6 +117,10 @@ func (f *failover) loss() (recovery.Loss, error) {
 		return recovery.Loss{}, err
 	}
 	switch {
+	case f.maxOutage < 0:
+		return recovery.Loss{}, clierror.New(clierror.CodeError, "use a duration such as 60s", "--max-outage must not be negative")
+	case f.maxOutage > 0 && (f.unplanned || f.abort):
+		return recovery.Loss{}, clierror.New(clierror.CodeError, "leave it out", "--max-outage is for planned failovers and failbacks")
 	case f.unplanned && f.abort:
 		return recovery.Loss{}, clierror.New(clierror.CodeError, "leave one of them out", "--abort and --unplanned cannot be used together")
 	case f.unplanned && f.to == "" && f.sel.From == "":

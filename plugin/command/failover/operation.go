@@ -35,6 +35,8 @@ type operation struct {
 	concurrency int
 	// abort undoes the operation that is in flight.
 	abort bool
+	// maxOutage aborts an operation that takes longer without a primary.
+	maxOutage time.Duration
 }
 
 // requester says what is asked of the planner for a group.
@@ -161,7 +163,11 @@ func (o *operation) plan(e *cli.Env, s *preflight.Observation, request requester
 			refuse(refusal(g, problems))
 			continue
 		}
-		j := &operate.Job{Namespace: g.Namespace, Name: g.Name, Operation: op, Traits: facts.Traits}
+		if o.maxOutage > 0 && !op.MayBeTakenBack() {
+			refuse(clierror.Refused("leave out --max-outage", "%s/%s: --max-outage: this operation cannot be aborted once %s has given up its role", g.Namespace, g.Name, op.From.Name))
+			continue
+		}
+		j := &operate.Job{Namespace: g.Namespace, Name: g.Name, Operation: op, Traits: facts.Traits, Usual: recovery.Usual(facts.Pair, op.Kind)}
 		jobs, w.of[j] = append(jobs, j), wave
 	}
 	return jobs, refused, w
@@ -275,7 +281,7 @@ func showFindings(e *cli.Env, checks []recovery.Check) (passed int) {
 
 func (o *operation) operator(e *cli.Env, s *preflight.Observation, jobs []*operate.Job) *operate.Operator {
 	return &operate.Operator{
-		Sites: s.Sites, Clusters: s.Clusters, Clock: e.Clock, Clocks: &s.Clocks, Holder: jobs[0].Operation.Holder, Concurrency: o.concurrency, Progress: func(*operate.Job, recovery.Decision) {},
+		Sites: s.Sites, Clusters: s.Clusters, Clock: e.Clock, Clocks: &s.Clocks, Holder: jobs[0].Operation.Holder, Concurrency: o.concurrency, MaxOutage: o.maxOutage, Progress: func(*operate.Job, recovery.Decision) {},
 	}
 }
 

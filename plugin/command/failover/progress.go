@@ -18,8 +18,16 @@ import (
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 )
 
+// reminding is how often a line says, without a terminal, what is still waited for; for more than fewGroups one line says it
+// of all.
+const (
+	reminding = 10 * time.Second
+	fewGroups = 5
+)
+
 // progress tells how far groups have come: a line for each change, and on a terminal a bar for each
-// group whose operation runs. Of several groups a terminal shows the bars alone.
+// group whose operation runs. Of several groups a terminal shows the bars alone. Without a terminal a line now and then
+// says what is still waited for.
 type progress struct {
 	e       *cli.Env
 	style   present.Style
@@ -30,34 +38,39 @@ type progress struct {
 	mu     sync.Mutex
 	groups []present.Progress
 	since  []time.Time
+	jobs   []*operate.Job
 	index  map[*operate.Job]int
 	last   []string
-	drawn  int
-	stop   chan struct{}
-	ended  sync.WaitGroup
+	// told is when something was last said of a group.
+	told []time.Time
+	// outage is since when no site has been writable; zero while one is.
+	outage []time.Time
+	// reminded is when something was last said of all groups.
+	reminded time.Time
+	drawn    int
+	stop     chan struct{}
+	ended    sync.WaitGroup
 }
 
 // newProgress begins to tell of jobs; close ends it.
 func newProgress(e *cli.Env, jobs []*operate.Job) *progress {
-	p := &progress{e: e, style: e.ErrStyle(), started: e.Clock.Now(), index: map[*operate.Job]int{}, stop: make(chan struct{})}
+	p := &progress{e: e, style: e.ErrStyle(), started: e.Clock.Now(), reminded: e.Clock.Now(), jobs: jobs, index: map[*operate.Job]int{}, stop: make(chan struct{})}
 	p.groups, p.since, p.last = make([]present.Progress, len(jobs)), make([]time.Time, len(jobs)), make([]string, len(jobs))
+	p.told, p.outage = make([]time.Time, len(jobs)), make([]time.Time, len(jobs))
 	for i, j := range jobs {
 		p.index[j], p.groups[i].Group = i, j.Namespace+"/"+j.Name
 	}
 	f, ok := e.Raw.ErrOut.(*os.File)
-	if !ok || e.Getenv("TERM") == "dumb" {
-		return p
+	if ok && e.Getenv("TERM") != "dumb" {
+		if width, rows, err := term.GetSize(int(f.Fd())); err == nil {
+			p.style.Width, p.rows = width, rows
+		}
 	}
-	width, rows, err := term.GetSize(int(f.Fd()))
-	if err != nil {
-		return p
-	}
-	p.style.Width, p.rows = width, rows
 	p.ended.Go(p.tick)
 	return p
 }
 
-// tick redraws the times each second.
+// tick redraws the times each second, and says what is still waited for where nothing is drawn.
 func (p *progress) tick() {
 	tick := p.e.Clock.NewTicker(time.Second)
 	defer tick.Stop()
@@ -67,10 +80,46 @@ func (p *progress) tick() {
 			return
 		case <-tick.C():
 			p.mu.Lock()
-			p.draw("")
+			p.remind()
 			p.mu.Unlock()
 		}
 	}
+}
+
+// remind draws anew, or says of each group of which nothing was said for a while what is waited for.
+func (p *progress) remind() {
+	if p.rows > 0 {
+		p.draw("")
+		return
+	}
+	now := p.e.Clock.Now()
+	if len(p.groups) > fewGroups {
+		if now.Sub(p.reminded) >= reminding {
+			p.reminded = now
+			total := present.ProgressLines(p.style, p.groups, len(p.groups)+2)
+			p.draw(fmt.Sprintf("%6s  %s\n", now.Sub(p.started).Round(100*time.Millisecond), strings.TrimSpace(total[len(total)-1])))
+		}
+		return
+	}
+	for i := range p.groups {
+		m := p.at(i)
+		if m.State != present.ProgressRunning || m.Says == "" || now.Sub(p.told[i]) < reminding {
+			continue
+		}
+		p.told[i] = now
+		p.draw(fmt.Sprintf("%6s  %s\n", now.Sub(p.started).Round(100*time.Millisecond), present.Clean(fmt.Sprintf("%s  %d/%d %s  still waits, for %s", m.Group, m.Step, m.Steps, m.Name, m.Waited()))))
+	}
+}
+
+// at returns where a group is now.
+func (p *progress) at(i int) present.Progress {
+	m, now := p.groups[i], p.e.Clock.Now()
+	m.Took = now.Sub(p.since[i])
+	m.Usual = p.jobs[i].Usual[recovery.StepID(m.Name)]
+	if !p.outage[i].IsZero() {
+		m.Outage = now.Sub(p.outage[i])
+	}
+	return m
 }
 
 // close takes the bars away; how it ended is printed by others.
@@ -98,6 +147,10 @@ func (p *progress) tell(j *operate.Job, d recovery.Decision) {
 	}
 	if m.State != present.ProgressRunning || m.Step != number {
 		p.since[i] = p.e.Clock.Now()
+	}
+	p.outage[i] = time.Time{}
+	if out := j.Outage(p.e.Clock.Now()); out > 0 {
+		p.outage[i] = p.e.Clock.Now().Add(-out)
 	}
 	m.State, m.Step, m.Steps, m.Name, m.Says = present.ProgressRunning, number, len(steps), string(d.Step.ID), says(d)
 	switch {
@@ -134,7 +187,7 @@ func (p *progress) line(i int) string {
 	if p.last[i] == line {
 		return ""
 	}
-	p.last[i] = line
+	p.last[i], p.told[i] = line, p.e.Clock.Now()
 	return fmt.Sprintf("%6s  %s\n", p.e.Clock.Since(p.started).Round(100*time.Millisecond), present.Clean(line))
 }
 
@@ -153,7 +206,7 @@ func (p *progress) draw(line string) {
 		b.WriteString(cli.ClearLine + "\n")
 	}
 	for i := range p.groups {
-		p.groups[i].Took = p.e.Clock.Since(p.since[i])
+		p.groups[i] = p.at(i)
 	}
 	p.drawn = 0
 	if len(p.groups) > 0 {

@@ -79,3 +79,51 @@ func TestProgress(t *testing.T) {
 		})
 	}
 }
+
+// TestProgressReminds: in a pipe a line now and then says what is still waited for, how long that usually takes, and how long
+// no site has been writable; of many groups one line says it of all.
+func TestProgressReminds(t *testing.T) {
+	op := recovery.Operation{Kind: recovery.Planned, From: recovery.SiteRef{Name: "east"}, To: recovery.SiteRef{Name: "west"}}
+	traits := backend.Traits{Fences: true, ConfirmsSync: true}
+	one := []*operate.Job{{Namespace: "a", Name: "one", Traits: traits, Usual: map[recovery.StepID]time.Duration{recovery.StepSync: 15 * time.Second}}}
+	many := []*operate.Job{}
+	for i := range fewGroups + 1 {
+		many = append(many, &operate.Job{Namespace: "a", Name: string(rune('a' + i)), Traits: traits})
+	}
+	for name, tc := range map[string]struct {
+		jobs   []*operate.Job
+		outage time.Duration
+		want   string
+	}{
+		"one group":                        {one, 0, "   11s  a/one  4/6 sync  still waits, for 11s (usually 15s)\n   22s  a/one  4/6 sync  still waits, for 22s (usually 15s)\n"},
+		"one group that no site may write": {one, 5 * time.Second, "   11s  a/one  4/6 sync  still waits, for 11s (usually 15s), no primary for 16s\n   22s  a/one  4/6 sync  still waits, for 22s (usually 15s), no primary for 27s\n"},
+		"many groups":                      {many, 0, "   11s  0 done, 6 running, 0 not started\n   22s  0 done, 6 running, 0 not started\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			clock := clocktesting.NewFakeClock(time.Unix(1000, 0))
+			e := &cli.Env{Raw: genericiooptions.IOStreams{ErrOut: &out, Out: &out}, Clock: clock, Getenv: func(string) string { return "" }}
+			e.Guard()
+			p := newProgress(e, tc.jobs)
+			for _, j := range tc.jobs {
+				p.tell(j, recovery.Decision{Operation: op, Step: recovery.Steps(op, traits)[3], Wait: "east: waits"})
+			}
+			p.mu.Lock()
+			out.Reset()
+			if tc.outage > 0 {
+				p.outage[0] = clock.Now().Add(-tc.outage)
+			}
+			for range 2 {
+				clock.Step(11 * time.Second)
+				p.remind()
+				p.remind() // at once again: nothing is new
+			}
+			got := out.String()
+			p.mu.Unlock()
+			p.close()
+			if got != tc.want {
+				t.Errorf("it says\n%s\nwant\n%s", got, tc.want)
+			}
+		})
+	}
+}

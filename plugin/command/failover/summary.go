@@ -112,7 +112,7 @@ func together(all []ending, command func(o ending, namespace, name string) strin
 // result returns how it ended in one word.
 func (o ending) result() string {
 	switch {
-	case o.err == nil && o.op.Result == recovery.Aborted:
+	case o.op != nil && o.op.Result == recovery.Aborted:
 		return "taken back"
 	case o.err == nil && o.op.Kind == recovery.Promote:
 		return "promoted"
