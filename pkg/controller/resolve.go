@@ -162,7 +162,7 @@ func (m *memberSorter) add(ctx context.Context, c client.Reader, pvc *corev1.Per
 		return nil
 	}
 	if !pvc.DeletionTimestamp.IsZero() && !m.inGroup(pvc.Name) {
-		m.refuse(pvc, vgrv1.ReasonVolumeTerminating, "being deleted")
+		m.refuse(pvc, vgrv1.ReasonVolumeTerminating, "being deleted"+state.WaitsFor(", waiting for ", pvc))
 		return nil
 	}
 	if pvc.Spec.VolumeName == "" || pvc.Status.Phase != corev1.ClaimBound {
@@ -191,9 +191,9 @@ func (m *memberSorter) add(ctx context.Context, c client.Reader, pvc *corev1.Per
 			m.sizes[pvc.Name] = size
 		}
 		if !pvc.DeletionTimestamp.IsZero() {
-			m.ends(pvc, "the PVC is being deleted")
+			m.ends(pvc, "the PVC is being deleted"+state.WaitsFor(", waiting for ", pvc))
 		} else if !pv.DeletionTimestamp.IsZero() {
-			m.ends(pvc, fmt.Sprintf("its PersistentVolume %s is being deleted", pv.Name))
+			m.ends(pvc, fmt.Sprintf("its PersistentVolume %s is being deleted%s", pv.Name, state.WaitsFor(", waiting for ", &pv)))
 		}
 	}
 	return nil

@@ -151,7 +151,7 @@ func volumeChanged() predicate.Predicate {
 	}
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		return size(e.ObjectOld) != size(e.ObjectNew) ||
-			e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero() ||
+			endingChanged(e.ObjectOld, e.ObjectNew) ||
 			e.ObjectOld.GetAnnotations()[vgrv1.AnnotationCopyOf] != e.ObjectNew.GetAnnotations()[vgrv1.AnnotationCopyOf]
 	}}
 }
@@ -180,8 +180,14 @@ func claimChanged() predicate.Predicate {
 			!reflect.DeepEqual(before.Annotations, after.Annotations) ||
 			before.Spec.VolumeName != after.Spec.VolumeName ||
 			before.Status.Phase != after.Status.Phase ||
-			before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero()
+			endingChanged(before, after)
 	}}
+}
+
+// endingChanged reports whether an object is being deleted now, or waits for other finalizers than before.
+func endingChanged(before, after client.Object) bool {
+	going := !after.GetDeletionTimestamp().IsZero()
+	return going == before.GetDeletionTimestamp().IsZero() || going && !slices.Equal(before.GetFinalizers(), after.GetFinalizers())
 }
 
 func finalizersChanged() predicate.Predicate {

@@ -61,15 +61,17 @@ func TestSourceIsForItsGroup(t *testing.T) {
 func TestTerminating(t *testing.T) {
 	w, g, csi := promotedGroup(t)
 	pvc := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "data"}}
-	change(w, pvc, func(p *corev1.PersistentVolumeClaim) { p.Finalizers = []string{"vgr.test/hold"} })
+	change(w, pvc, func(p *corev1.PersistentVolumeClaim) { p.Finalizers = []string{"vgr.test/hold", "kubernetes.io/pvc-protection"} })
 	if err := w.Delete(t.Context(), pvc); err != nil {
 		t.Fatal(err)
 	}
-	w.says("[user] deletes a PVC of the group", csi.key, "False/VolumeTerminating: the group is about to lose volumes: PVC data: the PVC is being deleted")
+	w.says("[user] deletes a PVC of the group", csi.key, "False/VolumeTerminating: the group is about to lose volumes: PVC data: the PVC is being deleted, waiting for vgr.test/hold (of another tool, which must take it off), kubernetes.io/pvc-protection (Kubernetes, ")
 	if err := w.Get(t.Context(), csi.key, g); err != nil || g.Status.Volumes[0].Health != vgrv1.HealthError || g.Status.State != vgrv1.StatePrimary {
 		t.Errorf("%+v, %v", g.Status, err)
 	}
 	w.quiet("terminating", csi.key)
+	change(w, pvc, func(p *corev1.PersistentVolumeClaim) { p.Finalizers = []string{"kubernetes.io/pvc-protection"} })
+	w.says("[another tool] has taken its finalizer off", csi.key, "False/VolumeTerminating: the group is about to lose volumes: PVC data: the PVC is being deleted, waiting for kubernetes.io/pvc-protection (Kubernetes, while a Pod uses the PVC: kubectl describe pvc data -n default names the Pods); save")
 	change(w, pvc, func(p *corev1.PersistentVolumeClaim) { p.Finalizers = nil })
 	w.says("[kubernetes] has deleted it", csi.key, "False/NoVolumes")
 }
@@ -82,7 +84,7 @@ func TestVolumeTerminating(t *testing.T) {
 	if err := w.Delete(t.Context(), pv); err != nil {
 		t.Fatal(err)
 	}
-	w.says("[user] deletes the volume", csi.key, "False/VolumeTerminating: the group is about to lose volumes: PVC data: its PersistentVolume pv-default-data is being deleted")
+	w.says("[user] deletes the volume", csi.key, "False/VolumeTerminating: the group is about to lose volumes: PVC data: its PersistentVolume pv-default-data is being deleted, waiting for vgr.test/hold (of")
 	change(w, csi.group(), func(g *replicationv1.VolumeGroupReplication) { g.Finalizers = []string{"csi-addons.test/protection"} })
 	if err := w.Delete(t.Context(), csi.group()); err != nil {
 		t.Fatal(err)

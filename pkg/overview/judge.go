@@ -266,7 +266,7 @@ func (j judged) terminating() *Verdict {
 		if foreign := j.views[i].Finalizers(); s.Deleting && len(foreign) > 0 && j.views[i].Released() {
 			return &Verdict{
 				Level: Problem, Phase: Terminating, Message: fmt.Sprintf("%s: %s", s.Site, j.views[i].Gone()),
-				Next: "have the tool that set the finalizer take it off; no controller manages the group until it is created again",
+				Next: "have the tool that set the finalizer take it off" + state.WaitsFor(": ", j.copies[i]) + "; no controller manages the group until it is created again",
 			}
 		}
 	}

@@ -15,6 +15,7 @@ import (
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
 // reading is everything that was read for one group. The functions below turn it into an
@@ -166,9 +167,9 @@ func groupProblem(in reading, current bool) *backend.Problem {
 	g := in.backendGroup
 	switch {
 	case !g.DeletionTimestamp.IsZero():
-		return backend.Problemf(vgrv1.ReasonBackendError, "csi-addons VolumeGroupReplication %s is being deleted, which ends the replication; the controller creates it again once it is gone", g.Name)
+		return backend.Problemf(vgrv1.ReasonBackendError, "csi-addons VolumeGroupReplication %s is being deleted, which ends the replication; the controller creates it again once it is gone%s", g.Name, state.WaitsFor(". It waits for ", g))
 	case in.content != nil && !in.content.DeletionTimestamp.IsZero():
-		return backend.Problemf(vgrv1.ReasonBackendError, "VolumeGroupReplicationContent %s is being deleted, which ends the replication", in.content.Name)
+		return backend.Problemf(vgrv1.ReasonBackendError, "VolumeGroupReplicationContent %s is being deleted, which ends the replication%s", in.content.Name, state.WaitsFor(". It waits for ", in.content))
 	case refusedGroup(in) != "":
 		return backend.Problemf(vgrv1.ReasonGroupRefused, "%s", refusedGroup(in))
 	case groupFailed(in):

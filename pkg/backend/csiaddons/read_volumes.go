@@ -15,6 +15,7 @@ import (
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
 type localReference = corev1.LocalObjectReference
@@ -61,7 +62,7 @@ func readVolumes(in reading) backend.Observation {
 	}
 	obs.Conditions = append(obs.Conditions, oneByOne(in.group))
 	if going := deletedOutside(in.volumes, in.group.Members); len(going) > 0 {
-		obs.Problem = backend.Problemf(vgrv1.ReasonBackendError, "csi-addons VolumeReplication %s is being deleted, which ends the replication; the controller creates it again once it is gone", strings.Join(going, ", "))
+		obs.Problem = backend.Problemf(vgrv1.ReasonBackendError, "csi-addons VolumeReplication %s is being deleted, which ends the replication; the controller creates it again once it is gone%s", strings.Join(names(going), ", "), state.WaitsFor(". "+going[0].Name+" waits for ", going[0]))
 	} else if !obs.Current && in.driverTrouble != "" {
 		obs.Problem = backend.Problemf(vgrv1.ReasonBackendError, "%s", in.driverTrouble)
 	}
@@ -69,16 +70,24 @@ func readVolumes(in reading) backend.Observation {
 }
 
 // deletedOutside returns the objects of members that are being deleted, which the controller never does.
-func deletedOutside(volumes []replicationv1.VolumeReplication, members []backend.Member) []string {
-	var names []string
+func deletedOutside(volumes []replicationv1.VolumeReplication, members []backend.Member) []*replicationv1.VolumeReplication {
+	var going []*replicationv1.VolumeReplication
 	for i := range volumes {
 		vr := &volumes[i]
 		member := slices.ContainsFunc(members, func(m backend.Member) bool { return m.PVC == vr.Spec.DataSource.Name })
 		if member && !vr.DeletionTimestamp.IsZero() {
-			names = append(names, vr.Name)
+			going = append(going, vr)
 		}
 	}
-	return names
+	return going
+}
+
+func names(volumes []*replicationv1.VolumeReplication) []string {
+	out := make([]string, 0, len(volumes))
+	for _, vr := range volumes {
+		out = append(out, vr.Name)
+	}
+	return out
 }
 
 type named struct {

@@ -19,6 +19,7 @@ import (
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
 // defaultPrefix is the prefix of Dell's labels, and of its StorageClass parameters.
@@ -99,7 +100,7 @@ func terminating(rg *ReplicationGroup) *backend.Problem {
 	if rg.DeletionTimestamp.IsZero() {
 		return nil
 	}
-	return backend.Problemf(vgrv1.ReasonBackendError, "%s %s is being deleted, which deletes the group on the array", replicationGroupKind, rg.Name)
+	return backend.Problemf(vgrv1.ReasonBackendError, "%s %s is being deleted, which deletes the group on the array%s", replicationGroupKind, rg.Name, state.WaitsFor(". It waits for ", rg))
 }
 
 // memberVolumes returns those of the members that are there.
