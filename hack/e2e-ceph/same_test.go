@@ -54,31 +54,31 @@ type call func(ctx context.Context, s side, source *proto.ReplicationSource, han
 
 func enable(interval string) call {
 	return func(ctx context.Context, s side, source *proto.ReplicationSource, _ string) (string, error) {
-		_, err := s.EnableVolumeReplication(ctx, &proto.EnableVolumeReplicationRequest{ReplicationSource: source, Parameters: map[string]string{"schedulingInterval": interval}})
+		_, err := s.EnableVolumeReplication(ctx, &proto.EnableVolumeReplicationRequest{ReplicationSource: source, SecretName: "lab", Parameters: map[string]string{"schedulingInterval": interval}})
 		return "OK", err
 	}
 }
 
 func disable(ctx context.Context, s side, source *proto.ReplicationSource, _ string) (string, error) {
-	_, err := s.DisableVolumeReplication(ctx, &proto.DisableVolumeReplicationRequest{ReplicationSource: source})
+	_, err := s.DisableVolumeReplication(ctx, &proto.DisableVolumeReplicationRequest{ReplicationSource: source, SecretName: "lab"})
 	return "OK", err
 }
 
 func promote(force bool) call {
 	return func(ctx context.Context, s side, source *proto.ReplicationSource, _ string) (string, error) {
-		_, err := s.PromoteVolume(ctx, &proto.PromoteVolumeRequest{ReplicationSource: source, Force: force, Parameters: map[string]string{"schedulingInterval": "1m"}})
+		_, err := s.PromoteVolume(ctx, &proto.PromoteVolumeRequest{ReplicationSource: source, SecretName: "lab", Force: force, Parameters: map[string]string{"schedulingInterval": "1m"}})
 		return "OK", err
 	}
 }
 
 func demote(ctx context.Context, s side, source *proto.ReplicationSource, _ string) (string, error) {
-	_, err := s.DemoteVolume(ctx, &proto.DemoteVolumeRequest{ReplicationSource: source})
+	_, err := s.DemoteVolume(ctx, &proto.DemoteVolumeRequest{ReplicationSource: source, SecretName: "lab"})
 	return "OK", err
 }
 
 func resync(force bool) call {
 	return func(ctx context.Context, s side, source *proto.ReplicationSource, _ string) (string, error) {
-		r, err := s.ResyncVolume(ctx, &proto.ResyncVolumeRequest{ReplicationSource: source, Force: force})
+		r, err := s.ResyncVolume(ctx, &proto.ResyncVolumeRequest{ReplicationSource: source, SecretName: "lab", Force: force})
 		if r.GetReady() {
 			return "ready", err
 		}
@@ -87,7 +87,7 @@ func resync(force bool) call {
 }
 
 func replication(ctx context.Context, s side, source *proto.ReplicationSource, _ string) (string, error) {
-	r, err := s.GetVolumeReplicationInfo(ctx, &proto.GetVolumeReplicationInfoRequest{ReplicationSource: source})
+	r, err := s.GetVolumeReplicationInfo(ctx, &proto.GetVolumeReplicationInfoRequest{ReplicationSource: source, SecretName: "lab"})
 	return r.GetStatus().String(), err
 }
 
