@@ -85,7 +85,7 @@ func TestTUI(t *testing.T) {
 		t.Errorf("the filter shows too much:\n%s", screen)
 	}
 	term.keys("Enter")
-	term.shows("Volumes on east", "orders-data", "esc back")
+	term.shows("LAST SYNC", "orders-data", "follows", "esc back")
 	term.keys("f")
 	term.shows("planned failover from east to west", "Type orders and press Enter to continue")
 	term.keys("orders", "Enter")
@@ -95,7 +95,7 @@ func TestTUI(t *testing.T) {
 	term.keys("n")
 	term.shows("is primary on west after", "done; press Enter to go back")
 	term.keys("Enter")
-	term.shows("Volumes on west")
+	term.shows("LAST SYNC", "orders-data", "esc back")
 	term.keys("Escape")
 	term.keys("Escape")
 	term.shows("2 groups")

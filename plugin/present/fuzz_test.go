@@ -120,7 +120,7 @@ func FuzzScreens(f *testing.F) {
 		}
 		o, s := overview.Build(in, now), Style{Unicode: true, Width: int(width)}
 		var table, all bytes.Buffer
-		for _, err := range []error{Table(&table, o, s, true, false), Table(&all, o, s, true, true), Status(&all, o, s)} {
+		for _, err := range []error{Table(&table, o, s, true, false), Table(&all, o, s, true, true), Status(&all, o, s, false), Status(&all, o, s, true)} {
 			if err != nil {
 				t.Fatal(err)
 			}

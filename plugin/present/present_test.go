@@ -54,6 +54,28 @@ func secondary(name string) vgrv1.VolumeGroupReplication {
 		condition("Ready", "True", "Demoted", "the backend reports secondary"), condition("Degraded", "True", "VolumeDegraded", "volume group is degraded"))
 }
 
+// differing gives a group other PVCs; data-9 has a size of its own, and its copy an error.
+func differing(name string, g vgrv1.VolumeGroupReplication, size int64, pvcs ...string) vgrv1.VolumeGroupReplication {
+	like := g.Status.Volumes[0]
+	g.Status.Volumes = nil
+	for _, pvc := range pvcs {
+		v := like
+		v.Name, v.VolumeName, v.VolumeHandle, v.CapacityBytes = name+"-"+pvc, "pv-"+pvc, "0001-"+pvc, new(int64(10<<30))
+		v.BackendRef = &vgrv1.BackendReference{APIVersion: "replication.storage.openshift.io/v1alpha1", Kind: "VolumeReplication", Name: "vr-" + pvc + "-" + string(g.Spec.ReplicationState)}
+		if v.LastSyncTime != nil {
+			v.LastSyncBytes, v.LastSyncDuration = new(int64(12<<10)), &metav1.Duration{Duration: time.Second}
+		}
+		if pvc == "data-9" {
+			v.CapacityBytes = new(size << 30)
+			if g.Spec.ReplicationState == vgrv1.Secondary {
+				v.Health, v.Message = vgrv1.HealthError, "image is in error state"
+			}
+		}
+		g.Status.Volumes = append(g.Status.Volumes, v)
+	}
+	return g
+}
+
 // scenarios are what people see, good and bad.
 func scenarios() map[string]overview.Overview {
 	class := vgrv1.VolumeGroupReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: "gold"}, Spec: vgrv1.ClassSpec{Parameters: map[string]string{"schedulingInterval": "5m"}}}
@@ -74,6 +96,7 @@ func scenarios() map[string]overview.Overview {
 		"split-brain": overview.Build([]overview.SiteInput{site("east", primary("orders", time.Minute)), site("west", primary("orders", time.Minute))}, now),
 		"failing":     overview.Build([]overview.SiteInput{site("east", secondary("orders")), site("west", failing)}, now),
 		"west-dead":   overview.Build([]overview.SiteInput{site("east", primary("orders", time.Minute)), dead}, now),
+		"differing":   overview.Build([]overview.SiteInput{site("east", differing("orders", primary("orders", 4*time.Minute), 10, "data-1", "data-2", "data-9", "data-10")), site("west", differing("orders", secondary("orders"), 8, "data-1", "data-2", "data-9"))}, now),
 		"hostile":     overview.Build([]overview.SiteInput{site("east", hostile, wide), site("west", secondary("evil"))}, now),
 	}
 }
@@ -83,6 +106,7 @@ func styles() map[string]present.Style {
 		"wide-colour": {Color: true, Unicode: true},
 		"80-plain":    {Unicode: true, Width: 80},
 		"80-ascii":    {Width: 80},
+		"120-plain":   {Unicode: true, Width: 120},
 	}
 }
 
@@ -96,7 +120,7 @@ func TestScreens(t *testing.T) {
 					t.Fatal(err)
 				}
 				b.WriteString("\n")
-				if err := present.Status(&b, o, s); err != nil {
+				if err := present.Status(&b, o, s, s.Width == 0); err != nil {
 					t.Fatal(err)
 				}
 				golden.Compare(t, name+"."+style+".golden", b.String())
@@ -137,7 +161,7 @@ func TestUnguarded(t *testing.T) {
 		{Site: overview.Site{Name: "west", Answered: true}, Groups: []vgrv1.VolumeGroupReplication{west}},
 	}, now)
 	var b bytes.Buffer
-	if err := present.Status(&b, o, present.Style{}); err != nil {
+	if err := present.Status(&b, o, present.Style{}, false); err != nil {
 		t.Fatal(err)
 	}
 	if text := b.String(); !strings.Contains(text, "  unguarded on west: the controller obeys every request for primary") || strings.Contains(text, "unguarded on east") {

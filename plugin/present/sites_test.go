@@ -101,7 +101,7 @@ func drawn(t *testing.T, sites [2]overview.Site, s present.Style) string {
 			t.Fatal(err)
 		}
 		b.WriteString("\n")
-		if err := present.Status(&b, o, s); err != nil {
+		if err := present.Status(&b, o, s, s.Width == 0); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -253,6 +253,17 @@ func (t table) without(left []int) table {
 	return t
 }
 
+// filled leaves out those of the columns that no row fills.
+func (t table) filled(names ...string) table {
+	for _, name := range names {
+		i := lastIndex(t.head, name)
+		if !slices.ContainsFunc(t.rows, func(row []string) bool { return row[i] != "" }) {
+			t = t.without([]int{i})
+		}
+	}
+	return t
+}
+
 func without[T any](row []T, left []int) []T {
 	row = slices.Clone(row)
 	for _, i := range left {

@@ -7,7 +7,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -245,14 +244,14 @@ func Refusals(w io.Writer, o overview.Overview, s Style) {
 	}
 }
 
-// Status draws the whole truth of each group.
-func Status(w io.Writer, o overview.Overview, s Style) error {
+// Status draws the details of each group; wide has all of them.
+func Status(w io.Writer, o overview.Overview, s Style, wide bool) error {
 	var b strings.Builder
 	for i, g := range o.Groups {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
-		if err := s.group(&b, o, g); err != nil {
+		if err := s.group(&b, o, g, wide); err != nil {
 			return err
 		}
 	}
@@ -260,7 +259,7 @@ func Status(w io.Writer, o overview.Overview, s Style) error {
 	return err
 }
 
-func (s Style) group(b *strings.Builder, o overview.Overview, g overview.Group) error {
+func (s Style) group(b *strings.Builder, o overview.Overview, g overview.Group, wide bool) error {
 	fmt.Fprintf(b, "%s  %s\n", s.paint(bold, Clean(g.Namespace+"/"+g.Name)), s.verdict(g.Verdict))
 	fmt.Fprintln(b, s.wrap("  ", Clean(g.Verdict.Message)))
 	if g.Verdict.Next != "" {
@@ -285,7 +284,7 @@ func (s Style) group(b *strings.Builder, o overview.Overview, g overview.Group) 
 		}
 	}
 	b.WriteByte('\n')
-	sites := table{style: s, indent: "  ", head: []string{"SITE", "STATE", "WANTED", "READY", "MESSAGE"}}
+	sites := table{style: s, indent: "  ", head: []string{"SITE", "STATE", "WANTED", "READY"}}
 	for i, gs := range g.Sites {
 		sites.rows = append(sites.rows, s.siteRow(o, i, gs))
 	}
@@ -298,24 +297,23 @@ func (s Style) group(b *strings.Builder, o overview.Overview, g overview.Group) 
 		}
 	}
 	for i, gs := range g.Sites {
-		if len(gs.Volumes) == 0 {
-			continue
-		}
-		fmt.Fprintf(b, "\n  %s\n", s.paint(bold, "Volumes on "+Clean(o.Sites[i].Name)))
-		if err := s.volumes(b, o, gs, routine(g, gs)); err != nil {
-			return err
+		if text := siteMessage(o, i, gs, wide); text != "" && (wide || !strings.Contains(g.Verdict.Message, text)) {
+			fmt.Fprintln(b, s.wrap("  ", Clean(gs.Site+": "+text)))
 		}
 	}
-	return s.conditions(b, o, g)
+	if err := s.volumes(b, o, g, wide); err != nil {
+		return err
+	}
+	return s.conditions(b, o, g, wide)
 }
 
 func (s Style) siteRow(o overview.Overview, i int, gs overview.GroupSite) []string {
 	site := o.Sites[i]
 	if !site.Answered {
-		return []string{Clean(site.Name), s.paint(grey, string(site.Problem)), "-", "-", Clean(site.Message)}
+		return []string{Clean(site.Name), s.paint(grey, string(site.Problem)), "-", "-"}
 	}
 	if !gs.Exists {
-		return []string{Clean(site.Name), s.paint(grey, "absent"), "-", "-", "there is no such group on this site"}
+		return []string{Clean(site.Name), s.paint(grey, "absent"), "-", "-"}
 	}
 	ready := Clean(string(gs.Ready.Status))
 	if gs.Ready.Reason != "" {
@@ -327,75 +325,20 @@ func (s Style) siteRow(o overview.Overview, i int, gs overview.GroupSite) []stri
 	default:
 		ready = s.level(overview.Warning, ready)
 	}
-	message := gs.Message
-	if gs.Ready.Status != metav1.ConditionTrue {
-		message = gs.Ready.Message
-	}
-	return []string{Clean(site.Name), siteCell(s, o, i, gs), Clean(string(gs.Desired)), ready, Clean(message)}
+	return []string{Clean(site.Name), siteCell(s, o, i, gs), Clean(string(gs.Desired)), ready}
 }
 
-// routine reports whether a site is a secondary whose peer is primary. Ceph calls such a one degraded
-// and resyncing for ever, or healthy for ever if it once was: neither says anything about now. A copy that reports an
-// error, or volumes of which are promoted, does not follow.
-func routine(g overview.Group, gs overview.GroupSite) bool {
-	p, ok := g.Primary()
-	return ok && g.Verdict.Phase != overview.SplitBrain && gs.CopyError == "" && p.Site != gs.Site && gs.State == vgrv1.StateSecondary && gs.Desired == vgrv1.Secondary
-}
-
-func (s Style) volumes(b *strings.Builder, o overview.Overview, gs overview.GroupSite, follows bool) error {
-	t := table{style: s, indent: "  ", head: []string{"PVC", "STATE", "HEALTH", "LAST SYNC", "HANDLE", "MESSAGE"}, drop: []string{"LAST SYNC"}}
-	for _, v := range gs.Volumes {
-		health, message := Clean(string(cmp.Or(v.Health, vgrv1.HealthUnknown))), v.Message
-		if follows && v.Health != vgrv1.HealthError && v.Health != "" {
-			health = "follows"
-			if v.Health != vgrv1.HealthUnknown {
-				message = "" // said of what it was
-			}
-		}
-		if slices.ContainsFunc(gs.Conditions, func(c metav1.Condition) bool { return c.Message == message }) {
-			message = "" // said once, for the whole group
-		}
-		sync := "-"
-		if v.LastSyncTime != nil {
-			sync = clockTime(v.LastSyncTime.Time, o.ObservedAt.Time)
-		}
-		t.rows = append(t.rows, []string{Clean(v.Name), Clean(string(cmp.Or(v.State, vgrv1.StateUnknown))), s.health(v.Health, health), sync, Clean(v.VolumeHandle), Clean(message)})
-	}
-	return t.write(b)
-}
-
-func (s Style) health(h vgrv1.Health, text string) string {
-	switch h {
-	case vgrv1.HealthHealthy:
-		if text != string(h) {
-			return text
-		}
-		return s.level(overview.OK, text)
-	case vgrv1.HealthError:
-		return s.level(overview.Problem, text)
-	case vgrv1.HealthDegraded, vgrv1.HealthResyncing:
-		if text != string(h) {
-			return text
-		}
-		return s.level(overview.Warning, text)
+// siteMessage returns what a site says of a group beyond its state; wide has that too.
+func siteMessage(o overview.Overview, i int, gs overview.GroupSite, wide bool) string {
+	site := o.Sites[i]
+	switch {
+	case !site.Answered:
+		return site.Message
+	case !gs.Exists:
+		return "there is no such group on this site"
+	case wide:
+		return cmp.Or(gs.Says(), gs.Message)
 	default:
-		return s.paint(grey, text)
+		return gs.Says()
 	}
-}
-
-func (s Style) conditions(b *strings.Builder, o overview.Overview, g overview.Group) error {
-	for _, gs := range g.Sites {
-		if len(gs.Conditions) == 0 {
-			continue
-		}
-		fmt.Fprintf(b, "\n  %s\n", s.paint(bold, "Conditions on "+Clean(gs.Site)))
-		t := table{style: s, indent: "  ", head: []string{"TYPE", "STATUS", "REASON", "SINCE", "MESSAGE"}, drop: []string{"SINCE"}}
-		for _, c := range gs.Conditions {
-			t.rows = append(t.rows, []string{Clean(c.Type), Clean(string(c.Status)), Clean(c.Reason), c.LastTransitionTime.In(o.ObservedAt.Location()).Format(time.DateTime), Clean(c.Message)})
-		}
-		if err := t.write(b); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -21,6 +21,7 @@ type detail struct {
 	lines         []string
 	top           int
 	yaml          bool // as YAML, not as text
+	wide          bool // all conditions, and all of the volumes
 }
 
 func (d *detail) setSize(width, height int) {
@@ -49,7 +50,7 @@ func (d *detail) show(o overview.Overview, g *overview.Group, lags []*int64) {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s\n", present.LagBar(d.style, *g), present.LagCurve(d.style, lags))
-	if err := present.Status(&b, o, d.style); err != nil {
+	if err := present.Status(&b, o, d.style, d.wide); err != nil {
 		b.WriteString(present.Clean(err.Error()))
 	}
 	if ops, err := g.Timeline(); err != nil {
@@ -93,6 +94,9 @@ func (d *detail) key(k string) bool {
 
 // turn shows the other form, from its top.
 func (d *detail) turn() { d.yaml, d.top = !d.yaml, 0 }
+
+// widen shows all, or what matters.
+func (d *detail) widen() { d.wide, d.top = !d.wide, 0 }
 
 // view draws the lines that are on the screen.
 func (d *detail) view() []string {

@@ -24,6 +24,7 @@ var (
 		{"s S", "sort by the next column; the other way round"},
 		{"space", "mark the group for an action"},
 		{"o", "the details as YAML, as status -o yaml prints them"},
+		{"w", "all conditions, handles and volumes in the details, or what matters"},
 		{"y", "copy the equivalent command"},
 	}
 	actKeys = []key{

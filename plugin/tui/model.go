@@ -137,6 +137,8 @@ func (m Model) key(msg tea.KeyPressMsg) (tea.Model, tea.Cmd) {
 		m.focused = !m.focused
 	case k == "o":
 		m.detail.turn()
+	case k == "w":
+		m.detail.widen()
 	case (m.focused || m.alone) && m.detail.key(k):
 	case m.list.key(k):
 	default:

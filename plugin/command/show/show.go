@@ -91,15 +91,18 @@ func NewStatus(e *cli.Env) *cobra.Command {
 	var sel cli.Selection
 	var watch, exitCode, interactive bool
 	cmd := &cobra.Command{
-		Use: "status [NAME…]", Short: "Show all details of groups: both sites, each volume, each condition",
+		Use: "status [NAME…]", Short: "Show details of groups: both sites, each PVC, conditions that are not as wanted",
 		Example: `  # One group
   kubectl vgr status postgresql -n production
+
+  # All conditions, handles and names of volumes too
+  kubectl vgr status postgresql -n production -o wide
 
   # For a script: exit code 4 when a group has a problem, 6 when a site does not answer
   kubectl vgr status --exit-code -o json`,
 		ValidArgsFunction: cli.CompleteGroups(e),
 	}
-	out := cli.NewOutput(cmd, "")
+	out := cli.NewOutput(cmd, "wide")
 	sel.AddFlags(cmd, true)
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "watch for changes")
 	cmd.Flags().BoolVarP(&interactive, "interactive", "i", false, "show it on the live screen, as kubectl vgr tui does")
@@ -121,7 +124,7 @@ func NewStatus(e *cli.Env) *cobra.Command {
 		if exitCode {
 			verdict = worst
 		}
-		return showGroups(cmd.Context(), e, q, out, watch, drawStatus(style), verdict)
+		return showGroups(cmd.Context(), e, q, out, watch, drawStatus(style, out.Format == "wide"), verdict)
 	}
 	return cmd
 }
@@ -144,8 +147,12 @@ func worst(o overview.Overview) error {
 // drawing draws an overview as text.
 type drawing func(w io.Writer, o overview.Overview) error
 
-func drawStatus(s present.Style) drawing {
-	return func(w io.Writer, o overview.Overview) error { return present.Status(w, o, s) }
+// drawStatus draws details; wide ones are not cut to the width of the terminal.
+func drawStatus(s present.Style, wide bool) drawing {
+	if wide {
+		s.Width = 0
+	}
+	return func(w io.Writer, o overview.Overview) error { return present.Status(w, o, s, wide) }
 }
 
 // showGroups asks the sites once, or follows them, and draws.

@@ -55,7 +55,7 @@ show their plan and ask for confirmation. Without a terminal the command prints 
 			return err
 		}
 		if !terminal(e) {
-			return showGroups(cmd.Context(), e, q, &cli.Output{}, false, drawStatus(style), nil)
+			return showGroups(cmd.Context(), e, q, &cli.Output{}, false, drawStatus(style, false), nil)
 		}
 		return screen(e, cmd, q, tui.Options{Style: style, ReadOnly: readOnly})
 	}

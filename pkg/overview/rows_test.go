@@ -1,0 +1,120 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package overview_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+)
+
+// row is what the table shows of a PVC, in short.
+func row(r overview.Row) string {
+	text := []string{r.PVC}
+	for _, on := range r.On {
+		switch {
+		case on.Missing:
+			text = append(text, "missing")
+		case on.Volume == nil:
+			text = append(text, "unknown")
+		case on.Clashes:
+			text = append(text, "clashes")
+		case on.Follows:
+			text = append(text, "follows")
+		default:
+			text = append(text, string(on.Volume.State))
+		}
+	}
+	if r.Trouble {
+		text = append(text, "!")
+	}
+	return strings.Join(append(text, r.Notes...), "|")
+}
+
+// TestRows: each PVC is there once, and what differs between the sites stands out.
+func TestRows(t *testing.T) {
+	change := func(g *vgrv1.VolumeGroupReplication, pvc string, f func(*vgrv1.VolumeStatus)) *vgrv1.VolumeGroupReplication {
+		for i := range g.Status.Volumes {
+			if g.Status.Volumes[i].Health = vgrv1.HealthDegraded; g.Status.Volumes[i].State == vgrv1.StatePrimary {
+				g.Status.Volumes[i].Health = vgrv1.HealthHealthy
+			}
+			if g.Status.Volumes[i].Name == pvc {
+				f(&g.Status.Volumes[i])
+			}
+		}
+		return g
+	}
+	healthy := func(g *vgrv1.VolumeGroupReplication) *vgrv1.VolumeGroupReplication { return change(g, "", nil) }
+	leads := func(pvcs ...string) *vgrv1.VolumeGroupReplication {
+		return healthy(with(primary(time.Minute), volumes(vgrv1.StatePrimary, pvcs...)))
+	}
+	copies := func(pvcs ...string) *vgrv1.VolumeGroupReplication {
+		return healthy(with(secondary(), volumes(vgrv1.StateSecondary, pvcs...)))
+	}
+	size := func(n int64) func(*vgrv1.VolumeStatus) {
+		return func(v *vgrv1.VolumeStatus) { v.CapacityBytes = new(n << 30) }
+	}
+	unanswered := copies()
+	unanswered.Generation++
+	cases := map[string]struct {
+		east, west *vgrv1.VolumeGroupReplication
+		want       []string
+	}{
+		"in natural order":        {leads("d-10", "d-2", "d-1"), copies("d-1", "d-10", "d-2"), []string{"d-1|Primary|follows", "d-2|Primary|follows", "d-10|Primary|follows"}},
+		"one is missing, first":   {leads("a", "b"), copies("a"), []string{"b|Primary|missing|!|not in the group on west", "a|Primary|follows"}},
+		"the peer is not asked":   {leads("a"), unanswered, []string{"a|Primary|unknown"}},
+		"both are primary":        {leads("a"), leads("a"), []string{"a|clashes|clashes|!|primary on east and on west"}},
+		"another size":            {change(leads("a"), "a", size(2)), change(copies("a"), "a", size(1)), []string{"a|Primary|follows|!|size 2Gi on east, 1Gi on west"}},
+		"the same size":           {change(leads("a"), "a", size(2)), change(copies("a"), "a", size(2)), []string{"a|Primary|follows"}},
+		"an error of one":         {leads("a", "b"), change(copies("a", "b"), "b", func(v *vgrv1.VolumeStatus) { v.Health, v.Message = vgrv1.HealthError, "on fire" }), []string{"b|Primary|Secondary|!|west: on fire", "a|Primary|follows"}},
+		"what only repeats state": {change(leads("a"), "a", func(v *vgrv1.VolumeStatus) { v.Message = "volume is marked primary" }), copies("a"), []string{"a|Primary|follows"}},
+		"one without a role":      {change(leads("a", "b"), "b", func(v *vgrv1.VolumeStatus) { v.State, v.Message = vgrv1.StateUnknown, "not replicated yet" }), copies("a", "b"), []string{"b|Unknown|follows|!|east: not replicated yet", "a|Primary|follows"}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			g := pairOf(tc.east, tc.west)
+			var got []string
+			for _, r := range g.Rows() {
+				got = append(got, row(r))
+			}
+			if !slices.Equal(got, tc.want) {
+				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(tc.want, "\n"))
+			}
+		})
+	}
+}
+
+// TestMatters: what is normal for a copy is not shown; what is not known, is refused or held, is.
+func TestMatters(t *testing.T) {
+	normal := []metav1.Condition{
+		condition("Ready", "True", "Demoted"), condition("Completed", "True", "Demoted"), condition("Validated", "True", "Ok"),
+		condition("Degraded", "True", "VolumeDegraded"), condition("Resyncing", "True", "ResyncTriggered"), condition("GroupConsistent", "False", vgrv1.ReasonPerVolume),
+	}
+	for _, tc := range []struct {
+		more metav1.Condition
+		want bool
+	}{
+		{condition("Replicating", "True", "Replicating"), false},
+		{condition("Replicating", "Unknown", vgrv1.ReasonNotReported), true},
+		{condition("DeletionHeld", "True", vgrv1.ReasonOperationInFlight), true},
+		{condition("OfAnotherTool", "True", "Fine"), true},
+		{condition("GroupConsistent", "False", vgrv1.ReasonNotConfirmed), true},
+		{condition("Degraded", "True", vgrv1.ReasonLinkNotInSync), true},
+		{condition("Validated", "False", "FailedPrecondition"), true},
+	} {
+		all := slices.DeleteFunc(slices.Clone(normal), func(c metav1.Condition) bool { return c.Type == tc.more.Type })
+		g := pairOf(primary(time.Minute), group(vgrv1.Secondary, vgrv1.StateSecondary, 0, append(all, tc.more)...))
+		got := g.Matters("west")
+		if shown := fmt.Sprint(got); len(got) > 1 || (len(got) == 1 && got[0].Type == tc.more.Type) != tc.want {
+			t.Errorf("of %s %s %s: %s", tc.more.Type, tc.more.Status, tc.more.Reason, shown)
+		}
+	}
+}
