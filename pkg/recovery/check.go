@@ -83,6 +83,7 @@ func Checks(f Facts, op Operation) []Check {
 		}
 		c.groups()
 		c.obstacles()
+		c.terminating()
 		c.members()
 		c.sizes()
 		c.roles()

@@ -3,7 +3,11 @@
 
 package recovery
 
-import vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+import (
+	"fmt"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+)
 
 // guard warns of a group that every writer may promote.
 func (c *checker) guard() {
@@ -20,4 +24,18 @@ func (c *checker) guard() {
 func (c *checker) keeps(s *Site) bool {
 	return c.facts.Traits.HandsOver && s == c.from && s.desired() == vgrv1.Secondary && s.state() == vgrv1.StatePrimary &&
 		s.Group.Status.ObservedGeneration > 0 && s.view().ReadyReason() == vgrv1.ReasonRoleDiffers
+}
+
+// terminating tells of volumes that are being deleted. The role does not go to them, unless they are what is left.
+func (c *checker) terminating() {
+	for _, s := range c.both() {
+		if s.view().ReadyReason() != vgrv1.ReasonVolumeTerminating {
+			continue
+		}
+		level := CheckProblem
+		if s != c.to || c.op.Kind == Demote || c.op.Kind == Unplanned || c.op.Force {
+			level = CheckWarning
+		}
+		c.add("terminating", level, fmt.Sprintf("kubectl --context %s -n %s get pvc -o yaml shows what holds them", s.kubectl(), ShellQuote(c.facts.Namespace)), "%s: %s", s.Name, s.says())
+	}
 }

@@ -149,6 +149,15 @@ func TestRefusals(t *testing.T) {
 		"unplanned, the source's controller waits for you": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
 			conflict(p.Sites[east].Group)
 		}, with(func(r *recovery.Request) { r.Kind, r.Accept.Unknown = recovery.Unplanned, true })},
+		"a PVC of the target is being deleted": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
+			terminating(p.Sites[west].Group)
+		}, planned},
+		"a PVC of the source is being deleted": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
+			terminating(p.Sites[east].Group)
+		}, planned},
+		"unplanned, a PVC of the target is being deleted": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
+			terminating(p.Sites[west].Group)
+		}, with(func(r *recovery.Request) { r.Kind, r.Accept.Unknown = recovery.Unplanned, true })},
 		"nothing to abort": {well, with(func(r *recovery.Request) { r.Abort = true })},
 		"abort after the promotion began": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
 			journal(p, recovery.Operation{Kind: recovery.Planned, Steps: []recovery.StepTimes{{ID: recovery.StepPromote, Asked: true}}})

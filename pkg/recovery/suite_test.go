@@ -53,6 +53,14 @@ func conflict(g *vgrv1.VolumeGroupReplication) {
 	})
 }
 
+// terminating is what the controller says of a group of which a PVC is being deleted.
+func terminating(g *vgrv1.VolumeGroupReplication) {
+	meta.SetStatusCondition(&g.Status.Conditions, metav1.Condition{
+		Type: vgrv1.ConditionReady, Status: metav1.ConditionFalse, Reason: vgrv1.ReasonVolumeTerminating, ObservedGeneration: g.Generation,
+		Message: "the group is about to lose volumes: PVC data: the PVC is being deleted",
+	})
+}
+
 var met = metav1.Condition{Status: metav1.ConditionTrue, Reason: "AsAsked", Message: "confirmed"}
 
 // guarded makes a secondary one whose spec asks for primary without a confirmation.
