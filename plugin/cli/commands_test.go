@@ -33,8 +33,11 @@ func TestCommands(t *testing.T) {
 		"no command":                   {both, "written by x, and not by kubectl vgr since", "written by x, and not by kubectl vgr since"},
 		"another command":              {both, "kubectl get vgr -A", "kubectl get vgr -A"},
 		"wrapped":                      {both, "add: kubectl vgr\n      failover db", "add: kubectl vgr\n      failover --context east --peer-context west db"},
-		"names that a shell would split": {[]string{"--context", "a b", "--kubeconfig", "/tmp/x y"}, "kubectl vgr failover db --context 'a b'",
-			"kubectl vgr failover --kubeconfig '/tmp/x y' db --context 'a b'"},
+		"names that a shell would split": {
+			[]string{"--context", "a b", "--kubeconfig", "/tmp/x y"},
+			"kubectl vgr failover db --context 'a b'",
+			"kubectl vgr failover --kubeconfig '/tmp/x y' db --context 'a b'",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			flags := genericclioptions.NewConfigFlags(false)

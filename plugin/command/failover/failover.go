@@ -97,9 +97,13 @@ func (f *failover) command(e *cli.Env, use, short, example string) *cobra.Comman
 	return cmd
 }
 
-// workloads checks the flags about workloads.
+// workloads checks the flags about workloads, and how long they may be without their volumes.
 func (f *failover) workloads() error {
 	switch {
+	case f.maxOutage < 0:
+		return clierror.New(clierror.CodeError, "use a duration such as 60s", "--max-outage must not be negative")
+	case f.maxOutage > 0 && (f.unplanned || f.abort):
+		return clierror.New(clierror.CodeError, "leave it out", "--max-outage is for planned failovers and failbacks")
 	case f.start && !f.quiesce:
 		return clierror.New(clierror.CodeError, "add --quiesce", "--start-workloads starts what --quiesce has stopped")
 	case f.quiesce && f.unplanned:
@@ -117,10 +121,6 @@ func (f *failover) loss() (recovery.Loss, error) {
 		return recovery.Loss{}, err
 	}
 	switch {
-	case f.maxOutage < 0:
-		return recovery.Loss{}, clierror.New(clierror.CodeError, "use a duration such as 60s", "--max-outage must not be negative")
-	case f.maxOutage > 0 && (f.unplanned || f.abort):
-		return recovery.Loss{}, clierror.New(clierror.CodeError, "leave it out", "--max-outage is for planned failovers and failbacks")
 	case f.unplanned && f.abort:
 		return recovery.Loss{}, clierror.New(clierror.CodeError, "leave one of them out", "--abort and --unplanned cannot be used together")
 	case f.unplanned && f.to == "" && f.sel.From == "":

@@ -86,17 +86,11 @@ The command runs the checks of a planned failover. It ends with exit code 4 if a
 		v := &validation{TypeMeta: metav1.TypeMeta{APIVersion: overview.APIVersion, Kind: "Validation"}, Groups: []validatedGroup{}}
 		refused := 0
 		for _, g := range s.View.Groups {
-			facts := s.Facts(e, g)
-			target := target(s, g, to)
-			from := facts.Other(target)
-			checks := requested(facts, from, target, quiesce)
-			if unclear := leaving.refuse(s, facts.Pair); unclear != nil {
-				checks = append([]recovery.Check{{ID: "request", Severity: recovery.CheckProblem, Evidence: unclear.Message, Remedy: unclear.Next}}, checks...)
-			}
-			if len(recovery.Problems(checks)) > 0 {
+			checked := validated(e, s, g, leaving, to, quiesce)
+			if len(recovery.Problems(checked.Checks)) > 0 {
 				refused++
 			}
-			v.Groups = append(v.Groups, validatedGroup{g.Namespace, g.Name, from.Name, target.Name, checks})
+			v.Groups = append(v.Groups, checked)
 		}
 		if len(v.Groups) == 0 && sel.From == "" && out.Human() {
 			fmt.Fprintln(e.ErrOut, "no groups")
@@ -112,6 +106,18 @@ The command runs the checks of a planned failover. It ends with exit code 4 if a
 		return err
 	}
 	return cmd
+}
+
+// validated returns the checks of one group.
+func validated(e *cli.Env, s *preflight.Observation, g overview.Group, leaving evacuation, to string, quiesce bool) validatedGroup {
+	facts := s.Facts(e, g)
+	target := target(s, g, to)
+	from := facts.Other(target)
+	checks := requested(facts, from, target, quiesce)
+	if unclear := leaving.refuse(s, facts.Pair); unclear != nil {
+		checks = append([]recovery.Check{{ID: "request", Severity: recovery.CheckProblem, Evidence: unclear.Message, Remedy: unclear.Next}}, checks...)
+	}
+	return validatedGroup{g.Namespace, g.Name, from.Name, target.Name, checks}
 }
 
 // requested returns whether a planned failover would begin, and its checks.
