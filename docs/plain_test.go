@@ -152,3 +152,64 @@ func literals(path string) (string, error) {
 	})
 	return strings.Join(all, "\n"), nil
 }
+
+// TestErrorForm: errors of the plugin name the action and the object first, and the site after them; they do not begin
+// with the site. Ended begins with the cause, and is no site's error.
+func TestErrorForm(t *testing.T) {
+	checked := 0
+	err := filepath.WalkDir(filepath.Join("..", "plugin"), func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		set := token.NewFileSet()
+		file, err := parser.ParseFile(set, path, nil, 0)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok {
+				return true
+			}
+			format, first := errorFormat(call)
+			if format != "" {
+				checked++
+			}
+			if id, ok := first.(*ast.Ident); strings.HasPrefix(format, "%s: ") && !(ok && id.Name == "why") {
+				t.Errorf("%s: %q: <action> <object> on <site>: <cause>", set.Position(call.Pos()), format)
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if checked == 0 {
+		t.Error("no error was checked: have New and Refused of plugin/clierror other names?")
+	}
+}
+
+// errorFormat returns the format of an error of plugin/clierror and its first argument; no format for other calls.
+func errorFormat(call *ast.CallExpr) (format string, first ast.Expr) {
+	f, ok := call.Fun.(*ast.SelectorExpr)
+	if !ok {
+		return "", nil
+	}
+	at := map[string]int{"New": 2, "Refused": 1}[f.Sel.Name]
+	if pkg, ok := f.X.(*ast.Ident); !ok || pkg.Name != "clierror" || at == 0 || len(call.Args) <= at {
+		return "", nil
+	}
+	l, ok := call.Args[at].(*ast.BasicLit)
+	if !ok || l.Kind != token.STRING {
+		return "", nil
+	}
+	if len(call.Args) > at+1 {
+		first = call.Args[at+1]
+	}
+	format, err := strconv.Unquote(l.Value)
+	if err != nil {
+		return "", nil
+	}
+	return format, first
+}
