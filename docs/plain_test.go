@@ -175,7 +175,7 @@ func TestErrorForm(t *testing.T) {
 			if format != "" {
 				checked++
 			}
-			if id, ok := first.(*ast.Ident); strings.HasPrefix(format, "%s: ") && !(ok && id.Name == "why") {
+			if id, ok := first.(*ast.Ident); strings.HasPrefix(format, "%s: ") && (!ok || id.Name != "why") {
 				t.Errorf("%s: %q: <action> <object> on <site>: <cause>", set.Position(call.Pos()), format)
 			}
 			return true
