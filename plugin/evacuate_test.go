@@ -41,13 +41,25 @@ func TestEvacuate(t *testing.T) {
 		// shows and hides are in what is printed, or not.
 		shows, hides []string
 	}{
-		"all groups of a site": {[]string{"failover", "--from", "east", "-A", "--dry-run=client"}, 2,
-			[]string{"apps/db: planned failover from east to west", "shop/db: planned failover from east to west", "it is not certain which site is primary, so --from east leaves the group as it is", "primary on east, and stay as they are: 1"}, []string{"shop/web:"}},
+		"all groups of a site": {
+			[]string{"failover", "--from", "east", "-A", "--dry-run=client"},
+			2,
+			[]string{"apps/db: planned failover from east to west", "shop/db: planned failover from east to west", "it is not certain which site is primary, so --from east leaves the group as it is", "primary on east, and stay as they are: 1"},
+			[]string{"shop/web:"},
+		},
 		"of one namespace": {[]string{"failover", "--from", "east", "-n", "apps", "--dry-run=client"}, 2, []string{"apps/db: planned failover from east to west"}, []string{"shop/"}},
-		"of the other site": {[]string{"failover", "--from", "west", "-A", "-l", "group=web", "--dry-run=client"}, 2,
-			[]string{"shop/web: planned failover from west to east"}, []string{"apps/", "shop/db:"}},
-		"with the context of the other site": {[]string{"failover", "--from", "east", "-A", "-l", "group=db", "--context", "west", "--peer-context", "east", "--dry-run=client"}, 2,
-			[]string{"apps/db: planned failover from east to west", "shop/db: planned failover from east to west"}, []string{"shop/web:"}},
+		"of the other site": {
+			[]string{"failover", "--from", "west", "-A", "-l", "group=web", "--dry-run=client"},
+			2,
+			[]string{"shop/web: planned failover from west to east"},
+			[]string{"apps/", "shop/db:"},
+		},
+		"with the context of the other site": {
+			[]string{"failover", "--from", "east", "-A", "-l", "group=db", "--context", "west", "--peer-context", "east", "--dry-run=client"},
+			2,
+			[]string{"apps/db: planned failover from east to west", "shop/db: planned failover from east to west"},
+			[]string{"shop/web:"},
+		},
 		"nothing is left":             {[]string{"failover", "--from", "east", "-A", "-l", "group=web", "--yes"}, 0, []string{"no group is primary on east"}, nil},
 		"nothing to take back":        {[]string{"failover", "--from", "east", "-A", "-l", "group=web", "--abort", "--yes"}, 0, []string{"no operation that moves a group away from east is in flight"}, nil},
 		"validate":                    {[]string{"validate", "--from", "east", "-A"}, 4, []string{"apps/db from east to west", "shop/db from east to west", "shop/cart", "it is not certain which site is primary", "refused for 3 of 3 groups"}, []string{"shop/web"}},

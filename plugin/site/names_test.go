@@ -29,7 +29,8 @@ func TestDisplayNames(t *testing.T) {
 		"kubeadm, renamed":                      {at("kubernetes-admin@kubernetes-east"), at("kubernetes-admin@kubernetes-west"), "kubernetes-east", "kubernetes-west"},
 		"kubeadm, two files": {
 			identity{context: "kubernetes-admin@kubernetes", server: "https://api.east.example.com:6443"},
-			identity{context: "kubernetes-admin@kubernetes", server: "https://api.west.example.com:6443", file: "/home/me/west.conf"}, "east", "west",
+			identity{context: "kubernetes-admin@kubernetes", server: "https://api.west.example.com:6443", file: "/home/me/west.conf"},
+			"east", "west",
 		},
 		"k3s, two files": {
 			identity{context: "default", server: "https://10.0.0.1:6443"}, identity{context: "default", server: "https://10.1.0.1:6443", file: "/etc/west.yaml"}, "10.0.0.1", "10.1.0.1",
