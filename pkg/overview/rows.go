@@ -101,6 +101,11 @@ func (g *Group) complete(r *Row) {
 			r.Notes = append(r.Notes, s.Site+": "+text)
 		}
 	}
+	r.compare(roles, sizes)
+}
+
+// compare notes what differs between the sites: who is primary, and the sizes.
+func (r *Row) compare(roles, sizes []string) {
 	if len(roles) > 1 {
 		r.Trouble = true
 		for i := range r.On {
