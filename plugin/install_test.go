@@ -93,7 +93,7 @@ func TestInstall(t *testing.T) {
 	want("version", b.vgr("version", "-o", "json"), 0, `"admissionPolicy": true`)
 	want("a server without policies", install("--wait=false", "--context", b.withoutPolicies()), 0, "this API server has no admission policies", "deployment/vgr-controller -n vgr-system created")
 	want("upgrade", b.vgr("install", "--image", "controller:v2", "--yes", "--wait=false"), 0, "change clusterrole/vgr-controller", "deployment/vgr-controller -n vgr-system changed")
-	want("nobody runs it", b.vgr("install", "--image", "controller:v2", "--yes", "--timeout", "1s"), 3, "0 of 2 controllers are ready")
+	want("nobody runs it", b.vgr("install", "--image", "controller:v2", "--yes", "--timeout", "5s"), 3, "0 of 2 controllers are ready")
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: "vgr-controller-1", Labels: d.Spec.Selector.MatchLabels},
 		Spec:       d.Spec.Template.Spec,

@@ -38,9 +38,9 @@ func TestSites(t *testing.T) {
 	b.renamed(map[string]string{"east": ocpEast, "west": ocpWest})
 
 	t.Run("short names", func(t *testing.T) { b.with(t).shortNames() })
-	t.Run("aliases", func(t *testing.T) { b.with(t).aliases(east, west) })
+	t.Run("aliases", func(t *testing.T) { b.with(t).aliases(west) })
 	t.Run("offered", func(t *testing.T) { b.with(t).offered(east, west) })
-	t.Run("an alias of another cluster", func(t *testing.T) { b.with(t).otherCluster(east, west) })
+	t.Run("an alias of another cluster", func(t *testing.T) { b.with(t).otherCluster(east) })
 	t.Run("journal", func(t *testing.T) { b.with(t).otherNames(east, west) })
 	b.kubeconfig = plain
 	t.Run("two files", func(t *testing.T) { b.with(t).twoFiles() })
@@ -128,7 +128,7 @@ func (b *bench) shortNames() {
 	b.has(b.vgr("site", "list", "-o", "json"), 0, `"context": "`+ocpWest+`"`, `"reachable": true`)
 }
 
-func (b *bench) aliases(east, west string) {
+func (b *bench) aliases(west string) {
 	b.has(b.vgr("site", "alias", "paris"), 0, ocpEast+" is named paris")
 	b.areCalled("paris ocp-west")
 	b.areCalled("paris ocp-west", "--context", "paris")
@@ -182,7 +182,7 @@ func (b *bench) offered(east, west string) {
 }
 
 // otherCluster: another cluster answers where the named one did.
-func (b *bench) otherCluster(east, west string) {
+func (b *bench) otherCluster(east string) {
 	b.has(b.vgr("site", "alias", "paris"), 0)
 	file := filepath.Join(b.home, ".config", "kubectl-vgr", "sites.json")
 	data, err := os.ReadFile(file)

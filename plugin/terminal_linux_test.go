@@ -115,7 +115,7 @@ func TestAlive(t *testing.T) {
 	b.group(b.west, "orders", vgrv1.Secondary, vgrv1.StateSecondary, ready("Demoted"))
 	b.led(b.east, "orders")
 	b.led(b.west, "orders")
-	well := func() { synced(time.Now(), metav1.ConditionTrue, "volume is replicating") }
+	well := func() { synced(clock.RealClock{}.Now(), metav1.ConditionTrue, "volume is replicating") }
 	for _, tc := range []struct {
 		seen  func()
 		says  string
@@ -124,11 +124,11 @@ func TestAlive(t *testing.T) {
 	}{
 		{well, "\x1b[31m  east is ALIVE, and its storage has reported no trouble so far: a planned failover (without --unplanned) loses nothing", "orders", 5},
 		{
-			func() { synced(time.Now().Add(-time.Hour), metav1.ConditionTrue, "volume is replicating") },
+			func() { synced(clock.RealClock{}.Now().Add(-time.Hour), metav1.ConditionTrue, "volume is replicating") },
 			"\x1b[31m  the API of east answers, but its storage may be dead: the last synchronisation is 1h", "orders", 5,
 		},
 		{
-			func() { synced(time.Now(), metav1.ConditionUnknown, "no answer of the storage") },
+			func() { synced(clock.RealClock{}.Now(), metav1.ConditionUnknown, "no answer of the storage") },
 			"\x1b[31m  the API of east answers, but its storage may be dead: east: no answer of the storage. If its storage works, a planned failover", "orders", 5,
 		},
 		{well, "east is ALIVE", "lose data of east", 3},

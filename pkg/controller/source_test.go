@@ -61,7 +61,9 @@ func TestSourceIsForItsGroup(t *testing.T) {
 func TestTerminating(t *testing.T) {
 	w, g, csi := promotedGroup(t)
 	pvc := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "data"}}
-	change(w, pvc, func(p *corev1.PersistentVolumeClaim) { p.Finalizers = []string{"vgr.test/hold", "kubernetes.io/pvc-protection"} })
+	change(w, pvc, func(p *corev1.PersistentVolumeClaim) {
+		p.Finalizers = []string{"vgr.test/hold", "kubernetes.io/pvc-protection"}
+	})
 	if err := w.Delete(t.Context(), pvc); err != nil {
 		t.Fatal(err)
 	}

@@ -115,24 +115,36 @@ func (f *failover) workloads() error {
 	}
 }
 
+// direction refuses an operation of which it is not clear where it goes.
+func (f *failover) direction() error {
+	const next = "add --to SITE"
+	switch {
+	case f.unplanned && !f.abort && f.to == "" && f.sel.From == "":
+		return clierror.New(clierror.CodeError, next, "--unplanned needs the site that is to be primary")
+	case f.to == "" && f.kind == recovery.Failback:
+		return clierror.New(clierror.CodeError, next, "a failback needs the site that is to be primary again")
+	case f.to == "" && f.sel.From == "" && !f.abort && f.Yes:
+		return clierror.New(clierror.CodeError, next, "without --to the direction depends on where the group is now, and --yes skips the prompt that shows it")
+	default:
+		return nil
+	}
+}
+
 // loss reads --accept-data-loss and what goes with it.
 func (f *failover) loss() (recovery.Loss, error) {
 	if err := f.workloads(); err != nil {
 		return recovery.Loss{}, err
 	}
+	if err := f.direction(); err != nil {
+		return recovery.Loss{}, err
+	}
 	switch {
 	case f.unplanned && f.abort:
 		return recovery.Loss{}, clierror.New(clierror.CodeError, "leave one of them out", "--abort and --unplanned cannot be used together")
-	case f.unplanned && f.to == "" && f.sel.From == "":
-		return recovery.Loss{}, clierror.New(clierror.CodeError, "add --to SITE", "--unplanned needs the site that is to be primary")
 	case f.accept != "" && !f.unplanned:
 		return recovery.Loss{}, clierror.New(clierror.CodeError, "leave it out, or add --unplanned if the source is lost", "--accept-data-loss: a planned failover loses nothing")
 	case f.sourceIsLost && !f.unplanned:
 		return recovery.Loss{}, clierror.New(clierror.CodeError, "leave it out, or add --unplanned", "--source-is-lost: a planned failover needs the source")
-	case f.to == "" && f.kind == recovery.Failback:
-		return recovery.Loss{}, clierror.New(clierror.CodeError, "add --to SITE", "a failback needs the site that is to be primary again")
-	case f.to == "" && f.sel.From == "" && !f.abort && f.Yes:
-		return recovery.Loss{}, clierror.New(clierror.CodeError, "add --to SITE", "without --to the direction depends on where the group is now, and --yes skips the prompt that shows it")
 	case f.accept == "":
 		return recovery.Loss{}, nil // the planner says what would be lost
 	case f.accept == "unknown":

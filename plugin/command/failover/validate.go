@@ -4,6 +4,7 @@
 package failover
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -61,51 +62,56 @@ The command runs the checks of a planned failover. It ends with exit code 4 if a
 	_ = cmd.RegisterFlagCompletionFunc("to", cli.CompleteSites(e))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		cmd.SilenceUsage = true
-		q, err := sel.Query(e, args, false)
-		if err != nil {
-			return err
-		}
-		s, err := preflight.Read(cmd.Context(), e, q, quiesce)
-		if err != nil {
-			return err
-		}
-		f := &failover{to: to}
-		f.sel.From = sel.From
-		if err := f.named(s); err != nil {
-			return err
-		}
-		to, sel.From = f.to, f.sel.From
-		if err := e.Selected(cmd.Context(), s.View, q, s.Sites[:]); err != nil {
-			return err
-		}
-		leaving := evacuation{from: sel.From}
-		leaving.keep(e, s)
-		if to == "" {
-			to = leaving.away(s)
-		}
-		v := &validation{TypeMeta: metav1.TypeMeta{APIVersion: overview.APIVersion, Kind: "Validation"}, Groups: []validatedGroup{}}
-		refused := 0
-		for _, g := range s.View.Groups {
-			checked := validated(e, s, g, leaving, to, quiesce)
-			if len(recovery.Problems(checked.Checks)) > 0 {
-				refused++
-			}
-			v.Groups = append(v.Groups, checked)
-		}
-		if len(v.Groups) == 0 && sel.From == "" && out.Human() {
-			fmt.Fprintln(e.ErrOut, "no groups")
-		}
-		if out.Human() {
-			err = showChecks(e, v)
-		} else {
-			err = out.Print(e, v)
-		}
-		if err == nil && refused > 0 {
-			return clierror.New(clierror.CodeFailed, "", "a planned failover would be refused for %d of %d groups", refused, len(v.Groups))
-		}
-		return err
+		return validate(cmd.Context(), e, sel, args, to, quiesce, out)
 	}
 	return cmd
+}
+
+// validate shows the checks of the selected groups.
+func validate(ctx context.Context, e *cli.Env, sel cli.Selection, args []string, to string, quiesce bool, out *cli.Output) error {
+	q, err := sel.Query(e, args, false)
+	if err != nil {
+		return err
+	}
+	s, err := preflight.Read(ctx, e, q, quiesce)
+	if err != nil {
+		return err
+	}
+	f := &failover{to: to}
+	f.sel.From = sel.From
+	if err := f.named(s); err != nil {
+		return err
+	}
+	to, sel.From = f.to, f.sel.From
+	if err := e.Selected(ctx, s.View, q, s.Sites[:]); err != nil {
+		return err
+	}
+	leaving := evacuation{from: sel.From}
+	leaving.keep(e, s)
+	if to == "" {
+		to = leaving.away(s)
+	}
+	v := &validation{TypeMeta: metav1.TypeMeta{APIVersion: overview.APIVersion, Kind: "Validation"}, Groups: []validatedGroup{}}
+	refused := 0
+	for _, g := range s.View.Groups {
+		checked := validated(e, s, g, leaving, to, quiesce)
+		if len(recovery.Problems(checked.Checks)) > 0 {
+			refused++
+		}
+		v.Groups = append(v.Groups, checked)
+	}
+	if len(v.Groups) == 0 && sel.From == "" && out.Human() {
+		fmt.Fprintln(e.ErrOut, "no groups")
+	}
+	if out.Human() {
+		err = showChecks(e, v)
+	} else {
+		err = out.Print(e, v)
+	}
+	if err == nil && refused > 0 {
+		return clierror.New(clierror.CodeFailed, "", "a planned failover would be refused for %d of %d groups", refused, len(v.Groups))
+	}
+	return err
 }
 
 // validated returns the checks of one group.

@@ -279,13 +279,13 @@ func unlike(wanted, there client.Object) string {
 		}
 	case *corev1.PersistentVolumeClaim:
 		t, ok := there.(*corev1.PersistentVolumeClaim)
-		switch {
-		case !ok || w.Spec.VolumeName != "" && t.Spec.VolumeName != w.Spec.VolumeName: // without: the driver makes the volume there
-			if ok && t.Spec.VolumeName == "" {
-				return "it is bound to no volume, and the copy is " + w.Spec.VolumeName
-			}
-			return "it is bound to another volume"
+		if ok && (w.Spec.VolumeName == "" || t.Spec.VolumeName == w.Spec.VolumeName) { // without: the driver makes the volume there
+			return ""
 		}
+		if ok && t.Spec.VolumeName == "" {
+			return "it is bound to no volume, and the copy is " + w.Spec.VolumeName
+		}
+		return "it is bound to another volume"
 	case *vgrv1.VolumeGroupReplication:
 		t, ok := there.(*vgrv1.VolumeGroupReplication)
 		if !ok || !equality.Semantic.DeepEqual(t.Spec.Selector, w.Spec.Selector) || t.Spec.VolumeGroupReplicationClass != w.Spec.VolumeGroupReplicationClass {

@@ -309,7 +309,7 @@ func (in *installation) await(ctx context.Context, e *cli.Env, s *site.Site, c c
 	defer cancel()
 	ticks := e.Clock.NewTicker(time.Second)
 	defer ticks.Stop()
-	last := ""
+	last := "its Deployment has not been read"
 	for {
 		waiting, err := missingReplicas(ctx, c)
 		switch {
