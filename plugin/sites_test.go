@@ -38,7 +38,7 @@ func TestSites(t *testing.T) {
 	b.renamed(map[string]string{"east": ocpEast, "west": ocpWest})
 
 	t.Run("short names", func(t *testing.T) { b.with(t).shortNames() })
-	t.Run("aliases", func(t *testing.T) { b.with(t).aliases(west) })
+	t.Run("aliases", func(t *testing.T) { b.with(t).aliases() })
 	t.Run("offered", func(t *testing.T) { b.with(t).offered(east, west) })
 	t.Run("an alias of another cluster", func(t *testing.T) { b.with(t).otherCluster(east) })
 	t.Run("journal", func(t *testing.T) { b.with(t).otherNames(east, west) })
@@ -128,7 +128,7 @@ func (b *bench) shortNames() {
 	b.has(b.vgr("site", "list", "-o", "json"), 0, `"context": "`+ocpWest+`"`, `"reachable": true`)
 }
 
-func (b *bench) aliases(west string) {
+func (b *bench) aliases() {
 	b.has(b.vgr("site", "alias", "paris"), 0, ocpEast+" is named paris")
 	b.areCalled("paris ocp-west")
 	b.areCalled("paris ocp-west", "--context", "paris")

@@ -564,7 +564,7 @@ func TestEvacuate(t *testing.T) {
 	if r.code != 0 || !strings.Contains(r.errOut, "no group is primary on east") {
 		t.Errorf("again: exit code %d\n%s%s", r.code, r.out, r.errOut)
 	}
-	for _, name := range strings.Fields(s.done("list", "-n", s.ns, "-o", "name")) {
+	for name := range strings.FieldsSeq(s.done("list", "-n", s.ns, "-o", "name")) {
 		s.done("status", name, "-n", s.ns)
 	}
 	s.done("failover", s.ns+"/db", other.ns+"/web", "--to", "east", "--yes", "--timeout", "150s")
