@@ -74,7 +74,6 @@ func pushImage(ctx context.Context, index v1.ImageIndex, tag string) error {
 	if err := remote.WriteIndex(ref, index, remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain)); err != nil {
 		return fmt.Errorf("push %s: %w", ref, err)
 	}
-	fmt.Printf("pushed %s\n", ref)
 	return nil
 }
 
