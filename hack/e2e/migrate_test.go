@@ -222,7 +222,7 @@ func TestMigrateMeanwhile(t *testing.T) {
 	vr.Spec.AutoResync = true
 	h.must(h.sites[lab.East].Patch(t.Context(), vr, client.MergeFrom(before)))
 	h.must(h.lab.Site(lab.East).StartProc(lab.Controller))
-	(<-ended).wants(t, 4, "was changed since the plan was made; it was not handed over")
+	(<-ended).wants(t, 4, "it was changed since the plan was made")
 	if now := h.replications(lab.East)[0]; now.Labels[vgrv1.LabelGroup] != "" || !now.Spec.AutoResync {
 		t.Errorf("it is now %+v %+v", now.Labels, now.Spec)
 	}
@@ -372,7 +372,7 @@ func (s *scene) serveUnified() {
 func TestMigrateUnified(t *testing.T) {
 	t.Parallel()
 	s := newSceneAlone(t)
-	s.vgr("migrate", "-n", s.ns).wants(t, 2, "the API replication.unified.io/v1alpha1 is not served")
+	s.vgr("migrate", "-n", s.ns).wants(t, 2, "does not serve the API replication.unified.io/v1alpha1")
 	s.serveUnified()
 	s.cephClaims(lab.East, nil, "data", "logs", "alone")
 	old := []*unstructured.Unstructured{

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	"github.com/unified-replication/kubectl-vgr/plugin/present"
 )
 
 // commandIn finds a command of the plugin in a text, which may be wrapped, wordIn its subcommand, and contextIn the context
@@ -77,7 +78,7 @@ func (e *Env) given(rest string) string {
 	flags := ""
 	add := func(name, value string) {
 		if value != "" && !strings.Contains(rest, "--"+name) {
-			flags += " --" + name + " " + recovery.ShellQuote(value)
+			flags += " --" + name + " " + present.Clean(recovery.ShellQuote(value)) // after the text around it was cleaned
 		}
 	}
 	value := func(name string) string {

@@ -69,7 +69,7 @@ func (m *migrating) read(ctx context.Context, r reader, namespace string, names 
 	}
 	for _, name := range names {
 		if !found[name] {
-			return nil, nil, clierror.Refused("kubectl vgr migrate without a name shows all", "there is no %s on %s in namespace %s to migrate from %s", name, r.site.Name, namespace, m.from)
+			return nil, nil, clierror.Refused("kubectl vgr migrate without a name shows all", "there is no %s in namespace %s on %s to migrate from %s", name, namespace, r.site.Name, m.from)
 		}
 	}
 	hints = append(hints, r.comparePeer(ctx, volumes)...)
