@@ -102,7 +102,7 @@ chaos: build assets ## Move groups of each backend while all around them breaks,
 	cd hack && CHAOS_TIME=$(or $(CHAOS_TIME),10m) go test ./e2e -run 'TestChaos$$' -v -count=1 -timeout=90m
 
 # What, together, has the controllers ask for all that they ever ask for.
-BY_USE := TestOperatorRoles|TestSwitchRoles|TestDelete|TestMembership|TestUnfit|TestVolumeReplication|TestClassDeletedFirst|TestDeletionBlocked|TestManagerDown
+BY_USE := TestOperatorRoles|TestSwitchRoles|TestDelete|TestMembership|TestNotReplicable|TestVolumeReplication|TestClassDeletedFirst|TestDeletionBlocked|TestManagerDown
 BY_USE := $(BY_USE)|TestMetrics|TestDellThereAndBack|TestDellDelete|TestTridentThereAndBack|TestTridentGroupSnapshot|TestTridentJoin|TestTridentDelete|TestMigrateSingles
 
 .PHONY: rbac-by-use

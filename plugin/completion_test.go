@@ -33,7 +33,7 @@ func bare(out, errOut *bytes.Buffer, self string) plugin.Config {
 	}
 }
 
-// TestCompletesFlags walks all commands: a flag with a value completes it, or is here because nobody but
+// TestCompletesFlags walks all commands: a flag with a value completes it, or is here because only
 // the user can know the value.
 func TestCompletesFlags(t *testing.T) {
 	free := []string{
@@ -66,7 +66,7 @@ func TestCompletesFlags(t *testing.T) {
 	walk(plugin.NewRoot(bare(&out, &out, "")))
 }
 
-// TestCompletionInstall: the link is made, renewed and kept; what somebody else has there is not touched.
+// TestCompletionInstall: the link is made, renewed and kept; what another tool has there is not touched.
 func TestCompletionInstall(t *testing.T) {
 	bin, elsewhere := t.TempDir(), t.TempDir()
 	self := filepath.Join(bin, "kubectl-vgr")

@@ -148,7 +148,7 @@ func TestCreateChangesNoRole(t *testing.T) {
 		t.Errorf("a copy whose peer does not answer: exit code %d\n%s", r.code, r.errOut)
 	}
 
-	// Somebody else's replications.
+	// Replications of other tools.
 	both("hand")
 	c.replicated("east", "hand", "", replicationv1.Primary, nil)
 	c.refuses("by hand", on("hand", "east", ""), "VolumeReplication hand, which kubectl vgr did not make", "Next: kubectl vgr migrate --from csi-addons hand --into hand -n default --context east")

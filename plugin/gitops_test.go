@@ -17,7 +17,7 @@ import (
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 )
 
-// TestGitOps: whoever is about to move a group is told who would move it back.
+// TestGitOps: who is about to move a group is told which tool would move it back.
 func TestGitOps(t *testing.T) {
 	b := newBench(t)
 	labels := map[string]string{"group": "orders"}

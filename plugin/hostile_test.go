@@ -503,7 +503,7 @@ func lieAbout(version, kind string) map[string]any {
 	return object
 }
 
-// TestGuarded: what nobody has cleaned does nothing either.
+// TestGuarded: text that was not cleaned does nothing either.
 func TestGuarded(t *testing.T) {
 	var out, errOut bytes.Buffer
 	root := plugin.NewRoot(bare(&out, &errOut, ""))

@@ -27,7 +27,7 @@ import (
 // tenant is a client of who has the role edit in the namespace default of both sites, and may patch groups there.
 func (b *bench) tenant(site string, admin client.Client) client.Client {
 	b.t.Helper()
-	subject := []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: "nobody"}}
+	subjects := []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: "nobody"}}
 	b.must(admin.Create(b.t.Context(), &rbacv1.Role{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "groups"},
 		Rules:      []rbacv1.PolicyRule{{APIGroups: []string{vgrv1.GroupVersion.Group}, Resources: []string{"volumegroupreplications"}, Verbs: []string{"get", "list", "create", "patch", "update", "delete"}}},
@@ -35,7 +35,7 @@ func (b *bench) tenant(site string, admin client.Client) client.Client {
 	for name, ref := range map[string]rbacv1.RoleRef{
 		"edit": {APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "edit"}, "groups": {APIGroup: rbacv1.GroupName, Kind: "Role", Name: "groups"},
 	} {
-		b.must(admin.Create(b.t.Context(), &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name}, RoleRef: ref, Subjects: subject}))
+		b.must(admin.Create(b.t.Context(), &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name}, RoleRef: ref, Subjects: subjects}))
 	}
 	config, err := clientcmd.LoadFromFile(b.kubeconfig)
 	b.must(err)
@@ -54,7 +54,7 @@ func (b *bench) replicas(c client.Client) int32 {
 	return *victim.Spec.Replicas
 }
 
-// TestTenant: what somebody writes who may edit a namespace, and the groups in it, does not make an administrator's
+// TestTenant: what a user writes who may edit a namespace, and the groups in it, does not make an administrator's
 // commands do what he did not ask for, nor keep them from working.
 func TestTenant(t *testing.T) {
 	b := newBench(t)
@@ -132,7 +132,7 @@ func (b *bench) tenantPromotes(tenant client.Client) {
 	}
 }
 
-// tenantForges journals: operations that nobody began, at the point where the promotion comes next, and with workloads
+// tenantForges journals: operations that were never begun, at the point where the promotion comes next, and with workloads
 // of others to scale.
 func (b *bench) tenantForges(tenants map[string]client.Client, clusters map[string]string) {
 	at := metav1.NewMicroTime(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))

@@ -70,7 +70,7 @@ func TestHostileTerminal(t *testing.T) {
 		said := make(chan string)
 		go func() {
 			var all bytes.Buffer
-			_, _ = io.Copy(&all, reads) // ends with an error when nobody can write any more
+			_, _ = io.Copy(&all, reads) // ends with an error when no program can write any more
 			said <- all.String()
 		}()
 		env := map[string]string{"KUBECONFIG": b.kubeconfig, "HOME": b.home, "LANG": "C.UTF-8", "TERM": "xterm"}
@@ -138,7 +138,7 @@ func TestAlive(t *testing.T) {
 		said := make(chan string)
 		go func() {
 			var all bytes.Buffer
-			_, _ = io.Copy(&all, reads) // ends with an error when nobody can write any more
+			_, _ = io.Copy(&all, reads) // ends with an error when no program can write any more
 			said <- all.String()
 		}()
 		if _, err := io.WriteString(reads, tc.typed+"\n"); err != nil {

@@ -270,7 +270,7 @@ func (c *controlled) restart(ctx context.Context) (result, error) {
 	return r, nil
 }
 
-// caughtUp waits until every group was looked at and none is waiting, and returns what the controller has used
+// caughtUp waits until every group was reconciled and none is waiting, and returns what the controller has used
 // until then. The metrics say so, but of many groups they have hundreds of thousands of series: they are asked for
 // once the controller has nothing to do.
 func (c *controlled) caughtUp(ctx context.Context, began time.Time) (time.Duration, usage, error) {

@@ -16,7 +16,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/hack/lab"
 )
 
-// command is one program with its arguments, as somebody would type it.
+// command is one program with its arguments, as a user would type it.
 type command struct {
 	path string
 	args []string
@@ -32,7 +32,7 @@ func (c command) String() string {
 type comparison struct {
 	title, again string
 	ours, peer   command
-	// limit is how long the same work would take without us, in seconds; nil when nobody can say.
+	// limit is how long the same work would take without us, in seconds; nil when that is unknown.
 	limit func(ctx context.Context) (float64, error)
 	notes []string
 	// first says that the time of the first output counts too.

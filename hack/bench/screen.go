@@ -109,7 +109,7 @@ func (b *bench) watch(ctx context.Context, l *lab.Lab, stores load.Stores, many 
 // patience is for a text that never comes.
 const patience = 2 * time.Minute
 
-// terminal is a program on a pseudo-terminal whose output is kept until it is looked at.
+// terminal is a program on a pseudo-terminal whose output is kept until it is read.
 type terminal struct {
 	cmd *exec.Cmd
 	tty interface {
@@ -158,7 +158,7 @@ func (t *terminal) read() {
 	}
 }
 
-// wait waits until a text is written to the terminal behind what was looked at before, and returns how long
+// wait waits until a text is written to the terminal behind what was read before, and returns how long
 // that is after the start, or after then.
 func (t *terminal) wait(ctx context.Context, text string, then time.Duration) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)

@@ -129,7 +129,7 @@ func (s *scene) whole(site string) {
 	}
 }
 
-// equal fails the test unless both sites hold the same, byte for byte. Nobody may write meanwhile.
+// equal fails the test unless both sites hold the same, byte for byte. Nothing may write meanwhile.
 func (s *scene) equal() {
 	s.t.Helper()
 	for name, handle := range s.volumes {

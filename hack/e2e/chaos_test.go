@@ -34,7 +34,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/hack/lab/proxy"
 )
 
-// chaosSettings are what make chaos sets: how long to go on, and the first seed, or the only one.
+// chaosSettings are what make chaos sets: how long to continue, and the first seed, or the only one.
 const (
 	chaosTime = "CHAOS_TIME"
 	chaosSeed = "CHAOS_SEED"
@@ -43,8 +43,8 @@ const (
 )
 
 // TestChaos moves groups of each backend while what they depend on breaks, at times and in ways that a seed draws.
-// Then all is mended, and the operation resumed or taken back. Acknowledged writes are there, there were never two
-// primaries that nobody had accepted, each operation could be ended, and what was said was true.
+// Then all is mended, and the operation resumed or aborted. Acknowledged writes are there, there were never two
+// primaries that no command had accepted, each operation could be ended, and what was said was true.
 func TestChaos(t *testing.T) {
 	if os.Getenv(chaosTime) == "" {
 		t.Skip("it runs for as long as it is given: make chaos")

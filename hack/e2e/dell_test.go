@@ -154,7 +154,7 @@ func TestDellThereAndBack(t *testing.T) {
 	})
 }
 
-// TestDellSourceLost: the source is lost, promoted without it, returns, and is taken back.
+// TestDellSourceLost: the source is lost, promoted without it, returns, and follows again.
 func TestDellSourceLost(t *testing.T) {
 	t.Parallel()
 	d := newDellIn(newSceneAlone(t))
@@ -173,7 +173,7 @@ func TestDellSourceLost(t *testing.T) {
 	d.write(lab.West, 1)
 	mend()
 	// It is asked for primary still, and its array knows that it was given up. Nothing is discarded
-	// before somebody says so.
+	// before a user says so.
 	d.eventually("east to know that it was given up", func(context.Context) error {
 		g := d.get(lab.East, "db")
 		if c := meta.FindStatusCondition(g.Status.Conditions, vgrv1.ConditionDegraded); c == nil || c.Reason != "Error" {
@@ -306,7 +306,7 @@ func TestDellControllerDies(t *testing.T) {
 	t.Parallel()
 	d := newDellIn(newSceneAlone(t))
 	east := d.lab.Site(lab.East)
-	d.must(east.StopProc(t.Context(), lab.DellReplicator)) // nobody takes the action up
+	d.must(east.StopProc(t.Context(), lab.DellReplicator)) // no sidecar takes the action up
 	d.unguarded(lab.East, "db", vgrv1.Secondary)
 	d.says(lab.East, "db", vgrv1.ReasonProgressing, "action FAILOVER_REMOTE runs")
 	d.must(east.Kill(t.Context(), lab.Controller))

@@ -293,7 +293,7 @@ func TestUnplanned(t *testing.T) {
 	s.must(s.lab.Site(lab.West).Write(t.Context(), s.ns+"/db-data", 11))
 
 	s.must(s.lab.Site(lab.East).Reconnect(t.Context()))
-	s.must(s.lab.Site(lab.East).Write(t.Context(), s.ns+"/db-data", 5)) // nobody has stopped it there
+	s.must(s.lab.Site(lab.East).Write(t.Context(), s.ns+"/db-data", 5)) // no command has stopped it there
 	var o overview.Overview
 	s.must(json.Unmarshal([]byte(s.done("list", "-n", s.ns, "-o", "json")), &o))
 	if v := o.Groups[0].Verdict; v.Phase != overview.SplitBrain || !strings.Contains(v.Next, "failback db") {
@@ -404,7 +404,7 @@ func TestFailoverDeleted(t *testing.T) {
 }
 
 // TestFailoverInUse: a pod that uses a PVC is named, and nothing is changed. A volume that is
-// attached without anybody knowing stops the demotion in the storage.
+// attached without Kubernetes knowing stops the demotion in the storage.
 func TestFailoverInUse(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
@@ -430,7 +430,7 @@ func TestFailoverInUse(t *testing.T) {
 		t.Errorf("exit code %d\n%s", r.code, r.errOut)
 	}
 	s.must(s.lab.Site(lab.East).Attach(t.Context(), s.ns+"/db-data", false))
-	s.done("failover", "db", "-n", s.ns, "--to", "west", "--yes") // goes on
+	s.done("failover", "db", "-n", s.ns, "--to", "west", "--yes") // resumes
 	s.whole(lab.West, lab.East)
 }
 

@@ -120,7 +120,7 @@ func (s *scene) answers(name string, to vgrv1.ReplicationState) {
 	})
 }
 
-// TestInfo: a primary whose replication cannot be looked at is primary, and nothing is claimed
+// TestInfo: a primary whose replication cannot be observed is primary, and nothing is claimed
 // about its replication.
 func TestInfo(t *testing.T) {
 	t.Parallel()
@@ -232,7 +232,7 @@ func TestClassDeletedFirst(t *testing.T) {
 	})
 }
 
-// TestManagerDown: nobody answers for the backend, and the group does not pretend.
+// TestManagerDown: no manager answers for the backend, and the group does not pretend.
 func TestManagerDown(t *testing.T) {
 	t.Parallel()
 	s := newSceneAlone(t)
@@ -249,7 +249,7 @@ func TestManagerDown(t *testing.T) {
 	s.promoteUnguarded(lab.East, "db")
 	s.ready(lab.East, "db", vgrv1.StatePrimary, 1)
 
-	s.must(s.lab.Inject(t.Context(), fault)) // and nobody to let it go
+	s.must(s.lab.Inject(t.Context(), fault)) // and no call ends it
 	s.must(s.sites[lab.East].Delete(t.Context(), g))
 	s.says(lab.East, "db", vgrv1.ReasonDeleting, "waiting for csi-addons")
 	s.must(s.lab.Heal(t.Context(), fault))

@@ -72,7 +72,7 @@ func (r *running) end() result {
 }
 
 // TestFailoverHangs: a promotion that the storage neither does nor refuses ends with the time. It
-// cannot be taken back any more; the same command sees it through.
+// cannot be aborted any more; the same command finishes it.
 func TestFailoverHangs(t *testing.T) {
 	t.Parallel()
 	s := newSceneAlone(t)

@@ -157,7 +157,7 @@ func newSceneAlone(t *testing.T) *scene {
 	w := <-worlds.toBreak
 	waited(t, began)
 	t.Cleanup(func() {
-		if t.Failed() && w != nil { // nobody knows what is left broken
+		if t.Failed() && w != nil { // what is left broken is unknown
 			if err := errors.Join(w.refused(), w.lab.Close()); err != nil {
 				t.Error(err)
 			}

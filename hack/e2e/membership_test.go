@@ -69,9 +69,9 @@ func TestMembership(t *testing.T) {
 	}
 }
 
-// TestUnfit is about PVCs that cannot be members: the group says which and why, and goes on when
+// TestNotReplicable is about PVCs that cannot be members: the group says which and why, and continues when
 // they are gone or fit.
-func TestUnfit(t *testing.T) {
+func TestNotReplicable(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	db := map[string]string{"app": "db"}
@@ -129,7 +129,7 @@ func TestUnfit(t *testing.T) {
 		rival := s.group("rival", gold, vgrv1.Primary, db)
 		s.create(lab.East, rival)
 		s.says(lab.East, "rival", vgrv1.ReasonVolumeConflict, "data")
-		s.ready(lab.East, "db", vgrv1.StatePrimary, 1) // the first one goes on
+		s.ready(lab.East, "db", vgrv1.StatePrimary, 1) // the first one continues
 		first := s.group("db", gold, vgrv1.Primary, db)
 		first.Annotations = map[string]string{vgrv1.AnnotationDeletionPolicy: vgrv1.DeletionPolicyDelete}
 		s.change(lab.East, "db", func(g *vgrv1.VolumeGroupReplication) { g.Annotations = first.Annotations })

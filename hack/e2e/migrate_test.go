@@ -185,7 +185,7 @@ func (h handmade) same(east, west string) {
 	}
 }
 
-// TestMigrateWaits has no controller: nothing is handed over to a group whose volumes nobody knows. With
+// TestMigrateWaits has no controller: nothing is handed over to a group whose volumes no controller knows. With
 // it the same command resumes.
 func TestMigrateWaits(t *testing.T) {
 	t.Parallel()
@@ -205,7 +205,7 @@ func TestMigrateWaits(t *testing.T) {
 	h.same(east, west)
 }
 
-// TestMigrateMeanwhile has somebody change a replication while migrate waits: it is not handed over, since
+// TestMigrateMeanwhile has a user change a replication while migrate waits: it is not handed over, since
 // the group would take that change back.
 func TestMigrateMeanwhile(t *testing.T) {
 	t.Parallel()

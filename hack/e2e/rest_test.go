@@ -60,7 +60,7 @@ func (s *scene) ours(site string) int {
 	return n
 }
 
-// quiet waits until nobody has written for a while: groups of other tests are on their way too.
+// quiet waits until no program has written for a while: groups of other tests are on their way too.
 func (s *scene) quiet(site string) {
 	s.t.Helper()
 	last := -1

@@ -47,7 +47,7 @@ func (s *scene) seen(args ...string) overview.Overview {
 }
 
 // TestTrouble: each third request to the API servers is answered with an error, those of our
-// controllers too. Everything goes on, only slower.
+// controllers too. Everything continues, only slower.
 func TestTrouble(t *testing.T) {
 	t.Parallel()
 	s := newSceneAlone(t)
@@ -144,7 +144,7 @@ func TestTroubleStays(t *testing.T) {
 	}
 }
 
-// TestAnswersLost: changes are made, and whoever asked for them is told of an error; for a while
+// TestAnswersLost: changes are made, and the client that asked for them is told of an error; for a while
 // there are only errors. What was done is seen and not done again, and the rest waits.
 func TestAnswersLost(t *testing.T) {
 	t.Parallel()

@@ -69,7 +69,7 @@ func (w *world) asked(user string) (needed, refused map[string]bool, err error) 
 		err = errors.Join(err, failure)
 		for _, e := range events {
 			if e.Resource == "" || strings.HasPrefix(e.Resource, "self") {
-				continue // everybody may ask what there is, and what he may
+				continue // every user may ask what there is, and what he may do
 			}
 			permission := e.Verb + " " + e.Group + "/" + e.Resource
 			if e.Subresource != "" {

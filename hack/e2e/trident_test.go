@@ -180,7 +180,7 @@ func TestTridentThereAndBack(t *testing.T) {
 	n.did("establish west", "update west", "promote west", "resync east", "update east", "promote east", "resync west")
 }
 
-// TestTridentSourceLost: the source is lost, promoted without it, returns, and is taken back.
+// TestTridentSourceLost: the source is lost, promoted without it, returns, and follows again.
 func TestTridentSourceLost(t *testing.T) {
 	t.Parallel()
 	n := newNetAppIn(newSceneAlone(t), "netapp", nil)
@@ -485,7 +485,7 @@ func TestThreeBackends(t *testing.T) {
 	n.ready(lab.West, "power", vgrv1.StatePrimary, 1)
 }
 
-// TestTridentFalsePromotion: Trident reports promoted of a volume that nobody can write to when it
+// TestTridentFalsePromotion: Trident reports promoted of a volume that no application can write to when it
 // cannot ask ONTAP. Nothing in Kubernetes tells; the volume's message says so.
 func TestTridentFalsePromotion(t *testing.T) {
 	t.Parallel()

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// auditPolicy records who writes, which tests use to prove that somebody does not; and all that our controller and
+// auditPolicy records who writes, which tests use to prove that a program does not; and all that our controller and
 // the lab's people ask for, which tests compare with their roles.
 func auditPolicy(people []string) string {
 	users := append([]string{controllerUser}, people...)

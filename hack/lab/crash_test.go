@@ -75,7 +75,7 @@ func TestCrashOfTheCaller(t *testing.T) {
 	}
 }
 
-// runs says whether a process exists and has not ended: nobody may be there to collect it.
+// runs reports whether a process exists and has not ended: its parent may not collect it.
 func runs(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

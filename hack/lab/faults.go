@@ -23,7 +23,7 @@ type FaultKind string
 
 // What can be broken.
 const (
-	// FaultCut: nobody outside reaches the site's API; its own controllers do.
+	// FaultCut: no client outside reaches the site's API; its own controllers do.
 	FaultCut FaultKind = "cut"
 	// FaultSlow: the site's API is far away.
 	FaultSlow FaultKind = "slow"
@@ -56,7 +56,7 @@ type Fault struct {
 	// Volume is a handle or "namespace/claim".
 	Volume string `json:"volume,omitempty"`
 	// Process is the one that is stopped, or whose requests go wrong: the controller, or when empty
-	// everybody outside.
+	// all clients outside.
 	Process string `json:"process,omitempty"`
 	// Crash kills the process instead of stopping it.
 	Crash bool `json:"crash,omitempty"`

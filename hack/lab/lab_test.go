@@ -276,5 +276,5 @@ func pidsOf(l *lab.Lab) []int {
 	return pids
 }
 
-// alive says whether a process exists; signal 0 only asks.
+// alive reports whether a process exists; signal 0 only asks.
 func alive(pid int) bool { return syscall.Kill(pid, 0) == nil }

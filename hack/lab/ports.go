@@ -32,7 +32,7 @@ func choosePorts(n int) ([]ports, error) {
 
 func local(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
-// freePorts finds ports that nobody listens on. They lie below the range that the kernel takes for
+// freePorts finds ports that no process listens on. They lie below the range that the kernel takes for
 // outgoing connections, or such a connection could occupy the port of a process that is down.
 func freePorts(n int) ([]int, error) {
 	const first, last = 20000, 32000

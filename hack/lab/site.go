@@ -55,7 +55,7 @@ type Site struct {
 	dell   *powerstore.Driver // nil without
 	netapp *netapp            // nil without
 	plane  *controlPlane
-	// proxy is for everybody outside, inside for our controller; nil without.
+	// proxy is for all clients outside, inside for our controller; nil without.
 	proxy, inside *way
 	processes     map[string]*process.Process
 	// background ends the provisioner.
@@ -175,7 +175,7 @@ func (s *Site) provision(ctx context.Context, client kubernetes.Interface) {
 	for name, storage := range storages {
 		p := &provisioner.Provisioner{Client: client, Driver: name, Storage: storage}
 		all.Go(func() {
-			// It fails only before it begins, and then no claim gets bound, which everybody notices.
+			// It fails only before it begins, and then no claim gets bound, which every test notices.
 			_ = p.Run(running)
 		})
 	}

@@ -45,7 +45,7 @@ func (s *Site) simulated() bool {
 	return ok
 }
 
-// storage returns what an installation of ceph-csi leaves in a cluster, as far as anybody looks at it.
+// storage returns what an installation of ceph-csi leaves in a cluster, as far as any program reads it.
 func (s *Site) storage() []runtime.Object {
 	objects := s.storageClass(StorageClass, driver.Name)
 	if s.simulated() {

@@ -66,7 +66,7 @@ func unindent(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// flags are those that help shows. A default in the home directory is that of whoever generates.
+// flags are those that help shows. A default in the home directory is that of the user who generates.
 func flags(w io.Writer, set *pflag.FlagSet) {
 	var rows []string
 	set.VisitAll(func(f *pflag.Flag) {

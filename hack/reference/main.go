@@ -40,7 +40,7 @@ func run(args []string) error {
 		return err
 	}
 	for name, page := range map[string][]byte{"commands.md": commandPage.Bytes(), "api.md": apiPage.Bytes()} {
-		if err := os.WriteFile(filepath.Join(args[1], name), page, 0o644); err != nil { //nolint:gosec // pages are for everybody
+		if err := os.WriteFile(filepath.Join(args[1], name), page, 0o644); err != nil { //nolint:gosec // pages are for all users
 			return err
 		}
 	}

@@ -134,7 +134,7 @@ func TestChecksums(t *testing.T) {
 	}
 }
 
-// TestImage: an image has the program, runs it as nobody, and depends on it and on the commit's time only.
+// TestImage: an image has the program, runs it without privileges, and depends on it and on the commit's time only.
 func TestImage(t *testing.T) {
 	made := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 	var sums []string
@@ -147,7 +147,7 @@ func TestImage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c := config.Config; c.User != nobody || !slices.Equal(c.Entrypoint, []string{"/vgr-controller"}) || config.Architecture != "arm64" || config.OS != "linux" {
+		if c := config.Config; c.User != unprivileged || !slices.Equal(c.Entrypoint, []string{"/vgr-controller"}) || config.Architecture != "arm64" || config.OS != "linux" {
 			t.Errorf("config %+v", config)
 		}
 		if err := validate.Image(img); err != nil {

@@ -27,8 +27,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// nobody is the user that the image runs as.
-const nobody = "65532:65532"
+// unprivileged is the user that the image runs as.
+const unprivileged = "65532:65532"
 
 // image builds the controller for Linux on each platform into one OCI archive, which needs no registry:
 // "skopeo copy oci-archive:FILE docker://…" pushes it. It has the program and nothing else.
@@ -122,7 +122,7 @@ func imageOf(program []byte, goos, arch string, made time.Time) (v1.Image, error
 	}
 	config = config.DeepCopy()
 	config.OS, config.Architecture, config.Created = goos, arch, v1.Time{Time: made}
-	config.Config = v1.Config{User: nobody, Entrypoint: []string{"/vgr-controller"}}
+	config.Config = v1.Config{User: unprivileged, Entrypoint: []string{"/vgr-controller"}}
 	return mutate.ConfigFile(img, config)
 }
 

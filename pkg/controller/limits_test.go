@@ -19,7 +19,7 @@ import (
 )
 
 // TestManyLabels: PVCs with thousands of labels are members as others are, also when they get them later and lose them
-// again, and keep nobody from being served.
+// again, and keep no other group from being served.
 func TestManyLabels(t *testing.T) {
 	w, g, csi := promotedGroup(t)
 	many := map[string]string{}

@@ -102,7 +102,7 @@ func TestPromotionIsGuarded(t *testing.T) {
 	csi.eventuallyAsks(replicationv1.Primary)
 }
 
-// TestChangedOutside: what somebody changes in csi-addons' own object is told, and not made a promotion.
+// TestChangedOutside: what a user changes in csi-addons' own object is told, and not made a promotion.
 func TestChangedOutside(t *testing.T) {
 	w, g, csi := promotedGroup(t)
 	change(w, csi.group(), func(g *replicationv1.VolumeGroupReplication) { g.Spec.ReplicationState = replicationv1.Secondary })

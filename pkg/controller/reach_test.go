@@ -11,7 +11,7 @@ import (
 )
 
 // TestReach: who has taken over the controller of one cluster reads no Secret, runs no Pod, ends no volume, and gives
-// nobody rights. An API server is asked about the shipped role.
+// no one rights. An API server is asked about the shipped role.
 func TestReach(t *testing.T) {
 	w := newWorld(t, false)
 	may := func(verb, group, resource, namespace string) bool {

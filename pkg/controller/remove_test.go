@@ -83,7 +83,7 @@ func TestRemoveWithoutOneKind(t *testing.T) {
 	w.gone("[csi-addons] has removed its group", g, &vgrv1.VolumeGroupReplication{})
 }
 
-// TestForeignFinalizer: an object that is let go of and stays does not look as if it was served.
+// TestForeignFinalizer: an object that the controller has released and that stays does not look as if it was served.
 func TestForeignFinalizer(t *testing.T) {
 	w, g, csi := promotedGroup(t)
 	change(w, g, func(g *vgrv1.VolumeGroupReplication) { g.Finalizers = append(g.Finalizers, "other.test/hold") })
@@ -132,7 +132,7 @@ func TestDeletedInFlight(t *testing.T) {
 	w.gone("[user] has resumed it to its end", g, &vgrv1.VolumeGroupReplication{})
 }
 
-// TestDeletedJournalDiscarded: without the journal the deletion goes on, whatever became of the other site.
+// TestDeletedJournalDiscarded: without the journal the deletion continues, whatever became of the other site.
 func TestDeletedJournalDiscarded(t *testing.T) {
 	w, g, csi := promotedGroup(t)
 	change(w, g, func(g *vgrv1.VolumeGroupReplication) {

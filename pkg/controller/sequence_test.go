@@ -23,7 +23,7 @@ import (
 )
 
 // The sequence tests tell a story, actor by actor, against a real API server. The csi-addons
-// manager is an actor here, so that each of its states can be held still and looked at; the
+// manager is an actor here, so that each of its states can be held still and examined; the
 // end-to-end tests run the real one.
 
 func (w *world) golden() {
@@ -222,7 +222,7 @@ func (w *world) gone(title string, obj, into client.Object) {
 
 // noClassesLeft checks the collection of derived classes. The actor's child and content still
 // refer to them, as they would not with the real manager, so a second group does the collecting.
-// The first group does it too, if it is looked at once more before the controller sees its end;
+// The first group does it too, if the controller reconciles it once more before the controller sees its end;
 // so the log does not say when.
 func (w *world) noClassesLeft(title string, v vendor) {
 	w.t.Helper()
@@ -369,7 +369,7 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-// quiet has a group looked at, and fails when anything is written for it.
+// quiet has the controller reconcile a group, and fails when anything is written for it.
 func (w *world) quiet(title string, key client.ObjectKey) {
 	w.t.Helper()
 	clock.RealClock{}.Sleep(300 * time.Millisecond) // what is under way ends

@@ -172,13 +172,13 @@ func (w *world) installRole() {
 		}
 		w.create(into)
 	}
-	subject := []rbacv1.Subject{{Kind: "User", APIGroup: rbacv1.GroupName, Name: "system:serviceaccount:vgr-system:vgr-controller"}}
+	subjects := []rbacv1.Subject{{Kind: "User", APIGroup: rbacv1.GroupName, Name: "system:serviceaccount:vgr-system:vgr-controller"}}
 	w.create(&rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: "vgr-controller"}, Subjects: subject,
+		ObjectMeta: metav1.ObjectMeta{Name: "vgr-controller"}, Subjects: subjects,
 		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: cluster.Name},
 	})
 	w.create(&rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: "vgr-controller", Namespace: local.Namespace}, Subjects: subject,
+		ObjectMeta: metav1.ObjectMeta{Name: "vgr-controller", Namespace: local.Namespace}, Subjects: subjects,
 		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: local.Name},
 	})
 }
@@ -228,7 +228,7 @@ func (w *world) create(obj client.Object) {
 	}
 }
 
-// change updates an object, again if somebody else was faster.
+// change updates an object, again if another client was faster.
 func change[T client.Object](w *world, obj T, f func(T)) {
 	w.t.Helper()
 	w.eventually(fmt.Sprintf("change %T %s", obj, obj.GetName()), func(ctx context.Context) bool {

@@ -34,7 +34,7 @@ func (hidden) Remove(_ context.Context, _ backend.Owner, retain bool) (backend.R
 	return backend.Removal{Done: retain}, nil
 }
 
-// TestBackendThatCannotBeWatched: its groups say so and heal; those of other backends go on.
+// TestBackendThatCannotBeWatched: its groups say so and heal; those of other backends keep working.
 func TestBackendThatCannotBeWatched(t *testing.T) {
 	w := newWorld(t, true, controller.Backend{
 		Profile: backend.Profile{Name: "hidden", Provisioners: []string{"hidden.example.com"}, CheckParameters: func(backend.Class) []backend.Problem { return nil }},

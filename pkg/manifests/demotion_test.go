@@ -22,7 +22,7 @@ import (
 func noMereDemotion(t backend.Traits) bool { return t.PromoteFirst || t.HandsOver }
 
 // testDemotion: where a demotion discards writes or is a failover, a running primary is demoted only by a write that
-// tells of the peer; where it only fences, anybody may demote.
+// tells of the peer; where it only fences, every user may demote.
 func testDemotion(t *testing.T, c client.Client) {
 	edit := func(g *vgrv1.VolumeGroupReplication) { g.Spec.ReplicationState = vgrv1.Secondary }
 	planned := func(g *vgrv1.VolumeGroupReplication) {

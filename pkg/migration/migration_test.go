@@ -52,10 +52,10 @@ const (
 func TestUnified(t *testing.T) {
 	type object struct{ name, provisioner, spec string }
 	interval := "  replicationMode: asynchronous\n  schedule: {mode: interval, rpo: 15m}\n"
-	mirror := func(state replicationv1.ReplicationState, unfit string) *backend.Replication {
+	mirror := func(state replicationv1.ReplicationState, notAdoptable string) *backend.Replication {
 		vr := &replicationv1.VolumeReplication{TypeMeta: metav1.TypeMeta{Kind: "VolumeReplication"}, ObjectMeta: metav1.ObjectMeta{Namespace: "production", Name: "by-hand"}}
 		return &backend.Replication{
-			Object: vr, PVC: "data", State: vgrv1.ReplicationState(state), NotAdoptable: unfit,
+			Object: vr, PVC: "data", State: vgrv1.ReplicationState(state), NotAdoptable: notAdoptable,
 			Class: backend.Class{Name: "theirs", Provisioner: ceph, Parameters: map[string]string{"schedulingInterval": "5m", "consistencyGroup": "disabled"}},
 		}
 	}
@@ -75,7 +75,7 @@ func TestUnified(t *testing.T) {
 		"no-class":           {objects: []object{{"data", "", "  replicationState: source\n" + interval}}},
 		"taken-over":         {objects: []object{{"data", ceph, "  replicationState: source\n" + interval}}, existing: mirror("primary", "")},
 		"contradicts":        {objects: []object{{"data", ceph, "  replicationState: replica\n" + interval}}, existing: mirror("primary", "")},
-		"unfit":              {objects: []object{{"data", ceph, "  replicationState: source\n" + interval}}, existing: mirror("primary", "csi-addons has not answered its last change yet")},
+		"not adoptable":      {objects: []object{{"data", ceph, "  replicationState: source\n" + interval}}, existing: mirror("primary", "csi-addons has not answered its last change yet")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var volumes []migration.Volume

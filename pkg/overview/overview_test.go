@@ -117,7 +117,7 @@ func TestPhase(t *testing.T) {
 }
 
 // TestLastSyncOfTheCopy: of a backend that tells a primary nothing, the last synchronisation is the one
-// that the copy knows of, and says nothing about a lag. Of others the copy's is not looked at.
+// that the copy knows of, and says nothing about a lag. Of others the copy's is not read.
 func TestLastSyncOfTheCopy(t *testing.T) {
 	copied := group(vgrv1.Secondary, vgrv1.StateSecondary, time.Minute, condition("Ready", "True", "Demoted"))
 	for reason, shown := range map[string]bool{vgrv1.ReasonNotReported: true, "Replicating": false} {

@@ -9,7 +9,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 )
 
-// TestShellQuote: a name from a journal cannot become a second command where somebody pastes it.
+// TestShellQuote: a name from a journal cannot become a second command where a user pastes it.
 func TestShellQuote(t *testing.T) {
 	for text, want := range map[string]string{
 		"west": "west", "arn:aws:eks:eu-1:1:cluster/west": "arn:aws:eks:eu-1:1:cluster/west", "": "''",

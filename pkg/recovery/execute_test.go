@@ -133,7 +133,7 @@ func TestDeletedInFlight(t *testing.T) {
 }
 
 // TestOldPicture: a site that is seen as it was before the last write is waited for. It is not taken
-// for one that somebody has changed back.
+// for one that another tool has changed back.
 func TestOldPicture(t *testing.T) {
 	w := newWorld(backend.Traits{Fences: true, ConfirmsSync: true}, recovery.Planned, 0)
 	w.settle()

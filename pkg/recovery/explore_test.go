@@ -189,7 +189,7 @@ func explore(t *testing.T, start world) {
 	calmed, ends := map[string]bool{}, map[string]int{}
 	for i := 0; i < len(nodes); i++ {
 		w := nodes[i].world
-		nodes[i].world = world{} // of what was looked at, only the way to it counts
+		nodes[i].world = world{} // of a state that was visited, only the way to it counts
 		fail := func(what string) {
 			t.Helper()
 			t.Fatalf("%s\n%s\nin %q", what, trace(nodes, i), w.key())

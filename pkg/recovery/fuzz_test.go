@@ -46,9 +46,9 @@ func FuzzJournal(f *testing.F) {
 				t.Errorf("the same history is told in two ways:\n%s", cmp.Diff(first, again))
 			}
 		}
-		op, illegible := recovery.Journal(g)
-		if (err == nil) != (illegible == nil) || illegible != nil && op != nil {
-			t.Errorf("journal %v, %v; timeline %v", op, illegible, err)
+		op, unreadable := recovery.Journal(g)
+		if (err == nil) != (unreadable == nil) || unreadable != nil && op != nil {
+			t.Errorf("journal %v, %v; timeline %v", op, unreadable, err)
 		}
 		if op == nil || !written(op) {
 			return

@@ -42,7 +42,7 @@ func (w *world) olderPlugin(t *testing.T) {
 	w.tools[0].die()
 }
 
-// TestOlderPlugin: a failover that an older plugin has begun is seen through or taken back, wherever it was left; no
+// TestOlderPlugin: a failover that an older plugin has begun is finished or aborted, wherever it was left; no
 // second primary comes of it and nothing is lost.
 func TestOlderPlugin(t *testing.T) {
 	for name, traits := range storages {

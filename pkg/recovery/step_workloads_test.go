@@ -13,7 +13,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 )
 
-// TestStarted: the time begins with the first write, not with the plan that somebody had to read.
+// TestStarted: the time begins with the first write, not with the plan that the administrator had to read.
 func TestStarted(t *testing.T) {
 	w := newWorld(backend.Traits{Fences: true, ConfirmsSync: true}, recovery.Planned, 0)
 	w.settle()

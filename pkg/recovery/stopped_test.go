@@ -14,7 +14,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 )
 
-// put writes a journal to a site, as anybody may who may edit the group there.
+// put writes a journal to a site, as every user may who may edit the group there.
 func put(t *testing.T, s *recovery.Site, op recovery.Operation) {
 	t.Helper()
 	g := s.Group.DeepCopy()

@@ -98,7 +98,7 @@ type world struct {
 	late bool
 	// together: a second tool may begin while the first one runs, or sleeps.
 	together bool
-	// mayAbort and mayForce: after a crash somebody may abort, or do an unplanned failover.
+	// mayAbort and mayForce: after a crash an administrator may abort, or do an unplanned failover.
 	mayAbort, mayForce bool
 	// accepted: a user accepted two primaries, or a loss.
 	accepted bool
@@ -329,7 +329,7 @@ func (w *world) observeAll() recovery.Pair {
 	return n.observe(true)
 }
 
-// observe is what a tool sees. What uses the PVCs is only looked at on demand.
+// observe is what a tool sees. What uses the PVCs is only read on demand.
 func (w *world) observe(usage bool) recovery.Pair {
 	p := recovery.Pair{Namespace: "production", Name: "db"}
 	for i := range sites {
@@ -834,7 +834,7 @@ func (w *world) act(i int) (says bool) {
 	case g.Spec.ReplicationState == vgrv1.Resync && w.link && !w.primary[i] && w.primary[1-i]:
 		w.split = false
 		w.data[i], w.demotion[i] = w.data[1-i], false
-		w.replicated[1-i], w.reported[1-i], w.shown[i] = true, &after, showsFollowing // made anew, and looked at
+		w.replicated[1-i], w.reported[1-i], w.shown[i] = true, &after, showsFollowing // made anew, and observed
 		w.report(1 - i)
 	}
 	return true
@@ -1008,7 +1008,7 @@ func (w *world) said(i int, fresh bool) *vgrv1.VolumeGroupReplication {
 		set(vgrv1.ConditionDegraded, w.failedOver, "VolumeDegraded")
 	case w.traits.ConfirmsSync && all == [2]shown{showsDemoted, showsDemoted}: // however old that is
 		set(vgrv1.ConditionDegraded, false, "Healthy")
-	case was != vgrv1.StateSecondary, !w.settled(i): // a settled secondary is never looked at again
+	case was != vgrv1.StateSecondary, !w.settled(i): // csi-addons never observes a settled secondary again
 		set(vgrv1.ConditionDegraded, true, "VolumeDegraded")
 	}
 	if fresh {
@@ -1108,7 +1108,7 @@ func (w *world) settle() {
 	w.report(west)
 }
 
-// round lets everybody act once.
+// round lets every actor act once.
 func (w *world) round() {
 	for i := range sites {
 		w.reconcile(i)

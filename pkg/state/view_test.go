@@ -128,7 +128,7 @@ func TestGone(t *testing.T) {
 	}
 }
 
-// TestApart: a volume that somebody promoted by itself is told apart from its group.
+// TestApart: a volume that was promoted by hand is told apart from its group.
 func TestApart(t *testing.T) {
 	g := group(vgrv1.Secondary, vgrv1.StateUnknown, metav1.ConditionFalse, vgrv1.ReasonProgressing)
 	g.Status.Volumes = []vgrv1.VolumeStatus{{Name: "a", State: vgrv1.StateSecondary}, {Name: "b", State: vgrv1.StatePrimary}, {Name: "c"}}

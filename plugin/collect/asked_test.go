@@ -199,7 +199,7 @@ func TestBroken(t *testing.T) {
 	}
 }
 
-// TestLoginWaits: a login plugin that waits holds up nobody for longer than a request may take, is started once, and an
+// TestLoginWaits: a login plugin that waits delays a command by no more than a request may take, is started once, and an
 // interruption ends the wait at once.
 func TestLoginWaits(t *testing.T) {
 	user, starts := plugin(t, "exec sleep 8")

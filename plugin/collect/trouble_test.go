@@ -179,7 +179,7 @@ func (s *halting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		name = "second"
 		select {
 		case s.asked <- struct{}{}:
-		default: // nobody waits for it
+		default: // no goroutine waits for it
 		}
 		select {
 		case <-s.let:

@@ -75,7 +75,7 @@ func TestFollower(t *testing.T) {
 	}
 }
 
-// TestShow: ages go on although nothing changes, also where everything was known before.
+// TestShow: ages increase although nothing changes, also where everything was known before.
 func TestShow(t *testing.T) {
 	clock := clocktesting.NewFakeClock(time.Unix(0, 0))
 	f := follower(listed(version("one", "5")))

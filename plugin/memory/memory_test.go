@@ -51,7 +51,7 @@ func command(dir string, o overview.Overview) overview.Overview {
 func TestMemory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state", "seen")
 	command(dir, seen(noon, true, "db"))
-	command(dir, seen(noon.Add(time.Second), true, "other")) // that one command has not looked at db forgets nothing
+	command(dir, seen(noon.Add(time.Second), true, "other")) // that one command has not read db forgets nothing
 
 	o := command(dir, seen(noon.Add(time.Minute), false, "db", "new"))
 	want := &overview.Remembered{SeenAt: metav1.NewTime(noon), State: vgrv1.StatePrimary, LastSyncTime: new(metav1.NewTime(noon.Add(-19 * time.Second))), Volumes: 3}
@@ -113,7 +113,7 @@ func TestSaveSometimes(t *testing.T) {
 	}
 }
 
-// TestForItsOwner: nobody else reads what a memory says, and it does not grow without a limit.
+// TestForItsOwner: no other user reads what a memory says, and it does not grow without a limit.
 func TestForItsOwner(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "seen")
 	var names []string

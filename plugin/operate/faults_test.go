@@ -216,7 +216,7 @@ func (s *servers) readOnly(t *testing.T) {
 	}
 }
 
-// namespaceDeleted: an operation in flight can be taken back, and finished, in a namespace that is being deleted meanwhile
+// namespaceDeleted: an operation in flight can be aborted, and finished, in a namespace that is being deleted meanwhile
 // and in which nothing can be created any more, not even a Lease.
 func (s *servers) namespaceDeleted(t *testing.T) {
 	for name, sc := range map[string]scenario{"taken back": scenarios()["abort"], "finished": scenarios()["planned"]} {

@@ -24,7 +24,7 @@ type array struct {
 	primary  [2]bool
 	split    bool
 	accepted bool
-	// twice is set when a site became primary beside another one, and nobody had accepted that.
+	// twice is set when a site became primary beside another one, and no request had accepted that.
 	twice bool
 	kick  [2]chan struct{}
 }
@@ -134,7 +134,7 @@ func (as *arrays) act(ctx context.Context, i int, namespace string, a *array) {
 			continue
 		}
 		if err := as.clients[i].Status().Update(ctx, &g); err != nil {
-			a.poke(i) // somebody else wrote
+			a.poke(i) // another client wrote
 		}
 	}
 }

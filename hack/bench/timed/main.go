@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command timed runs a program once and writes what it cost to file descriptor 3, as JSON. It is a program
-// of its own, and small, because Linux counts the memory of whoever starts a process as that process's.
+// of its own, and small, because Linux counts the memory of the parent of a process as that process's.
 package main
 
 import (
@@ -36,7 +36,7 @@ func main() {
 	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
 		c.Memory = usage.Maxrss << 10 // Linux counts kilobytes
 	}
-	_ = json.NewEncoder(os.NewFile(report, "report")).Encode(c) // without a reader there is nobody to tell
+	_ = json.NewEncoder(os.NewFile(report, "report")).Encode(c) // without a reader there is no program to tell
 }
 
 // watcher passes output on, and remembers when the first of it came.

@@ -4,7 +4,7 @@
 // Package array simulates two Ceph clusters with RBD mirroring between them: images and groups of
 // images, who is primary, what has been replicated, and the errors ceph-csi gives for each wrong
 // step. It is a pure state machine: it knows no gRPC, no Kubernetes and no timers; time passes only
-// as far as its clock says when somebody asks.
+// as far as its clock says when a client asks.
 package array
 
 import (
@@ -97,7 +97,7 @@ func (a *Array) lock() (unlock func()) {
 	return a.mu.Unlock
 }
 
-// SetLink takes the mirroring link up or down. Once it is up the daemons go on when they look the next
+// SetLink takes the mirroring link up or down. Once it is up the daemons continue when they look the next
 // time.
 func (a *Array) SetLink(up bool) {
 	defer a.lock()()

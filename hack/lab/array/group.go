@@ -73,12 +73,12 @@ func (a *Array) ModifyGroup(site Site, handle string, handles []string) error {
 	return nil
 }
 
-// allFast says whether a group is of fast images; one without images is.
+// allFast reports whether a group is of fast images; one without images is.
 func (a *Array) allFast(handles []string) bool {
 	return !slices.ContainsFunc(handles, func(h string) bool { return a.images[h] != nil && !a.images[h].fast })
 }
 
-// mirrors says whether a group can be mirrored.
+// mirrors reports whether a group can be mirrored.
 func (a *Array) mirrors(g *group) bool {
 	if a.vendor {
 		return true

@@ -91,7 +91,7 @@ func (a *Array) CreateImage(site Site, name string, size int64) string {
 	return a.create(site, name, size, false)
 }
 
-// CreateFastImage returns the same for an image that takes schedules in seconds, and is synchronized and looked at every
+// CreateFastImage returns the same for an image that takes schedules in seconds, and is synchronized and observed every
 // second, which no Ceph has.
 func (a *Array) CreateFastImage(site Site, name string, size int64) string {
 	return a.create(site, name, size, true)

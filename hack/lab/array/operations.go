@@ -96,7 +96,7 @@ func (a *Array) enable(img *image, site Site, p Parameters) {
 	img.mirrored, img.shown = true, map[sighting]report{}
 	local.primary = true
 	a.turn(local, ownPrimary)
-	// A copy that an earlier mirroring left on the peer is nobody's secondary if it is primary.
+	// A copy that an earlier mirroring left on the peer is the secondary of no group if it is primary.
 	if peer != nil && !peer.primary {
 		peer.past, peer.newest, peer.sync = nil, "", nil
 	}

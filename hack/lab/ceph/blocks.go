@@ -47,7 +47,7 @@ func (b Blocks) Last(run string) int {
 	return last
 }
 
-// Gapless says whether the image holds all blocks up to its last one, each as it was written.
+// Gapless reports whether the image holds all blocks up to its last one, each as it was written.
 func (b Blocks) Gapless() bool {
 	next := 1
 	for _, r := range b.Runs {

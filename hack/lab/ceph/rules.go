@@ -30,7 +30,7 @@ func refuse(code array.Code, format string, args ...any) *array.Error {
 	return &array.Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// mayEnable says whether mirroring must be switched on, and how.
+// mayEnable reports whether mirroring must be switched on, and how.
 func mayEnable(img image, p array.Parameters) (mode string, do bool, err error) {
 	if err := checkParameters(p); err != nil {
 		return "", false, err
@@ -63,7 +63,7 @@ func checkParameters(p array.Parameters) error {
 	return nil
 }
 
-// mayDisable says whether mirroring must be switched off. A copy that follows is left alone: it goes when the
+// mayDisable reports whether mirroring must be switched off. A copy that follows is left alone: it goes when the
 // primary's mirroring does.
 func mayDisable(img image) (do bool, err error) {
 	switch img.info.mode() {
@@ -88,7 +88,7 @@ func mayDisable(img image) (do bool, err error) {
 	return false, refuse(array.InvalidArgument, "secondary image status is up=%t and state=%s", local.up(), local.word())
 }
 
-// mayPromote says whether the image is to be promoted; that itself may still be refused.
+// mayPromote reports whether the image is to be promoted; that itself may still be refused.
 func mayPromote(img image) (do bool, err error) {
 	if !img.info.enabled() {
 		return false, notEnabled(img)
@@ -100,7 +100,7 @@ func notEnabled(img image) error {
 	return refuse(array.InvalidArgument, "mirroring is not enabled on %s, image is in %s Mode", img.handle, img.info.mode())
 }
 
-// mayDemote says whether the image is to be demoted.
+// mayDemote reports whether the image is to be demoted.
 func mayDemote(img image) (do bool, err error) {
 	switch {
 	case !img.info.enabled():

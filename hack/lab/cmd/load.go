@@ -37,7 +37,7 @@ Nothing is behind the groups: run it on a lab without a controller, which would 
 			if err != nil {
 				return err
 			}
-			go func() { _ = sites.Lead(cmd.Context()) }() // once it has ended, the groups are shown as not looked after
+			go func() { _ = sites.Lead(cmd.Context()) }() // once it has ended, the groups are shown as without a controller
 			began := time.Now()
 			if err := groups.Make(cmd.Context(), sites); err != nil {
 				return err

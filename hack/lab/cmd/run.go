@@ -92,7 +92,7 @@ func newRun(s *session) *cobra.Command {
 	return cmd
 }
 
-// supervise runs the lab as long as the context lasts and nobody asks for its end.
+// supervise runs the lab as long as the context lasts and no client asks for its end.
 func supervise(ctx context.Context, dir control.StateDir, f *runFlags, log io.Writer) error {
 	for _, name := range f.backends {
 		if !slices.Contains([]string{"ceph", "dell", "trident"}, name) {

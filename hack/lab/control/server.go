@@ -78,7 +78,7 @@ func handler(l *lab.Lab, stop chan<- struct{}) http.Handler {
 		answer(w, nil, nil)
 		select {
 		case stop <- struct{}{}:
-		default: // somebody else asked already
+		default: // another caller asked already
 		}
 	})
 	return mux

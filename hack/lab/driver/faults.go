@@ -82,7 +82,7 @@ func (f *Faults) Set(fault Fault) error {
 	return nil
 }
 
-// Clear removes the faults of the given RPCs, or all. Calls that hang go on.
+// Clear removes the faults of the given RPCs, or all. Calls that hang continue.
 func (f *Faults) Clear(rpcs ...string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

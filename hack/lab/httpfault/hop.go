@@ -32,7 +32,7 @@ type Options struct {
 	CA     []byte
 	Server pki.Pair
 	// Users are the certificates of those who may come through, by name. Who has none is turned away:
-	// the hop gives nobody rights that he does not have.
+	// the hop gives no client rights that it does not have.
 	Users map[string]pki.Pair
 }
 

@@ -31,7 +31,7 @@ type world struct {
 	hop       *httpfault.Hop
 	server    *http.Server
 	served    atomic.Int32
-	// next lets the server's stream go on.
+	// next lets the server's stream continue.
 	next chan struct{}
 }
 
@@ -75,7 +75,7 @@ func (w *world) pool() *x509.CertPool {
 	return pool
 }
 
-// serve says who asked for what; a stream goes on when it is told to.
+// serve says who asked for what; a stream continues when it is told to.
 func (w *world) serve(out http.ResponseWriter, r *http.Request) {
 	w.served.Add(1)
 	body, _ := io.ReadAll(r.Body)

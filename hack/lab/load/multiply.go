@@ -64,7 +64,7 @@ func (a Applications) Stored(ctx context.Context, c client.Client, address strin
 }
 
 // Copy puts the application into the store again, as those from one number to another: all as if each had been
-// made by itself, but that the storage knows of the first one only. Whoever would work on them must be stopped.
+// made by itself, but that the storage knows of the first one only. The controllers that would work on them must be stopped.
 func (app Application) Copy(ctx context.Context, from, to int) error {
 	work, ctx := errgroup.WithContext(ctx)
 	work.SetLimit(parallel)

@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// validity is long enough for a lab that somebody forgets about.
+// validity is long enough for a lab that its user forgets.
 const validity = 365 * 24 * time.Hour
 
 // Pair is a certificate and its private key, in PEM.

@@ -111,7 +111,7 @@ func (p *Process) start() error {
 	return nil
 }
 
-// watch waits for the end of one life, and begins the next if nobody asked for that end.
+// watch waits for the end of one life, and begins the next if no caller asked for that end.
 func (p *Process) watch(r *run) {
 	r.err = r.cmd.Wait()
 	p.mu.Lock()

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package proxy forwards TCP connections and breaks them on demand, so that a site can be far away
-// or cut off for everybody outside while its own controllers go on undisturbed.
+// or cut off for all clients outside while its own controllers keep working.
 package proxy
 
 import (
@@ -22,7 +22,7 @@ type Mode string
 const (
 	// Pass forwards.
 	Pass Mode = "pass"
-	// Refuse closes what is open and lets nobody connect: a host whose service is gone.
+	// Refuse closes what is open and lets no client connect: a host whose service is gone.
 	Refuse Mode = "refuse"
 	// Blackhole keeps connections open and swallows everything: a network that drops packets.
 	Blackhole Mode = "blackhole"
@@ -123,7 +123,7 @@ func (p *Proxy) SetMode(ctx context.Context, mode Mode) error {
 	}
 	if p.state.Mode == Blackhole {
 		close(p.resumed)
-		// What was swallowed is missing from these streams: they cannot go on.
+		// What was swallowed is missing from these streams: they cannot continue.
 		p.closeConns()
 	}
 	switch mode {

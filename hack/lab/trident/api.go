@@ -19,7 +19,7 @@ import (
 //go:embed crds
 var CRDs embed.FS
 
-// finalizer keeps Trident's objects until it has let go of what they stand for.
+// finalizer keeps Trident's objects until it has released what they stand for.
 const finalizer = "trident.netapp.io"
 
 func resource(plural string) schema.GroupVersionResource {

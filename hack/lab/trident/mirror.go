@@ -14,7 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// errLater has an object looked at again.
+// errLater has an object reconciled again.
 var errLater = errors.New("not yet")
 
 // frozen returns the status of a relationship of which something was changed that may not be; ok when
@@ -200,7 +200,7 @@ func (t *Trident) step(s relationshipSpec, desired, now, local string) (string, 
 }
 
 // now returns the state that ONTAP reports, in the words of what is desired. Any error but "not found" is
-// taken for promoted: that is how Trident can say so of a volume that nobody can write to.
+// taken for promoted: that is how Trident can say so of a volume that no application can write to.
 func (t *Trident) now(desired, local, remote string) string {
 	state := ""
 	if remote != "" {

@@ -55,7 +55,7 @@ type Pair struct {
 }
 
 type volume struct {
-	// dp is a data protection volume: nobody but SnapMirror writes to it.
+	// dp is a data protection volume: only SnapMirror writes to it.
 	dp        bool
 	writes    int64
 	snapshots map[string]int64
@@ -307,7 +307,7 @@ func (p *Pair) resync(local, remote, policy, schedule string) error {
 }
 
 // promote breaks the relationship, when the snapshot that it is to go back to has arrived, and deletes
-// it. Nobody tells the source.
+// it. The source learns nothing of it.
 func (p *Pair) promote(local, remote, snapshot string) error {
 	if remote == "" {
 		return nil
@@ -340,7 +340,7 @@ func (p *Pair) update(local, snapshot string) error {
 	case v.mirror == nil:
 		return errNotFound
 	case !v.mirror.until.IsZero():
-		return nil // the one under way goes on
+		return nil // the one under way continues
 	}
 	return p.begin(v, snapshot)
 }

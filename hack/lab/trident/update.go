@@ -15,7 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// update carries an action out that was added. A retry goes on with what it has begun; one that was
+// update carries an action out that was added. A retry continues what it has begun; one that was
 // begun by a Trident that has died has failed.
 func (t *Trident) update(ctx context.Context, namespace, name string, retry bool) error {
 	c := t.dynamic.Resource(updates()).Namespace(namespace)

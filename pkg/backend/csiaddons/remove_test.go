@@ -12,7 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestDiverged: of a copy that is split from its peer nobody is told to promote the peer, which may be primary.
+// TestDiverged: the message on a copy that is split from its peer never says to promote the peer, which may be primary.
 func TestDiverged(t *testing.T) {
 	for text, want := range map[string]bool{
 		"volume failed to resync: rpc error: code = Unavailable desc = image is in split-brain": true,

@@ -196,7 +196,7 @@ func TestThereAndBack(t *testing.T) {
 	}
 }
 
-// TestRemove: a relationship stays unless its end was asked for, and one of somebody else always.
+// TestRemove: a relationship stays unless its end was asked for, and one of another tool always.
 func TestRemove(t *testing.T) {
 	c := newCluster(t)
 	theirs := &trident.Mirror{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "theirs"}}

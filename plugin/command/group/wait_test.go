@@ -62,7 +62,7 @@ type hurried struct{ clock.RealClock }
 
 func (hurried) After(time.Duration) <-chan time.Time { return time.After(time.Millisecond) }
 
-// TestWatchForbidden: a wait that may not watch says so once, and goes on asking.
+// TestWatchForbidden: a wait that may not watch says so once, and keeps asking.
 func TestWatchForbidden(t *testing.T) {
 	var asked atomic.Int32
 	ctx, cancel := context.WithCancel(t.Context())
