@@ -107,7 +107,7 @@ func (m *migrating) replications(ctx context.Context, r reader, namespace string
 	profile, _ := r.profiles.Named(m.from)
 	all, err := profile.Replications(ctx, r.client, namespace)
 	if err != nil {
-		return nil, cli.SiteError(ctx, r.site, "list what "+m.from+" replicates", err)
+		return nil, cli.SiteError(ctx, r.site, "list the volumes that "+m.from+" replicates", err)
 	}
 	var volumes []migration.Volume
 	for _, rep := range all {
@@ -249,7 +249,7 @@ func (r reader) existing(ctx context.Context) (map[claim]backend.Replication, er
 			continue // not installed, so it replicates nothing
 		}
 		if err != nil {
-			return nil, cli.SiteError(ctx, r.site, "list what "+p.Name+" replicates", err)
+			return nil, cli.SiteError(ctx, r.site, "list the volumes that "+p.Name+" replicates", err)
 		}
 		for _, rep := range all {
 			out[claim{rep.Object.GetNamespace(), rep.PVC}] = rep

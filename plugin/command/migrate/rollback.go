@@ -86,7 +86,7 @@ func (r reader) returning(ctx context.Context, namespace, name string) (returnin
 			continue
 		}
 		if err != nil {
-			return back, cli.SiteError(ctx, r.site, "list what "+p.Name+" replicates", err)
+			return back, cli.SiteError(ctx, r.site, "list the volumes that "+p.Name+" replicates", err)
 		}
 		for _, rep := range found {
 			if back.owner.Owns(rep.Object) {
@@ -126,12 +126,12 @@ func (h handover) giveBack(ctx context.Context, b returning) error {
 	}
 	for _, obj := range b.objects {
 		if err := h.label(ctx, obj, off, "given back"); err != nil {
-			return cli.WriteError(ctx, h.site, h.dryRun, "take the labels off "+obj.GetName(), err)
+			return cli.WriteError(ctx, h.site, h.dryRun, "remove the labels of "+obj.GetName(), err)
 		}
 	}
 	for i := range b.pvcs {
 		if err := h.label(ctx, &b.pvcs[i], map[string]any{migration.LabelMember: nil}, "freed of the label"); err != nil {
-			return cli.WriteError(ctx, h.site, h.dryRun, "take the label off PVC "+b.pvcs[i].Name, err)
+			return cli.WriteError(ctx, h.site, h.dryRun, "remove the label of PVC "+b.pvcs[i].Name, err)
 		}
 	}
 	return nil

@@ -133,7 +133,7 @@ func NewStatus(e *cli.Env) *cobra.Command {
 func worst(o overview.Overview) error {
 	for _, s := range o.Sites {
 		if s.Problem == overview.SiteUnreachable || s.Problem == overview.SiteNotAsked {
-			return clierror.New(clierror.CodeUnreachable, "", "cannot read groups on %s: %s", s.Name, s.Message)
+			return cli.Silent(overview.SiteInput{Site: s})
 		}
 	}
 	for _, g := range o.Groups {
