@@ -135,9 +135,6 @@ func (f *failover) loss() (recovery.Loss, error) {
 	if err := f.workloads(); err != nil {
 		return recovery.Loss{}, err
 	}
-	if err := f.direction(); err != nil {
-		return recovery.Loss{}, err
-	}
 	switch {
 	case f.unplanned && f.abort:
 		return recovery.Loss{}, clierror.New(clierror.CodeError, "leave one of them out", "--abort and --unplanned cannot be used together")
@@ -145,9 +142,14 @@ func (f *failover) loss() (recovery.Loss, error) {
 		return recovery.Loss{}, clierror.New(clierror.CodeError, "leave it out, or add --unplanned if the source is lost", "--accept-data-loss: a planned failover loses nothing")
 	case f.sourceIsLost && !f.unplanned:
 		return recovery.Loss{}, clierror.New(clierror.CodeError, "leave it out, or add --unplanned", "--source-is-lost: a planned failover needs the source")
-	case f.accept == "":
+	}
+	if err := f.direction(); err != nil {
+		return recovery.Loss{}, err
+	}
+	switch f.accept {
+	case "":
 		return recovery.Loss{}, nil // the planner says what would be lost
-	case f.accept == "unknown":
+	case "unknown":
 		return recovery.Loss{Unknown: true}, nil
 	}
 	age, err := time.ParseDuration(f.accept)
