@@ -26,7 +26,8 @@ type Fault struct {
 	// answer until the client gives up.
 	Codes []int `json:"codes,omitempty"`
 	// Every n-th of the requests that match is hit; each of them when 0. Counted and not drawn, so that
-	// a test sees the same in every run.
+	// a test sees the same in every run. After five hits one request more passes: a client that repeats
+	// n requests would else lose the same one for ever.
 	Every int `json:"every,omitempty"`
 	// Method and Path, a prefix, say which requests match; all of them when empty.
 	Method string `json:"method,omitempty"`
@@ -152,7 +153,7 @@ func (p *plan) hit(r *http.Request) *mishap {
 	if p.fault == nil || !p.fault.matches(r) {
 		return nil
 	}
-	if p.seen++; p.seen%max(p.fault.Every, 1) != 0 {
+	if p.seen++; (p.seen-p.hits/5)%max(p.fault.Every, 1) != 0 {
 		return nil
 	}
 	m := &mishap{late: p.fault.Late}

@@ -220,6 +220,24 @@ func TestEvery(t *testing.T) {
 	}
 }
 
+// TestRounds: a client that repeats as many requests as the fault counts gets each of them through in the end.
+func TestRounds(t *testing.T) {
+	w := newWorld(t)
+	must(t, w.hop.Set(httpfault.Fault{Codes: []int{503}, Every: 3}))
+	client := w.client("ann", true)
+	through := map[string]bool{}
+	for range 12 {
+		for _, path := range []string{"/a", "/b", "/c"} {
+			if response, _ := w.do(client, http.MethodGet, path, ""); response.status == http.StatusOK {
+				through[path] = true
+			}
+		}
+	}
+	if len(through) != 3 {
+		t.Errorf("only %v came through", through)
+	}
+}
+
 // TestSilence: no answer, until the client gives up.
 func TestSilence(t *testing.T) {
 	for _, late := range []bool{false, true} {
