@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	replicationv1 "github.com/csi-addons/kubernetes-csi-addons/api/replication.storage/v1alpha1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -74,5 +75,37 @@ func TestUnlikeContent(t *testing.T) {
 		if tc.want == "" && got != "" || !strings.Contains(got, tc.want) {
 			t.Errorf("%s: %q, want %q", name, got, tc.want)
 		}
+	}
+}
+
+// TestReplicationsOfAllNamespaces: PVCs of one name in two namespaces are two PVCs.
+func TestReplicationsOfAllNamespaces(t *testing.T) {
+	replication := func(namespace, name string) replicationv1.VolumeReplication {
+		vr := replicationv1.VolumeReplication{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+		vr.Spec.VolumeReplicationClass, vr.Spec.ReplicationState = "fast", replicationv1.Primary
+		vr.Spec.DataSource = corev1.TypedLocalObjectReference{Kind: pvcKind, Name: "data"}
+		vr.Status.State = replicationv1.PrimaryState
+		return vr
+	}
+	pvc := func(namespace, replication string) corev1.PersistentVolumeClaim {
+		return corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "data", Annotations: map[string]string{replicationv1.VolumeReplicationNameAnnotation: replication}}}
+	}
+	got := replicationsOf(
+		[]replicationv1.VolumeReplication{replication("one", "db-data"), replication("two", "web-data")},
+		[]replicationv1.VolumeReplicationClass{{ObjectMeta: metav1.ObjectMeta{Name: "fast"}}},
+		[]corev1.PersistentVolumeClaim{pvc("one", "db-data"), pvc("two", "web-data"), pvc("three", "")},
+	)
+	if len(got) != 2 {
+		t.Fatalf("%d replications, want 2", len(got))
+	}
+	for _, r := range got {
+		if r.NotAdoptable != "" {
+			t.Errorf("%s: %s", client.ObjectKeyFromObject(r.Object), r.NotAdoptable)
+		}
+	}
+	got = replicationsOf([]replicationv1.VolumeReplication{replication("one", "db-data")},
+		[]replicationv1.VolumeReplicationClass{{ObjectMeta: metav1.ObjectMeta{Name: "fast"}}}, []corev1.PersistentVolumeClaim{pvc("one", ""), pvc("two", "db-data")})
+	if want := "csi-addons has not taken up the PVC for it"; got[0].NotAdoptable != want {
+		t.Errorf("of a PVC that csi-addons has not taken up: %q, want %q", got[0].NotAdoptable, want)
 	}
 }

@@ -31,23 +31,28 @@ func replications(ctx context.Context, c client.Reader, namespace string) ([]bac
 	if err := c.List(ctx, &pvcs, client.InNamespace(namespace)); err != nil {
 		return nil, err
 	}
+	return replicationsOf(volumes.Items, classes.Items, pvcs.Items), nil
+}
+
+// replicationsOf reads what was listed, of one namespace or of all.
+func replicationsOf(volumes []replicationv1.VolumeReplication, classes []replicationv1.VolumeReplicationClass, pvcs []corev1.PersistentVolumeClaim) []backend.Replication {
 	byName := map[string]replicationv1.VolumeReplicationClassSpec{}
-	for _, class := range classes.Items {
+	for _, class := range classes {
 		byName[class.Name] = class.Spec
 	}
-	claimedBy := map[string]string{}
-	for _, pvc := range pvcs.Items {
-		claimedBy[pvc.Name] = pvc.Annotations[replicationv1.VolumeReplicationNameAnnotation]
+	claimedBy := map[client.ObjectKey]string{}
+	for i := range pvcs {
+		claimedBy[client.ObjectKeyFromObject(&pvcs[i])] = pvcs[i].Annotations[replicationv1.VolumeReplicationNameAnnotation]
 	}
 	var out []backend.Replication
-	for i := range volumes.Items {
-		vr := &volumes.Items[i]
+	for i := range volumes {
+		vr := &volumes[i]
 		if vr.Spec.DataSource.Kind != pvcKind {
 			continue
 		}
 		r := backend.Replication{
 			Object: vr, PVC: vr.Spec.DataSource.Name, State: vgrv1.ReplicationState(vr.Spec.ReplicationState), AutoResync: vr.Spec.AutoResync,
-			NotAdoptable: notAdoptable(vr, claimedBy[vr.Spec.DataSource.Name]),
+			NotAdoptable: notAdoptable(vr, claimedBy[client.ObjectKey{Namespace: vr.Namespace, Name: vr.Spec.DataSource.Name}]),
 		}
 		spec, found := byName[vr.Spec.VolumeReplicationClass]
 		if !found {
@@ -56,7 +61,7 @@ func replications(ctx context.Context, c client.Reader, namespace string) ([]bac
 		r.Class = classLike(vr.Spec.VolumeReplicationClass, spec)
 		out = append(out, r)
 	}
-	return out, nil
+	return out
 }
 
 // notAdoptable returns why a VolumeReplication cannot be handed over: another controller owns it, or csi-addons

@@ -20,13 +20,21 @@ func replications(ctx context.Context, c client.Reader, namespace string) ([]bac
 	if err := c.List(ctx, &mirrors, client.InNamespace(namespace)); err != nil {
 		return nil, err
 	}
-	inMirrors := map[string]int{}
-	for i := range mirrors.Items {
-		inMirrors[mirrors.Items[i].mapping().LocalPVCName]++
+	return replicationsOf(mirrors.Items), nil
+}
+
+// replicationsOf reads the Mirrors of one namespace or of all.
+func replicationsOf(mirrors []Mirror) []backend.Replication {
+	claim := func(m *Mirror) client.ObjectKey {
+		return client.ObjectKey{Namespace: m.Namespace, Name: m.mapping().LocalPVCName}
+	}
+	inMirrors := map[client.ObjectKey]int{}
+	for i := range mirrors {
+		inMirrors[claim(&mirrors[i])]++
 	}
 	var out []backend.Replication
-	for i := range mirrors.Items {
-		m := &mirrors.Items[i]
+	for i := range mirrors {
+		m := &mirrors[i]
 		r := backend.Replication{
 			Object: m, PVC: m.mapping().LocalPVCName, State: vgrv1.Secondary,
 			Class: backend.Class{Name: Name, Provisioner: "csi.trident.netapp.io", Parameters: map[string]string{}},
@@ -43,12 +51,12 @@ func replications(ctx context.Context, c client.Reader, namespace string) ([]bac
 		switch said := m.said().State; {
 		case !m.DeletionTimestamp.IsZero():
 			r.NotAdoptable = "it is being deleted"
-		case inMirrors[r.PVC] > 1:
-			r.NotAdoptable = fmt.Sprintf("PVC %s is in %d objects of its kind; Trident serves only one", r.PVC, inMirrors[r.PVC])
+		case inMirrors[claim(m)] > 1:
+			r.NotAdoptable = fmt.Sprintf("PVC %s is in %d objects of its kind; Trident serves only one", r.PVC, inMirrors[claim(m)])
 		case said != m.Spec.State && (!follows(said) || !follows(m.Spec.State)):
 			r.NotAdoptable = fmt.Sprintf("it asks for %q, and Trident says %q", m.Spec.State, said)
 		}
 		out = append(out, r)
 	}
-	return out, nil
+	return out
 }
