@@ -7,10 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -82,18 +80,5 @@ func TestConflicts(t *testing.T) {
 	fails = conflict
 	if got := ask("db"); got != cacheLag {
 		t.Errorf("the next conflict: again after %s", got)
-	}
-}
-
-// TestLimited: a text fits, and stays text.
-func TestLimited(t *testing.T) {
-	for _, limit := range []int{4, 5, 6, 7, 8, 1024} {
-		got := limited(strings.Repeat("ä", 1000), limit)
-		if len(got) > limit || !utf8.ValidString(got) || !strings.HasSuffix(got, "…") {
-			t.Errorf("limit %d: %d bytes, %q", limit, len(got), got)
-		}
-	}
-	if got := limited("short", 5); got != "short" {
-		t.Errorf("got %q", got)
 	}
 }

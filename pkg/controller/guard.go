@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/pkg/state"
@@ -100,9 +98,4 @@ func remedy(s target, site string) string {
 		return "run kubectl vgr migrate -n " + s.owner.Namespace + " to make a group of it, which kubectl vgr failover moves"
 	}
 	return fmt.Sprintf("run kubectl vgr failover %s -n %s --to SITE (SITE is %s)", s.owner.Name, s.owner.Namespace, site)
-}
-
-// confirm writes down that the backend has confirmed the present request.
-func confirm(st *vgrv1.ReplicationStatus, obj metav1.Object) {
-	st.ConfirmedGeneration, st.ConfirmedRetry = obj.GetGeneration(), obj.GetAnnotations()[vgrv1.AnnotationRetry]
 }

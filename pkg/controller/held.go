@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/observed"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 )
 
@@ -45,7 +46,7 @@ func (r *Reconciler) setHeld(s target, why string) {
 		return
 	}
 	if !meta.IsStatusConditionTrue(s.status.Conditions, vgrv1.ConditionDeletionHeld) {
-		r.Events.Eventf(s.obj, nil, corev1.EventTypeWarning, vgrv1.ReasonOperationInFlight, "Delete", "%s", limited(why, maxNote))
+		r.Events.Eventf(s.obj, nil, corev1.EventTypeWarning, vgrv1.ReasonOperationInFlight, "Delete", "%s", observed.Limited(why, observed.MaxNote))
 	}
 	r.setCondition(s.status, metav1.Condition{
 		Type: vgrv1.ConditionDeletionHeld, Status: metav1.ConditionTrue, Reason: vgrv1.ReasonOperationInFlight, Message: why,

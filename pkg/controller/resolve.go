@@ -291,17 +291,3 @@ func (r *Reconciler) claims(ctx context.Context, s target, pvcs []corev1.Persist
 func (s target) claimant(pvc client.Object) claimant {
 	return claimant{name: string(s.owner.Kind) + " " + s.owner.Name, holds: s.inGroup(pvc.GetName()), created: s.obj.GetCreationTimestamp().Time}
 }
-
-func sortedVolumes(lists ...[]vgrv1.VolumeStatus) []vgrv1.VolumeStatus {
-	byName := map[string]vgrv1.VolumeStatus{}
-	for _, list := range lists { // later ones know better
-		for _, v := range list {
-			byName[v.Name] = v
-		}
-	}
-	var out []vgrv1.VolumeStatus
-	for _, name := range slices.Sorted(maps.Keys(byName)) {
-		out = append(out, byName[name])
-	}
-	return out
-}

@@ -16,6 +16,7 @@ import (
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+	"github.com/unified-replication/kubectl-vgr/pkg/observed"
 	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
@@ -49,15 +50,7 @@ func groupTarget(g *vgrv1.VolumeGroupReplication) target {
 		selector:   g.Spec.Selector,
 		source:     g.Spec.Source,
 		status:     &g.Status.ReplicationStatus,
-		setVolumes: func(obs backend.Observation, volumes []vgrv1.VolumeStatus) {
-			g.Status.GroupHandle = obs.GroupHandle
-			g.Status.Volumes = volumes
-			g.Status.VolumeCount = int32(len(obs.Members)) //nolint:gosec // at most some hundreds
-			g.Status.PersistentVolumeClaimsRefList = nil
-			for _, name := range obs.Members {
-				g.Status.PersistentVolumeClaimsRefList = append(g.Status.PersistentVolumeClaimsRefList, corev1.LocalObjectReference{Name: name})
-			}
-		},
+		setVolumes: func(obs backend.Observation, volumes []vgrv1.VolumeStatus) { observed.PutVolumes(g, obs, volumes) },
 	}
 	for _, ref := range g.Status.PersistentVolumeClaimsRefList {
 		s.members = append(s.members, ref.Name)

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The kubectl-vgr Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package controller
+package observed
 
 import (
 	"cmp"
