@@ -7,13 +7,16 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	replicationv1 "github.com/csi-addons/kubernetes-csi-addons/api/replication.storage/v1alpha1"
 	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -243,6 +246,108 @@ func TestCreateLooksAtPeer(t *testing.T) {
 	moved.Status = pvc.Status
 	c.must(c.east.Status().Update(t.Context(), moved))
 	c.refuses("namespace being deleted", create("large", "-n", "gone"), "namespace gone on west is being deleted")
+}
+
+// storage makes a bound PVC of app vm on east, of some StorageClass and modes.
+func (c *creating) storage(name, class string, mode corev1.PersistentVolumeMode, access corev1.PersistentVolumeAccessMode) {
+	c.t.Helper()
+	size := corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}
+	pvc := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name, Labels: map[string]string{"app": "vm"}}, Spec: corev1.PersistentVolumeClaimSpec{
+		StorageClassName: &class, VolumeName: "pv-" + name, VolumeMode: &mode, AccessModes: []corev1.PersistentVolumeAccessMode{access}, Resources: corev1.VolumeResourceRequirements{Requests: size},
+	}}
+	c.must(c.east.Create(c.t.Context(), pvc))
+	c.must(c.east.Create(c.t.Context(), &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "pv-" + name}, Spec: corev1.PersistentVolumeSpec{
+		Capacity: size, AccessModes: pvc.Spec.AccessModes, VolumeMode: &mode, StorageClassName: class,
+		PersistentVolumeSource: corev1.PersistentVolumeSource{CSI: &corev1.CSIPersistentVolumeSource{Driver: "rbd.csi.ceph.com", VolumeHandle: "handle-" + name}},
+	}}))
+	pvc.Status.Phase, pvc.Status.Capacity = corev1.ClaimBound, size
+	c.must(c.east.Status().Update(c.t.Context(), pvc))
+}
+
+// TestCreateForUnlikeClusters: the copies have a StorageClass of the peer's, and are blocks or shared as their sources are.
+func TestCreateForUnlikeClusters(t *testing.T) {
+	c := newCreating(t)
+	class := func(name, provisioner string) {
+		c.must(c.west.Create(t.Context(), &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: name}, Provisioner: provisioner}))
+	}
+	class("west-rbd", "rbd.csi.ceph.com")
+	class("local", "kubernetes.io/no-provisioner")
+	c.storage("disk-vm-0", "east-rbd", corev1.PersistentVolumeBlock, corev1.ReadWriteMany)
+	c.must(c.east.Create(t.Context(), &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "vm"}, Spec: appsv1.StatefulSetSpec{
+		Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "vm"}},
+		Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": "vm"}}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "i"}}}},
+		VolumeClaimTemplates: []corev1.PersistentVolumeClaim{{ObjectMeta: metav1.ObjectMeta{Name: "disk"}, Spec: corev1.PersistentVolumeClaimSpec{
+			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}, Resources: corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}},
+		}}},
+	}}))
+	on := []string{"vm", "-l", "app=vm", "--context", "east", "--peer-context", "west"}
+	with := func(more ...string) []string { return append(slices.Clone(on), more...) }
+
+	c.refuses("a class that the peer does not have", with("--storage-class-map", "east-rbd=rbd"), `there is no StorageClass "rbd" on west, which the copy of PVC disk-vm-0 needs`,
+		"Next: kubectl --context west get storageclass shows those of west; name one of them with --storage-class-map east-rbd=NAME")
+	c.refuses("a class of another driver", with("--storage-class-map", "east-rbd=local"), `StorageClass "local" on west is of kubernetes.io/no-provisioner, the copy of PVC disk-vm-0 needs rbd.csi.ceph.com`)
+	c.refuses("a class that no PVC has", with("--storage-class-map", "east=west-rbd"), `no PVC of the group on east has the StorageClass "east"`, "Next: name a StorageClass that they have: east-rbd")
+	c.refuses("another namespace", with("--peer-namespace", "vms-dr"), "a group and its PVCs have the same namespace on both sites", "Next: leave --peer-namespace out")
+	for what, args := range map[string][]string{"malformed": with("--storage-class-map", "east-rbd"), "no peer": {"vm", "-l", "app=vm", "--context", "east", "--storage-class-map", "east-rbd=west-rbd"}} {
+		if r := c.vgr(append([]string{"create", "--class", "gold", "--yes"}, args...)...); r.code != 1 || !strings.Contains(r.errOut, "--storage-class-map") {
+			t.Errorf("%s: exit code %d\n%s", what, r.code, r.errOut)
+		}
+	}
+
+	dry := func(says string, args ...string) {
+		t.Helper()
+		c.has(c.vgr(append([]string{"create", "--class", "gold", "--dry-run=client"}, args...)...), 0, says)
+	}
+	dry("there is no StorageClass east-rbd; without it the copies cannot be expanded there; kubectl --context west get storageclass shows those of west; name one of them with --storage-class-map east-rbd=NAME", on...)
+	dry("    with StorageClass west-rbd for east-rbd\n", with("--storage-class-map", "east-rbd=west-rbd")...)
+	c.has(c.vgr("__complete", "create", "vm", "--context", "east", "--peer-context", "west", "--storage-class-map", "east-rbd="), 0, "east-rbd=local\neast-rbd=west-rbd\n")
+	dry("PVCs that StatefulSet vm makes for new replicas will not be in the group", on...)
+
+	g := vgrv1.VolumeGroupReplication{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "vm"}, Spec: vgrv1.VolumeGroupReplicationSpec{
+		VolumeGroupReplicationClass: "gold", ReplicationState: vgrv1.Primary, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "vm"}},
+	}}
+	c.must(c.east.Create(t.Context(), &g))
+	g.Status.State, g.Status.ObservedGeneration = vgrv1.StatePrimary, 1
+	isReady := ready("Promoted")
+	isReady.ObservedGeneration, isReady.LastTransitionTime = 1, metav1.Now()
+	g.Status.Conditions = []metav1.Condition{isReady}
+	c.must(c.east.Status().Update(t.Context(), &g))
+
+	// No controller confirms the secondary, so each command ends with its time.
+	create := func(args ...string) {
+		t.Helper()
+		if r := c.vgr(append([]string{"create", "--class", "gold", "--yes", "--timeout", "5s"}, args...)...); r.code != 3 {
+			t.Fatalf("exit code %d\n%s", r.code, r.errOut)
+		}
+	}
+	create(with("--storage-class-map", "east-rbd=west-rbd")...)
+	copied := func(name string) {
+		t.Helper()
+		var pv corev1.PersistentVolume
+		c.must(c.west.Get(t.Context(), client.ObjectKey{Name: "pv-" + name}, &pv))
+		var pvc corev1.PersistentVolumeClaim
+		c.must(c.west.Get(t.Context(), client.ObjectKey{Namespace: "default", Name: name}, &pvc))
+		got := fmt.Sprintf("%s %s %v %v %v %v", pv.Spec.StorageClassName, *pvc.Spec.StorageClassName, *pv.Spec.VolumeMode, *pvc.Spec.VolumeMode, pv.Spec.AccessModes, pvc.Spec.AccessModes)
+		if want := "west-rbd west-rbd Block Block [ReadWriteMany] [ReadWriteMany]"; got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+	copied("disk-vm-0")
+	// A PVC that comes later gets what the others have, without the flag.
+	c.storage("disk-vm-1", "east-rbd", corev1.PersistentVolumeBlock, corev1.ReadWriteMany)
+	dry("    with StorageClass west-rbd for east-rbd\n", on...)
+	create(on...)
+	copied("disk-vm-1")
+	// A volume without its claim is bound only by a claim of its StorageClass.
+	for _, name := range []string{"disk-vm-0", "disk-vm-1"} {
+		var pvc corev1.PersistentVolumeClaim
+		c.must(c.west.Get(t.Context(), client.ObjectKey{Namespace: "default", Name: name}, &pvc))
+		pvc.Finalizers = nil
+		c.must(c.west.Update(t.Context(), &pvc))
+		c.must(c.west.Delete(t.Context(), &pvc))
+	}
+	c.refuses("a volume of another class", on, `PersistentVolume pv-disk-vm-0 on west has the StorageClass "west-rbd", and PVC disk-vm-0 would have "east-rbd": they would never be bound`,
+		"Next: run the same command again with --storage-class-map east-rbd=west-rbd")
 }
 
 // TestCreatePreparesCopies: what create makes on the peer says what it is, takes the handle that the backend tells for

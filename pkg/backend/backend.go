@@ -390,6 +390,8 @@ type Profile struct {
 	// Unconnected says what is wrong between the backend and a CSI driver on a site, or any driver that it serves for "", and
 	// what to do; empty when nothing is. It reads from an API server. Nil for a backend that has no connection of its own.
 	Unconnected func(ctx context.Context, c client.Reader, driver string) (string, error)
+	// NamesPeerClasses says by what the backend chooses the StorageClass of a copy itself; empty when it is chosen for it.
+	NamesPeerClasses string
 	// Unlike says in words how objects that exist on the peer differ from those that PeerObjects wants, beyond what
 	// every kind of object is compared by; empty when they serve. There are as many of both; a nil is not there.
 	Unlike func(wanted, there []client.Object) string

@@ -13,12 +13,14 @@ import (
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
 
 // Completion must not make a shell wait.
@@ -61,6 +63,32 @@ func CompleteClasses(e *Env) completer {
 	}
 }
 
+// CompleteStorageClassMap completes a StorageClass of this site, and after "=" one of the peer's.
+func CompleteStorageClassMap(e *Env) completer {
+	return func(cmd *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+		kind := storagev1.SchemeGroupVersion.WithKind("StorageClassList")
+		from, _, second := strings.Cut(toComplete, "=")
+		if !second {
+			names := e.names(cmd.Context(), kind, "")
+			for i := range names {
+				names[i] += "="
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+		}
+		ctx, cancel := context.WithTimeout(cmd.Context(), completionTimeout)
+		defer cancel()
+		p, err := e.Pair(ctx)
+		if err != nil || p.Peer == nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		names := namesOn(ctx, p.Peer, kind, "")
+		for i := range names {
+			names[i] = from + "=" + names[i]
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
 // CompleteNamespaces completes -n.
 func CompleteNamespaces(e *Env) completer {
 	return func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
@@ -88,13 +116,17 @@ func typeable(names []string) []string {
 
 // names lists object names, as metadata only; nothing when the site does not answer in time.
 func (e *Env) names(ctx context.Context, kind schema.GroupVersionKind, namespace string) []string {
-	ctx, cancel := context.WithTimeout(ctx, completionTimeout)
-	defer cancel()
 	here, err := e.Sites.Here()
 	if err != nil {
 		return nil
 	}
-	c, err := here.Client()
+	return namesOn(ctx, here, kind, namespace)
+}
+
+func namesOn(ctx context.Context, at *site.Site, kind schema.GroupVersionKind, namespace string) []string {
+	ctx, cancel := context.WithTimeout(ctx, completionTimeout)
+	defer cancel()
+	c, err := at.Client()
 	if err != nil {
 		return nil
 	}

@@ -61,18 +61,19 @@ func Driver() backend.Driver {
 // Profile describes the backend without a cluster.
 func Profile() backend.Profile {
 	return backend.Profile{
-		Name:            Name,
-		Provisioners:    drivers(),
-		Traits:          backend.Traits{Fences: true, HandsOver: true},
-		Parameters:      parameters(),
-		CheckParameters: checkParameters,
-		AddToScheme:     AddToScheme,
-		APIGroups:       []string{groupVersion.Group},
-		ClusterScoped:   []string{"DellCSIReplicationGroup"},
-		Retains:         true,
-		PeerVolumes:     "persistentvolumeclaims for the volumes that Dell's controller has made there",
-		PeerObjects:     peerObjects,
-		Held:            held,
+		Name:             Name,
+		Provisioners:     drivers(),
+		Traits:           backend.Traits{Fences: true, HandsOver: true},
+		Parameters:       parameters(),
+		CheckParameters:  checkParameters,
+		AddToScheme:      AddToScheme,
+		APIGroups:        []string{groupVersion.Group},
+		ClusterScoped:    []string{"DellCSIReplicationGroup"},
+		Retains:          true,
+		PeerVolumes:      "persistentvolumeclaims for the volumes that Dell's controller has made there",
+		PeerObjects:      peerObjects,
+		NamesPeerClasses: "the parameter remoteStorageClassName of the source's StorageClass",
+		Held:             held,
 	}
 }
 

@@ -7,6 +7,8 @@ package group
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -30,8 +32,13 @@ type creation struct {
 	cli.Change
 	class, selector, state string
 	autoResync             bool
-	wait                   bool
-	timeout                time.Duration
+	// storageClasses are the values of --storage-class-map, and classMap what they say.
+	storageClasses []string
+	classMap       map[string]string
+	// peerNamespace is refused.
+	peerNamespace string
+	wait          bool
+	timeout       time.Duration
 	// backend is the name of the class's backend, once it is known.
 	backend string
 }
@@ -44,7 +51,10 @@ func NewCreate(e *cli.Env) *cobra.Command {
 		Long: `Replicate the PVCs that a selector matches, as one group.
 
 With a peer (--peer-context, or KUBECTL_VGR_PEER_CONTEXT) the command also prepares the other site: it creates the class, PersistentVolumes
-and PVCs with the same volume handles, the handle of the group, and the group as secondary. Run the command again to resume it.`,
+and PVCs with the same volume handles, the handle of the group, and the group as secondary. Run the command again to resume it.
+
+The copies have the StorageClasses of their sources; --storage-class-map names others. A later create gives new copies the StorageClass that the
+others have. Namespaces and names are the same on both sites.`,
 		Example: `  # Three PVCs of a database, on both sites
   kubectl vgr create postgresql -n production --class gold -l app=postgresql --context east --peer-context west
 
@@ -59,6 +69,10 @@ and PVCs with the same volume handles, the handle of the group, and the group as
 	cmd.Flags().BoolVar(&c.autoResync, "auto-resync", false, "let the storage discard this site's unreplicated writes by itself when both sites have written")
 	cmd.Flags().BoolVar(&c.wait, "wait", true, "wait until the backend has confirmed the group")
 	cmd.Flags().DurationVar(&c.timeout, "timeout", 5*time.Minute, "how long to wait")
+	cmd.Flags().StringArrayVar(&c.storageClasses, "storage-class-map", nil, "CLASS=CLASS-ON-THE-PEER: the StorageClass of the copies of PVCs with that StorageClass; can be repeated")
+	cmd.Flags().StringVar(&c.peerNamespace, "peer-namespace", "", "")
+	_ = cmd.Flags().MarkHidden("peer-namespace")
+	_ = cmd.RegisterFlagCompletionFunc("storage-class-map", cli.CompleteStorageClassMap(e))
 	_ = cmd.RegisterFlagCompletionFunc("class", cli.CompleteClasses(e))
 	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions([]string{"primary", "secondary"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -107,9 +121,19 @@ func (c *creation) run(ctx context.Context, e *cli.Env, name string) error {
 	if err != nil {
 		return err
 	}
+	if c.classMap, err = classMap(c.storageClasses); err != nil {
+		return err
+	}
+	if c.peerNamespace != "" && c.peerNamespace != group.Namespace {
+		return clierror.Refused(fmt.Sprintf("leave --peer-namespace out; create makes namespace %s on the peer", group.Namespace),
+			"a group and its PVCs have the same namespace on both sites: by it and their names all commands find what belongs together")
+	}
 	p, err := c.sites(ctx, e)
 	if err != nil {
 		return err
+	}
+	if len(c.classMap) > 0 && (p.Peer == nil || group.Spec.ReplicationState != vgrv1.Primary) {
+		return clierror.New(clierror.CodeError, "leave it out, or name the peer with --peer-context", "%s is for the copies, and this command prepares no peer", mapFlag)
 	}
 	seen, err := c.look(ctx, e, p, group)
 	if err != nil {
@@ -168,6 +192,9 @@ func (s seen) show(e *cli.Env, p cli.Pair, group *vgrv1.VolumeGroupReplication) 
 		size := v.PVC.Status.Capacity[corev1.ResourceStorage]
 		fmt.Fprintf(e.ErrOut, "  volume %s %s\n", present.Clean(v.PVC.Name), size.String())
 	}
+	for _, d := range s.doubts {
+		fmt.Fprintf(e.ErrOut, "  - %s\n", present.Clean(d))
+	}
 	if p.Peer == nil {
 		fmt.Fprintln(e.ErrOut, "  - no peer was named: the other site is not prepared")
 		return
@@ -184,6 +211,9 @@ func (s seen) show(e *cli.Env, p cli.Pair, group *vgrv1.VolumeGroupReplication) 
 		fmt.Fprintf(e.ErrOut, "  create volumegroupreplicationclass/%s\n", s.class.Name)
 	}
 	fmt.Fprintf(e.ErrOut, "  create %d %s\n", len(s.volumes), s.profile.PeerVolumes)
+	for _, from := range slices.Sorted(maps.Keys(s.classes)) {
+		fmt.Fprintf(e.ErrOut, "    with StorageClass %s for %s\n", present.Clean(s.classes[from]), present.Clean(from))
+	}
 	fmt.Fprintf(e.ErrOut, "  create volumegroupreplication/%s as secondary\n", group.Name)
 	for i, there := range s.peerHas {
 		switch there.(type) {

@@ -32,9 +32,13 @@ type seen struct {
 	here, there   *found
 	peerClass     bool
 	peerNamespace bool
+	// classes are the StorageClasses of the copies, by those of their sources, where they differ.
+	classes map[string]string
 	// peerObjects are those that the peer needs, and beside them what it has; nil for what it has not.
 	peerObjects, peerHas []client.Object
 	notes                []string
+	// doubts are about the PVCs of this site.
+	doubts []string
 }
 
 // exists reports whether the very group is there already.
@@ -57,6 +61,9 @@ func (c *creation) look(ctx context.Context, e *cli.Env, p cli.Pair, group *vgrv
 		return s, err
 	}
 	if err := rivals(ctx, p.Here, cl, group, s.volumes); err != nil {
+		return s, err
+	}
+	if err := s.doubt(ctx, p.Here, cl, group); err != nil {
 		return s, err
 	}
 	if err := s.here.read(ctx, p.Here, cl, s.profile, group.Namespace, s.volumes); err != nil {
@@ -85,7 +92,7 @@ func (c *creation) look(ctx context.Context, e *cli.Env, p cli.Pair, group *vgrv
 	if p.Peer == nil || group.Spec.ReplicationState != vgrv1.Primary {
 		return s, nil
 	}
-	return s, s.lookAtPeer(ctx, p, cl, group)
+	return s, s.lookAtPeer(ctx, p, cl, group, c.classMap)
 }
 
 // existing reads the group of that name; one with another class or selector is another group.

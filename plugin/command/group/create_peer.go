@@ -46,7 +46,7 @@ func (s *seen) readPeer(ctx context.Context, peer *site.Site, group *vgrv1.Volum
 }
 
 // lookAtPeer refuses what cannot be prepared, before anything is created anywhere.
-func (s *seen) lookAtPeer(ctx context.Context, p cli.Pair, here client.Client, group *vgrv1.VolumeGroupReplication) error {
+func (s *seen) lookAtPeer(ctx context.Context, p cli.Pair, here client.Client, group *vgrv1.VolumeGroupReplication, classes map[string]string) error {
 	cl, err := p.Peer.Client()
 	if err != nil {
 		return err
@@ -73,6 +73,9 @@ func (s *seen) lookAtPeer(ctx context.Context, p cli.Pair, here client.Client, g
 		s.peerNamespace = true
 	}
 	s.handles(group)
+	if err := s.mapClasses(ctx, p, cl, group, classes); err != nil {
+		return err
+	}
 	wanted, err := s.objects(ctx, p, here, group, true)
 	if err != nil {
 		return err
@@ -95,7 +98,7 @@ func (s *seen) handles(group *vgrv1.VolumeGroupReplication) {
 // objects returns those that the peer needs, in the backend's order.
 func (s *seen) objects(ctx context.Context, p cli.Pair, here client.Client, group *vgrv1.VolumeGroupReplication, draft bool) ([]client.Object, error) {
 	objs, err := s.profile.PeerObjects(backend.PeerRequest{
-		Group: group, Class: s.class, GroupHandle: group.Status.GroupHandle, Volumes: s.volumes, Cluster: s.hereUID, Draft: draft,
+		Group: group, Class: s.class, GroupHandle: group.Status.GroupHandle, Volumes: s.mapped(), Cluster: s.hereUID, Draft: draft,
 	})
 	if err != nil {
 		code, next := clierror.CodeFailed, "run the same command again"

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -59,9 +58,6 @@ func (s *seen) receives(ctx context.Context, peer *site.Site, cl client.Client, 
 			return refusal
 		}
 		if w.Spec.VolumeName == "" {
-			if err := classServes(ctx, peer, cl, s.class.Spec.Provisioner, w, claims[w.Name]); err != nil {
-				return err
-			}
 			continue
 		}
 		pv := volumes[w.Spec.VolumeName]
@@ -77,10 +73,18 @@ func (s *seen) receives(ctx context.Context, peer *site.Site, cl client.Client, 
 		if refusal := volumeServes(peer, w, pv, claims[w.Name]); refusal != nil {
 			return refusal
 		}
+		if pv != nil && claims[w.Name] == nil {
+			if refusal := classFits(peer, w, pv, s.sourceClass(w.Name)); refusal != nil {
+				return refusal
+			}
+		}
 		if pv != nil && made[pv.Name] && pv.Spec.PersistentVolumeReclaimPolicy == corev1.PersistentVolumeReclaimDelete {
 			s.note("%s: PersistentVolume %s exists with the reclaim policy Delete: to delete its PVC deletes the data; kubectl --context %s patch pv %s -p '{\"spec\":{\"persistentVolumeReclaimPolicy\":\"Retain\"}}'",
 				peer.Name, pv.Name, peer.Kubectl(), pv.Name)
 		}
+	}
+	if err := s.classesServe(ctx, peer, cl, missing); err != nil {
+		return err
 	}
 	return fits(ctx, peer, cl, group.Namespace, missing)
 }
@@ -160,27 +164,6 @@ func volumeServes(at *site.Site, wanted *corev1.PersistentVolumeClaim, volume *c
 		return clierror.Refused(free, "PersistentVolume %s on %s is released: it belongs to a PVC %s/%s that is gone", volume.Name, peer, wanted.Namespace, wanted.Name)
 	case volume.Status.Phase == corev1.VolumeFailed:
 		return clierror.Refused(fmt.Sprintf("%s describe pv %s", kubectl, volume.Name), "PersistentVolume %s on %s has failed: %s", volume.Name, peer, volume.Status.Message)
-	default:
-		return nil
-	}
-}
-
-// classServes looks for the StorageClass by which the peer provisions the copy.
-func classServes(ctx context.Context, peer *site.Site, cl client.Client, provisioner string, wanted, there *corev1.PersistentVolumeClaim) error {
-	if there != nil || wanted.Spec.StorageClassName == nil || *wanted.Spec.StorageClassName == "" {
-		return nil
-	}
-	var class storagev1.StorageClass
-	switch err := cl.Get(ctx, client.ObjectKey{Name: *wanted.Spec.StorageClassName}, &class); {
-	case apierrors.IsForbidden(err):
-		return nil // not every user of a namespace may read the cluster's
-	case apierrors.IsNotFound(err):
-		return clierror.Refused(fmt.Sprintf("create a StorageClass of that name on %s; kubectl --context %s get storageclass shows those that exist", peer.Name, peer.Kubectl()),
-			"there is no StorageClass %q on %s, by which the copy of PVC %s is provisioned", *wanted.Spec.StorageClassName, peer.Name, wanted.Name)
-	case err != nil:
-		return cli.SiteError(ctx, peer, "read StorageClass "+*wanted.Spec.StorageClassName, err)
-	case class.Provisioner != provisioner:
-		return clierror.Refused("give that StorageClass on "+peer.Name+" another name", "StorageClass %q on %s is of %s, the copy of PVC %s needs %s", class.Name, peer.Name, class.Provisioner, wanted.Name, provisioner)
 	default:
 		return nil
 	}
