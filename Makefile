@@ -43,7 +43,7 @@ install-plugin: bin/kubectl-vgr ## Install the plugin into GOBIN, with its compl
 RELEASE := $(if $(filter v%,$(VERSION)),$(VERSION),v0.0.0-snapshot.$(VERSION))
 
 .PHONY: release-snapshot
-release-snapshot: ## Build all archives, their bills of materials, checksums and the krew manifest into dist/; IMAGE is where the image is published, PUSH=1 pushes it
+release-snapshot: ## Build all archives, their bills of materials, a Helm chart, checksums and the krew manifest into dist/; IMAGE is where the image is published, PUSH=1 pushes it
 	rm -rf dist
 	cd hack && go run ./release -root .. -out ../dist -version '$(RELEASE)' -date '$(DATE)' -ldflags '$(LDFLAGS)' $(if $(PLATFORMS),-platforms '$(PLATFORMS)') $(if $(IMAGE),-image '$(IMAGE)') $(if $(PUSH),-push)
 	$(TOOL_RELEASE) validate-krew-manifest -manifest dist/vgr.yaml -skip-install

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command release builds what a release has: an archive of the plugin for each platform that krew
-// knows, an image of the controller, their bills of materials, the krew manifest, and the checksums of all of them.
+// knows, an image of the controller, their bills of materials, a Helm chart, the krew manifest, and the checksums of all of them.
 // The same commit gives the same archives and the same image anywhere.
 package main
 
@@ -94,6 +94,9 @@ func run(ctx context.Context, args []string) error {
 	}
 	if err := r.manifest(); err != nil {
 		return err
+	}
+	if err := r.chart(digest.String()); err != nil {
+		return fmt.Errorf("chart: %w", err)
 	}
 	if err := r.checksums(); err != nil || !*push { // the sums of all files that are there
 		return err
