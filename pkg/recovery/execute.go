@@ -56,7 +56,9 @@ func (n *next) execute(s Step) *Decision {
 // target has been asked to take over, and for whatever a journal says is still to be done there.
 func (n *next) available(s Step) *Decision {
 	for _, site := range n.needed(s) {
+		away := site.Answered && (site.Group == nil || site.leaving())
 		switch {
+		case away && n.settled(site): // another run has written its result there, which lets the group go
 		case !site.Answered:
 			return &Decision{Operation: n.op, Step: s, Wait: site.silence(), Missing: true}
 		case site.Group == nil:
@@ -86,13 +88,31 @@ func (n *next) needed(s Step) []*Site {
 	}
 }
 
-// rescue returns the command that makes the source primary again when the target is gone; empty where that is
-// not the way out.
-func (n *next) rescue(gone *Site) string {
-	if gone != n.to || n.op.asked(StepPromote) || !n.op.asked(StepDemote) || !n.from.Answered || n.from.Group == nil {
-		return ""
+// settled reports whether nothing is left to be done that needs a site: all steps are in the journal, or an abort sees that
+// the source has its role.
+func (n *next) settled(site *Site) bool {
+	restored := n.op.asked(StepRestore) || !n.op.asked(StepDemote) || n.op.SpecOnly
+	if n.op.Aborting && site == n.to && restored && n.from.is(vgrv1.Primary) {
+		return true
 	}
-	return rescueCommand(n.from, n.from.Group.Namespace, n.from.Group.Name)
+	return !slices.ContainsFunc(Steps(n.op, n.traits), func(s Step) bool {
+		return s.ID != StepRecord && s.ID != StepFinish && !n.op.finished(s.ID)
+	})
+}
+
+// rescue returns the way out when a site's group is gone: the command that makes the source primary again where the target
+// is that site, or the one that gives up the operation; empty where no group has a journal.
+func (n *next) rescue(gone *Site) string {
+	for _, s := range []*Site{n.from, n.to} {
+		switch {
+		case !s.Answered || s.Group == nil:
+		case s == n.from && gone == n.to && n.op.asked(StepDemote) && !n.op.asked(StepPromote):
+			return rescueCommand(s, s.Group.Namespace, s.Group.Name)
+		default:
+			return DiscardCommand(s.Group.Namespace, s.Group.Name)
+		}
+	}
+	return ""
 }
 
 // at returns the site of a step that may happen on either.
@@ -117,11 +137,11 @@ func (n *next) become(s Step, site *Site, role vgrv1.ReplicationState, peer vgrv
 		n.op.start(s.ID, site.Cluster, false, site.Now)
 		n.op.finish(s.ID, site.Now)
 		return nil
+	case n.stale(site, s.ID):
+		return n.catchUp(s, site)
 	case site.desired() == role && !site.guarded() && (n.op.asked(s.ID) || !site.strays()):
 		n.op.start(s.ID, site.Cluster, false, site.Now)
 		return n.wait(s, site)
-	case n.stale(site, s.ID):
-		return n.catchUp(s, site)
 	case role == vgrv1.Primary && site.spent():
 		n.op.resetStep(s.ID, site.Now)
 		w := n.write(site) // a promotion is permitted for a generation that was not confirmed before

@@ -7,9 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
@@ -83,12 +80,6 @@ func TestStops(t *testing.T) {
 // TestDeletedInFlight: on a group whose controller keeps it for the operation, that operation is finished or aborted,
 // and the storage is never left without a primary; another one does not begin once it has ended.
 func TestDeletedInFlight(t *testing.T) {
-	deleted := func(w *world, site int) {
-		g := w.groups[site].DeepCopy()
-		g.DeletionTimestamp, g.Finalizers = &before, []string{vgrv1.Finalizer}
-		meta.SetStatusCondition(&g.Status.Conditions, metav1.Condition{Type: vgrv1.ConditionDeletionHeld, Status: metav1.ConditionTrue, Reason: vgrv1.ReasonOperationInFlight, Message: "held"})
-		w.change(site, g)
-	}
 	for name, tc := range map[string]struct {
 		abort   bool
 		primary int
@@ -108,8 +99,8 @@ func TestDeletedInFlight(t *testing.T) {
 				w.step(0)
 			}
 			w.tools[0].die()
-			deleted(&w, east)
-			deleted(&w, west)
+			w.delete(east)
+			w.delete(west)
 			r := w.request("B")
 			r.Abort = tc.abort
 			if end := w.run(r); end != "done" {

@@ -101,14 +101,15 @@ func TestAskedAgain(t *testing.T) {
 		change func(p *recovery.Pair)
 		again  []recovery.StepID
 	}{
-		"nothing reverted":                      {demote, func(*recovery.Pair) {}, nil},
-		"the demotion":                          {demote, func(p *recovery.Pair) { primary(p.Sites[east].Group) }, demote},
-		"the demotion, not confirmed":           {demote, func(p *recovery.Pair) { primary(p.Sites[east].Group); p.Sites[east].Group.Generation++ }, nil},
-		"the demotion, and the target may lead": {demote, func(p *recovery.Pair) { primary(p.Sites[east].Group); primary(p.Sites[west].Group) }, nil},
-		"the demotion, after the promotion":     {append(slices.Clone(demote), recovery.StepPromote), func(p *recovery.Pair) { primary(p.Sites[east].Group); primary(p.Sites[west].Group) }, nil},
-		"the promotion":                         {append(slices.Clone(demote), recovery.StepPromote), func(*recovery.Pair) {}, []recovery.StepID{recovery.StepPromote}},
-		"the promotion, not answered yet":       {append(slices.Clone(demote), recovery.StepPromote), func(p *recovery.Pair) { p.Sites[west].Group.Generation++ }, nil},
-		"that the source follows":               {[]recovery.StepID{recovery.StepPromote, recovery.StepReprotect}, func(p *recovery.Pair) { primary(p.Sites[west].Group); primary(p.Sites[east].Group) }, []recovery.StepID{recovery.StepReprotect}},
+		"nothing reverted":                                 {demote, func(*recovery.Pair) {}, nil},
+		"the demotion":                                     {demote, func(p *recovery.Pair) { primary(p.Sites[east].Group) }, demote},
+		"the demotion, not confirmed":                      {demote, func(p *recovery.Pair) { primary(p.Sites[east].Group); p.Sites[east].Group.Generation++ }, nil},
+		"the demotion, and the target may lead":            {demote, func(p *recovery.Pair) { primary(p.Sites[east].Group); primary(p.Sites[west].Group) }, nil},
+		"the demotion, after the promotion":                {append(slices.Clone(demote), recovery.StepPromote), func(p *recovery.Pair) { primary(p.Sites[east].Group); primary(p.Sites[west].Group) }, nil},
+		"the demotion, after a promotion not answered yet": {append(slices.Clone(demote), recovery.StepPromote), func(p *recovery.Pair) { primary(p.Sites[east].Group); p.Sites[west].Group.Generation++ }, nil},
+		"the promotion":                                    {append(slices.Clone(demote), recovery.StepPromote), func(*recovery.Pair) {}, []recovery.StepID{recovery.StepPromote}},
+		"the promotion, not answered yet":                  {append(slices.Clone(demote), recovery.StepPromote), func(p *recovery.Pair) { p.Sites[west].Group.Generation++ }, nil},
+		"that the source follows":                          {[]recovery.StepID{recovery.StepPromote, recovery.StepReprotect}, func(p *recovery.Pair) { primary(p.Sites[west].Group); primary(p.Sites[east].Group) }, []recovery.StepID{recovery.StepReprotect}},
 		"that, not answered yet": {[]recovery.StepID{recovery.StepPromote, recovery.StepReprotect}, func(p *recovery.Pair) {
 			primary(p.Sites[west].Group)
 			primary(p.Sites[east].Group)

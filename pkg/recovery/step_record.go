@@ -46,6 +46,9 @@ func (n *next) record(s Step) *Decision {
 
 // end writes the result wherever it can be written.
 func (n *next) end(s Step) *Decision {
+	if d := n.saveSteps(s); d != nil {
+		return d
+	}
 	if n.op.Result == "" {
 		n.op.Result = Done
 		if n.op.Aborting {
@@ -76,11 +79,27 @@ func (n *next) end(s Step) *Decision {
 	return nil
 }
 
+// saveSteps writes what was done to the journal that gets the result last, where the result lets the other site's group go:
+// without that group, only this journal says that no step is left.
+func (n *next) saveSteps(s Step) *Decision {
+	sites := n.ends()
+	if n.op.Result != "" || len(sites) < 2 || !sites[0].view().Deleting() {
+		return nil
+	}
+	last := sites[1]
+	for _, r := range n.op.Steps {
+		if r.Finished != nil && (last.Journal == nil || last.Journal.ID != n.op.ID || !last.Journal.finished(r.ID)) {
+			return n.send(s, n.write(last))
+		}
+	}
+	return nil
+}
+
 // ends returns the sites on which the result is to be written. One that is being deleted may be gone right after: the
 // site that is primary comes last, as without the other one the operation can still be resumed.
 func (n *next) ends() []*Site {
 	sites := n.reached()
-	if n.op.Result != Aborted && slices.ContainsFunc(sites, func(s *Site) bool { return s.view().Deleting() }) {
+	if !n.op.Aborting && slices.ContainsFunc(sites, func(s *Site) bool { return s.view().Deleting() }) {
 		slices.Reverse(sites)
 	}
 	return sites

@@ -85,6 +85,7 @@ func TestFaults(t *testing.T) {
 	t.Run("a Lease that is renewed", s.leaseRenewed)
 	t.Run("a site that takes no changes", s.readOnly)
 	t.Run("a namespace that is being deleted", s.namespaceDeleted)
+	t.Run("groups that were deleted on both sites", s.bothDeleted)
 	for name, sc := range scenarios() {
 		t.Run(name, func(t *testing.T) {
 			whole := s.world(t, fences)

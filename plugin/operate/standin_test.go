@@ -13,8 +13,10 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
@@ -126,6 +128,12 @@ func (as *arrays) act(ctx context.Context, i int, namespace string, a *array) {
 		if as.clients[i].Get(ctx, client.ObjectKey{Namespace: namespace, Name: group}, &g) != nil {
 			continue
 		}
+		if released(&g) {
+			if as.clients[i].Update(ctx, &g) != nil {
+				a.poke(i) // another client wrote
+			}
+			continue
+		}
 		before := g.DeepCopy()
 		if as.reconcile(i, &g, a) {
 			a.poke(1 - i)
@@ -137,6 +145,14 @@ func (as *arrays) act(ctx context.Context, i int, namespace string, a *array) {
 			a.poke(i) // another client wrote
 		}
 	}
+}
+
+// released lets a deleted group go that no operation in flight holds, and reports whether it has.
+func released(g *vgrv1.VolumeGroupReplication) bool {
+	if op, err := recovery.Journal(g); g.DeletionTimestamp == nil || err != nil || op.InFlight() {
+		return false
+	}
+	return controllerutil.RemoveFinalizer(g, vgrv1.Finalizer)
 }
 
 func (as *arrays) reconcile(i int, g *vgrv1.VolumeGroupReplication, a *array) (changed bool) {
@@ -171,6 +187,12 @@ func (as *arrays) reconcile(i int, g *vgrv1.VolumeGroupReplication, a *array) (c
 		degraded.Status, degraded.Reason = metav1.ConditionTrue, "VolumeDegraded"
 	}
 	ready.Message = "said by the stand-in"
+	if g.DeletionTimestamp != nil {
+		meta.SetStatusCondition(&st.Conditions, metav1.Condition{
+			Type: vgrv1.ConditionDeletionHeld, Status: metav1.ConditionTrue, Reason: vgrv1.ReasonOperationInFlight, ObservedGeneration: g.Generation,
+			Message: "said by the stand-in",
+		})
+	}
 	meta.SetStatusCondition(&st.Conditions, ready)
 	meta.SetStatusCondition(&st.Conditions, degraded)
 	return changed
