@@ -14,7 +14,7 @@ export CGO_ENABLED := 0
 
 TOOL    := go tool -modfile=hack/tools/go.mod
 TOOL_RELEASE := go tool -modfile=hack/tools/release/go.mod
-MODULES := . hack hack/tools hack/tools/release
+MODULES := . hack hack/tools hack/tools/release hack/tools/vulnerabilities
 GOTEST  := env CGO_ENABLED=1 go test -race -shuffle=on
 ON_SERVERS = KUBEBUILDER_CONTROLPLANE_START_TIMEOUT=2m KUBEBUILDER_CONTROLPLANE_STOP_TIMEOUT=2m KUBEBUILDER_ASSETS="$$(bin/lab assets)"
 
@@ -116,6 +116,11 @@ bench: assets ## Measure plugin and controller beside kubectl, a shell script an
 .PHONY: alerts-test
 alerts-test: ## Test the alert rules with promtool, which takes minutes to build
 	go tool -modfile=hack/tools/alerts/go.mod promtool test rules docs/monitoring/alerts_test.yaml
+
+.PHONY: vulnerabilities
+vulnerabilities: ## Report known vulnerabilities that our code reaches; asks the database of the Go project, or the one of GOVULNDB
+	go tool -modfile=hack/tools/vulnerabilities/go.mod govulncheck ./cmd/...
+	cd hack && go tool -modfile=tools/vulnerabilities/go.mod govulncheck ./...
 
 .PHONY: golden
 golden: assets ## Rewrite the golden files of the tests; read the diff
