@@ -327,9 +327,13 @@ func TestCreateForUnlikeClusters(t *testing.T) {
 		c.must(c.west.Get(t.Context(), client.ObjectKey{Name: "pv-" + name}, &pv))
 		var pvc corev1.PersistentVolumeClaim
 		c.must(c.west.Get(t.Context(), client.ObjectKey{Namespace: "default", Name: name}, &pvc))
-		got := fmt.Sprintf("%s %s %v %v %v %v", pv.Spec.StorageClassName, *pvc.Spec.StorageClassName, *pv.Spec.VolumeMode, *pvc.Spec.VolumeMode, pv.Spec.AccessModes, pvc.Spec.AccessModes)
-		if want := "west-rbd west-rbd Block Block [ReadWriteMany] [ReadWriteMany]"; got != want {
-			t.Errorf("%s: %s, want %s", name, got, want)
+		for what, got := range map[string]string{
+			"volume": fmt.Sprintf("%s %s %v", pv.Spec.StorageClassName, *pv.Spec.VolumeMode, pv.Spec.AccessModes),
+			"PVC":    fmt.Sprintf("%s %s %v", *pvc.Spec.StorageClassName, *pvc.Spec.VolumeMode, pvc.Spec.AccessModes),
+		} {
+			if want := "west-rbd Block [ReadWriteMany]"; got != want {
+				t.Errorf("%s %s: %s, want %s", what, name, got, want)
+			}
 		}
 	}
 	copied("disk-vm-0")

@@ -25,6 +25,9 @@ const (
 const (
 	Role     = "replicationState"
 	Replicas = "replicas"
+	// RunStrategy and Running are those of a VirtualMachine, which has one of them.
+	RunStrategy = "runStrategy"
+	Running     = "running"
 )
 
 // Manager is what applies an object. The zero value is none.
@@ -166,6 +169,8 @@ func (m Manager) Remedy() string {
 		return fmt.Sprintf("have Flux ignore %s (driftDetection.ignore of the HelmRelease); docs/gitops.md shows how", path)
 	case m.Tool == Flux && m.Field == Replicas:
 		return "suspend the Kustomization, or leave spec.replicas out of Git; docs/gitops.md shows how"
+	case m.Tool == Flux && (m.Field == RunStrategy || m.Field == Running): // it must have one of them
+		return "suspend the Kustomization; docs/gitops.md shows how"
 	case m.Tool == Flux:
 		return "annotate it in Git with kustomize.toolkit.fluxcd.io/ssa: IfNotPresent; docs/gitops.md shows how"
 	default:

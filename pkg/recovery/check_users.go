@@ -46,19 +46,23 @@ func (c *checker) usersOn(s *Site) {
 		if c.op.Kind == Demote {
 			remedy += "; --force leaves it to the storage to refuse"
 		} else if nodesOnly == "" && !c.op.Quiesce && c.op.Kind != Unplanned {
-			remedy += "; --quiesce does that for Deployments and StatefulSets"
+			remedy += "; --quiesce does that for Deployments, StatefulSets and VirtualMachines"
 		}
 		severity := c.unlessLost(s)
 		if c.op.Force {
 			severity = CheckWarning
 		}
-		c.add("users", severity, remedy, "in use on %s by %s", s.Name, join(remain))
+		unknown := ""
+		if c.op.Quiesce && u.Unknown != "" {
+			unknown = "; which workloads use the PVCs is not known: " + u.Unknown
+		}
+		c.add("users", severity, remedy, "in use on %s by %s%s", s.Name, join(remain), unknown)
 	case u.Unknown != "":
 		severity := CheckWarning
 		if c.op.Quiesce || c.facts.Traits.PromoteFirst {
 			severity = c.unlessLost(s)
 		}
-		c.add("users", severity, "allow list on pods and volumeattachments, and with --quiesce on deployments and statefulsets", "what uses the PVCs on %s is not known: %s", s.Name, u.Unknown)
+		c.add("users", severity, "allow list on pods and volumeattachments, and with --quiesce on deployments, statefulsets and, where KubeVirt is installed, virtualmachines", "what uses the PVCs on %s is not known: %s", s.Name, u.Unknown)
 	case len(u.Users) > 0:
 		c.ok("users", "what uses the PVCs on %s will be stopped: %s", s.Name, join(u.Users))
 	default:

@@ -4,15 +4,34 @@
 package recovery
 
 import (
+	"cmp"
 	"fmt"
 )
 
-// Scale changes how many replicas a workload has.
+// Scale changes how many replicas a workload has, or whether a VirtualMachine runs.
 type Scale struct {
 	Kind, Name string
 	Replicas   int32
+	// RunStrategy is what a VirtualMachine gets that is started.
+	RunStrategy string
 	// ResourceVersion is what was observed; the write must fail when the workload has changed since.
 	ResourceVersion string
+}
+
+// Strategy returns the spec.runStrategy that a VirtualMachine gets.
+func (s Scale) Strategy() string {
+	if s.Replicas == 0 {
+		return "Halted"
+	}
+	return cmp.Or(s.RunStrategy, "Always")
+}
+
+// String implements fmt.Stringer.
+func (s Scale) String() string {
+	if s.Kind == VirtualMachine {
+		return fmt.Sprintf("set spec.runStrategy of %s/%s to %s", s.Kind, s.Name, s.Strategy())
+	}
+	return fmt.Sprintf("scale %s/%s to %d", s.Kind, s.Name, s.Replicas)
 }
 
 // look waits until the users of the PVCs are read again.
@@ -50,8 +69,8 @@ func (n *next) quiesce(s Step, site *Site) *Decision {
 			return n.fail(s, either("stop it there", back), "%s on %s is managed by %s, which would start it again", w, site.Name, w.Owner)
 		case planned == nil:
 			return n.fail(s, either("run the same command again with --quiesce, which names it", back), "%s uses the PVCs on %s, and the plan did not name it", w, site.Name)
-		case planned.Replicas != w.Replicas:
-			planned.Replicas = w.Replicas
+		case planned.Replicas != w.Replicas || planned.RunStrategy != w.RunStrategy:
+			planned.Replicas, planned.RunStrategy = w.Replicas, w.RunStrategy
 		}
 		stop = append(stop, Scale{Kind: w.Kind, Name: w.Name, Replicas: 0, ResourceVersion: w.ResourceVersion})
 	}
@@ -89,7 +108,7 @@ func (n *next) startWorkloads(s Step, site *Site) *Decision {
 	for _, want := range n.op.toStart() {
 		for _, w := range site.Usage.Workloads {
 			if w.Kind == want.Kind && w.Name == want.Name && w.Replicas == 0 && want.Replicas > 0 {
-				start = append(start, Scale{Kind: w.Kind, Name: w.Name, Replicas: want.Replicas, ResourceVersion: w.ResourceVersion})
+				start = append(start, Scale{Kind: w.Kind, Name: w.Name, Replicas: want.Replicas, RunStrategy: want.RunStrategy, ResourceVersion: w.ResourceVersion})
 			}
 		}
 	}

@@ -6,6 +6,7 @@ package recovery
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // StoppedWorkload is a workload that an operation stops, with the replicas that it had.
@@ -14,10 +15,15 @@ type StoppedWorkload struct {
 	Kind     string `json:"kind"`
 	Name     string `json:"name"`
 	Replicas int32  `json:"replicas"`
+	// RunStrategy is the one that a VirtualMachine had.
+	RunStrategy string `json:"runStrategy,omitempty"`
 }
 
 // String implements fmt.Stringer.
 func (w StoppedWorkload) String() string {
+	if w.Kind == VirtualMachine {
+		return fmt.Sprintf("%s/%s (%s)", w.Kind, w.Name, w.RunStrategy)
+	}
 	return fmt.Sprintf("%s/%s (%d)", w.Kind, w.Name, w.Replicas)
 }
 
@@ -55,13 +61,13 @@ func (op *Operation) toStop(s *Site) {
 	}
 	for _, w := range s.Usage.Workloads {
 		if w.Replicas > 0 && op.stopped(s.Cluster, w) == nil {
-			op.Stopped = append(op.Stopped, StoppedWorkload{Cluster: s.Cluster, Kind: w.Kind, Name: w.Name, Replicas: w.Replicas})
+			op.Stopped = append(op.Stopped, StoppedWorkload{Cluster: s.Cluster, Kind: w.Kind, Name: w.Name, Replicas: w.Replicas, RunStrategy: w.RunStrategy})
 		}
 	}
 }
 
 // confirmStopped keeps of the workloads that a journal says were stopped those that the journal on the other
-// site names as well, with the smaller number of replicas: who may edit the group on one site must not scale
+// site names as well, with the smaller number of replicas and the same run strategy: who may edit the group on one site must not scale
 // anything on the other. A site that does not answer says nothing against it.
 func (op *Operation) confirmStopped(p *Pair) {
 	for i := range p.Sites {
@@ -70,7 +76,8 @@ func (op *Operation) confirmStopped(p *Pair) {
 		}
 		j := p.Sites[i].Journal
 		op.Stopped = slices.DeleteFunc(op.Stopped, func(w StoppedWorkload) bool {
-			return j == nil || j.stopped(w.Cluster, Workload{Kind: w.Kind, Name: w.Name}) == nil
+			x := j.stopped(w.Cluster, Workload{Kind: w.Kind, Name: w.Name})
+			return x == nil || x.RunStrategy != w.RunStrategy
 		})
 		for k := range op.Stopped {
 			w := &op.Stopped[k]
@@ -105,7 +112,7 @@ func (op *Operation) stops(at SiteRef) string {
 	if len(all) == 0 {
 		return "nothing that could be stopped uses the PVCs; wait until nothing does"
 	}
-	return "scale to 0: " + join(all)
+	return split(all, "scale to 0: ", "halt: ")
 }
 
 // starts returns the words of a step that starts workloads.
@@ -114,14 +121,27 @@ func (op *Operation) starts() string {
 	if len(all) == 0 {
 		return "nothing was stopped"
 	}
-	return "scale up where it exists: " + join(all)
+	return split(all, "scale up where it exists: ", "start where it exists: ")
+}
+
+// split names the workloads that are scaled, and after them the VirtualMachines.
+func split(all []StoppedWorkload, scaled, run string) string {
+	virtual := func(w StoppedWorkload) bool { return w.Kind == VirtualMachine }
+	var out []string
+	if pods := slices.DeleteFunc(slices.Clone(all), virtual); len(pods) > 0 {
+		out = append(out, scaled+join(pods))
+	}
+	if machines := slices.DeleteFunc(slices.Clone(all), func(w StoppedWorkload) bool { return !virtual(w) }); len(machines) > 0 {
+		out = append(out, run+join(machines))
+	}
+	return strings.Join(out, "; ")
 }
 
 // behind returns a site whose journal does not say yet what will have been stopped; nil without one.
 func (n *next) behind() *Site {
 	for _, site := range n.reached() {
 		for _, w := range n.op.Stopped {
-			if x := site.Journal.stopped(w.Cluster, Workload{Kind: w.Kind, Name: w.Name}); x == nil || x.Replicas != w.Replicas {
+			if x := site.Journal.stopped(w.Cluster, Workload{Kind: w.Kind, Name: w.Name}); x == nil || x.Replicas != w.Replicas || x.RunStrategy != w.RunStrategy {
 				return site
 			}
 		}

@@ -46,6 +46,13 @@ func TestStoppedIsConfirmed(t *testing.T) {
 		}
 	}
 	same := func(*recovery.Operation) {}
+	machine := recovery.StoppedWorkload{Cluster: sites[east].Cluster, Kind: recovery.VirtualMachine, Name: "vm", Replicas: 1, RunStrategy: "Manual"}
+	runs := func(strategy string) func(*recovery.Operation) {
+		return func(op *recovery.Operation) {
+			op.Stopped = []recovery.StoppedWorkload{machine}
+			op.Stopped[0].RunStrategy = strategy
+		}
+	}
 	none := func(op *recovery.Operation) { op.Stopped = nil }
 	planned := recovery.Request{Kind: recovery.Planned, To: sites[west], Holder: "me", By: "me", ID: "new"}
 	forced := recovery.Request{Kind: recovery.Unplanned, To: sites[west], Accept: recovery.Loss{Unknown: true}, Holder: "me", By: "me", ID: "new"}
@@ -60,6 +67,8 @@ func TestStoppedIsConfirmed(t *testing.T) {
 		"the other one says more":                {[2]func(*recovery.Operation){same, forged}, false, planned, stopped[:1]},
 		"only one says anything":                 {[2]func(*recovery.Operation){forged, none}, false, planned, nil},
 		"only one has a journal":                 {[2]func(*recovery.Operation){forged, nil}, false, planned, nil},
+		"a VirtualMachine":                       {[2]func(*recovery.Operation){runs("Manual"), runs("Manual")}, false, planned, []recovery.StoppedWorkload{machine}},
+		"a VirtualMachine, in two ways":          {[2]func(*recovery.Operation){runs("Manual"), runs("Always")}, false, planned, nil},
 		"taken back":                             {[2]func(*recovery.Operation){forged, same}, false, recovery.Request{Abort: true, Holder: "me"}, stopped[:1]},
 		"superseded":                             {[2]func(*recovery.Operation){forged, same}, false, forced, stopped[:1]},
 		"superseded, and one site has said so":   {[2]func(*recovery.Operation){forged, nil}, false, forced, nil},

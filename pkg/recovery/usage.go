@@ -25,8 +25,8 @@ type User struct {
 	Claim      string
 	// Attachment is the VolumeAttachment by which a node has the volume.
 	Attachment string
-	// Workload is what made the pod, such as "statefulset/db"; empty when that is no Deployment and
-	// no StatefulSet, or not known.
+	// Workload is what made the pod, such as "statefulset/db"; empty when that is no such
+	// workload, or not known.
 	Workload string
 }
 
@@ -38,14 +38,19 @@ func (u User) String() string {
 	return fmt.Sprintf("%s/%s (%s)", u.Kind, u.Name, u.Claim)
 }
 
-// Workload is a Deployment or StatefulSet whose pods use PVCs of the group. It may have none now.
+// VirtualMachine is the kind of a workload that is KubeVirt's.
+const VirtualMachine = "virtualmachine"
+
+// Workload is a Deployment, StatefulSet or VirtualMachine whose pods use PVCs of the group. It may have none now.
 type Workload struct {
-	// Kind is "deployment" or "statefulset".
+	// Kind is "deployment", "statefulset" or VirtualMachine.
 	Kind, Name string
 	// Claims are the PVCs of the group that it uses.
 	Claims []string
-	// Replicas is what its spec asks for.
+	// Replicas is what its spec asks for; one for a VirtualMachine that is not halted.
 	Replicas int32
+	// RunStrategy is a VirtualMachine's.
+	RunStrategy string
 	// Owner manages it, and would undo what others change; empty without one.
 	Owner string
 	// GitOps is the tool that applies it.

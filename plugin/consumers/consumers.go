@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package consumers finds out what uses the volumes of a group on a site: pods, nodes, and the
-// Deployments and StatefulSets behind the pods. It is read when it is needed, not watched: a watch
+// Deployments, StatefulSets and VirtualMachines behind the pods. It is read when it is needed, not watched: a watch
 // may show an older time than the decision is about.
 package consumers
 
@@ -49,13 +49,15 @@ type Snapshot struct {
 // attachment is the node that holds a volume, and the VolumeAttachment that says so.
 type attachment struct{ node, name string }
 
-// workload is what Deployments and StatefulSets have in common.
+// workload is what Deployments, StatefulSets and VirtualMachines have in common.
 type workload struct {
 	recovery.Workload
 	volumes  []corev1.Volume
 	selector labels.Selector
 	// claims are the names of claim templates.
 	claims []string
+	// exact are the names of claims.
+	exact []string
 }
 
 // atATime is how many namespaces of a site are read at a time.
@@ -94,15 +96,16 @@ func within(ctx context.Context, s *site.Site, namespace string, workloads bool)
 	}
 	out := &Snapshot{}
 	var all sync.WaitGroup
-	var errs [3]error
+	var errs [4]error
 	all.Go(func() { out.pods, errs[0] = pods(ctx, c, namespace) })
-	var stateful, deployed []workload
+	var stateful, deployed, virtual []workload
 	if workloads {
 		all.Go(func() { stateful, errs[1] = statefulSets(ctx, c, namespace) })
 		all.Go(func() { deployed, errs[2] = deployments(ctx, c, namespace) })
+		all.Go(func() { virtual, errs[3] = machines(ctx, s, c, namespace) })
 	}
 	all.Wait()
-	out.workloads, out.unknown = slices.Concat(stateful, deployed), errors.Join(errs[:]...)
+	out.workloads, out.unknown = slices.Concat(stateful, deployed, virtual), errors.Join(errs[:]...)
 	return out
 }
 
@@ -182,6 +185,9 @@ func (w *workload) uses(claim string) bool {
 			return true
 		}
 	}
+	if slices.Contains(w.exact, claim) {
+		return true
+	}
 	for _, template := range w.claims { // TEMPLATE-SET-ORDINAL
 		if ordinal, ok := strings.CutPrefix(claim, template+"-"+w.Name+"-"); ok {
 			if _, err := strconv.ParseUint(ordinal, 10, 32); err == nil {
@@ -198,6 +204,8 @@ func (w *workload) made(pod *corev1.Pod) bool {
 	switch {
 	case owner == nil:
 		return false
+	case w.Kind == recovery.VirtualMachine: // its instance has its name
+		return owner.Kind == "VirtualMachineInstance" && owner.Name == w.Name
 	case w.Kind == statefulSet:
 		return owner.Kind == "StatefulSet" && owner.Name == w.Name
 	default: // through a ReplicaSet
@@ -240,12 +248,25 @@ func (s *Snapshot) Of(g *vgrv1.VolumeGroupReplication) *recovery.Usage {
 }
 
 func (s *Snapshot) maker(pod *corev1.Pod) string {
+	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil && owner.Kind == "Pod" { // holds a volume that a VirtualMachine got while it ran
+		for i := range s.pods {
+			if s.pods[i].Name == owner.Name && s.pods[i].UID == owner.UID && !isA(&s.pods[i], "Pod") {
+				return s.maker(&s.pods[i])
+			}
+		}
+	}
 	for _, w := range s.workloads {
 		if w.made(pod) {
 			return w.String()
 		}
 	}
 	return ""
+}
+
+// isA reports whether a pod belongs to an object of a kind.
+func isA(pod *corev1.Pod, kind string) bool {
+	owner := metav1.GetControllerOfNoCopy(pod)
+	return owner != nil && owner.Kind == kind
 }
 
 func mounts(pod *corev1.Pod, claim string) bool {
@@ -255,8 +276,15 @@ func mounts(pod *corev1.Pod, claim string) bool {
 	})
 }
 
-// Scale changes how many replicas a workload has, if it is still the one that was seen.
-func Scale(ctx context.Context, c client.Client, namespace string, s recovery.Scale, opts ...client.SubResourceUpdateOption) error {
+// Scale changes how many replicas a workload has, or whether a VirtualMachine runs, if it is still the one that was seen.
+func Scale(ctx context.Context, c client.Client, namespace string, s recovery.Scale, dry bool) error {
+	if s.Kind == recovery.VirtualMachine {
+		var opts []client.PatchOption
+		if dry {
+			opts = append(opts, client.DryRunAll)
+		}
+		return run(ctx, c, namespace, s, opts...)
+	}
 	meta := metav1.ObjectMeta{Namespace: namespace, Name: s.Name, ResourceVersion: s.ResourceVersion}
 	var obj client.Object
 	switch s.Kind {
@@ -268,5 +296,9 @@ func Scale(ctx context.Context, c client.Client, namespace string, s recovery.Sc
 		return fmt.Errorf("%s/%s cannot be scaled", s.Kind, s.Name)
 	}
 	body := &autoscalingv1.Scale{ObjectMeta: meta, Spec: autoscalingv1.ScaleSpec{Replicas: s.Replicas}}
-	return c.SubResource("scale").Update(ctx, obj, append(opts, client.WithSubResourceBody(body), site.FieldManager)...)
+	opts := []client.SubResourceUpdateOption{client.WithSubResourceBody(body), site.FieldManager}
+	if dry {
+		opts = append(opts, client.DryRunAll)
+	}
+	return c.SubResource("scale").Update(ctx, obj, opts...)
 }

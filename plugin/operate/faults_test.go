@@ -84,6 +84,7 @@ func TestFaults(t *testing.T) {
 	t.Run("a Lease for 68 years", s.foreverLeased)
 	t.Run("a Lease that is renewed", s.leaseRenewed)
 	t.Run("a site that takes no changes", s.readOnly)
+	t.Run("VirtualMachines", s.machines)
 	t.Run("a namespace that is being deleted", s.namespaceDeleted)
 	t.Run("groups that were deleted on both sites", s.bothDeleted)
 	for name, sc := range scenarios() {

@@ -315,11 +315,11 @@ func Refused(err error) bool {
 // scale scales workloads that are still those that were seen. The next look finds out about others.
 func scale(ctx context.Context, c client.Client, namespace string, all []recovery.Scale) (wrote bool, err error) {
 	for _, s := range all {
-		switch err := consumers.Scale(ctx, c, namespace, s); {
+		switch err := consumers.Scale(ctx, c, namespace, s, false); {
 		case err == nil:
 			wrote = true
 		case !apierrors.IsConflict(err) && !apierrors.IsNotFound(err):
-			return wrote || !Refused(err), fmt.Errorf("scale %s/%s to %d: %w", s.Kind, s.Name, s.Replicas, err)
+			return wrote || !Refused(err), fmt.Errorf("%s: %w", s, err)
 		}
 	}
 	return wrote, nil
@@ -377,7 +377,7 @@ func (o *Operator) dryRunScale(ctx context.Context, at int, namespace string, w 
 	if err != nil {
 		return err
 	}
-	return consumers.Scale(ctx, c, namespace, recovery.Scale{Kind: w.Kind, Name: w.Name}, client.DryRunAll)
+	return consumers.Scale(ctx, c, namespace, recovery.Scale{Kind: w.Kind, Name: w.Name}, true)
 }
 
 // handleReply takes in what became of a request.

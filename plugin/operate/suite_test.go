@@ -68,7 +68,7 @@ type servers struct {
 func start(t *testing.T) *servers {
 	t.Helper()
 	s := &servers{clock: quick{start: clock.RealClock{}.Now()}}
-	east, west := testserver.StartTwo(t)
+	east, west := testserver.StartTwo(t, filepath.Join("testdata", "kubevirt"))
 	for i, at := range []*testserver.Server{east, west} {
 		at.Admin.QPS = -1
 		s.admin[i], s.client[i] = at.Admin, at.Client(t)

@@ -47,12 +47,14 @@ type inside struct {
 	// denied are the permissions that the user lacks for an operation; unasked says why that is not known.
 	denied  []string
 	unasked string
+	// machines are those that the user lacks to stop VirtualMachines.
+	machines []string
 	// follows are those that the user lacks to name the volumes that others follow, by the backend.
 	follows map[string][]string
 	usage   *consumers.Snapshot
 }
 
-// Read asks both sites at once, and about Deployments and StatefulSets if they are to be scaled. A
+// Read asks both sites at once, and about workloads if they are to be stopped. A
 // site that does not answer is part of what was found.
 func Read(ctx context.Context, e *cli.Env, q collect.Query, scaling bool) (*Observation, error) {
 	p, err := e.Pair(ctx)
@@ -151,7 +153,11 @@ func (s *Observation) Facts(e *cli.Env, g overview.Group) recovery.Facts {
 			}
 		}
 		if group := f.Sites[i].Group; group != nil {
-			f.Sites[i].Usage = s.inside[i][g.Namespace].usage.Of(group)
+			in := s.inside[i][g.Namespace]
+			f.Sites[i].Usage = in.usage.Of(group)
+			if slices.ContainsFunc(f.Sites[i].Usage.Workloads, func(w recovery.Workload) bool { return w.Kind == recovery.VirtualMachine }) {
+				f.Environments[i].Denied = slices.Concat(f.Environments[i].Denied, in.machines)
+			}
 			m := s.managers(i, group)
 			f.GitOps[i], f.Writers[i] = m.gitops, m.writer
 		}
@@ -191,6 +197,16 @@ func readInside(ctx context.Context, at *site.Site, namespaces []string, profile
 		})
 	}
 	asked.Wait()
+	for i, namespace := range namespaces {
+		if scaling && usage[namespace].Machines() {
+			asked.Go(func() {
+				turns <- struct{}{}
+				defer func() { <-turns }()
+				all[i].machines, _ = denied(ctx, at, namespace, run)
+			})
+		}
+	}
+	asked.Wait()
 	out := map[string]inside{}
 	for i, namespace := range namespaces {
 		all[i].usage = usage[namespace]
@@ -213,6 +229,12 @@ var needed = []authorizationv1.ResourceAttributes{
 var scaled = []authorizationv1.ResourceAttributes{
 	{Verb: "update", Group: "apps", Resource: "deployments", Subresource: "scale"},
 	{Verb: "update", Group: "apps", Resource: "statefulsets", Subresource: "scale"},
+}
+
+// run are those for VirtualMachines, which few namespaces have.
+var run = []authorizationv1.ResourceAttributes{
+	{Verb: "get", Group: site.VirtualMachine().Group, Resource: "virtualmachines"},
+	{Verb: "patch", Group: site.VirtualMachine().Group, Resource: "virtualmachines"},
 }
 
 // wanted are the permissions of an operation, which may scale workloads.

@@ -75,8 +75,7 @@ func mapper(scheme *runtime.Scheme, profiles backend.Profiles) meta.RESTMapper {
 	return m
 }
 
-// installed returns the kinds that install writes or migrate reads, and nothing else uses; they need no Go
-// types.
+// installed returns the kinds that need no Go types: those that install writes, migrate reads, or that are stopped and started.
 func installed() []schema.GroupVersionKind {
 	const rbac = "rbac.authorization.k8s.io"
 	return []schema.GroupVersionKind{
@@ -90,5 +89,11 @@ func installed() []schema.GroupVersionKind {
 		{Group: "policy", Version: "v1", Kind: "PodDisruptionBudget"},
 		{Group: "networking.k8s.io", Version: "v1", Kind: "NetworkPolicy"},
 		migration.Unified(),
+		VirtualMachine(),
 	}
+}
+
+// VirtualMachine is KubeVirt's kind, which is read and written without its client.
+func VirtualMachine() schema.GroupVersionKind {
+	return schema.GroupVersionKind{Group: "kubevirt.io", Version: "v1", Kind: "VirtualMachine"}
 }

@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -30,6 +31,19 @@ func (s *Site) raw() (*rest.RESTClient, error) {
 	config.APIPath, config.GroupVersion = "/api", &corev1.SchemeGroupVersion
 	config.NegotiatedSerializer = serializer.NewCodecFactory(s.kinds.scheme).WithoutConversion()
 	return rest.RESTClientForConfigAndClient(config, over)
+}
+
+// Serves reports whether the API server has a version of a group.
+func (s *Site) Serves(ctx context.Context, version schema.GroupVersion) (bool, error) {
+	c, err := s.raw()
+	if err != nil {
+		return false, err
+	}
+	err = c.Get().AbsPath("/apis", version.Group, version.Version).Do(ctx).Error()
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // managedFields are nearly half of what is stored of a group, and are not read here.

@@ -87,7 +87,7 @@ func (f *failover) command(e *cli.Env, use, short, example string) *cobra.Comman
 	f.addFlags(e, cmd, f.kind == recovery.Planned)
 	cmd.Flags().StringVar(&f.to, "to", "", "the site to make primary, by its name or context (default: the site that is not primary)")
 	cmd.Flags().DurationVar(&f.maxOutage, "max-outage", 0, "abort by itself if no site can be written to for so long and the target was not asked to be primary yet; 0 is no limit")
-	cmd.Flags().BoolVar(&f.quiesce, "quiesce", false, "first scale the Deployments and StatefulSets that use the PVCs to 0")
+	cmd.Flags().BoolVar(&f.quiesce, "quiesce", false, "first stop the Deployments, StatefulSets and VirtualMachines that use the PVCs")
 	cmd.Flags().BoolVar(&f.start, "start-workloads", false, "with --quiesce: scale them up on the other site, where they exist")
 	_ = cmd.RegisterFlagCompletionFunc("to", cli.CompleteSites(e))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

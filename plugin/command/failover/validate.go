@@ -58,7 +58,7 @@ The command runs the checks of a planned failover. It ends with exit code 4 if a
 	sel.AddFlags(cmd, false)
 	sel.AddEvacuation(e, cmd)
 	cmd.Flags().StringVar(&to, "to", "", "the site to make primary, by its name or context (default: the site that is not primary)")
-	cmd.Flags().BoolVar(&quiesce, "quiesce", false, "check a failover that also stops the Deployments and StatefulSets that use the PVCs")
+	cmd.Flags().BoolVar(&quiesce, "quiesce", false, "check a failover that also stops the Deployments, StatefulSets and VirtualMachines that use the PVCs")
 	_ = cmd.RegisterFlagCompletionFunc("to", cli.CompleteSites(e))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		cmd.SilenceUsage = true

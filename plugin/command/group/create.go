@@ -121,19 +121,9 @@ func (c *creation) run(ctx context.Context, e *cli.Env, name string) error {
 	if err != nil {
 		return err
 	}
-	if c.classMap, err = classMap(c.storageClasses); err != nil {
-		return err
-	}
-	if c.peerNamespace != "" && c.peerNamespace != group.Namespace {
-		return clierror.Refused(fmt.Sprintf("leave --peer-namespace out; create makes namespace %s on the peer", group.Namespace),
-			"a group and its PVCs have the same namespace on both sites: by it and their names all commands find what belongs together")
-	}
-	p, err := c.sites(ctx, e)
+	p, err := c.sites(ctx, e, group)
 	if err != nil {
 		return err
-	}
-	if len(c.classMap) > 0 && (p.Peer == nil || group.Spec.ReplicationState != vgrv1.Primary) {
-		return clierror.New(clierror.CodeError, "leave it out, or name the peer with --peer-context", "%s is for the copies, and this command prepares no peer", mapFlag)
 	}
 	seen, err := c.look(ctx, e, p, group)
 	if err != nil {
@@ -172,12 +162,23 @@ func (c *creation) run(ctx context.Context, e *cli.Env, name string) error {
 
 // sites connects to this site and, only if it was named, the peer: what create remembers for
 // other groups says nothing about a new one.
-func (c *creation) sites(ctx context.Context, e *cli.Env) (cli.Pair, error) {
-	if e.Sites.PeerName() != "" || e.Sites.PeerFile() != "" {
+func (c *creation) sites(ctx context.Context, e *cli.Env, group *vgrv1.VolumeGroupReplication) (p cli.Pair, err error) {
+	if c.classMap, err = classMap(c.storageClasses); err != nil {
+		return p, err
+	}
+	if c.peerNamespace != "" && c.peerNamespace != group.Namespace {
+		return p, clierror.Refused(fmt.Sprintf("leave --peer-namespace out; create makes namespace %s on the peer", group.Namespace),
+			"a group and its PVCs have the same namespace on both sites: by it and their names all commands find what belongs together")
+	}
+	named := e.Sites.PeerName() != "" || e.Sites.PeerFile() != ""
+	if len(c.classMap) > 0 && (!named || group.Spec.ReplicationState != vgrv1.Primary) {
+		return p, clierror.New(clierror.CodeError, "leave it out, or name the peer with --peer-context", "%s is for the copies, and this command prepares no peer", mapFlag)
+	}
+	if named {
 		return e.Pair(ctx)
 	}
-	here, err := e.Sites.Here()
-	return cli.Pair{Here: here}, err
+	p.Here, err = e.Sites.Here()
+	return p, err
 }
 
 func (s seen) show(e *cli.Env, p cli.Pair, group *vgrv1.VolumeGroupReplication) {

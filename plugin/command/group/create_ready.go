@@ -70,13 +70,8 @@ func (s *seen) receives(ctx context.Context, peer *site.Site, cl client.Client, 
 				return cli.SiteError(ctx, peer, "read PersistentVolume "+w.Spec.VolumeName, err)
 			}
 		}
-		if refusal := volumeServes(peer, w, pv, claims[w.Name]); refusal != nil {
+		if refusal := volumeServes(peer, w, pv, claims[w.Name], s.sourceClass(w.Name)); refusal != nil {
 			return refusal
-		}
-		if pv != nil && claims[w.Name] == nil {
-			if refusal := classFits(peer, w, pv, s.sourceClass(w.Name)); refusal != nil {
-				return refusal
-			}
 		}
 		if pv != nil && made[pv.Name] && pv.Spec.PersistentVolumeReclaimPolicy == corev1.PersistentVolumeReclaimDelete {
 			s.note("%s: PersistentVolume %s exists with the reclaim policy Delete: to delete its PVC deletes the data; kubectl --context %s patch pv %s -p '{\"spec\":{\"persistentVolumeReclaimPolicy\":\"Retain\"}}'",
@@ -147,8 +142,8 @@ func asLabels(selector labels.Selector, have map[string]string) string {
 }
 
 // volumeServes reports whether a volume that exists on the peer can be bound by the group's claim. It is pure; volume and
-// claim are nil when there is none.
-func volumeServes(at *site.Site, wanted *corev1.PersistentVolumeClaim, volume *corev1.PersistentVolume, claim *corev1.PersistentVolumeClaim) *clierror.Error {
+// claim are nil when there is none; class is the StorageClass of the source.
+func volumeServes(at *site.Site, wanted *corev1.PersistentVolumeClaim, volume *corev1.PersistentVolume, claim *corev1.PersistentVolumeClaim, class string) *clierror.Error {
 	if volume == nil {
 		return nil
 	}
@@ -164,6 +159,8 @@ func volumeServes(at *site.Site, wanted *corev1.PersistentVolumeClaim, volume *c
 		return clierror.Refused(free, "PersistentVolume %s on %s is released: it belongs to a PVC %s/%s that is gone", volume.Name, peer, wanted.Namespace, wanted.Name)
 	case volume.Status.Phase == corev1.VolumeFailed:
 		return clierror.Refused(fmt.Sprintf("%s describe pv %s", kubectl, volume.Name), "PersistentVolume %s on %s has failed: %s", volume.Name, peer, volume.Status.Message)
+	case claim == nil:
+		return classFits(at, wanted, volume, class)
 	default:
 		return nil
 	}
