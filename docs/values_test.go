@@ -76,6 +76,7 @@ func TestValues(t *testing.T) {
 		{"pkg/api/v1alpha2", "Health", "", []string{api}},
 		{"pkg/api/v1alpha2", "PeerState", "", []string{api}},
 		{"pkg/overview", "Phase", "", []string{api, guide}},
+		{"pkg/overview", "Impact", "", []string{api, guide, "glossary.md"}},
 		{"pkg/overview", "Level", "", []string{api}},
 		{"pkg/overview", "SiteProblem", "", []string{api}},
 		{"pkg/recovery", "Kind", "", []string{api}},
@@ -90,9 +91,11 @@ func TestValues(t *testing.T) {
 			}
 		}
 	}
-	list := "`" + strings.Join(constants(t, "pkg/overview", "Phase", ""), "`, `") + "`"
-	if !strings.Contains(strings.ReplaceAll(text[filepath.Join("..", "docs", api)], "\n", " "), list) {
-		t.Errorf("docs/%s has not all phases in their order: %s", api, list)
+	for _, typed := range []string{"Phase", "Impact"} {
+		list := "`" + strings.Join(constants(t, "pkg/overview", typed, ""), "`, `") + "`"
+		if !strings.Contains(strings.ReplaceAll(text[filepath.Join("..", "docs", api)], "\n", " "), list) {
+			t.Errorf("docs/%s has not all values of %s in their order: %s", api, typed, list)
+		}
 	}
 }
 

@@ -138,6 +138,20 @@ func sound(t *testing.T, in []overview.SiteInput) {
 		if v.Phase == overview.Protected && (states[vgrv1.StatePrimary] != 1 || states[vgrv1.StateSecondary] != 1) {
 			t.Errorf("protected with %v", states)
 		}
+		heard := len(g.Sites) == 2
+		for i, s := range g.Sites {
+			c := o.Sites[i].Controller
+			heard = heard && o.Sites[i].Answered && s.Exists && (c == nil || !c.Silent)
+		}
+		if v.Impact == overview.PrimaryLost && (!heard || states[vgrv1.StateSecondary] != 2) {
+			t.Errorf("no site can write, with %v, of sites of which not all is known", states)
+		}
+		if (v.Impact == overview.Unprotected || v.Impact == overview.Unmeasured) && states[vgrv1.StatePrimary] != 1 {
+			t.Errorf("%s with %v", v.Impact, states)
+		}
+		if v.Phase == overview.Protected && v.Impact != "" {
+			t.Errorf("protected, and %s", v.Impact)
+		}
 		if states[vgrv1.StatePrimary] > 1 && v.Phase != overview.SplitBrain {
 			t.Errorf("%s with %v", v.Phase, states)
 		}

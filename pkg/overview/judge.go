@@ -25,12 +25,19 @@ type judged struct {
 	now   time.Time
 }
 
-// judge finds the phase of a group: the worst that is true.
+// judge finds the phase of a group, the worst that is true, and what it means for the application.
 func judge(g *Group, sites []SiteInput, now time.Time) Verdict {
 	j := judged{Group: g, sites: sites, views: make([]state.View, len(g.copies)), now: now}
 	for i, c := range g.copies {
 		j.views[i] = state.Of(c)
 	}
+	v := j.phase()
+	v.Impact = j.impact(v.Phase)
+	return v
+}
+
+// phase returns the verdict of the worst phase that is true.
+func (j judged) phase() Verdict {
 	blind := j.blind()
 	v := j.first()
 	if blind == nil {
@@ -151,7 +158,7 @@ func (j judged) noPrimary() *Verdict {
 func (j judged) failed() *Verdict {
 	for i, s := range j.Sites {
 		if s.Exists && s.Ready.Status == metav1.ConditionFalse && !state.Calm(s.Ready.Reason) && !s.Guarded {
-			v := &Verdict{Level: Problem, Phase: Failed, Message: fmt.Sprintf("%s: %s: %s%s", s.Site, s.Ready.Reason, s.Ready.Message, j.refusal(i))}
+			v := &Verdict{Level: Problem, Phase: Failed, Message: fmt.Sprintf("%s reports %s: %s%s", s.Site, s.Ready.Reason, s.Ready.Message, j.refusal(i))}
 			if next, hint := j.mendCopy(i), j.views[i].Stalled(); next != "" && hint != "" && j.stays(i) {
 				v.Message += "; " + hint
 				v.Next = fmt.Sprintf("see that rbd-mirror runs on %s; %s", s.Site, next)
@@ -162,11 +169,11 @@ func (j judged) failed() *Verdict {
 			return v
 		}
 		if text := j.refusal(i); text != "" && !s.Deleting && !j.views[i].Settled() {
-			return &Verdict{Level: Problem, Phase: Failed, Message: fmt.Sprintf("%s: %s%s", s.Site, s.Ready.Message, text)}
+			return &Verdict{Level: Problem, Phase: Failed, Message: fmt.Sprintf("%s reports: %s%s", s.Site, s.Ready.Message, text)}
 		}
 		if apart := j.views[i].Apart(); len(apart) > 0 && s.Desired == vgrv1.Primary && j.stays(i) {
 			return &Verdict{
-				Level: Problem, Phase: Failed, Message: fmt.Sprintf("%s: %s cannot be written: it is Secondary, and the group is to be primary", s.Site, volumeNames(apart)),
+				Level: Problem, Phase: Failed, Message: fmt.Sprintf("%s cannot be written on %s: it is Secondary, and the group is to be primary", volumeNames(apart), s.Site),
 			}
 		}
 	}
@@ -195,7 +202,7 @@ func (j judged) notValidated() string {
 	var text strings.Builder
 	for i, s := range j.Sites {
 		if refusal := j.refusal(i); refusal != "" {
-			text.WriteString("; " + s.Site + ": " + strings.TrimPrefix(refusal, "; "))
+			text.WriteString("; on " + s.Site + ", " + strings.TrimPrefix(refusal, "; "))
 		}
 	}
 	return text.String()
@@ -215,10 +222,10 @@ func (j judged) degraded() *Verdict {
 		d := j.views[i].Condition(vgrv1.ConditionDegraded)
 		judgesLink := j.views[i].LinkTrouble() != "" && !j.inFlight()
 		if d != nil && d.Status == metav1.ConditionTrue && (s.State == vgrv1.StatePrimary || judgesLink) {
-			return &Verdict{Level: Problem, Phase: Degraded, Message: fmt.Sprintf("%s: %s", s.Site, d.Message)}
+			return &Verdict{Level: Problem, Phase: Degraded, Message: fmt.Sprintf("%s reports: %s", s.Site, d.Message)}
 		}
 		if r := j.views[i].Condition(vgrv1.ConditionReplicating); r != nil && r.Status == metav1.ConditionFalse {
-			return &Verdict{Level: Problem, Phase: Degraded, Message: fmt.Sprintf("%s: %s", s.Site, r.Message)}
+			return &Verdict{Level: Problem, Phase: Degraded, Message: fmt.Sprintf("%s reports: %s", s.Site, r.Message)}
 		}
 	}
 	return nil
@@ -231,7 +238,7 @@ func (j judged) unreachable() *Verdict {
 		case s.Problem == SiteAsking:
 			asking = &Verdict{Level: Warning, Phase: Unknown, Message: s.Name + " " + s.Message}
 		case !s.Answered:
-			return &Verdict{Level: Problem, Phase: Unreachable, Message: fmt.Sprintf("%s: %s", s.Name, s.Message)}
+			return &Verdict{Level: Problem, Phase: Unreachable, Message: s.Away() + j.application(s.Name)}
 		}
 	}
 	return asking
@@ -257,7 +264,7 @@ func (j judged) unpaired() *Verdict {
 func (j judged) terminating() *Verdict {
 	for i, s := range j.Sites {
 		if j.views[i].Held() {
-			v := &Verdict{Level: Problem, Phase: Terminating, Message: fmt.Sprintf("%s: %s", s.Site, j.views[i].Gone())}
+			v := &Verdict{Level: Problem, Phase: Terminating, Message: fmt.Sprintf("the group on %s is %s", s.Site, j.views[i].Gone())}
 			if j.inFlight() {
 				v.Next = j.Operation.ResumeCommand
 			}
@@ -265,7 +272,7 @@ func (j judged) terminating() *Verdict {
 		}
 		if foreign := j.views[i].Finalizers(); s.Deleting && len(foreign) > 0 && j.views[i].Released() {
 			return &Verdict{
-				Level: Problem, Phase: Terminating, Message: fmt.Sprintf("%s: %s", s.Site, j.views[i].Gone()),
+				Level: Problem, Phase: Terminating, Message: fmt.Sprintf("the group on %s is %s", s.Site, j.views[i].Gone()),
 				Next: "have the tool that set the finalizer take it off" + state.WaitsFor(": ", j.copies[i]) + "; no controller manages the group until it is created again",
 			}
 		}
@@ -307,7 +314,7 @@ func (j judged) transitioning() *Verdict {
 	}
 	for i, s := range j.Sites {
 		if s.Deleting {
-			return &Verdict{Level: Warning, Phase: Transitioning, Message: fmt.Sprintf("%s: %s: %s", s.Site, j.views[i].Gone(), s.Message)}
+			return &Verdict{Level: Warning, Phase: Transitioning, Message: fmt.Sprintf("the group on %s is %s: %s", s.Site, j.views[i].Gone(), s.Message)}
 		}
 		settled := s.Current && (s.Ready.Status == metav1.ConditionTrue || s.Ready.Reason == vgrv1.ReasonResyncing) || s.Guarded
 		if !settled {
@@ -321,7 +328,7 @@ func (j judged) resyncing() *Verdict {
 	for _, s := range j.Sites {
 		if s.Desired == vgrv1.Resync {
 			return &Verdict{
-				Level: Warning, Phase: Resyncing, Message: fmt.Sprintf("%s: %s", s.Site, s.Ready.Message),
+				Level: Warning, Phase: Resyncing, Message: fmt.Sprintf("%s copies the data again: %s", s.Site, s.Ready.Message),
 				Next: j.command("demote", " --context "+j.flag(s.Site)+" ends the resync"),
 			}
 		}
@@ -369,7 +376,7 @@ func (j judged) unproven() *Verdict {
 	case j.LagSeconds == nil && !judgedByStorage(p) && !reportsNothing(p):
 		return j.unsynced(p)
 	case r != nil && r.Status == metav1.ConditionUnknown && (r.Reason != vgrv1.ReasonStatusNotReported || j.ScheduleSeconds == nil):
-		return unknown("%s: %s", p.Site, r.Message)
+		return unknown("%s is primary, and how far its copy is behind is not known: %s", p.Site, r.Message)
 	default:
 		return nil
 	}

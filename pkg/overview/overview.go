@@ -57,6 +57,7 @@ const (
 type Verdict struct {
 	Level   Level  `json:"level"`
 	Phase   Phase  `json:"phase"`
+	Impact  Impact `json:"impact,omitempty"`
 	Message string `json:"message"`
 	// Next is a command or a step that helps; empty when nothing is to be done.
 	Next string `json:"next,omitempty"`
@@ -118,6 +119,18 @@ type Site struct {
 	ServerTime *metav1.Time `json:"serverTime,omitempty"`
 	// Controller is absent when the site did not answer.
 	Controller *Controller `json:"controller,omitempty"`
+}
+
+// Away says that the groups of a site are not known, and why.
+func (s Site) Away() string {
+	text := s.Name + " does not answer"
+	if s.Problem != SiteUnreachable && s.Problem != "" {
+		text = "the groups on " + s.Name + " cannot be read"
+	}
+	if s.Message != "" {
+		text += ": " + s.Message
+	}
+	return text
 }
 
 // Group is one group over both sites.

@@ -6,7 +6,6 @@
 package gather
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -125,8 +124,7 @@ func event(site string, o map[string]any) Event {
 
 // worstFirst orders groups by how urgent they are.
 func worstFirst(groups []overview.Group) []overview.Group {
-	rank := map[overview.Level]int{overview.Problem: 0, overview.Warning: 1, overview.OK: 2}
 	out := slices.Clone(groups)
-	slices.SortStableFunc(out, func(a, b overview.Group) int { return cmp.Compare(rank[a.Verdict.Level], rank[b.Verdict.Level]) })
+	slices.SortStableFunc(out, func(a, b overview.Group) int { return a.Verdict.Compare(b.Verdict) })
 	return out
 }

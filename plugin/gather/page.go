@@ -78,9 +78,7 @@ func HTML(w io.Writer, r Report) error {
 	}
 	parsed, err := template.New(Page).Funcs(template.FuncMap{
 		"text": func(v any) string { return present.Clean(Text(fmt.Sprint(v))) },
-		"icon": func(l overview.Level) string {
-			return map[overview.Level]string{overview.OK: "✔", overview.Warning: "▲", overview.Problem: "✖"}[l]
-		},
+		"icon": func(v overview.Verdict) string { return present.Style{Unicode: true}.Icon(v) },
 		"time": stamp,
 		"loss": func(op operation) string { return present.Loss(op.Operation) },
 		"took": func(s recovery.StepTimes) string {

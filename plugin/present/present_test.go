@@ -83,6 +83,8 @@ func scenarios() map[string]overview.Overview {
 		return overview.SiteInput{Site: overview.Site{Name: name, Answered: true}, Groups: groups, Classes: []vgrv1.VolumeGroupReplicationClass{class}}
 	}
 	dead := overview.SiteInput{Site: overview.Site{Name: "west", Problem: overview.SiteUnreachable, Message: "no answer within 10s"}}
+	east := dead
+	east.Name = "east"
 	failing := group("orders", vgrv1.Primary, vgrv1.StateSecondary, nil,
 		condition("Ready", "False", "FailedToPromote", "volume group failed to promote: rpc error: code = Internal desc = the disk is on fire, and so is the one beside it"))
 	failing.Status.Volumes[0].Health, failing.Status.Volumes[0].Message = vgrv1.HealthError, "the disk is on fire"
@@ -90,12 +92,20 @@ func scenarios() map[string]overview.Overview {
 	hostile.Status.Message = "line one\nline two \x1b[2J\x1b]0;title\x07 \u202egnorw\u202c end"
 	hostile.Status.Conditions[0].Status, hostile.Status.Conditions[0].Reason, hostile.Status.Conditions[0].Message = "False", "BackendError", hostile.Status.Message
 	wide := primary("データベース", time.Minute)
+	quiet := group("orders", vgrv1.Primary, vgrv1.StatePrimary, nil, condition("Ready", "True", "Promoted", "the backend reports primary"),
+		condition("Replicating", "Unknown", vgrv1.ReasonNotReported, "Trident shows neither what its schedule transfers nor whether it can"))
+	blind := site("west", secondary("orders"))
+	blind.Controller = &overview.Controller{RenewedAt: ago(5 * time.Minute)}
 	return map[string]overview.Overview{
 		"healthy":     overview.Build([]overview.SiteInput{site("east", primary("orders", 4*time.Minute)), site("west", secondary("orders"))}, now),
 		"lagging":     overview.Build([]overview.SiteInput{site("east", primary("orders", 16*time.Minute)), site("west", secondary("orders"))}, now),
 		"split-brain": overview.Build([]overview.SiteInput{site("east", primary("orders", time.Minute)), site("west", primary("orders", time.Minute))}, now),
 		"failing":     overview.Build([]overview.SiteInput{site("east", secondary("orders")), site("west", failing)}, now),
 		"west-dead":   overview.Build([]overview.SiteInput{site("east", primary("orders", time.Minute)), dead}, now),
+		"east-dead":   overview.Build([]overview.SiteInput{east, site("west", secondary("orders"))}, now),
+		"no-primary":  overview.Build([]overview.SiteInput{site("east", secondary("orders")), site("west", secondary("orders"))}, now),
+		"unmeasured":  overview.Build([]overview.SiteInput{site("east", quiet), site("west", secondary("orders"))}, now),
+		"blind":       overview.Build([]overview.SiteInput{site("east", primary("orders", time.Minute)), blind}, now),
 		"differing":   overview.Build([]overview.SiteInput{site("east", differing("orders", primary("orders", 4*time.Minute), 10, "data-1", "data-2", "data-9", "data-10")), site("west", differing("orders", secondary("orders"), 8, "data-1", "data-2", "data-9"))}, now),
 		"hostile":     overview.Build([]overview.SiteInput{site("east", hostile, wide), site("west", secondary("evil"))}, now),
 	}

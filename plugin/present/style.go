@@ -104,8 +104,38 @@ func (s Style) level(l overview.Level, text string) string {
 	}
 }
 
-func (s Style) verdict(v overview.Verdict) string {
-	return s.level(v.Level, s.icon(v.Level)+" "+string(v.Phase))
+// Icon returns the sign of a verdict. What a backend never measures is no warning: it would be there for ever.
+func (s Style) Icon(v overview.Verdict) string {
+	switch {
+	case v.Impact != overview.Unmeasured:
+		return s.icon(v.Level)
+	case s.Unicode:
+		return "◌"
+	default:
+		return "o"
+	}
+}
+
+// twoWords is how wide a table must be for the whole health of a group.
+const twoWords = 100
+
+// health returns a verdict for a table.
+func (s Style) health(v overview.Verdict) string {
+	if s.Width > 0 && s.Width < twoWords {
+		return s.judged(v, v.Word())
+	}
+	return s.verdict(v)
+}
+
+func (s Style) verdict(v overview.Verdict) string { return s.judged(v, v.Health()) }
+
+// judged puts the sign and the colour of a verdict to its words.
+func (s Style) judged(v overview.Verdict, words string) string {
+	text := s.Icon(v) + " " + words
+	if v.Impact == overview.Unmeasured {
+		return s.paint(blue, text)
+	}
+	return s.level(v.Level, text)
 }
 
 // columns returns how many of them a text takes on a terminal, without its colours.

@@ -97,7 +97,7 @@ func groupRow(o overview.Overview, g *overview.Group, s Style, namespaces, wide 
 	for i, gs := range g.Sites {
 		row = append(row, siteCell(s, o, i, gs))
 	}
-	row = append(row, volumeCount(g), lastSync(o, *g), s.lag(*g), cmp.Or(Clean(g.Backend), "-"), s.verdict(g.Verdict))
+	row = append(row, volumeCount(g), lastSync(o, *g), s.lag(*g), cmp.Or(Clean(g.Backend), "-"), s.health(g.Verdict))
 	if wide {
 		row = append(row, Clean(g.Class), Clean(g.Verdict.Message))
 	}
@@ -224,7 +224,7 @@ func Notes(w io.Writer, o overview.Overview, s Style) {
 	for _, site := range o.Sites {
 		switch c := site.Controller; {
 		case !site.Answered:
-			fmt.Fprintf(w, "%s %s: %s: %s\n", s.level(overview.Problem, s.icon(overview.Problem)), Clean(site.Name), site.Problem, Clean(site.Message))
+			fmt.Fprintf(w, "%s %s\n", s.level(overview.Problem, s.icon(overview.Problem)), Clean(site.Away()))
 		case c != nil && c.Silent:
 			fmt.Fprintf(w, "%s %s\n", s.level(overview.Problem, s.icon(overview.Problem)), Clean(c.Message))
 		case c != nil && c.Message != "":

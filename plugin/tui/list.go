@@ -130,7 +130,7 @@ func (l *list) matcher() func(*overview.Group) bool {
 
 // words returns the texts that a filter matches.
 func words(g *overview.Group) string {
-	text := []string{g.Namespace + "/" + g.Name, string(g.Verdict.Phase), g.Verdict.Message, g.Backend, g.Class}
+	text := []string{g.Namespace + "/" + g.Name, string(g.Verdict.Phase), string(g.Verdict.Impact), g.Verdict.Message, g.Backend, g.Class}
 	for _, s := range g.Sites {
 		text = append(text, string(s.State), s.Ready.Reason)
 	}
@@ -140,7 +140,7 @@ func words(g *overview.Group) string {
 func compare(a, b *overview.Group, by order) int {
 	switch by {
 	case byHealth:
-		return cmp.Compare(severity(a.Verdict), severity(b.Verdict))
+		return a.Verdict.Compare(b.Verdict)
 	case byLag: // an unknown one is the worst
 		lag := func(g *overview.Group) int64 {
 			if g.LagSeconds == nil {
@@ -152,10 +152,6 @@ func compare(a, b *overview.Group, by order) int {
 	default:
 		return 0
 	}
-}
-
-func severity(v overview.Verdict) int {
-	return slices.Index([]overview.Level{overview.Problem, overview.Warning, overview.OK}, v.Level)
 }
 
 func (l *list) layout() {

@@ -319,7 +319,7 @@ func (m *Model) banners() []string {
 		if s.Answered {
 			continue
 		}
-		text := fmt.Sprintf("%s: %s: %s", s.Name, s.Problem, s.Message)
+		text := s.Away()
 		if last, ok := m.answered[s.Name]; ok {
 			text = fmt.Sprintf("STALE %s: no answer for %s: %s", s.Name, o.ObservedAt.Sub(last).Round(time.Second), s.Message)
 		}

@@ -138,7 +138,7 @@ func worst(o overview.Overview) error {
 	}
 	for _, g := range o.Groups {
 		if g.Verdict.Level == overview.Problem {
-			return clierror.New(clierror.CodeFailed, g.Verdict.Next, "%s/%s: %s: %s", g.Namespace, g.Name, g.Verdict.Phase, g.Verdict.Message)
+			return clierror.New(clierror.CodeFailed, g.Verdict.Next, "%s/%s: %s: %s", g.Namespace, g.Name, g.Verdict.Health(), g.Verdict.Message)
 		}
 	}
 	return nil
@@ -303,7 +303,7 @@ func changed(last map[string]string, o overview.Overview) bool {
 		now["site "+s.Name] = fmt.Sprint(s.Answered, s.Problem, s.Controller != nil && s.Controller.Silent)
 	}
 	for _, g := range o.Groups {
-		said := []any{g.Verdict.Phase}
+		said := []any{g.Verdict.Phase, g.Verdict.Impact}
 		for _, gs := range g.Sites {
 			said = append(said, gs.State, gs.Desired, gs.Ready, gs.Current, len(gs.Volumes))
 		}
