@@ -38,7 +38,7 @@ func (j judged) impact(phase Phase) Impact {
 		return Blind
 	case !led && j.leads() > 0, phase == Transitioning, j.asking():
 		return ""
-	case !led && j.nobodyWrites():
+	case !led && j.unwritten():
 		return PrimaryLost
 	case !led:
 		return PrimaryUnknown
@@ -69,8 +69,8 @@ func (j judged) asking() bool {
 	return slices.ContainsFunc(j.sites, func(s SiteInput) bool { return s.Problem == SiteAsking })
 }
 
-// nobodyWrites reports whether each site was seen to be secondary. A site that is silent, or that nobody knows, may be primary.
-func (j judged) nobodyWrites() bool {
+// unwritten reports whether each site was seen to be secondary. A site that is silent may be primary.
+func (j judged) unwritten() bool {
 	for i, s := range j.Sites {
 		if !j.sites[i].Answered || !s.Exists || s.State != vgrv1.StateSecondary || j.views[i].Released() {
 			return false
