@@ -401,7 +401,7 @@ func (b *bench) oneModel() {
 	}
 	table := b.vgr("list", "--peer-context", "west")
 	for _, g := range o.Groups {
-		if !strings.Contains(table.out, g.Name) || !strings.Contains(table.out, string(g.Verdict.Phase)) {
+		if !strings.Contains(table.out, g.Name) || !strings.Contains(table.out, g.Verdict.Word()) {
 			b.t.Errorf("%s with %s is not in\n%s", g.Name, g.Verdict.Phase, table.out)
 		}
 	}
