@@ -18,6 +18,7 @@ import (
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
 // States of a Mirror; the spec can ask for the first three.
@@ -68,6 +69,9 @@ func decide(g backend.Group, v volume) (*MirrorSpec, *backend.Problem) {
 		slices.Sort(names)
 		return nil, backend.Problemf(vgrv1.ReasonObjectConflict, "PVC %s is in %d objects of kind %s (%s); Trident serves only one", v.member.PVC, len(names), mirrorKind, strings.Join(names, ", "))
 	}
+	if m := v.mirror(); m != nil && !m.DeletionTimestamp.IsZero() {
+		return nil, ends(g, m, v.member.PVC)
+	}
 	if m := v.mirror(); m != nil && hasRole(g, asksFor(m)) {
 		return retrySpec(g, m), nil
 	}
@@ -78,6 +82,15 @@ func decide(g backend.Group, v volume) (*MirrorSpec, *backend.Problem) {
 		return promoteSpec(g, v)
 	}
 	return follow(g, v)
+}
+
+// ends says what the deletion of a volume's Mirror leads to, and what it waits for.
+func ends(g backend.Group, m *Mirror, pvc string) *backend.Problem {
+	then := "the copy becomes writable and gets no more updates; a new copy needs a new PVC"
+	if g.State == vgrv1.Primary {
+		then = "the controller creates it again once it is gone"
+	}
+	return backend.Problemf(vgrv1.ReasonBackendError, "%s %s is being deleted, which ends the replication of PVC %s: %s%s", mirrorKind, m.Name, pvc, then, state.WaitsFor(". It waits for ", m))
 }
 
 // refused returns why a volume must not change its role, or get one.

@@ -60,6 +60,9 @@ func observeVolume(v volume) vgrv1.VolumeStatus {
 	if text := replaced(m); text != "" {
 		out.Message += "; " + text
 	}
+	if !m.DeletionTimestamp.IsZero() {
+		out.Message += "; being deleted"
+	}
 	return out
 }
 
@@ -86,7 +89,7 @@ func replaced(m *Mirror) string {
 // nothing: Trident writes them down only when the state changes.
 func reached(g backend.Group, v volume) bool {
 	m := v.mirror()
-	if m == nil {
+	if m == nil || !m.DeletionTimestamp.IsZero() {
 		return false
 	}
 	if g.State == vgrv1.Primary {
@@ -152,6 +155,9 @@ func observe(g backend.Group, volumes []volume) backend.Observation {
 
 // word returns Trident's last word on a volume.
 func word(v volume) string {
+	if m := v.mirror(); m != nil && !m.DeletionTimestamp.IsZero() {
+		return "its " + mirrorKind + " is being deleted"
+	}
 	if m := v.mirror(); m != nil {
 		return cmp.Or(m.said().State, "no word yet (the PVC is not bound, or Trident does not run)")
 	}

@@ -65,6 +65,9 @@ func TestObserve(t *testing.T) {
 		m.Spec.ReplicationPolicy, m.Spec.ReplicationSchedule = "MirrorAndVault", "5min"
 		m.Status.Conditions[0].ReplicationPolicy, m.Status.Conditions[0].ReplicationSchedule = "MirrorAllSnapshots", "5min"
 	}
+	ending := func(m *Mirror) {
+		m.DeletionTimestamp, m.Finalizers = &noon, []string{"trident.netapp.io", "example.com/hold"}
+	}
 	copied := func(m *Mirror) { m.Spec.VolumeMappings[0].RemoteVolumeHandle = "svm_e:data" }
 	frozen := func(m *Mirror) { m.Status.Conditions[0].RemoteVolumeHandle = "svm_e:older" }
 	none, told := group(secondary, vgrv1.PeerPrimary), group(secondary, vgrv1.PeerPrimary)
@@ -111,6 +114,9 @@ func TestObserve(t *testing.T) {
 		"retry, overtaken by a promotion":           {lead, []*Mirror{mirrorOf("", invalid).with(toldNow)}, nil},
 		"asks for nothing, made by somebody else":   {follow, []*Mirror{mirrorOf("", invalid)}, nil},
 		"the driver cannot mirror":                  {follow, []*Mirror{mirrorOf(established, invalid)}, nil},
+		"source, being deleted":                     {lead, []*Mirror{mirrorOf(promoted, promoted).with(ending)}, nil},
+		"target, being deleted":                     {follow, []*Mirror{mirrorOf(established, established).with(ending)}, nil},
+		"promotion, being deleted":                  {lead, []*Mirror{mirrorOf(established, established).with(ending)}, nil},
 		"to follow, the peer is not seen":           {follow, []*Mirror{mirrorOf(promoted, promoted)}, nil},
 		"to follow, the peer was lost":              {group(secondary, vgrv1.PeerLost), []*Mirror{mirrorOf(promoted, promoted)}, nil},
 		"to follow, no handle":                      {none, []*Mirror{mirrorOf(promoted, promoted)}, nil},
