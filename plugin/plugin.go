@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
 	"strings"
 
@@ -46,6 +45,9 @@ type Config struct {
 	Clock      clock.WithTicker
 	Profiles   backend.Profiles
 	Executable func() (string, error)
+
+	// screen is set when another command runs this one.
+	screen *cli.Screen
 }
 
 // Main runs one command and returns the exit code.
@@ -99,10 +101,11 @@ func newRoot(c Config) (*cobra.Command, *cli.Env) {
 	e := &cli.Env{Raw: c.IOStreams, Sites: connector, Profiles: c.Profiles, Clock: c.Clock, Getenv: c.Getenv, Executable: c.Executable}
 	e.Guard()
 	connector.Warn = func(text string) { fmt.Fprintln(e.ErrOut, present.Clean(text)) }
-	e.RunCommand = func(ctx context.Context, args []string, out io.Writer) int {
+	e.Screen = c.screen
+	e.RunCommand = func(ctx context.Context, args []string, s cli.Screen) int {
 		again := c
-		again.Args = append([]string{"kubectl-vgr"}, args...)
-		again.IOStreams = genericiooptions.IOStreams{In: strings.NewReader(""), Out: out, ErrOut: out}
+		again.Args, again.screen = append([]string{"kubectl-vgr"}, args...), &s
+		again.IOStreams = genericiooptions.IOStreams{In: strings.NewReader(""), Out: s.Out, ErrOut: s.Out}
 		return Main(ctx, again)
 	}
 	root := &cobra.Command{

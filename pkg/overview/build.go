@@ -187,7 +187,7 @@ func (b *Builder) lastOperation(namespace, name string, objects []*vgrv1.VolumeG
 		ID: last.ID, Kind: last.Kind, From: last.From.Name, To: last.To.Name, By: last.By, Holder: last.Holder, Started: last.Started, Result: last.Result,
 	}
 	if last.InFlight() {
-		out.ResumeCommand = last.ResumeCommand(namespace, name)
+		out.ResumeCommand, out.AbortCommand = last.ResumeCommand(namespace, name), last.AbortCommand(namespace, name)
 	}
 	if n := len(last.Steps); n > 0 {
 		out.Step = last.Steps[n-1].ID

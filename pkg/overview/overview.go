@@ -207,6 +207,8 @@ type Operation struct {
 	Result recovery.Result `json:"result,omitempty"`
 	// ResumeCommand is the command that resumes it while it is in flight.
 	ResumeCommand string `json:"goOn,omitempty"`
+	// AbortCommand is the command that takes it back while that is possible.
+	AbortCommand string `json:"abort,omitempty"`
 }
 
 // GroupSite is a group on one site.

@@ -70,6 +70,12 @@ func (e *Env) ConfirmWord(yes bool, want, what string) error {
 	if yes {
 		return nil
 	}
+	if e.Screen != nil {
+		if e.Screen.Confirm(want) {
+			return nil
+		}
+		return clierror.New(clierror.CodeNotConfirmed, "", "not confirmed; nothing was changed")
+	}
 	in, ok := e.In.(*os.File)
 	if !ok || !term.IsTerminal(int(in.Fd())) {
 		return clierror.New(clierror.CodeNotConfirmed, "add --yes", "not confirmed: standard input is not a terminal; nothing was changed")

@@ -46,11 +46,22 @@ type Env struct {
 	Root *cobra.Command
 	// Executable is the path of this program, for completion install.
 	Executable func() (string, error)
-	// RunCommand runs another command of the plugin, which says all that it says to out, and returns its
-	// exit code.
-	RunCommand func(ctx context.Context, args []string, out io.Writer) int
+	// RunCommand runs another command of the plugin, and returns its exit code.
+	RunCommand func(ctx context.Context, args []string, s Screen) int
+	// Screen is set in a command that another one runs.
+	Screen *Screen
 
 	progressing sync.Mutex
+}
+
+// Screen is what a command that another one runs has instead of a terminal.
+type Screen struct {
+	// Out takes all that it says.
+	Out io.Writer
+	// Confirm has the user type a word, and returns whether that was done.
+	Confirm func(want string) bool
+	// Progress shows how far groups have come.
+	Progress func([]present.Progress)
 }
 
 // Guard has all output pass present.Guard on its way to the raw streams, and commands in it get the flags that the user gave.

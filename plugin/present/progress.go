@@ -33,6 +33,10 @@ type Progress struct {
 	Took time.Duration
 	// Usual is how long the step took in the group's earlier operations; 0 when that is not known.
 	Usual time.Duration
+	// Left is how long the rest took in earlier operations, less what is over; 0 when that is not known.
+	Left time.Duration
+	// After is how long it took until the target was primary, of one that is done.
+	After time.Duration
 	// Outage is how long no site has been writable because of the operation; 0 while one is.
 	Outage time.Duration
 	// Says is what it waits for.

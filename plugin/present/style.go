@@ -75,6 +75,9 @@ func (s Style) Strong(text string) string { return s.paint(bold, text) }
 // Warn returns for what is wrong.
 func (s Style) Warn(text string) string { return s.level(overview.Problem, text) }
 
+// Verdict returns a text with the sign and colour of a level.
+func (s Style) Verdict(l overview.Level, text string) string { return s.level(l, s.icon(l)+" "+text) }
+
 func (s Style) icon(l overview.Level) string {
 	ascii, unicode := "", ""
 	switch l {

@@ -5,6 +5,7 @@ package present
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -251,7 +252,7 @@ func Status(w io.Writer, o overview.Overview, s Style, wide bool) error {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
-		if err := s.group(&b, o, g, wide); err != nil {
+		if err := s.group(&b, o, g, wide, nil); err != nil {
 			return err
 		}
 	}
@@ -259,11 +260,38 @@ func Status(w io.Writer, o overview.Overview, s Style, wide bool) error {
 	return err
 }
 
-func (s Style) group(b *strings.Builder, o overview.Overview, g overview.Group, wide bool) error {
+// Step is what can be done about a group.
+type Step struct {
+	Key, Text string
+	// Risk is true of one that may lose data.
+	Risk bool
+}
+
+// Details draws one group as Status does, with its next steps below the verdict.
+func Details(w io.Writer, o overview.Overview, g overview.Group, s Style, wide bool, steps []Step) error {
+	var b strings.Builder
+	err := s.group(&b, o, g, wide, steps)
+	return errors.Join(err, write(w, b.String()))
+}
+
+func write(w io.Writer, text string) error {
+	_, err := io.WriteString(w, text)
+	return err
+}
+
+func (s Style) group(b *strings.Builder, o overview.Overview, g overview.Group, wide bool, steps []Step) error {
 	fmt.Fprintf(b, "%s  %s\n", s.paint(bold, Clean(g.Namespace+"/"+g.Name)), s.verdict(g.Verdict))
 	fmt.Fprintln(b, s.wrap("  ", Clean(g.Verdict.Message)))
 	if g.Verdict.Next != "" {
 		fmt.Fprintln(b, s.wrap("  ", "Next: "+Clean(g.Verdict.Next)))
+	}
+	for _, step := range steps {
+		for line := range strings.SplitSeq(s.Hang("  "+step.Key+" ", Clean(step.Text)), "\n") {
+			if step.Risk {
+				line = s.level(overview.Problem, line)
+			}
+			fmt.Fprintln(b, line)
+		}
 	}
 	schedule := "unknown"
 	if g.ScheduleSeconds != nil {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,41 +18,62 @@ import (
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 )
 
-// Command runs kubectl vgr with arguments, writes what it says to out, and returns its exit code. The
-// end of the context interrupts it.
-type Command func(ctx context.Context, args []string, out io.Writer) int
+// Command runs kubectl vgr with arguments and returns its exit code. The end of the context interrupts it.
+type Command func(ctx context.Context, args []string, t Talk) int
+
+// Talk is what a command has instead of a terminal.
+type Talk struct {
+	// Out takes what it says.
+	Out io.Writer
+	// Confirm has the user type a word, and returns whether that was done.
+	Confirm func(want string) bool
+	// Progress shows how far groups have come, as often as that changes.
+	Progress func([]present.Progress)
+}
 
 // phase is how far an action has come.
 type phase int
 
 const (
-	planning   phase = iota // the dry run runs
-	confirming              // the name is to be typed
+	planning   phase = iota // the command makes its plan
+	confirming              // a word is to be typed
 	running
 	ended
 )
 
-// console runs one command beside the screen, and shows what it says. What changes something is run
-// dry first, which is the plan, and then for real when it was confirmed.
+// console runs one command beside the screen, and shows what it says. What the command asks its user to confirm is typed
+// here: the screen has no confirmation of its own.
 type console struct {
 	run           Command
 	width, height int
 
 	args    []string
-	targets []id   // the groups that it changes
-	confirm string // what is to be typed; empty for a command that only looks
+	targets []id // the groups that it changes
+	acts    bool // it changes something
 	phase   phase
+	want    string      // what is to be typed
+	answer  chan<- bool // takes whether it was
 	input   string
-	asks    bool // whether to stop
-	code    int
-	text    []string // what the command said
-	top     int
-	follows bool // the end of the text
+	wrong   bool // something else was typed
+	// confirmed is true once it was.
+	confirmed bool
+	asks      bool // whether to stop
+	code      int
+	moves     []present.Progress
+	text      []string // what the command said last
+	cut       int      // lines that it said before
+	// lines are the text as wrapped for a width, and ends where each of its lines ends there.
+	lines      []string
+	ends       []int
+	wrappedFor int
+	top        int
+	follows    bool // the end of the text
 
 	began  time.Time // by the first overview after it; zero before
 	now    time.Time
 	number int // of the run: what an older one says comes too late
 	stop   context.CancelFunc
+	more   <-chan consoleSaid
 }
 
 // consoleSaid is a piece of what a run says; the last one is its exit code. A run that is not shown
@@ -59,21 +81,23 @@ type console struct {
 type consoleSaid struct {
 	number int
 	text   string
+	want   string // to be typed
+	answer chan<- bool
+	moves  []present.Progress
 	ended  bool
 	code   int
 	more   <-chan consoleSaid
 }
 
-// begin starts a command: its dry run if it is to be confirmed.
-func (c *console) begin(ctx context.Context, args []string, confirm string, changes []overview.Group) tea.Cmd {
+// begin starts a command. One that changes something shows its plan and asks, unless it was told not to.
+func (c *console) begin(ctx context.Context, args []string, acts bool, changes []overview.Group) tea.Cmd {
 	c.targets = nil
 	for i := range changes {
 		c.targets = append(c.targets, idOf(&changes[i]))
 	}
-	c.args, c.confirm, c.input, c.asks, c.phase = args, confirm, "", false, running
-	if confirm != "" {
+	c.args, c.acts, c.input, c.wrong, c.confirmed, c.asks, c.phase = args, acts, "", false, false, false, running
+	if acts && !slices.ContainsFunc(args, func(a string) bool { return a == "-y" || strings.HasPrefix(a, "--yes") }) {
 		c.phase = planning
-		return c.start(ctx, append(append([]string{}, args...), "--dry-run=client"))
 	}
 	return c.start(ctx, args)
 }
@@ -82,12 +106,13 @@ func (c *console) start(screen context.Context, args []string) tea.Cmd {
 	var ctx context.Context
 	ctx, c.stop = context.WithCancel(screen)
 	c.number++
-	c.text, c.top, c.follows, c.began = nil, 0, true, time.Time{}
+	c.text, c.lines, c.ends, c.cut, c.moves, c.top, c.follows, c.began = nil, nil, nil, 0, nil, 0, true, time.Time{}
 	said := make(chan consoleSaid, 100)
-	number, run := c.number, c.run
+	c.more = said
+	to, run := sayer{c.number, said, screen.Done()}, c.run
 	go func() {
-		code := run(ctx, args, sayer{number, said, screen.Done()})
-		sayer{number, said, screen.Done()}.say(consoleSaid{ended: true, code: code})
+		code := run(ctx, args, Talk{Out: to, Confirm: func(want string) bool { return to.ask(ctx, want) }, Progress: to.tell})
+		to.say(consoleSaid{ended: true, code: code})
 	}()
 	return listen(said)
 }
@@ -118,19 +143,38 @@ func (s sayer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// ask has a word typed, unless the command is interrupted before.
+func (s sayer) ask(ctx context.Context, want string) bool {
+	answer := make(chan bool, 1)
+	s.say(consoleSaid{want: want, answer: answer})
+	select {
+	case yes := <-answer:
+		return yes
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (s sayer) tell(moves []present.Progress) { s.say(consoleSaid{moves: slices.Clone(moves)}) }
+
 // hear takes in what a run said.
 func (c *console) hear(msg consoleSaid) tea.Cmd {
 	current := msg.number == c.number
 	switch {
+	case msg.answer != nil && current:
+		c.phase, c.want, c.answer, c.input, c.wrong = confirming, msg.want, msg.answer, "", false
+		return nil // it says nothing before it has the answer
+	case msg.answer != nil:
+		msg.answer <- false
+		return listen(msg.more)
 	case !msg.ended:
-		if current {
+		if current && msg.moves != nil {
+			c.moves = msg.moves
+		} else if current {
 			c.add(msg.text)
 		}
 		return listen(msg.more)
 	case !current:
-	case c.phase == planning && msg.code == 0:
-		c.stop()
-		c.phase = confirming
 	default:
 		c.stop()
 		c.phase, c.code = ended, msg.code
@@ -148,6 +192,12 @@ func (c *console) add(text string) {
 			c.text = append(c.text, part)
 		}
 	}
+	if more := len(c.text) - mostLines; more > 0 {
+		more += mostLines / 10 // not for each line anew
+		c.text = slices.Delete(c.text, 0, more)
+		c.cut += more
+		c.lines, c.ends = nil, nil
+	}
 	c.scroll(0)
 }
 
@@ -155,10 +205,10 @@ func (c *console) add(text string) {
 func (c *console) open() bool { return len(c.args) > 0 }
 
 // busy reports whether a command is at work that would be cut short.
-func (c *console) busy() bool { return c.open() && c.phase == running && c.confirm != "" }
+func (c *console) busy() bool { return c.open() && c.phase == running && c.acts }
 
 // key returns a key while the console is open; it closes with esc when nothing runs.
-func (c *console) key(ctx context.Context, k, text string) tea.Cmd {
+func (c *console) key(k, text string) tea.Cmd {
 	switch {
 	case c.asks:
 		if k == "y" {
@@ -166,7 +216,7 @@ func (c *console) key(ctx context.Context, k, text string) tea.Cmd {
 		}
 		c.asks = false
 	case c.phase == confirming:
-		return c.typed(ctx, k, text)
+		return c.typed(k, text)
 	case c.busy() && (k == "esc" || k == "q" || k == "ctrl+c"):
 		c.asks = true
 	case k == "esc" || k == "q" || k == "ctrl+c" || k == "enter" && c.phase == ended:
@@ -190,21 +240,25 @@ func (c *console) close() {
 	c.args = nil
 }
 
-func (c *console) typed(ctx context.Context, k, text string) tea.Cmd {
+func (c *console) typed(k, text string) tea.Cmd {
+	c.wrong = false
 	switch k {
 	case "esc", "ctrl+c":
+		more := c.more
 		c.close()
+		return listen(more)
 	case "backspace":
 		if r := []rune(c.input); len(r) > 0 {
 			c.input = string(r[:len(r)-1])
 		}
 	case "enter":
-		if c.input != c.confirm {
-			c.input = ""
+		if c.input != c.want {
+			c.input, c.wrong = "", true
 			return nil
 		}
-		c.phase = running
-		return c.start(ctx, append(append([]string{}, c.args...), "--yes"))
+		c.phase, c.confirmed = running, true
+		c.answer <- true
+		return listen(c.more)
 	default:
 		c.input += strings.Map(printable, text)
 	}
@@ -234,16 +288,48 @@ func (c *console) head(s present.Style) []string {
 	return append(append(lines, named...), "")
 }
 
-// room returns how many lines of text are on the screen: without the head and the line below.
-func (c *console) room() int { return max(c.height-len(c.head(present.Style{}))-1, 1) }
-
-// wrapped returns the text in lines of the console's width.
-func (c *console) wrapped() []string {
-	var out []string
-	for _, line := range c.text {
-		out = append(out, c.wrap(line)...)
+// table returns where the groups are, in at most two thirds of the room.
+func (c *console) table(s present.Style) []string {
+	if len(c.moves) == 0 {
+		return nil
 	}
-	return out
+	s.Width = c.width
+	return append(present.Moves(s, c.moves, max(c.height*2/3, 3)), "")
+}
+
+// room returns how many lines of text are on the screen: without the head, the table and the line below.
+func (c *console) room() int {
+	return max(c.height-len(c.head(present.Style{}))-len(c.table(present.Style{}))-1, 1)
+}
+
+// mostLines bounds what is kept of what a command says.
+const mostLines = 2000
+
+// wrapped returns the text in lines of the console's width. Lines are wrapped once: only the last one may still grow.
+func (c *console) wrapped() []string {
+	if c.wrappedFor != c.width {
+		c.lines, c.ends, c.wrappedFor = nil, nil, c.width
+	}
+	if n := len(c.ends); n > 0 {
+		c.ends = c.ends[:n-1]
+	}
+	c.lines = c.lines[:c.end(len(c.ends))]
+	for _, line := range c.text[len(c.ends):] {
+		c.lines = append(c.lines, c.wrap(line)...)
+		c.ends = append(c.ends, len(c.lines))
+	}
+	if c.cut > 0 {
+		return slices.Concat([]string{fmt.Sprintf("(%d lines before these are not kept)", c.cut)}, c.lines)
+	}
+	return c.lines
+}
+
+// end returns where the wrapped form of the first n lines ends.
+func (c *console) end(n int) int {
+	if n == 0 {
+		return 0
+	}
+	return c.ends[n-1]
 }
 
 func (c *console) wrap(line string) []string {
@@ -276,7 +362,7 @@ func (c *console) setSize(width, height int) {
 
 // view draws the command, what it said, and what is to be done now.
 func (c *console) view(s present.Style) []string {
-	lines := c.head(s)
+	lines := append(c.head(s), c.table(s)...)
 	text := c.wrapped()
 	end := min(c.top+c.room(), len(text))
 	return append(lines, text[min(c.top, end):end]...)
@@ -290,7 +376,11 @@ func (c *console) bottom() string {
 	case c.phase == planning:
 		return "making the plan; Esc cancels"
 	case c.phase == confirming:
-		return fmt.Sprintf("Type %s and press Enter to continue, Esc to cancel: %s", present.Clean(c.confirm), present.Clean(c.input))
+		text := fmt.Sprintf("Type %s and press Enter to continue, Esc to cancel: %s", present.Clean(c.want), present.Clean(c.input))
+		if c.wrong {
+			text = "That was not it. " + text
+		}
+		return text
 	case c.phase == running && c.busy():
 		return fmt.Sprintf("running for %s; press Esc to stop", c.now.Sub(c.began).Round(time.Second))
 	case c.phase == running:

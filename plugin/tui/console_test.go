@@ -4,58 +4,76 @@
 package tui_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
+	"github.com/unified-replication/kubectl-vgr/pkg/golden"
+	"github.com/unified-replication/kubectl-vgr/plugin/present"
 	"github.com/unified-replication/kubectl-vgr/plugin/tui"
 )
 
-// recorder is a plugin that says what it was asked to do, and ends as it is told.
+// recorder is a plugin that says what it was asked to do, has what changes something confirmed, and ends as it is told.
 type recorder struct {
-	ran  []string
-	code map[string]int // by the last argument
-	says string
+	ran   []string
+	code  int    // after it was confirmed, or of what changes nothing
+	early int    // before: it was refused
+	word  string // to be typed; the first name when it is empty
+	says  string
 }
 
-func (r *recorder) run(_ context.Context, args []string, out io.Writer) int {
+func (r *recorder) run(_ context.Context, args []string, t tui.Talk) int {
 	r.ran = append(r.ran, strings.Join(args, " "))
-	fmt.Fprintf(out, "%s\n%s", strings.Join(args, " "), r.says)
-	return r.code[args[len(args)-1]]
+	fmt.Fprintf(t.Out, "%s\n%s", strings.Join(args, " "), r.says)
+	if slices.Contains([]string{"validate", "history", "status", "gather"}, args[0]) {
+		return r.code
+	}
+	if r.early != 0 {
+		return r.early
+	}
+	if word := cmp.Or(r.word, args[min(1, len(args)-1)]); !t.Confirm(word) {
+		return 5
+	}
+	r.ran = append(r.ran, "confirmed")
+	return r.code
 }
 
-// TestConsole: what changes something is shown as a plan first, and done only when the name was
-// typed. What it said stays until it is dismissed.
+// TestConsole: what changes something shows its plan first, and is done only when what the command asks for was typed. What
+// it said stays until it is dismissed.
 func TestConsole(t *testing.T) {
-	const dry, real = "failover a -n production --to west --dry-run=client", "failover a -n production --to west --yes"
+	const failover, done = "failover a -n production --to west", "confirmed"
 	for name, tc := range map[string]struct {
-		keys string
-		code map[string]int
-		want []string
-		says string
+		keys        string
+		word        string
+		code, early int
+		want        []string
+		says        string
 	}{
-		"the plan":                  {keys: "f", want: []string{dry}, says: "Type a and press Enter to continue"},
-		"confirmed":                 {keys: "f a enter", want: []string{dry, real}, says: "done; press Enter to go back"},
-		"corrected":                 {keys: "f b backspace a enter", want: []string{dry, real}, says: "done; press Enter to go back"},
-		"another name":              {keys: "f b enter", want: []string{dry}, says: "Type a and press Enter to continue"},
-		"left":                      {keys: "f esc", want: []string{dry}, says: "? help"},
-		"left with text":            {keys: "f a esc", want: []string{dry}, says: "? help"},
-		"refused":                   {keys: "f", code: map[string]int{"--dry-run=client": 2}, want: []string{dry}, says: "failed with exit code 2"},
-		"refused, typed at":         {keys: "f a enter", code: map[string]int{"--dry-run=client": 2}, want: []string{dry}, says: "? help"},
-		"failed":                    {keys: "f a enter", code: map[string]int{"--yes": 4}, want: []string{dry, real}, says: "failed with exit code 4"},
-		"dismissed":                 {keys: "f a enter esc", want: []string{dry, real}, says: "? help"},
+		"the plan":                  {keys: "f", want: []string{failover}, says: "Type a and press Enter to continue"},
+		"confirmed":                 {keys: "f a enter", want: []string{failover, done}, says: "done; press Enter to go back"},
+		"corrected":                 {keys: "f b backspace a enter", want: []string{failover, done}, says: "done; press Enter to go back"},
+		"another name":              {keys: "f b enter", want: []string{failover}, says: "That was not it. Type a and press Enter to continue"},
+		"what data is lost":         {keys: "f a enter", word: "lose", want: []string{failover}, says: "That was not it. Type lose and press Enter"},
+		"and it is typed":           {keys: "f l o s e enter", word: "lose", want: []string{failover, done}, says: "done; press Enter to go back"},
+		"left":                      {keys: "f esc", want: []string{failover}, says: "? help"},
+		"left with text":            {keys: "f a esc", want: []string{failover}, says: "? help"},
+		"refused":                   {keys: "f", early: 2, want: []string{failover}, says: "failed with exit code 2"},
+		"refused, typed at":         {keys: "f a enter", early: 2, want: []string{failover}, says: "? help"},
+		"failed":                    {keys: "f a enter", code: 4, want: []string{failover, done}, says: "failed with exit code 4"},
+		"dismissed":                 {keys: "f a enter esc", want: []string{failover, done}, says: "? help"},
 		"looked":                    {keys: "h", want: []string{"history a -n production"}, says: "done; press Enter to go back"},
-		"what it said is scrolled":  {keys: "h up k", want: []string{"history a -n production"}, says: "line 30 "},
+		"what it said is scrolled":  {keys: "h up k", want: []string{"history a -n production"}, says: "line 31 "},
 		"and to its end":            {keys: "h up k down j", want: []string{"history a -n production"}, says: "line 39"},
-		"two marked, by the number": {keys: "space end space f 2 enter", want: []string{strings.Replace(dry, " a ", " a b ", 1), strings.Replace(real, " a ", " a b ", 1)}, says: "done"},
+		"two marked, by the number": {keys: "space end space f 2 enter", word: "2", want: []string{strings.Replace(failover, " a ", " a b ", 1), done}, says: "done"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &recorder{code: tc.code}
+			r := &recorder{code: tc.code, early: tc.early, word: tc.word}
 			for i := range 40 {
 				r.says += fmt.Sprintf("line %d \x1b[2J\u202e%s\n", i, strings.Repeat("long ", 30*(i%2)))
 			}
@@ -78,15 +96,15 @@ func TestTargets(t *testing.T) {
 	all := picture(now, live, "b", long, "c")
 	size := tea.WindowSizeMsg{Width: 80, Height: 24}
 	for name, tc := range map[string]struct {
-		keys       string
-		says, then []string
-		marked     string
+		keys         string
+		says, then   []string
+		marked, word string
 	}{
-		"one that is open, another is marked": {"s g space enter f", []string{"Changes: production/b", "Type b and press Enter"}, []string{"1 marked"}, "b enter enter esc"},                          //nolint:dupword // keys
-		"two marked":                          {"s g space j space f", []string{"Changes: production/aaa", "production/c", "Type 2 and press Enter"}, []string{"3 groups, by name"}, "2 enter enter"}, //nolint:dupword // keys
+		"one that is open, another is marked": {"s g space enter f", []string{"Changes: production/b", "Type b and press Enter"}, []string{"1 marked"}, "b enter enter esc", ""},                             //nolint:dupword // keys
+		"two marked":                          {"s g space j space f", []string{"Changes: production/aaa", "production/c", "Type 2 and press Enter"}, []string{"3 groups", "by name"}, "2 enter enter", "2"}, //nolint:dupword // keys
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := tui.Options{Title: "x", Run: (&recorder{}).run}
+			o := tui.Options{Title: "x", Run: (&recorder{word: tc.word}).run}
 			frame := content(screen(t, o, size, all, tc.keys))
 			for _, want := range tc.says {
 				if !strings.Contains(strings.Join(strings.Fields(frame), " "), want) {
@@ -108,13 +126,13 @@ func TestTargets(t *testing.T) {
 // before. What it says then is shown.
 func TestStop(t *testing.T) {
 	began, stopped := make(chan bool), make(chan bool)
-	o := tui.Options{Run: func(ctx context.Context, args []string, out io.Writer) int {
-		if args[len(args)-1] != "--yes" {
-			return 0
+	o := tui.Options{Run: func(ctx context.Context, _ []string, talk tui.Talk) int {
+		if !talk.Confirm("a") {
+			return 5
 		}
 		close(began)
 		<-ctx.Done()
-		fmt.Fprintln(out, "interrupted; nothing more is done")
+		fmt.Fprintln(talk.Out, "interrupted; nothing more is done")
 		close(stopped)
 		return 130
 	}}
@@ -135,5 +153,32 @@ func TestStop(t *testing.T) {
 	m = drive(m, listen())
 	if frame := content(m); !strings.Contains(frame, "interrupted; nothing more is done") || !strings.Contains(frame, "exit code 130") {
 		t.Errorf("it shows\n%s", frame)
+	}
+}
+
+// TestMoves: several groups that move are a table, and what a command says without end is bounded.
+func TestMoves(t *testing.T) {
+	run := func(_ context.Context, _ []string, talk tui.Talk) int {
+		for i := range 2500 {
+			fmt.Fprintf(talk.Out, "line %d\n", i)
+		}
+		talk.Progress([]present.Progress{
+			{Group: "production/a", State: present.ProgressDone, Step: 5, Steps: 5, Name: "finish", After: 15400 * time.Millisecond},
+			{Group: "production/b", State: present.ProgressRunning, Step: 3, Steps: 5, Name: "sync", Took: 12 * time.Second, Usual: 20 * time.Second, Left: 14 * time.Second, Outage: 12 * time.Second, Says: "waiting: storage has not confirmed that both sites hold the same"},
+			{Group: "production/c", Steps: 5},
+			{Group: "production/d", State: present.ProgressStopped, Step: 2, Steps: 5, Name: "demote"},
+		})
+		return 0
+	}
+	for _, size := range []tea.WindowSizeMsg{{Width: 120, Height: 24}, {Width: 80, Height: 24}} {
+		for styled, style := range map[string]present.Style{"plain": styles["plain"], "ascii": styles["ascii"]} {
+			frame := content(screen(t, tui.Options{Style: style, Title: "x", Run: run}, size, picture(now, live, "a"), "h"))
+			fits(t, "moves", frame, size, style)
+			golden.Compare(t, fmt.Sprintf("moves.%d.%s.golden", size.Width, styled), trim(frame))
+			m := screen(t, tui.Options{Style: style, Title: "x", Run: run}, size, picture(now, live, "a"), "h "+strings.Repeat("pgup ", 300))
+			if !strings.Contains(content(m), "lines before these are not kept") {
+				t.Errorf("it keeps everything:\n%s", content(m))
+			}
+		}
 	}
 }

@@ -39,6 +39,11 @@ func (d *detail) show(o overview.Overview, g *overview.Group, lags []*int64) {
 	if d.of != idOf(g) {
 		d.of, d.top = idOf(g), 0
 	}
+	next := steps(o, g)
+	if text := g.Verdict.Next; len(next) > 0 && (strings.HasPrefix(text, "kubectl vgr ") || strings.HasPrefix(text, "if its process has ended: ")) {
+		shown := *g
+		shown.Verdict.Next, g = "", &shown // the steps say it
+	}
 	o.Groups = []overview.Group{*g}
 	if d.yaml {
 		var err error
@@ -50,7 +55,11 @@ func (d *detail) show(o overview.Overview, g *overview.Group, lags []*int64) {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s\n", present.LagBar(d.style, *g), present.LagCurve(d.style, lags))
-	if err := present.Status(&b, o, d.style, d.wide); err != nil {
+	var shown []present.Step
+	for i, s := range next {
+		shown = append(shown, present.Step{Key: fmt.Sprintf("!%d", i+1), Text: s.text(), Risk: s.risk})
+	}
+	if err := present.Details(&b, o, *g, d.style, d.wide, shown); err != nil {
 		b.WriteString(present.Clean(err.Error()))
 	}
 	if ops, err := g.Timeline(); err != nil {

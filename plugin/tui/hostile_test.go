@@ -6,7 +6,6 @@ package tui_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"regexp"
 	"strings"
 	"testing"
@@ -17,6 +16,7 @@ import (
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/plugin/present"
 	"github.com/unified-replication/kubectl-vgr/plugin/tui"
 )
 
@@ -42,8 +42,12 @@ func nastyPicture() overview.Overview {
 func TestHostile(t *testing.T) {
 	colours := regexp.MustCompile(`\x1b\[(0|1|7|31|32|33|34|90)m`)
 	size := tea.WindowSizeMsg{Width: 2000, Height: 60}
-	says := func(_ context.Context, args []string, out io.Writer) int {
-		fmt.Fprint(out, args, nasty)
+	says := func(_ context.Context, args []string, talk tui.Talk) int {
+		fmt.Fprint(talk.Out, args, nasty)
+		if args[0] == "promote" {
+			talk.Progress([]present.Progress{{Group: nasty, State: present.ProgressRunning, Name: nasty, Says: nasty}})
+			talk.Confirm(nasty)
+		}
 		return 0
 	}
 	for name, keys := range map[string]string{"groups": "", "details": "enter", "yaml": "enter o", "filter": "/", "help": "?", "history": "h", "plan": "p", "read-only": "d", "note": "f"} {

@@ -37,8 +37,14 @@ type Options struct {
 	ReadOnly    bool
 	// Open shows the first group alone.
 	Open bool
+	// Namespace is the one that is shown; empty for all.
+	Namespace string
 	// Run runs a command.
 	Run Command
+	// Elsewhere returns the command line that does the same on any terminal; nil where the arguments are all of it.
+	Elsewhere func(args []string) string
+	// CannotCopy names a terminal that is known not to take a text for the clipboard.
+	CannotCopy string
 }
 
 // Model is the whole screen. It only routes: to the list, the details, the help.
@@ -58,6 +64,10 @@ type Model struct {
 	focused  bool // the details have the keys
 	filters  bool // keys go to the filter
 	help     bool
+	helpTop  int
+	chooses  bool // the number of a step comes next
+	types    bool // keys go to the command line
+	line     string
 	note     string
 }
 
@@ -90,7 +100,7 @@ func (m Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.console.at(msg.ObservedAt.Time)
 	case consoleSaid:
 		cmd := m.console.hear(msg)
-		if m.console.phase == ended && m.console.confirm != "" {
+		if m.console.phase == ended && m.console.confirmed {
 			for _, done := range m.console.targets {
 				delete(m.list.marks, done)
 			}
@@ -101,6 +111,9 @@ func (m Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		if m.filters {
 			m.list.filter += strings.Map(printable, msg.Content)
 			m.list.refresh()
+		}
+		if m.types {
+			m.line += strings.Map(printable, msg.Content)
 		}
 	case tea.KeyPressMsg:
 		return m.key(msg)
@@ -116,11 +129,16 @@ func (m Model) key(msg tea.KeyPressMsg) (tea.Model, tea.Cmd) {
 	var cmd tea.Cmd
 	switch {
 	case m.console.open():
-		cmd = m.console.key(m.ctx, k, msg.Text)
+		cmd = m.console.key(k, msg.Text)
+	case m.types:
+		m.note, cmd = m.commandLine(k, msg.Text)
+	case m.chooses:
+		m.note, cmd = m.choose(k)
 	case k == "ctrl+c":
 		return m, tea.Quit
+	case m.help && m.turnHelp(k):
 	case m.help:
-		m.help = false
+		m.help, m.helpTop = false, 0
 	case m.filters:
 		m.typed(k, msg.Text)
 	case k == "q":
@@ -129,6 +147,10 @@ func (m Model) key(msg tea.KeyPressMsg) (tea.Model, tea.Cmd) {
 		m.help = true
 	case k == "/":
 		m.filters = true
+	case k == ":":
+		m.types = true
+	case k == "!":
+		m.chooses = m.list.selected() != nil
 	case k == "enter":
 		m.alone = m.list.selected() != nil
 	case k == "esc":
@@ -191,97 +213,9 @@ func printable(r rune) rune {
 	return r
 }
 
-// act returns what a key does to the groups: a note, or a command in the console.
-func (m *Model) act(k string) (string, tea.Cmd) {
-	args, why := m.command(k)
-	if args == nil {
-		return why, nil
-	}
-	text := "kubectl vgr " + strings.Join(args, " ")
-	look := k == "v" || k == "h"
-	switch {
-	case k == "y":
-		return "copied: " + text, tea.SetClipboard(text)
-	case m.opts.ReadOnly && !look:
-		return "--read-only: not done: " + text, nil
-	default:
-		targets := m.targets()
-		confirm := targets[0].Name
-		if len(targets) > 1 {
-			confirm = fmt.Sprint(len(targets))
-		}
-		if look {
-			confirm, targets = "", nil
-		}
-		return "", m.console.begin(m.ctx, args, confirm, targets)
-	}
-}
-
-// targets returns the groups that a key is about. The details act on the group that they show, whatever is marked.
-func (m *Model) targets() []overview.Group {
-	if g := m.list.selected(); g != nil && (m.alone || m.focused) {
-		return []overview.Group{*g}
-	}
-	return m.list.targets()
-}
-
-// verbs are the commands behind the keys.
-var verbs = map[string]string{
-	"f": "failover", "b": "failback", "p": "promote", "d": "demote", "r": "resync", "v": "validate", "h": "history", "y": "status",
-}
-
-// command returns what a key stands for, or why it does nothing.
-func (m *Model) command(k string) (args []string, why string) {
-	verb, ok := verbs[k]
-	targets := m.targets()
-	switch {
-	case !ok:
-		return nil, ""
-	case len(targets) == 0:
-		return nil, "no group is selected"
-	case k == "h":
-		targets = targets[:1]
-	}
-	args = []string{verb}
-	for _, g := range targets {
-		if g.Namespace != targets[0].Namespace {
-			return nil, "the marked groups are in different namespaces; a command is about one"
-		}
-		args = append(args, g.Name)
-	}
-	args = append(args, "-n", targets[0].Namespace)
-	if k == "f" || k == "b" {
-		to, why := m.target(targets)
-		if why != "" {
-			return nil, why
-		}
-		args = append(args, "--to", to)
-	}
-	return args, ""
-}
-
-// target returns the site that is to be primary: the one that is not, for all groups.
-func (m *Model) target(groups []overview.Group) (site, why string) {
-	for _, g := range groups {
-		primary, ok := g.Primary()
-		if !ok {
-			return "", fmt.Sprintf("%s/%s has not one primary: %s", present.Clean(g.Namespace), present.Clean(g.Name), present.Clean(g.Verdict.Next))
-		}
-		i := slices.IndexFunc(g.Sites, func(s overview.GroupSite) bool { return s.Site != primary.Site })
-		switch {
-		case i < 0:
-			return "", "no other site is known"
-		case site != "" && site != g.Sites[i].Site:
-			return "", "the marked groups are primary on different sites"
-		}
-		site = g.Sites[i].Site
-	}
-	return site, ""
-}
-
 // place divides the room among the parts of the screen.
 func (m *Model) place() {
-	height := m.height - len(m.banners()) - 2 // the title, the footer
+	height := m.height - len(m.head()) - len(m.foot())
 	m.console.setSize(m.width, height)
 	switch {
 	case m.alone:
@@ -304,34 +238,6 @@ func (m *Model) place() {
 	m.detail.show(m.list.shown, g, lags)
 }
 
-// banners say which sites are not live, above everything else.
-func (m *Model) banners() []string {
-	var lines []string
-	o := &m.list.all
-	for _, s := range o.Sites {
-		if c := s.Controller; s.Answered && c != nil && c.Message != "" {
-			if c.Silent {
-				lines = append(lines, m.opts.Style.Warn(present.Clean(c.Message)))
-			} else {
-				lines = append(lines, present.Clean(s.Name+": "+c.Message))
-			}
-		}
-		if s.Answered {
-			continue
-		}
-		text := s.Away()
-		if last, ok := m.answered[s.Name]; ok {
-			text = fmt.Sprintf("STALE %s: no answer for %s: %s", s.Name, o.ObservedAt.Sub(last).Round(time.Second), s.Message)
-		}
-		if s.Problem == overview.SiteAsking {
-			lines = append(lines, present.Clean(s.Name+" "+s.Message))
-			continue
-		}
-		lines = append(lines, m.opts.Style.Warn(present.Clean(text)))
-	}
-	return lines
-}
-
 // View implements tea.Model.
 func (m Model) View() tea.View {
 	v := tea.NewView(strings.Join(m.lines(), "\n"))
@@ -345,16 +251,10 @@ func (m *Model) lines() []string {
 	if m.width < minWidth || m.height < minHeight {
 		return []string{ansi.Truncate(fmt.Sprintf("%dx%d is too small; q quits", m.width, m.height), max(m.width, 1), "")}
 	}
-	title := m.opts.Title
-	if m.arrived {
-		title += "  " + m.list.status()
-	}
-	if m.opts.ReadOnly {
-		title += ", read-only"
-	}
-	lines := append([]string{m.opts.Style.Strong(present.Clean(title))}, m.banners()...)
-	body := m.height - len(lines) - 1
-	lines = append(append(lines, fill(m.body(body), body)...), m.bottom())
+	lines := m.head()
+	foot := m.foot()
+	body := max(m.height-len(lines)-len(foot), 0)
+	lines = append(append(lines, fill(m.body(body), body)...), foot...)
 	for i, line := range lines {
 		lines[i] = ansi.Truncate(present.Screen(line, true), m.width, "")
 	}
@@ -366,7 +266,7 @@ func (m *Model) body(height int) []string {
 	case m.console.open():
 		return m.console.view(m.opts.Style)
 	case m.help:
-		return m.helped()
+		return m.helped(height)
 	case !m.arrived:
 		return []string{"", "  asking the sites"}
 	case len(m.list.all.Groups) == 0:
@@ -412,7 +312,19 @@ func (m *Model) rule() string {
 	return "|"
 }
 
-// bottom returns the filter while it is typed, the last note, or the short help.
+// mostNote is how many lines a note may have.
+const mostNote = 4
+
+// foot returns the last lines: a note as long as it is, or one line.
+func (m *Model) foot() []string {
+	if m.note == "" || m.console.open() || m.filters || m.types || m.chooses {
+		return []string{m.bottom()}
+	}
+	lines := strings.Split(ansi.Wrap(present.Clean(m.note), max(m.width, 1), " "), "\n")
+	return lines[:min(len(lines), mostNote)]
+}
+
+// bottom returns the filter while it is typed, or the short help.
 func (m *Model) bottom() string {
 	switch {
 	case m.console.open():
@@ -421,40 +333,15 @@ func (m *Model) bottom() string {
 		return reverse("/"+m.list.filter, 30) + "  not whole yet"
 	case m.filters:
 		return reverse("/"+m.list.filter, 30) + fmt.Sprintf("  %d groups  enter keeps it, esc clears it", len(m.list.shown.Groups))
-	case m.note != "":
-		return present.Clean(m.note)
+	case m.types:
+		return reverse(":"+m.line, max(m.width-45, 20)) + "  a command of kubectl vgr; Esc leaves"
+	case m.chooses:
+		return "Press the number of a step (the details show them), Esc to cancel"
 	case m.alone || m.focused:
 		return short([]string{"j k scroll", "esc back"}, m.width)
 	default:
 		return short(nil, m.width)
 	}
-}
-
-// ascii spells arrows out where there are none.
-func (m *Model) ascii(text string) string {
-	if m.opts.Style.Unicode {
-		return text
-	}
-	return strings.NewReplacer("↑", "up", "↓", "down").Replace(text)
-}
-
-func (m *Model) helped() []string {
-	var lines []string
-	for _, section := range []struct {
-		title string
-		keys  []key
-	}{
-		{"Move", moveKeys},
-		{"Show", showKeys},
-		{"Leave", leaveKeys},
-		{"Act: the plan is shown, and the name asked for. Promote, demote, resync: on " + present.Clean(m.opts.Here), actKeys},
-	} {
-		lines = append(lines, m.opts.Style.Strong(section.title))
-		for _, k := range section.keys {
-			lines = append(lines, fmt.Sprintf("  %-12s %s", m.ascii(k.keys), k.does))
-		}
-	}
-	return lines
 }
 
 // fill makes the lines as many as there is room for.

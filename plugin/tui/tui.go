@@ -53,10 +53,10 @@ func Run(ctx context.Context, o Options, in io.Reader, out io.Writer, feed Feed)
 	// Signals end the context. What is drawn has its colours already, or none.
 	var acting sync.WaitGroup
 	run := o.Run
-	o.Run = func(ctx context.Context, args []string, out io.Writer) int {
+	o.Run = func(ctx context.Context, args []string, t Talk) int {
 		acting.Add(1)
 		defer acting.Done()
-		return run(ctx, args, out)
+		return run(ctx, args, t)
 	}
 	p := tea.NewProgram(New(ctx, o), tea.WithContext(ctx), tea.WithoutSignalHandler(), tea.WithInput(in), tea.WithOutput(out), tea.WithColorProfile(colorprofile.ANSI))
 	fed := make(chan error, 1)

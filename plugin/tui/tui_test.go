@@ -322,6 +322,15 @@ func TestActions(t *testing.T) {
 	west.Groups[0].Sites[0].State, west.Groups[0].Sites[1].State = vgrv1.StateSecondary, vgrv1.StatePrimary
 	turned := groups
 	turned.Groups = append(slices.Clone(groups.Groups), west.Groups...)
+	flying := picture(now, live, "a")
+	flying.Groups[0].Verdict.Level = overview.Warning
+	flying.Groups[0].Operation = &overview.Operation{
+		Kind: recovery.Planned, ResumeCommand: "kubectl vgr failover a -n production --to west", AbortCommand: "kubectl vgr failover a -n production --abort",
+	}
+	bereft := picture(now, live, "a")
+	bereft.Sites[0] = overview.Site{Name: "east", Problem: overview.SiteUnreachable, Message: "connection refused"}
+	bereft.Groups[0].Sites[0] = overview.GroupSite{Site: "east"}
+	bereft.Groups[0].Verdict = overview.Verdict{Level: overview.Problem, Phase: overview.Unreachable}
 	for name, tc := range map[string]struct {
 		view     overview.Overview
 		keys     string
@@ -335,24 +344,39 @@ func TestActions(t *testing.T) {
 		"open, another is marked":    {view: groups, keys: "s g space enter f", want: "failover b -n production --to west"},
 		"focused, another is marked": {view: groups, keys: "s g space tab f", want: "failover b -n production --to west"},
 		"back in the table":          {view: groups, keys: "s g space enter esc f", want: "failover a -n production --to west"},
-		"copied from what is open":   {view: groups, keys: "s g space enter y", says: "copied: kubectl vgr status b -n production"},
+		"copied from what is open":   {view: groups, keys: "s g space enter y", says: "copied, if the terminal allows it: kubectl vgr status b -n production"},
 		"failback of what moved":     {view: west, keys: "b", want: "failback w -n production --to east"},
 		"promote":                    {view: groups, keys: "s g p", want: "promote a -n production"},
 		"validate":                   {view: groups, keys: "s g v", want: "validate a -n production"},
 		"history of one":             {view: groups, keys: "s g space j k space h", want: "history a -n production"},
 		"without one primary":        {view: groups, keys: "f", says: "production/split-c has not one primary"},
 		"different directions":       {view: turned, keys: "s g space end space f", says: "primary on different sites"},
-		"different namespaces":       {view: mixed, keys: "s g space end space f", says: "different namespaces"},
+		"different namespaces":       {view: mixed, keys: "s g space end space f", want: "failover production/a staging/x --to west"},
+		"demote in a split":          {view: groups, keys: "d", says: "production/split-c has two primaries: ! shows the ways out"},
+		"resume":                     {view: flying, keys: "c", want: "failover a -n production --to west"},
+		"abort":                      {view: flying, keys: "a", want: "failover a -n production --abort"},
+		"abort of nothing":           {view: groups, keys: "s g a", says: "no operation of production/a is in flight"},
+		"a step, to resume":          {view: flying, keys: "! 1", want: "failover a -n production --to west"},
+		"a step, to abort":           {view: flying, keys: "! 2", want: "failover a -n production --abort"},
+		"a step that is not there":   {view: flying, keys: "! 9", says: "production/a has 4 steps"},
+		"no step":                    {view: flying, keys: "! esc", says: "? help"},
+		"the primary's site is lost": {view: bereft, keys: "f", says: "!1 is the UNPLANNED failover,"},
+		"and the step is chosen":     {view: bereft, keys: "! 1", want: "failover a -n production --to west --unplanned --accept-data-loss unknown"},
+		"a step, read-only":          {view: bereft, keys: "! 1", readOnly: true, says: "--read-only: not done: kubectl vgr failover a"},
+		"typed":                      {view: groups, keys: ": s y n c space ' a space b ' enter", want: "sync a b -n production"},
+		"typed with a namespace":     {view: groups, keys: ": l i s t space - A enter", want: "list -A"},
+		"typed, read-only":           {view: groups, keys: ": s y n c space a enter", readOnly: true, says: "--read-only: not done: kubectl vgr sync a"},
+		"typed and left":             {view: groups, keys: ": s esc", says: "? help"},
 		"nothing to act on":          {view: picture(now, live), keys: "f", says: "no group is selected"},
 		"read-only":                  {view: groups, keys: "s g f", readOnly: true, says: "--read-only: not done: kubectl vgr failover a -n production --to west"},
 		"looking, read-only":         {view: groups, keys: "s g v", readOnly: true, want: "validate a -n production"},
-		"copy":                       {view: groups, keys: "s g y", says: "copied: kubectl vgr status a -n production"},
+		"copy":                       {view: groups, keys: "s g y", says: "copied, if the terminal allows it: kubectl vgr status a -n production"},
 		"another key":                {view: groups, keys: "s g x", says: "? help"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var ran string
-			o := tui.Options{Title: "x", ReadOnly: tc.readOnly, Run: func(_ context.Context, args []string, _ io.Writer) int {
-				ran = strings.TrimSuffix(strings.Join(args, " "), " --dry-run=client")
+			o := tui.Options{Title: "x", Namespace: "production", ReadOnly: tc.readOnly, Run: func(_ context.Context, args []string, _ tui.Talk) int {
+				ran = strings.Join(args, " ")
 				return 0
 			}}
 			frame := content(screen(t, o, tea.WindowSizeMsg{Width: 120, Height: 30}, tc.view, tc.keys))

@@ -40,6 +40,7 @@ type progress struct {
 	since  []time.Time
 	jobs   []*operate.Job
 	index  map[*operate.Job]int
+	steps  [][]recovery.Step
 	last   []string
 	// told is when something was last said of a group.
 	told []time.Time
@@ -56,6 +57,7 @@ type progress struct {
 func newProgress(e *cli.Env, jobs []*operate.Job) *progress {
 	p := &progress{e: e, style: e.ErrStyle(), started: e.Clock.Now(), reminded: e.Clock.Now(), jobs: jobs, index: map[*operate.Job]int{}, stop: make(chan struct{})}
 	p.groups, p.since, p.last = make([]present.Progress, len(jobs)), make([]time.Time, len(jobs)), make([]string, len(jobs))
+	p.steps = make([][]recovery.Step, len(jobs))
 	p.told, p.outage = make([]time.Time, len(jobs)), make([]time.Time, len(jobs))
 	for i, j := range jobs {
 		p.index[j], p.groups[i].Group = i, j.Namespace+"/"+j.Name
@@ -92,6 +94,10 @@ func (p *progress) remind() {
 		p.draw("")
 		return
 	}
+	if p.e.Screen != nil {
+		p.shows()
+		return
+	}
 	now := p.e.Clock.Now()
 	if len(p.groups) > fewGroups {
 		if now.Sub(p.reminded) >= reminding {
@@ -111,15 +117,37 @@ func (p *progress) remind() {
 	}
 }
 
+// shows has the screen that runs the command draw where all groups are.
+func (p *progress) shows() {
+	all := make([]present.Progress, len(p.groups))
+	for i := range p.groups {
+		all[i] = p.at(i)
+	}
+	p.e.Screen.Progress(all)
+}
+
 // at returns where a group is now.
 func (p *progress) at(i int) present.Progress {
 	m, now := p.groups[i], p.e.Clock.Now()
 	m.Took = now.Sub(p.since[i])
 	m.Usual = p.jobs[i].Usual[recovery.StepID(m.Name)]
+	m.Left = p.left(i, m)
 	if !p.outage[i].IsZero() {
 		m.Outage = now.Sub(p.outage[i])
 	}
 	return m
+}
+
+// left returns how long the rest of an operation usually takes; 0 when the group has no history of it.
+func (p *progress) left(i int, m present.Progress) time.Duration {
+	if m.State != present.ProgressRunning || m.Usual == 0 {
+		return 0
+	}
+	left := max(0, m.Usual-m.Took)
+	for _, s := range p.steps[i][min(m.Step, len(p.steps[i])):] {
+		left += p.jobs[i].Usual[s.ID]
+	}
+	return left
 }
 
 // close takes the bars away; how it ended is printed by others.
@@ -139,6 +167,7 @@ func (p *progress) tell(j *operate.Job, d recovery.Decision) {
 	i := p.index[j]
 	m := &p.groups[i]
 	steps := recovery.Steps(d.Operation, j.Traits)
+	p.steps[i] = steps
 	number := 0
 	for n, s := range steps {
 		if s.ID == d.Step.ID {
@@ -156,10 +185,14 @@ func (p *progress) tell(j *operate.Job, d recovery.Decision) {
 	switch {
 	case d.Done:
 		m.State = present.ProgressDone
+		m.After, _ = d.Operation.Duration()
 	case d.Stop != nil:
 		m.State = present.ProgressStopped
 	}
 	p.draw(p.line(i))
+	if p.e.Screen != nil {
+		p.shows()
+	}
 }
 
 // says returns what a decision does or waits for; empty when it ends.

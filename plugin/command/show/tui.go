@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
 	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/collect"
@@ -102,9 +104,16 @@ func screen(e *cli.Env, cmd *cobra.Command, q collect.Query, o tui.Options) erro
 	global := globalFlags(cmd)
 	var cut bytes.Buffer // what commands said whose screen went
 	var cutting sync.Mutex
-	o.Run = func(ctx context.Context, args []string, out io.Writer) int {
+	o.Namespace = q.Namespace
+	o.Elsewhere = func(args []string) string { return elsewhere(e, p, args) }
+	o.CannotCopy = cannotCopy(e.Getenv)
+	o.Run = func(ctx context.Context, args []string, t tui.Talk) int {
 		var said bytes.Buffer
-		code := e.RunCommand(ctx, slices.Concat(args, global), io.MultiWriter(out, &said))
+		talk := cli.Screen{Out: io.MultiWriter(t.Out, &said), Confirm: t.Confirm, Progress: t.Progress}
+		if o.ReadOnly {
+			talk.Confirm = func(string) bool { return false }
+		}
+		code := e.RunCommand(ctx, forSite(args, global, p.Here.Context), talk)
 		if screen := cmd.Context(); screen.Err() != nil {
 			cutting.Lock()
 			defer cutting.Unlock()
@@ -161,4 +170,62 @@ func globalFlags(cmd *cobra.Command) []string {
 		out = append(out, "--"+f.Name+"="+f.Value.String())
 	})
 	return out
+}
+
+// forSite returns the arguments of an action with the flags that the user gave to the screen. An action on the other site has
+// this one as its peer.
+func forSite(args, global []string, here string) []string {
+	site := ""
+	for i, arg := range args {
+		if value, ok := strings.CutPrefix(arg, "--context="); ok {
+			site = value
+		} else if arg == "--context" && i+1 < len(args) {
+			site = args[i+1]
+		}
+	}
+	if site == "" || site == here {
+		return slices.Concat(args, global)
+	}
+	out, named := slices.Clone(args), false
+	for _, flag := range global {
+		if strings.HasPrefix(flag, "--context=") || strings.HasPrefix(flag, "--peer-context=") {
+			named = true
+			continue
+		}
+		out = append(out, flag)
+	}
+	if named {
+		out = append(out, "--peer-context="+here)
+	}
+	return out
+}
+
+// elsewhere returns a command line that does the same in any shell: with the contexts, wherever this one has them from.
+func elsewhere(e *cli.Env, p cli.Pair, args []string) string {
+	words := []string{"kubectl vgr"}
+	for _, a := range args {
+		words = append(words, recovery.ShellQuote(a))
+	}
+	text := e.Commands(strings.Join(words, " "))
+	if !strings.Contains(text, " --context") {
+		text += " --context " + p.Here.Flag()
+	}
+	if p.Peer != nil && !strings.Contains(text, " --peer-context") {
+		text += " --peer-context " + p.Peer.Flag()
+	}
+	return text
+}
+
+// cannotCopy names the terminal when it is known to ignore a text for the clipboard.
+func cannotCopy(getenv func(string) string) string {
+	switch program, kind := getenv("TERM_PROGRAM"), getenv("TERM"); {
+	case program == "Apple_Terminal":
+		return "Apple's Terminal"
+	case kind == "linux", strings.HasPrefix(kind, "vt"):
+		return "this terminal (" + kind + ")"
+	case getenv("STY") != "":
+		return "screen"
+	default:
+		return ""
+	}
 }
