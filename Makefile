@@ -101,6 +101,10 @@ e2e-ceph: build assets ceph ## Run end to end on two real Ceph clusters, where t
 chaos: build assets ## Move groups of each backend while all around them breaks, for CHAOS_TIME (10m); CHAOS_SEED repeats one schedule
 	cd hack && CHAOS_TIME=$(or $(CHAOS_TIME),10m) go test ./e2e -run 'TestChaos$$' -v -count=1 -timeout=90m
 
+.PHONY: chaos-ceph
+chaos-ceph: build assets ceph ## Do the same to volumes of two real Ceph clusters, where they can run
+	cd hack && CHAOS_TIME=$(or $(CHAOS_TIME),10m) go test ./e2e-ceph -run 'TestChaos$$' -v -count=1 -timeout=90m
+
 # What, together, has the controllers ask for all that they ever ask for.
 BY_USE := TestOperatorRoles|TestSwitchRoles|TestDelete|TestMembership|TestNotReplicable|TestVolumeReplication|TestClassDeletedFirst|TestDeletionBlocked|TestManagerDown
 BY_USE := $(BY_USE)|TestMetrics|TestDellThereAndBack|TestDellDelete|TestTridentThereAndBack|TestTridentGroupSnapshot|TestTridentJoin|TestTridentDelete|TestMigrateSingles

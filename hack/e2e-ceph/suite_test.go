@@ -239,15 +239,19 @@ func (s *scene) run(args ...string) (result, error) {
 	cmd := exec.CommandContext(s.t.Context(), filepath.Join(s.bin, "kubectl-vgr"), args...)
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
-	cmd.Env = []string{
-		"KUBECONFIG=" + s.lab.Kubeconfig(), "HOME=" + s.lab.Dir(), "LANG=C.UTF-8",
-		"KUBECTL_VGR_CONTEXT=" + lab.East, "KUBECTL_VGR_PEER_CONTEXT=" + lab.West,
-	}
+	cmd.Env = s.env()
 	err := cmd.Run()
 	if _, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
 		return result{}, err
 	}
 	return result{cmd.ProcessState.ExitCode(), out.String(), errOut.String()}, nil
+}
+
+func (s *scene) env() []string {
+	return []string{
+		"KUBECONFIG=" + s.lab.Kubeconfig(), "HOME=" + s.lab.Dir(), "LANG=C.UTF-8",
+		"KUBECTL_VGR_CONTEXT=" + lab.East, "KUBECTL_VGR_PEER_CONTEXT=" + lab.West,
+	}
 }
 
 // done runs the plugin, which must succeed.

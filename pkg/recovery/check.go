@@ -276,6 +276,9 @@ func (c *checker) members() {
 		}
 		c.add("members", c.unlessLost(c.from), remedy,
 			"%s has %s, %s has %s", c.from.Name, list(names(from)), c.to.Name, list(names(to)))
+	case c.to.followsAnother(c.from) != "":
+		c.add("members", CheckProblem, fmt.Sprintf("kubectl vgr delete %s --context %s -n %s; then delete that copy there, and run kubectl vgr create with --peer-context",
+			ShellQuote(c.facts.Name), c.to.flag(), ShellQuote(c.facts.Namespace)), "%s", c.to.followsAnother(c.from))
 	case c.facts.Traits.ConfirmsSync && !maps.Equal(from, to):
 		c.add("members", CheckProblem, "", "the PVCs on %s and %s are not copies of the same volumes", c.from.Name, c.to.Name)
 	default:

@@ -240,4 +240,19 @@ func (s *Site) replicationHandles() map[string]string {
 	return out
 }
 
+// followsAnother names a PVC whose copy follows another volume than the source's PVC of that name has; empty without one,
+// and where the backend does not tell.
+func (s *Site) followsAnother(source *Site) string {
+	if s.Group == nil || source.Group == nil {
+		return ""
+	}
+	handles := source.replicationHandles()
+	for _, v := range s.Group.Status.Volumes {
+		if want := handles[v.Name]; v.FollowedHandle != "" && want != "" && v.FollowedHandle != want {
+			return fmt.Sprintf("the copy of PVC %s on %s follows the volume %s, and the PVC on %s has %s", v.Name, s.Name, v.FollowedHandle, source.Name, want)
+		}
+	}
+	return ""
+}
+
 func names(members map[string]string) []string { return slices.Sorted(maps.Keys(members)) }

@@ -226,6 +226,11 @@ func TestRefusals(t *testing.T) {
 			split(p, a)
 			p.Sites[west].Usage = &recovery.Usage{Users: []recovery.User{db0}, Workloads: []recovery.Workload{db}}
 		}, with(func(r *recovery.Request) { r.Kind, r.Discard, r.Quiesce = recovery.Failback, "west", true })},
+		"the copy follows another volume": {func(p *recovery.Pair, _ *[2]recovery.Environment) { another(p) }, planned},
+		"unplanned, the copy follows another volume": {
+			func(p *recovery.Pair, _ *[2]recovery.Environment) { another(p) },
+			with(func(r *recovery.Request) { r.Kind, r.Accept.Unknown = recovery.Unplanned, true }),
+		},
 		"a permission missing": {func(_ *recovery.Pair, a *[2]recovery.Environment) {
 			a[west].Denied = []string{"patch volumegroupreplications"}
 		}, planned},

@@ -94,6 +94,9 @@ func (n *next) sameMembers(s Step) *Decision {
 				site.Name, strings.Join(names(n.op.Members), ", "), strings.Join(names(now), ", "))
 		}
 	}
+	if text := n.to.followsAnother(n.from); text != "" && n.op.Kind != Unplanned && !n.op.Force {
+		return n.fail(s, n.op.AbortCommand(n.to.Group.Namespace, n.to.Group.Name), "%s; nothing was promoted", text)
+	}
 	return nil
 }
 

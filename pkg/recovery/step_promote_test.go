@@ -29,6 +29,7 @@ func TestPromoteLooksAgain(t *testing.T) {
 		"primary again": {func(p *recovery.Pair) {
 			isTo(p.Sites[east].Group, vgrv1.Primary, vgrv1.StatePrimary, met)
 		}, false},
+		"of another volume": {another, false},
 		"asked for primary, not answered yet": {func(p *recovery.Pair) {
 			g := p.Sites[east].Group
 			g.Spec.ReplicationState, g.Generation = vgrv1.Primary, g.Generation+1

@@ -69,6 +69,12 @@ func guarded(g *vgrv1.VolumeGroupReplication) {
 	g.Status.ConfirmedGeneration = g.Generation - 1
 }
 
+// another has the copy on west follow a volume of another group.
+func another(p *recovery.Pair) {
+	p.Sites[east].Group.Status.Volumes[0].ReplicationHandle = "svm_e:data"
+	p.Sites[west].Group.Status.Volumes[0].FollowedHandle = "svm_e:payroll"
+}
+
 func addMember(g *vgrv1.VolumeGroupReplication, name string) {
 	g.Status.PersistentVolumeClaimsRefList = append(g.Status.PersistentVolumeClaimsRefList, corev1.LocalObjectReference{Name: name})
 	g.Status.Volumes = append(g.Status.Volumes, vgrv1.VolumeStatus{Name: name, VolumeHandle: name})

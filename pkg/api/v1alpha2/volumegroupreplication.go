@@ -63,6 +63,9 @@ type VolumeStatus struct {
 	// that is not the volumeHandle.
 	// +optional
 	ReplicationHandle string `json:"replicationHandle,omitempty"`
+	// followedHandle is the replicationHandle of the peer's volume that this copy follows, where the backend tells it.
+	// +optional
+	FollowedHandle string `json:"followedHandle,omitempty"`
 	// snapshotHandle is the snapshot that was taken of the volume for lastSnapshotRequest.
 	// +optional
 	SnapshotHandle string `json:"snapshotHandle,omitempty"`

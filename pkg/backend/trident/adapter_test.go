@@ -163,6 +163,9 @@ func TestThereAndBack(t *testing.T) {
 	c.drive(g)
 	c.states("reestablished")
 	c.says("reestablished", "data", "log")
+	if obs := c.drive(g); obs.Volumes[1].FollowedHandle != "svm_p:log" {
+		t.Errorf("as a copy: %+v", obs.Volumes)
+	}
 	if got := c.mirror("log").Spec; got.VolumeMappings[0].RemoteVolumeHandle != "svm_p:log" || got.ReplicationPolicy != "MirrorAllSnapshots" {
 		t.Errorf("log follows with %+v", got)
 	}

@@ -30,6 +30,9 @@ func observeVolume(v volume) vgrv1.VolumeStatus {
 	out.BackendRef = &vgrv1.BackendReference{APIVersion: groupVersion.String(), Kind: mirrorKind, Name: m.Name}
 	said := m.said()
 	out.ReplicationHandle = said.LocalVolumeHandle
+	if follows(said.State) || said.State == establishing || said.State == reestablishing {
+		out.FollowedHandle = cmp.Or(said.RemoteVolumeHandle, m.mapping().RemoteVolumeHandle)
+	}
 	since := said.State + " since " + cmp.Or(said.LastTransitionTime, "an unknown time")
 	if retrying(m) {
 		out.Message = fmt.Sprintf("to be %s once more; Trident last reported at %s", asksFor(m), cmp.Or(said.LastTransitionTime, "an unknown time"))
