@@ -5,6 +5,7 @@ package recovery
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -128,15 +129,15 @@ func abort(p *Pair, last *Operation, r Request) (Operation, *Stop) {
 		return Operation{}, foreign(p, last)
 	}
 	if last.Kind == Unplanned && !last.asked(StepPromote) {
-		return Operation{}, stopf(Refused, "run the same failover again: it resumes where it stopped; to give it up instead: "+discardCommand(p),
+		return Operation{}, stopf(Refused, last.ResumeCommand(p.Namespace, p.Name)+"\n"+discardCommand(p),
 			"%s has not asked %s to be primary, so there is nothing to undo", last.String(), last.To.Name)
 	}
 	if last.asked(StepPromote) {
-		return Operation{}, stopf(Refused, "run the same failover again: it resumes where it stopped",
+		return Operation{}, stopf(Refused, last.ResumeCommand(p.Namespace, p.Name),
 			"%s was asked to be primary already; the backend may be promoting it already, and that cannot be undone", last.To.Name)
 	}
 	if last.handedOver() {
-		return Operation{}, stopf(Refused, "run the same failover again: it resumes where it stopped", "%s was asked to hand over already, and that cannot be undone", last.From.Name)
+		return Operation{}, stopf(Refused, last.ResumeCommand(p.Namespace, p.Name), "%s was asked to hand over already, and that cannot be undone", last.From.Name)
 	}
 	op := last.clone()
 	op.Holder, op.Aborting = r.Holder, true
@@ -158,7 +159,7 @@ func resume(p *Pair, last *Operation, to *Site, r Request) (op Operation, resume
 	case !p.about(last) && (r.Kind != Unplanned || last.asked(StepPromote)):
 		return op, false, foreign(p, last)
 	case last.Aborting && r.Kind != Unplanned:
-		return op, false, stopf(Refused, "end that first: add --abort", "%s is being aborted", last.String())
+		return op, false, stopf(Refused, last.ResumeCommand(p.Namespace, p.Name), "%s is being aborted", last.String())
 	case same && last.Kind == r.Kind && last.Force == r.Force:
 		op = last.clone()
 		op.Holder = r.Holder
@@ -169,7 +170,7 @@ func resume(p *Pair, last *Operation, to *Site, r Request) (op Operation, resume
 	case r.Kind == Unplanned && (same || !last.asked(StepPromote)):
 		return op, false, nil // a new one: this one cannot end any more; or its target is lost, and the source is to be primary again
 	default:
-		return op, false, stopf(Refused, "run it again to finish it, or undo it with --abort", "%s is in flight, begun by %s", last.String(), last.By)
+		return op, false, stopf(Refused, strings.Join(last.Ways(p.Namespace, p.Name), "\n"), "%s is in flight, begun by %s", last.String(), last.By)
 	}
 }
 

@@ -79,7 +79,7 @@ func Checks(f Facts, op Operation) []Check {
 	c.answers()
 	if c.from.Group != nil || c.to.Group != nil {
 		if f.Backend == "" { // and with it the order of the steps
-			c.add("backend", CheckProblem, "kubectl vgr status shows what the controllers say", "the backend of the group is not known")
+			c.add("backend", CheckProblem, c.facts.statusCommand()+" shows what the controllers say", "the backend of the group is not known")
 		}
 		c.groups()
 		c.obstacles()
@@ -129,7 +129,7 @@ func Resumed(f Facts, op Operation) []Check {
 	c := checker{facts: f, op: op, from: f.Site(op.From), to: f.Site(op.To)}
 	c.identity()
 	if f.Backend == "" && (c.from.Group != nil || c.to.Group != nil) {
-		c.add("backend", CheckProblem, "kubectl vgr status shows what the controllers say", "the backend of the group is not known")
+		c.add("backend", CheckProblem, c.facts.statusCommand()+" shows what the controllers say", "the backend of the group is not known")
 	}
 	c.writers()
 	c.permissions()
@@ -233,13 +233,13 @@ func (c *checker) groups() {
 		case s.leaving():
 			c.add("group", c.unlessLost(s), "", "the group is being deleted on %s", s.Name)
 		case s.guarded() && s.view().ReadyReason() == vgrv1.ReasonRoleChangedOutside:
-			c.add("current", CheckWarning, "if the other site is primary, kubectl vgr demote puts the spec right", "%s is secondary, and its spec asks for primary: %s", s.Name, s.says())
+			c.add("current", CheckWarning, c.facts.demoteCommand(s)+" puts the spec back, if the other site is primary", "%s is secondary, and its spec asks for primary: %s", s.Name, s.says())
 		case s.guarded():
-			c.add("current", CheckWarning, "stop the tool that asks for it; kubectl vgr demote puts the spec back", "the spec on %s asks for primary, and the controller does not obey: %s", s.Name, s.says())
+			c.add("current", CheckWarning, "stop the tool that asks for it; "+c.facts.demoteCommand(s)+" puts the spec back", "the spec on %s asks for primary, and the controller does not obey: %s", s.Name, s.says())
 		case c.keeps(s):
 			c.add("current", CheckWarning, "stop the tool that asks for it", "the spec on %s asks for secondary, and the controller does not obey: %s", s.Name, s.says())
 		case !s.current():
-			c.add("current", c.unlessLost(s), "kubectl vgr status shows when it is", "%s has not answered the last change yet: %s", s.Name, s.says())
+			c.add("current", c.unlessLost(s), c.facts.statusCommand()+" shows when it is", "%s has not answered the last change yet: %s", s.Name, s.says())
 		default:
 			c.ok("current", "%s has answered the present spec: %s", s.Name, s.says())
 		}
@@ -334,7 +334,7 @@ func (c *checker) roles() {
 	case c.from.demoted() && c.to.demoted() && c.facts.Traits.ConfirmsSync:
 		c.add("roles", CheckWarning, "", "both sites are secondary: no application can write until %s is promoted", c.to.Name)
 	default:
-		c.add("roles", CheckProblem, "kubectl vgr status shows both sites", "%s is %s (%s), %s is %s (%s)",
+		c.add("roles", CheckProblem, c.facts.statusCommand()+" shows both sites", "%s is %s (%s), %s is %s (%s)",
 			c.from.Name, stateWord(c.from), c.from.says(), c.to.Name, stateWord(c.to), c.to.says())
 	}
 }
@@ -366,7 +366,7 @@ func (c *checker) health() {
 		}
 		c.add("health", severity, "", "%s", fault)
 	} else if fault := c.from.fault(); fault != "" {
-		c.add("health", c.unlessLost(c.from), "kubectl vgr status shows both sites", "%s", fault)
+		c.add("health", c.unlessLost(c.from), c.facts.statusCommand()+" shows both sites", "%s", fault)
 	} else if c.from.Group != nil && c.from.state() != vgrv1.StateSecondary {
 		c.replicating()
 	}
@@ -425,7 +425,7 @@ func (c *checker) operation() {
 	case err != nil:
 		c.add("operation", CheckProblem, discardCommand(&c.facts.Pair), "%s", err)
 	case op.InFlight():
-		c.add("operation", CheckWarning, "run it again to finish it, or undo it with --abort", "%s is in flight, begun by %s", op, op.By)
+		c.add("operation", CheckWarning, strings.Join(op.Ways(c.facts.Namespace, c.facts.Name), "; or "), "%s is in flight, begun by %s", op, op.By)
 	default:
 		c.ok("operation", "no operation is in flight")
 	}
@@ -466,7 +466,7 @@ func (c *checker) controllers() {
 			c.add("controller", c.unlessLost(s), "run the same command again, or allow get on the Lease vgr-system/vgr-controller of "+s.Name,
 				"could not check whether a controller runs on %s: %s", s.Name, a.ControllerUnasked)
 		case a.NoController != "":
-			c.add("controller", c.unlessLost(s), "see why vgr-controller does not run on "+s.Name, "%s: %s", s.Name, a.NoController)
+			c.add("controller", c.unlessLost(s), "kubectl --context "+s.kubectl()+" -n vgr-system describe pods shows why vgr-controller does not run", "%s: %s", s.Name, a.NoController)
 		default:
 			c.ok("controller", "%s runs controller %s", s.Name, a.Controller)
 		}

@@ -54,6 +54,32 @@ func (op *Operation) AbortCommand(namespace, name string) string {
 	return fmt.Sprintf("kubectl vgr failover %s --abort", named(namespace, name))
 }
 
+// Ways returns the commands that end an operation in flight: the one that resumes it, and the one that takes it back where
+// that is possible.
+func (op *Operation) Ways(namespace, name string) []string {
+	all := []string{op.ResumeCommand(namespace, name)}
+	if abort := op.AbortCommand(namespace, name); abort != "" {
+		all = append(all, abort)
+	}
+	return all
+}
+
+// authorCommand names the tool that has changed the spec of a site's group.
+func (n *next) authorCommand(s *Site) string {
+	return fmt.Sprintf("kubectl --context %s -n %s get volumegroupreplications.replication.unified.io %s -o yaml --show-managed-fields names the tool that did it: stop it",
+		s.kubectl(), ShellQuote(n.namespace), ShellQuote(n.name))
+}
+
+// statusCommand shows the group.
+func (p *Pair) statusCommand() string {
+	return fmt.Sprintf("kubectl vgr status %s -n %s", p.Name, p.Namespace)
+}
+
+// demoteCommand has the spec of a site ask for secondary.
+func (p *Pair) demoteCommand(s *Site) string {
+	return fmt.Sprintf("kubectl vgr demote %s -n %s --context %s", p.Name, p.Namespace, s.flag())
+}
+
 // discardCommand returns the way out of a journal that nothing can be made of.
 func discardCommand(p *Pair) string { return DiscardCommand(p.Namespace, p.Name) }
 

@@ -101,18 +101,12 @@ func (n *next) settled(site *Site) bool {
 }
 
 // rescue returns the way out when a site's group is gone: the command that makes the source primary again where the target
-// is that site, or the one that gives up the operation; empty where no group has a journal.
+// is that site, or the one that gives up the operation.
 func (n *next) rescue(gone *Site) string {
-	for _, s := range []*Site{n.from, n.to} {
-		switch {
-		case !s.Answered || s.Group == nil:
-		case s == n.from && gone == n.to && n.op.asked(StepDemote) && !n.op.asked(StepPromote):
-			return rescueCommand(s, s.Group.Namespace, s.Group.Name)
-		default:
-			return DiscardCommand(s.Group.Namespace, s.Group.Name)
-		}
+	if gone == n.to && n.op.asked(StepDemote) && !n.op.asked(StepPromote) && n.from.Answered && n.from.Group != nil {
+		return rescueCommand(n.from, n.namespace, n.name)
 	}
-	return ""
+	return DiscardCommand(n.namespace, n.name)
 }
 
 // at returns the site of a step that may happen on either.
@@ -148,7 +142,7 @@ func (n *next) become(s Step, site *Site, role vgrv1.ReplicationState, peer vgrv
 		w.State = vgrv1.Secondary
 		return n.send(s, w)
 	case n.op.asked(s.ID) && !site.guarded():
-		return n.fail(s, "find the tool that did it, and stop it; then "+n.op.ResumeCommand(site.Group.Namespace, site.Group.Name), "%s was asked to be %s, and another tool asked for %s", site.Name, role, site.desired())
+		return n.fail(s, n.authorCommand(site)+"; then "+n.op.ResumeCommand(n.namespace, n.name), "%s was asked to be %s, and another tool asked for %s", site.Name, role, site.desired())
 	}
 	n.op.start(s.ID, site.Cluster, true, site.Now)
 	w := n.write(site)

@@ -64,7 +64,7 @@ type Decision struct {
 
 // Next decides from an observation what an operation does next. It never waits and never reads a cluster.
 func Next(p Pair, op Operation, t backend.Traits) Decision {
-	n := next{op: op.clone(), traits: t, from: p.Site(op.From), to: p.Site(op.To)}
+	n := next{op: op.clone(), traits: t, from: p.Site(op.From), to: p.Site(op.To), namespace: p.Namespace, name: p.Name}
 	if n.from == nil || n.to == nil || n.from == n.to {
 		return n.stop(Step{}, stopf(Failed, "name the sites of the operation with --context and --peer-context", "%s is not about these two clusters", op.String()))
 	}
@@ -97,6 +97,8 @@ type next struct {
 	known    Operation // as it was seen
 	traits   backend.Traits
 	from, to *Site
+	// namespace and name are the group's.
+	namespace, name string
 }
 
 // adopt takes over what the journals on the sites say, and stops when another tool runs an operation
@@ -130,14 +132,21 @@ func (n *next) adopt(newest *Operation) *Stop {
 // cannot be undone, an abort is written to the source first.
 func (n *next) abortable() *Stop {
 	if n.op.Aborting && n.op.Result == "" && n.op.handedOver() {
-		return stopf(Refused, "run the same failover again: it resumes where it stopped", "%s was asked to hand over already, and that cannot be undone", n.from.Name)
+		return stopf(Refused, n.forward(), "%s was asked to hand over already, and that cannot be undone", n.from.Name)
 	}
 	restores := n.op.asked(StepDemote) || n.op.asked(StepPromote) || n.from.desired() != vgrv1.Primary
 	if n.op.Aborting && n.op.Result == "" && restores && n.to.askedToLead() {
-		return stopf(Refused, "run the same failover again: it resumes where it stopped",
+		return stopf(Refused, n.forward(),
 			"%s was asked to be primary already; the backend may be promoting it already, and that cannot be undone", n.to.Name)
 	}
 	return nil
+}
+
+// forward returns the command that resumes an operation that cannot be aborted.
+func (n *next) forward() string {
+	op := n.op.clone()
+	op.Aborting = false
+	return op.ResumeCommand(n.namespace, n.name)
 }
 
 func (n *next) write(site *Site) *Write {
@@ -156,7 +165,7 @@ func (n *next) wait(s Step, site *Site) *Decision {
 	d := &Decision{Operation: n.op, Step: s, Wait: site.Name + ": " + site.says()}
 	if r := site.ready(); r != nil && r.Status != metav1.ConditionTrue && !site.confirmed(r) {
 		if state.Terminal(r.Reason) {
-			return n.fail(s, n.op.AbortCommand(site.Group.Namespace, site.Group.Name), "%s: %s", site.Name, site.says())
+			return n.fail(s, n.op.AbortCommand(n.namespace, n.name), "%s: %s", site.Name, site.says())
 		}
 		d.Failing = r.Reason != vgrv1.ReasonProgressing && r.Reason != vgrv1.ReasonResyncing
 	}

@@ -136,6 +136,11 @@ func TestRefusals(t *testing.T) {
 			journal(p, recovery.Operation{Kind: recovery.Planned, Steps: []recovery.StepTimes{{ID: recovery.StepDemote, Asked: true}}, AutoResync: []string{"uid-west"}, Stopped: stopped[:1], Start: true})
 			p.Sites[west] = recovery.Site{SiteRef: sites[west], UnreachableReason: "no route"}
 		}, with(func(r *recovery.Request) { r.Kind, r.To, r.Accept.Unknown = recovery.Unplanned, sites[east], true })},
+		"the target's group is deleted after the demotion": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
+			isTo(p.Sites[east].Group, vgrv1.Secondary, vgrv1.StateSecondary, met)
+			journal(p, recovery.Operation{Kind: recovery.Planned, Steps: []recovery.StepTimes{{ID: recovery.StepDemote, Asked: true}}, AutoResync: []string{"uid-west"}})
+			p.Sites[west].Read(nil)
+		}, with(func(r *recovery.Request) { r.Kind, r.To, r.Accept.Unknown = recovery.Unplanned, sites[east], true })},
 		"unplanned, a synchronisation to come": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
 			p.Sites[east].Group.Status.LastSyncTime = new(metav1.NewTime(now.Add(time.Hour)))
 		}, with(func(r *recovery.Request) { r.Kind, r.Accept.Age = recovery.Unplanned, time.Second })},

@@ -32,7 +32,7 @@ func (n *next) demote(s Step) *Decision {
 		return n.become(s, n.from, vgrv1.Secondary, "", n.from.demoted() && !n.from.guarded())
 	case n.op.Kind != Unplanned:
 		if !n.op.asked(s.ID) && n.to.desired() != vgrv1.Secondary && !n.to.guarded() {
-			return n.fail(s, "find the tool that did it, and stop it", "%s was asked to be %s by another tool; nothing was demoted", n.to.Name, n.to.desired())
+			return n.fail(s, n.authorCommand(n.to), "%s was asked to be %s by another tool; nothing was demoted", n.to.Name, n.to.desired())
 		}
 		if d := n.verified(s); d != nil {
 			return d
@@ -94,7 +94,7 @@ func (n *next) inSync(s Step) *Decision {
 	case n.from.synced():
 		return nil
 	case n.from.saysSynced():
-		return n.fail(s, rescueCommand(n.from, n.from.Group.Namespace, n.from.Group.Name),
+		return n.fail(s, rescueCommand(n.from, n.namespace, n.name),
 			"%s was not seen to synchronise before it was demoted, so its report of being in sync may be left over from an earlier hand-over and proves nothing", n.from.Name)
 	default:
 		return &Decision{Operation: n.op, Step: s, Wait: n.from.Name + " has not confirmed that the sites are in sync"}

@@ -4,6 +4,7 @@
 package recovery
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -73,7 +74,7 @@ func (n *next) stillDemoted(s Step) *Decision {
 	case n.from.desired() == vgrv1.Primary && n.from.ready() == nil: // the controller says next whether it obeys
 		return n.wait(s, n.from)
 	case n.from.desired() != vgrv1.Secondary:
-		return n.fail(s, "find the tool that did it, and stop it; the same command then begins a new operation", "%s was demoted, and another tool requested %s again", n.from.Name, n.from.desired())
+		return n.fail(s, n.authorCommand(n.from)+"; then "+n.op.ResumeCommand(n.namespace, n.name), "%s was demoted, and another tool requested %s again", n.from.Name, n.from.desired())
 	default:
 		return n.wait(s, n.from)
 	}
@@ -90,12 +91,12 @@ func (n *next) sameMembers(s Step) *Decision {
 			same = maps.Equal(now, n.op.Members)
 		}
 		if !same {
-			return n.fail(s, n.op.AbortCommand(n.to.Group.Namespace, n.to.Group.Name), "the members on %s are not those of the start: then %s, now %s; nothing was promoted",
+			return n.fail(s, n.op.AbortCommand(n.namespace, n.name), "the members on %s are not those of the start: then %s, now %s; nothing was promoted",
 				site.Name, strings.Join(names(n.op.Members), ", "), strings.Join(names(now), ", "))
 		}
 	}
 	if text := n.to.followsAnother(n.from); text != "" && n.op.Kind != Unplanned && !n.op.Force {
-		return n.fail(s, n.op.AbortCommand(n.to.Group.Namespace, n.to.Group.Name), "%s; nothing was promoted", text)
+		return n.fail(s, n.op.AbortCommand(n.namespace, n.name), "%s; nothing was promoted", text)
 	}
 	return nil
 }
@@ -103,7 +104,7 @@ func (n *next) sameMembers(s Step) *Decision {
 // restore makes the source primary again, as long as the target is not; tooLate has seen that it may not become it.
 func (n *next) restore(s Step) *Decision {
 	if !n.op.asked(s.ID) && !n.from.is(vgrv1.Primary) && n.to.state() == vgrv1.StatePrimary {
-		return n.fail(s, "kubectl vgr status shows both sites", "%s is primary; %s stays as it is", n.to.Name, n.from.Name)
+		return n.fail(s, fmt.Sprintf("kubectl vgr status %s -n %s shows both sites", n.name, n.namespace), "%s is primary; %s stays as it is", n.to.Name, n.from.Name)
 	}
 	return n.become(s, n.from, vgrv1.Primary, vgrv1.PeerDemoted, n.from.is(vgrv1.Primary))
 }

@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,7 +64,7 @@ func SiteError(ctx context.Context, s *site.Site, doing string, err error) error
 	case overview.SiteForbidden:
 		return clierror.New(clierror.CodeError, "ask for the permission, or use another context", "cannot %s on %s: %s", doing, s.Name, message)
 	case overview.SiteNotInstalled:
-		return clierror.New(clierror.CodeError, "install the CRDs and the controller of kubectl vgr in "+s.Name, "cannot %s on %s: %s", doing, s.Name, message)
+		return clierror.New(clierror.CodeError, "kubectl vgr install --context "+s.Flag()+" installs the CRDs and the controller", "cannot %s on %s: %s", doing, s.Name, message)
 	default:
 		return clierror.New(clierror.CodeError, "", "cannot %s on %s: %s", doing, s.Name, message)
 	}
@@ -108,7 +109,7 @@ func Silent(in overview.SiteInput) error {
 	case overview.SiteForbidden:
 		next = "ask for get, list and watch on volumegroupreplications.replication.unified.io, or use another context"
 	case overview.SiteNotInstalled:
-		next = "install the CRDs and the controller of kubectl vgr in " + in.Name
+		next = "kubectl vgr install --context " + cmp.Or(in.Flag, recovery.ShellQuote(in.Name)) + " installs the CRDs and the controller"
 	default:
 	}
 	return clierror.New(code, next, "cannot read groups on %s: %s", in.Name, in.Message)

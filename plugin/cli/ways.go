@@ -10,9 +10,5 @@ import (
 
 // Ways returns the commands that end an operation that is in flight.
 func Ways(op *recovery.Operation, g *vgrv1.VolumeGroupReplication) []string {
-	all := []string{op.ResumeCommand(g.Namespace, g.Name)}
-	if abort := op.AbortCommand(g.Namespace, g.Name); abort != "" {
-		all = append(all, abort)
-	}
-	return all
+	return op.Ways(g.Namespace, g.Name)
 }

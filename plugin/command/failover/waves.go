@@ -4,7 +4,9 @@
 package failover
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -40,7 +42,7 @@ func waveOf(p recovery.Pair) (int, error) {
 		if text := s.Group.Annotations[vgrv1.AnnotationWave]; text != "" {
 			n, err := strconv.Atoi(text)
 			if err != nil {
-				return 0, clierror.Refused("set it to a whole number", "%s/%s: annotation %s on %s is not a number: %q", p.Namespace, p.Name, vgrv1.AnnotationWave, s.Name, text)
+				return 0, clierror.Refused(fmt.Sprintf("kubectl --context %s -n %s annotate volumegroupreplications.replication.unified.io %s --overwrite %s=1, or another whole number", cmp.Or(s.Kubectl, recovery.ShellQuote(s.Name)), p.Namespace, p.Name, vgrv1.AnnotationWave), "%s/%s: annotation %s on %s is not a number: %q", p.Namespace, p.Name, vgrv1.AnnotationWave, s.Name, text)
 			}
 			return n, nil
 		}

@@ -150,7 +150,7 @@ func (f *found) unsettled(group *vgrv1.VolumeGroupReplication) *clierror.Error {
 		case err != nil:
 			return clierror.Refused(next, "cannot read the journal on %s: %v", f.site, err)
 		case op.InFlight():
-			return clierror.Refused(strings.Join(cli.Ways(op, g), "; "), "%s is in flight for group %s on %s", op, name, f.site)
+			return clierror.Refused(strings.Join(cli.Ways(op, g), "\n"), "%s is in flight for group %s on %s", op, name, f.site)
 		}
 	}
 	if h, ok := f.first(func(h backend.Held) bool { return h.Deleting }); ok {

@@ -123,7 +123,7 @@ func (d *deletion) plan(ctx context.Context, e *cli.Env, p cli.Pair, g overview.
 	}
 	if op, at := inFlight(inputs, g); op != nil {
 		if !d.force {
-			return clierror.Refused(strings.Join(append(cli.Ways(op, at), "--force asks for the deletion all the same"), "; "),
+			return clierror.Refused(strings.Join(append(cli.Ways(op, at), "--force asks for the deletion all the same"), "\n"),
 				"%s is in flight for %s/%s; the group is needed until it has ended", op, g.Namespace, g.Name)
 		}
 		if here, _ := inFlight(inputs[:1], g); here != nil {

@@ -147,14 +147,14 @@ func (h handover) begun(ctx context.Context, wanted client.Object) (bool, error)
 	from := there.GetAnnotations()[migration.AnnotationFrom]
 	if g, ok := there.(*vgrv1.VolumeGroupReplication); ok {
 		if op, err := recovery.Journal(g); err == nil && op.InFlight() {
-			return false, clierror.Refused(strings.Join(cli.Ways(op, g), "; "), "%s is in flight for group %s/%s on %s", op, g.Namespace, g.Name, h.site.Name)
+			return false, clierror.Refused(strings.Join(cli.Ways(op, g), "\n"), "%s is in flight for group %s/%s on %s", op, g.Namespace, g.Name, h.site.Name)
 		}
 	}
 	switch {
 	case from != wanted.GetAnnotations()[migration.AnnotationFrom]:
 		return false, clierror.Refused("choose another name, or delete it", "%s on %s exists and was made from %s", cli.Title(wanted), h.site.Name, cmp.Or(from, "something else"))
 	case !asksSame(wanted, there):
-		return false, clierror.Refused("kubectl vgr status shows it", "%s on %s was migrated before, and requests something else now", cli.Title(wanted), h.site.Name)
+		return false, clierror.Refused(fmt.Sprintf("kubectl vgr status %s -n %s shows it", wanted.GetName(), wanted.GetNamespace()), "%s on %s was migrated before, and requests something else now", cli.Title(wanted), h.site.Name)
 	default:
 		return true, nil
 	}

@@ -6,6 +6,7 @@ package migrate
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -70,10 +71,10 @@ func (r reader) returning(ctx context.Context, namespace, name string) (returnin
 	case client.IgnoreNotFound(err) != nil:
 		return back, cli.SiteError(ctx, r.site, "read group "+name, err)
 	case err == nil && group.Annotations[migration.AnnotationFrom] == "":
-		return back, clierror.Refused("kubectl vgr delete removes a group and leaves its replication", "group %s/%s on %s was not migrated", namespace, name, r.site.Name)
+		return back, clierror.Refused(fmt.Sprintf("kubectl vgr delete %s -n %s --context %s removes it and leaves its replication", name, namespace, r.site.Flag()), "group %s/%s on %s was not migrated", namespace, name, r.site.Name)
 	case err == nil:
 		if op, err := recovery.Journal(&group); err == nil && op.InFlight() {
-			return back, clierror.Refused("end it, or abort it with --abort", "%s is in flight for group %s/%s on %s", op, namespace, name, r.site.Name)
+			return back, clierror.Refused(strings.Join(cli.Ways(op, &group), "\n"), "%s is in flight for group %s/%s on %s", op, namespace, name, r.site.Name)
 		}
 		back.group = &group
 	}
