@@ -605,7 +605,7 @@ func (b *bench) noCRDs() {
 		r := b.vgr("list", "--context", "west")
 		// Code 0: the groups were still served when the peer was looked for, so that the list is that of the peer.
 		if strings.Contains(r.errOut, "not installed") && r.code != 0 {
-			if r.code != 1 || !strings.Contains(r.errOut, "Next: install the CRDs") {
+			if r.code != 1 || !strings.Contains(r.errOut, "Next: kubectl vgr install --context west installs the CRDs") {
 				b.t.Errorf("exit code %d\n%s", r.code, r.errOut)
 			}
 			return
