@@ -395,6 +395,8 @@ type Profile struct {
 	// Unlike says in words how objects that exist on the peer differ from those that PeerObjects wants, beyond what
 	// every kind of object is compared by; empty when they serve. There are as many of both; a nil is not there.
 	Unlike func(wanted, there []client.Object) string
+	// Native finds the groups that are made of the backend's own objects, made by us or not. Nil for a backend of which none are read.
+	Native *Native
 	// Ending says what the end of a replication destroys, by the role of the site that ends it.
 	Ending map[vgrv1.State]string
 }
@@ -416,6 +418,17 @@ func (ps Profiles) Names() []string {
 	var all []string
 	for _, p := range ps {
 		all = append(all, p.Name)
+	}
+	return all
+}
+
+// Natives lists the backends whose own objects are read.
+func (ps Profiles) Natives() []string {
+	var all []string
+	for _, p := range ps {
+		if p.Native != nil {
+			all = append(all, p.Name)
+		}
 	}
 	return all
 }

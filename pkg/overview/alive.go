@@ -62,7 +62,7 @@ func clockTime(t, now time.Time) string {
 func (j judged) blind() *Verdict {
 	var texts, sites []string
 	for i, s := range j.sites {
-		if c := s.Controller; c != nil && c.Silent && s.Answered && j.Sites[i].Exists {
+		if c := s.Controller; c != nil && c.Silent && s.Answered && j.Sites[i].Exists && j.Sites[i].Native == nil {
 			texts, sites = append(texts, c.Message), append(sites, s.Name)
 		}
 	}

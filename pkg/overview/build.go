@@ -26,6 +26,8 @@ type SiteInput struct {
 	// Groups are in the order of Compare.
 	Groups  []vgrv1.VolumeGroupReplication
 	Classes []vgrv1.VolumeGroupReplicationClass
+	// Native are those of the groups that are not of kubectl vgr.
+	Native map[types.NamespacedName]Native
 	// Writers are who else wrote the journals of groups, where that was asked for.
 	Writers map[types.NamespacedName]recovery.Writer
 }
@@ -150,6 +152,7 @@ func (b *Builder) group(namespace, name string, sites []SiteInput, objects []*vg
 	if seconds, ok := schedules[g.Class]; ok {
 		g.ScheduleSeconds = &seconds
 	}
+	g.takeNative(sites)
 	p, ok := g.Primary()
 	if age, known := state.Age(clockOf(sites, p.Site, now), p.LastSyncTime); ok && known {
 		g.LastSyncTime, g.LagSeconds = p.LastSyncTime, new(int64(age.Seconds()))

@@ -39,7 +39,7 @@ func judge(g *Group, sites []SiteInput, now time.Time) Verdict {
 // phase returns the verdict of the worst phase that is true.
 func (j judged) phase() Verdict {
 	blind := j.blind()
-	v := j.first()
+	v := j.nativeVerdict(j.first())
 	if blind == nil {
 		return v
 	}
@@ -251,9 +251,16 @@ func (j judged) unpaired() *Verdict {
 			Next: "name the other site with --peer-context",
 		}
 	}
-	for _, s := range j.Sites {
+	if j.ManagedBy != "" {
+		return j.nativeUnpaired()
+	}
+	for i, s := range j.Sites {
 		if !s.Exists {
-			return &Verdict{Level: Warning, Phase: Unpaired, Message: "there is no such group on " + s.Site}
+			v := &Verdict{Level: Warning, Phase: Unpaired, Message: "there is no such group on " + s.Site}
+			if j.sites[i].NativeOnly {
+				v.Message += ": the CRDs of replication.unified.io are not installed"
+			}
+			return v
 		}
 	}
 	return nil

@@ -117,6 +117,14 @@ type Site struct {
 	Message  string      `json:"message,omitempty"`
 	// ServerTime is the cluster's own clock when it answered; ages are counted by it.
 	ServerTime *metav1.Time `json:"serverTime,omitempty"`
+	// NativeOnly is true when the site does not have the API of the groups of kubectl vgr: its groups are those of others.
+	NativeOnly bool `json:"nativeOnly,omitempty"`
+	// Unread are the kinds that could not be listed when groups of others were read, with why.
+	Unread []string `json:"unread,omitempty"`
+	// Incomplete is true when groups of others may therefore be missing, or not be recognised as those of the other site.
+	Incomplete bool `json:"incomplete,omitempty"`
+	// Namespace is the only one that groups of others were read in; empty for all.
+	Namespace string `json:"namespace,omitempty"`
 	// Controller is absent when the site did not answer.
 	Controller *Controller `json:"controller,omitempty"`
 }
@@ -140,6 +148,8 @@ type Group struct {
 	Verdict   Verdict `json:"verdict"`
 	Class     string  `json:"class,omitempty"`
 	Backend   string  `json:"backend,omitempty"`
+	// ManagedBy is who manages a group that is not of kubectl vgr, such as csi-addons; absent of those that are.
+	ManagedBy string `json:"managedBy,omitempty"`
 	// ScheduleSeconds is the class's interval; absent when the class does not say.
 	ScheduleSeconds *int64 `json:"scheduleSeconds,omitempty"`
 	// LastSyncTime and LagSeconds come from the primary; absent when they are not known. Of a backend
@@ -242,6 +252,10 @@ type GroupSite struct {
 	// JournalWriter is who wrote the journal of an operation in flight last, where that is not kubectl vgr. A watch
 	// does not ask for it.
 	JournalWriter *recovery.Writer `json:"journalWriter,omitempty"`
+	// Unread is true when it is not known whether the site has the group, as not all kinds could be listed there.
+	Unread bool `json:"unread,omitempty"`
+	// Native is the object of a group that is not of kubectl vgr.
+	Native *Native `json:"native,omitempty"`
 	// Remembered is what this machine last saw of the group on a site that does not answer now.
 	Remembered *Remembered `json:"remembered,omitempty"`
 }

@@ -34,14 +34,27 @@ type Server struct {
 // without KUBEBUILDER_ASSETS.
 func Start(t *testing.T, crds ...string) *Server {
 	t.Helper()
-	return start(t, 1, crds)[0]
+	return start(t, 1, append(crds, product(t)))[0]
 }
 
 // StartTwo returns two of them, started at the same time.
 func StartTwo(t *testing.T, crds ...string) (east, west *Server) {
 	t.Helper()
+	all := start(t, 2, append(crds, product(t)))
+	return all[0], all[1]
+}
+
+// StartTwoWithout returns two of them without the CRDs of the product.
+func StartTwoWithout(t *testing.T, crds ...string) (east, west *Server) {
+	t.Helper()
 	all := start(t, 2, crds)
 	return all[0], all[1]
+}
+
+// product returns the directory of the product's CRDs.
+func product(t *testing.T) string {
+	t.Helper()
+	return filepath.Join(root(t), "pkg", "manifests", "crd")
 }
 
 func start(t *testing.T, n int, crds []string) []*Server {
@@ -50,11 +63,10 @@ func start(t *testing.T, n int, crds []string) []*Server {
 		t.Skip("KUBEBUILDER_ASSETS is not set: no API server to test with (make test sets it)")
 	}
 	log.SetLogger(logr.Discard()) // controller-runtime complains when there is none
-	paths := append([]string{filepath.Join(root(t), "pkg", "manifests", "crd")}, crds...)
 	servers, errs := make([]*Server, n), make([]error, n)
 	var all sync.WaitGroup
 	for i := range servers {
-		s := &Server{env: &envtest.Environment{CRDDirectoryPaths: paths, ErrorIfCRDPathMissing: true}}
+		s := &Server{env: &envtest.Environment{CRDDirectoryPaths: crds, ErrorIfCRDPathMissing: true}}
 		servers[i] = s
 		all.Go(func() { s.Admin, errs[i] = s.env.Start() })
 		t.Cleanup(func() {

@@ -88,7 +88,7 @@ func (s *Selection) Query(e *Env, args []string, changes bool) (collect.Query, e
 func (e *Env) Named(ctx context.Context, o overview.Overview, q collect.Query, sites []*site.Site) error {
 	var unknown []string
 	for _, name := range q.Names {
-		if !slices.ContainsFunc(o.Groups, func(g overview.Group) bool { return collect.Named(name, g.Namespace, g.Name) }) {
+		if !slices.ContainsFunc(o.Groups, func(g overview.Group) bool { return named(name, &g) }) {
 			unknown = append(unknown, name)
 		}
 	}
@@ -96,6 +96,13 @@ func (e *Env) Named(ctx context.Context, o overview.Overview, q collect.Query, s
 		return nil
 	}
 	return e.nothing(ctx, o, q, sites, unknown)
+}
+
+// named reports whether a name is that of a group, or of an object of it that another tool manages.
+func named(name string, g *overview.Group) bool {
+	return collect.Named(name, g.Namespace, g.Name) || slices.ContainsFunc(g.Sites, func(s overview.GroupSite) bool {
+		return s.Native != nil && collect.Named(name, s.Native.Namespace, s.Native.Name)
+	})
 }
 
 // Selected returns named, and refuses a selection without groups: what was done to none of them would look like success.
@@ -108,6 +115,9 @@ func (e *Env) Selected(ctx context.Context, o overview.Overview, q collect.Query
 
 // nothing returns the error of a selection that no group fits, with the namespaces that are perhaps meant.
 func (e *Env) nothing(ctx context.Context, o overview.Overview, q collect.Query, sites []*site.Site, unknown []string) error {
+	if err := e.OfOthers(ctx, o.Sites, q, sites); err != nil {
+		return err
+	}
 	for _, s := range o.Sites {
 		if !s.Answered {
 			return Silent(overview.SiteInput{Site: s})

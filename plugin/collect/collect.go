@@ -39,6 +39,8 @@ type Query struct {
 	Names []string
 	// Selector selects groups by label; nil for all.
 	Selector labels.Selector
+	// Native also wants groups that others made; nil for none.
+	Native *Native
 	// Early also wants, while a site is followed, what it has told before it has told all. It has not answered
 	// until then.
 	Early bool
@@ -68,6 +70,7 @@ func Sites(ctx context.Context, sites []*site.Site, q Query) []overview.SiteInpu
 		asked.Go(func() { out[i] = one(ctx, s, q, nil) })
 	}
 	asked.Wait()
+	addNative(ctx, sites, q, out)
 	return out
 }
 

@@ -23,6 +23,8 @@ import (
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
 
+const notInstalled = "the CRDs of replication.unified.io are not installed"
+
 // Explain puts an error of a request to a site into words.
 func Explain(s *site.Site, err error) (overview.SiteProblem, string) {
 	return explain(s, err, s.Timeout())
@@ -44,7 +46,7 @@ func explain(s *site.Site, err error, bound time.Duration) (overview.SiteProblem
 	case silent && s.LoggingIn(): // what its transport said of that is lost on the way
 		return overview.SiteNotAsked, fmt.Sprintf("its login plugin has not answered within %s", bound)
 	case meta.IsNoMatchError(err), apierrors.IsNotFound(err) && errors.As(err, &status) && (status.Status().Details == nil || status.Status().Details.Name == ""):
-		return overview.SiteNotInstalled, "the CRDs of replication.unified.io are not installed"
+		return overview.SiteNotInstalled, notInstalled
 	case apierrors.IsForbidden(err):
 		return overview.SiteForbidden, err.Error()
 	case apierrors.IsUnauthorized(err):

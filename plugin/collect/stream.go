@@ -15,7 +15,8 @@ import (
 
 // Stream asks all sites at once, page by page, and gives the groups on in batches: a batch has all that every
 // site says of its groups, and begins where the one before it ended. There is one batch at least. What a site
-// has said before it failed is given on as said; batches after that tell of the failure.
+// has said before it failed is given on as said; batches after that tell of the failure. Where groups of others are wanted,
+// all come in one batch, since what the sites call them tells nothing of which belong together.
 func Stream(ctx context.Context, sites []*site.Site, q Query, take func(batch []overview.SiteInput) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var asked sync.WaitGroup
@@ -27,7 +28,7 @@ func Stream(ctx context.Context, sites []*site.Site, q Query, take func(batch []
 		asked.Go(func() { streams[i].read(ctx, q) })
 		asked.Go(func() { streams[i].beside <- readEnvironment(ctx, s) })
 	}
-	for {
+	for first := true; ; first = false {
 		var until *vgrv1.VolumeGroupReplication // the first of the last groups of the sites that have more
 		for _, s := range streams {
 			if last := s.fill(ctx); last != nil && (until == nil || overview.Compare(last, until) < 0) {
@@ -36,6 +37,9 @@ func Stream(ctx context.Context, sites []*site.Site, q Query, take func(batch []
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if first && q.Native.wanted(streams) {
+			return take(rest(ctx, sites, q, streams))
 		}
 		batch := make([]overview.SiteInput, len(streams))
 		for i, s := range streams {

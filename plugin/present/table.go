@@ -47,8 +47,9 @@ func (r *Rolling) Add(o overview.Overview) error {
 	}
 	t := groupTable(o, r.style, r.namespaces, r.wide)
 	t.rows = make([][]string, 0, len(o.Groups))
+	several := managers(o)
 	for i := range o.Groups {
-		t.rows = append(t.rows, groupRow(o, &o.Groups[i], r.style, r.namespaces, r.wide))
+		t.rows = append(t.rows, groupRow(o, &o.Groups[i], r.style, r.namespaces, several, r.wide))
 	}
 	if r.widths == nil {
 		t, r.widths = t.narrow(t.widths())
@@ -70,11 +71,25 @@ func groupTable(o overview.Overview, s Style, namespaces, wide bool) table {
 	}
 	t.head = append(t.head, "GROUP")
 	t.head = append(t.head, siteHeads(o.Sites)...)
-	t.head = append(t.head, "PVCS", "LAST SYNC", "LAG", "BACKEND", "HEALTH")
+	t.head = append(t.head, "PVCS", "LAST SYNC", "LAG", "BACKEND")
+	if managers(o) {
+		t.head = append(t.head, "MANAGED BY")
+	}
+	t.head = append(t.head, "HEALTH")
 	if wide {
 		t.head = append(t.head, "CLASS", "MESSAGE")
 	}
 	return t
+}
+
+// managers reports whether more than one tool manages the groups.
+func managers(o overview.Overview) bool {
+	for i := range o.Groups {
+		if o.Groups[i].Managed() != o.Groups[0].Managed() {
+			return true
+		}
+	}
+	return false
 }
 
 // siteHeads returns the headings of the sites' columns, which are never the same.
@@ -89,8 +104,8 @@ func siteHeads(sites []overview.Site) []string {
 	return heads
 }
 
-func groupRow(o overview.Overview, g *overview.Group, s Style, namespaces, wide bool) []string {
-	row := make([]string, 0, 11)
+func groupRow(o overview.Overview, g *overview.Group, s Style, namespaces, several, wide bool) []string {
+	row := make([]string, 0, 12)
 	if namespaces {
 		row = append(row, Clean(g.Namespace))
 	}
@@ -98,7 +113,11 @@ func groupRow(o overview.Overview, g *overview.Group, s Style, namespaces, wide 
 	for i, gs := range g.Sites {
 		row = append(row, siteCell(s, o, i, gs))
 	}
-	row = append(row, volumeCount(g), lastSync(o, *g), s.lag(*g), cmp.Or(Clean(g.Backend), "-"), s.health(g.Verdict))
+	row = append(row, volumeCount(g), lastSync(o, *g), s.lag(*g), cmp.Or(Clean(g.Backend), "-"))
+	if several {
+		row = append(row, Clean(g.Managed()))
+	}
+	row = append(row, s.health(g.Verdict))
 	if wide {
 		row = append(row, Clean(g.Class), Clean(g.Verdict.Message))
 	}
@@ -113,17 +132,19 @@ type Groups struct {
 	rows   map[int]string
 	o      overview.Overview
 	names  bool
+	// several is true when more than one tool manages them.
+	several bool
 }
 
 // NewGroups lays the table out. Rows are drawn when they are asked for.
 func NewGroups(o overview.Overview, s Style, namespaces bool) *Groups {
-	g := &Groups{t: groupTable(o, s, namespaces, false), o: o, names: namespaces, rows: map[int]string{}}
+	g := &Groups{t: groupTable(o, s, namespaces, false), o: o, names: namespaces, several: managers(o), rows: map[int]string{}}
 	// Widths come from plain rows: colours are not seen.
 	plain := s
 	plain.Color = false
 	widths := g.t.widths()
 	for i := range o.Groups {
-		widen(widths, groupRow(o, &o.Groups[i], plain, namespaces, false))
+		widen(widths, groupRow(o, &o.Groups[i], plain, namespaces, g.several, false))
 	}
 	var narrow table
 	narrow, g.widths = g.t.narrow(widths)
@@ -144,7 +165,7 @@ func (g *Groups) Head() string {
 func (g *Groups) Line(i int) string {
 	text, ok := g.rows[i]
 	if !ok {
-		row := without(groupRow(g.o, &g.o.Groups[i], g.t.style, g.names, false), g.t.left)
+		row := without(groupRow(g.o, &g.o.Groups[i], g.t.style, g.names, g.several, false), g.t.left)
 		for n := range row {
 			row[n] = g.t.style.shorten(row[n], g.widths[n])
 		}
@@ -165,6 +186,8 @@ func siteCell(s Style, o overview.Overview, i int, gs overview.GroupSite) string
 		return s.paint(grey, Clean(string(r.State))+" "+ago(r, o)+" ago")
 	case !o.Sites[i].Answered:
 		return s.paint(grey, cmp.Or(string(o.Sites[i].Problem), "Unknown"))
+	case gs.Unread:
+		return s.paint(grey, "Unknown")
 	case !gs.Exists:
 		return s.paint(grey, "absent")
 	case gs.Deleting:
@@ -223,6 +246,9 @@ func (s Style) lag(g overview.Group) string {
 // Notes says what went wrong with sites, for standard error.
 func Notes(w io.Writer, o overview.Overview, s Style) {
 	for _, site := range o.Sites {
+		for _, unread := range site.Unread {
+			fmt.Fprintf(w, "%s %s: %s\n", s.level(overview.Warning, s.icon(overview.Warning)), Clean(site.Name), Clean(unread))
+		}
 		switch c := site.Controller; {
 		case !site.Answered:
 			fmt.Fprintf(w, "%s %s\n", s.level(overview.Problem, s.icon(overview.Problem)), Clean(site.Away()))
@@ -299,6 +325,15 @@ func (s Style) group(b *strings.Builder, o overview.Overview, g overview.Group, 
 	}
 	fmt.Fprintf(b, "  class %s, backend %s, schedule %s, last sync %s, lag %s\n",
 		Clean(g.Class), cmp.Or(Clean(g.Backend), "unknown"), schedule, lastSync(o, g), s.lag(g))
+	for _, gs := range g.Sites {
+		if n := gs.Native; n != nil {
+			text := fmt.Sprintf("on %s: %s, managed by %s, which kubectl vgr only reads", gs.Site, n, n.ManagedBy)
+			if n.Keeper != "" {
+				text += "; " + n.Keeper + " decides over it"
+			}
+			fmt.Fprintln(b, s.wrap("  ", Clean(text)))
+		}
+	}
 	if op := g.Operation; op != nil {
 		fmt.Fprintf(b, "  last operation %s: %s from %s to %s, %s, begun %s by %s\n", Clean(op.ID), Clean(string(op.Kind)), Clean(op.From), Clean(op.To),
 			cmp.Or(Clean(string(op.Result)), "in flight"), op.Started.UTC().Format(time.RFC3339), Clean(op.By))
@@ -341,7 +376,7 @@ func (s Style) siteRow(o overview.Overview, i int, gs overview.GroupSite) []stri
 		return []string{Clean(site.Name), s.paint(grey, string(site.Problem)), "-", "-"}
 	}
 	if !gs.Exists {
-		return []string{Clean(site.Name), s.paint(grey, "absent"), "-", "-"}
+		return []string{Clean(site.Name), siteCell(s, o, i, gs), "-", "-"}
 	}
 	ready := Clean(string(gs.Ready.Status))
 	if gs.Ready.Reason != "" {
@@ -362,6 +397,8 @@ func siteMessage(o overview.Overview, i int, gs overview.GroupSite, wide bool) s
 	switch {
 	case !site.Answered:
 		return site.Message
+	case gs.Unread:
+		return "whether this site has the group is not known"
 	case !gs.Exists:
 		return "there is no such group on this site"
 	case wide:

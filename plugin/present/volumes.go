@@ -119,7 +119,7 @@ func (s Style) volumeCell(o overview.Overview, g overview.Group, i int, on overv
 	switch {
 	case v == nil && on.Missing:
 		return s.level(overview.Problem, s.icon(overview.Problem)+" missing")
-	case v == nil && o.Sites[i].Answered && !g.Sites[i].Exists:
+	case v == nil && o.Sites[i].Answered && !g.Sites[i].Exists && !g.Sites[i].Unread:
 		return s.paint(grey, "absent")
 	case v == nil:
 		return s.paint(grey, "unknown")

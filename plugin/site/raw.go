@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -49,17 +50,17 @@ func (s *Site) Serves(ctx context.Context, version schema.GroupVersion) (bool, e
 // managedFields are nearly half of what is stored of a group, and are not read here.
 const managedFields = `"managedFields":[`
 
-// cut takes lists out of JSON, without reading it, that begin with a text; an empty one stays. The text has quotes,
-// which no string in JSON has.
-func cut(body []byte, begin string) []byte {
+// cut takes those lists out of JSON, without reading it; an empty one stays. What they begin with has quotes, which no
+// string in JSON has.
+func cut(body []byte) []byte {
 	kept := body[:0]
 	for {
-		at := bytes.Index(body, []byte(begin))
+		at := bytes.Index(body, []byte(managedFields))
 		if at < 0 {
 			return append(kept, body...)
 		}
-		kept = append(kept, body[:at+len(begin)]...)
-		body = body[at+len(begin):]
+		kept = append(kept, body[:at+len(managedFields)]...)
+		body = body[at+len(managedFields):]
 		end := endOfList(body)
 		body = body[end:] // from the bracket that ends it
 	}
@@ -102,13 +103,45 @@ func (s *Site) Page(ctx context.Context, resource schema.GroupVersionResource, n
 	if err != nil {
 		return err
 	}
-	if err := kjson.UnmarshalCaseSensitivePreserveInts(cut(body, managedFields), into); err != nil {
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(cut(body), into); err != nil {
 		return notAsked("the answer is no list of %s: %v", resource.Resource, err)
 	}
 	if err := s.isA(into, "no list", resource.Resource); err != nil {
 		return err
 	}
 	return itemsAre(s.kinds.scheme, into, resource.Resource)
+}
+
+// Items reads one page of a list of any kind, and gives its items on as they are. It returns where the next page begins.
+func (s *Site) Items(ctx context.Context, resource schema.GroupVersionResource, namespace string, o metav1.ListOptions) (items []json.RawMessage, next string, err error) {
+	c, err := s.raw()
+	if err != nil {
+		return nil, "", err
+	}
+	root := []string{"/apis", resource.Group, resource.Version}
+	if resource.Group == "" {
+		root = []string{"/api", resource.Version}
+	}
+	answer := c.Get().AbsPath(root...).Namespace(namespace).Resource(resource.Resource).VersionedParams(&o, metav1.ParameterCodec).Do(ctx)
+	if err := answer.Error(); err != nil {
+		return nil, "", err
+	}
+	body, err := answer.Raw()
+	if err != nil {
+		return nil, "", err
+	}
+	var list struct {
+		metav1.TypeMeta
+		metav1.ListMeta `json:"metadata"`
+		Items           []json.RawMessage `json:"items"`
+	}
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(cut(body), &list); err != nil {
+		return nil, "", notAsked("the answer is no list of %s: %v", resource.Resource, err)
+	}
+	if list.APIVersion != resource.GroupVersion().String() || !strings.HasSuffix(list.Kind, "List") {
+		return nil, "", notAsked("the answer is no list of %s, but of kind %q of %q", resource.Resource, list.Kind, list.APIVersion)
+	}
+	return list.Items, list.Continue, nil
 }
 
 // itemsAre reports whether the items of a list are of its kind, where they name one: built-in types are listed without.

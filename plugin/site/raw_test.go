@@ -22,7 +22,7 @@ func TestCut(t *testing.T) {
 		"cut off in string": {`{"managedFields":["]`, `{"managedFields":[`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := string(cut([]byte(tc.from), managedFields))
+			got := string(cut([]byte(tc.from)))
 			if got != tc.want || json.Valid([]byte(got)) != json.Valid([]byte(tc.from)) {
 				t.Errorf("%s\nbecomes %s,\nnot     %s", tc.from, got, tc.want)
 			}
@@ -40,7 +40,7 @@ func FuzzCut(f *testing.F) {
 		if json.Unmarshal([]byte(text), &before) != nil {
 			t.Skip()
 		}
-		if err := json.Unmarshal(cut([]byte(text), managedFields), &after); err != nil {
+		if err := json.Unmarshal(cut([]byte(text)), &after); err != nil {
 			t.Fatal(err)
 		}
 		if d := cmp.Diff(emptied(before), emptied(after)); d != "" {

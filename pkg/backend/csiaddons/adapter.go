@@ -88,6 +88,7 @@ func Profile() backend.Profile {
 		Held:            held,
 		Unconnected:     unconnected,
 		Unlike:          unlike,
+		Native:          native(),
 		Ending:          ending(),
 	}
 }

@@ -23,6 +23,8 @@ import (
 type reading struct {
 	group         backend.Group
 	driverTrouble string
+	// native is true of objects that no group of ours has.
+	native bool
 	// capabilities are those of the driver, as csi-addons lists them.
 	capabilities []string
 
@@ -203,6 +205,9 @@ func refusedGroup(in reading) string {
 	key := in.group.Owner.NamespacedName
 	remedy := fmt.Sprintf("no upstream Ceph mirrors groups: kubectl vgr delete %s -n %s --end-replication, on both sites, then create the group with a class whose consistencyGroup is %q, so that each volume is replicated on its own",
 		key.Name, key.Namespace, "disabled")
+	if in.native {
+		remedy = "no upstream Ceph mirrors groups: replicate each volume by a VolumeReplication of its own"
+	}
 	if in.content != nil && in.content.Spec.VolumeGroupReplicationHandle == "" {
 		if !slices.Contains(in.capabilities, volumeGroupCapability) && len(in.capabilities) > 0 {
 			return fmt.Sprintf("driver %s does not create volume groups (its CSIAddonsNode does not list the capability %s); %s", in.group.Class.Provisioner, volumeGroupCapability, remedy)

@@ -60,7 +60,7 @@ func readVolumes(in reading) backend.Observation {
 	if in.group.Single() {
 		obs.Ref = reference("", volumeKind, in.volumes[0].Name)
 	}
-	obs.Conditions = append(obs.Conditions, oneByOne(in.group))
+	obs.Conditions = append(obs.Conditions, oneByOne(in.group, in.native))
 	if going := deletedOutside(in.volumes, in.group.Members); len(going) > 0 {
 		obs.Problem = backend.Problemf(vgrv1.ReasonBackendError, "csi-addons VolumeReplication %s is being deleted, which ends the replication; the controller creates it again once it is gone%s", strings.Join(names(going), ", "), state.WaitsFor(". "+going[0].Name+" waits for ", going[0]))
 	} else if !obs.Current && in.driverTrouble != "" {
@@ -200,7 +200,7 @@ func worst(kind string, bad metav1.ConditionStatus, members []named) *metav1.Con
 	return &out
 }
 
-func oneByOne(g backend.Group) metav1.Condition {
+func oneByOne(g backend.Group, native bool) metav1.Condition {
 	if g.Single() {
 		return metav1.Condition{
 			Type: vgrv1.ConditionGroupConsistent, Status: metav1.ConditionTrue, Reason: vgrv1.ReasonSingleVolume,
@@ -209,6 +209,9 @@ func oneByOne(g backend.Group) metav1.Condition {
 	}
 	message := "csi-addons replicates each volume on its own: after an unplanned failover each has a point in time of its own; " +
 		"a planned failover is consistent, as no volume is promoted before all are demoted and in sync"
+	if native {
+		message = "csi-addons replicates each volume on its own: after a failover each has a point in time of its own"
+	}
 	if how := g.Class.Parameters[vgrv1.ParameterGroupConsistency]; how != "" {
 		message += fmt.Sprintf("; groupConsistency %q of class %q holds for each volume, not for the group", how, g.Class.Name)
 	}

@@ -88,10 +88,13 @@ func (d *deletion) run(ctx context.Context, e *cli.Env, args []string) error {
 		return err
 	}
 	inputs := collect.Sites(ctx, p.All(), q)
+	o := overview.Build(inputs, e.Clock.Now())
 	if err := cli.Answered(ctx, inputs[0]); err != nil {
+		if refused := e.OfOthers(ctx, o.Sites, q, p.All()); refused != nil {
+			return refused
+		}
 		return err
 	}
-	o := overview.Build(inputs, e.Clock.Now())
 	if err := e.Selected(ctx, o, q, p.All()); err != nil {
 		return err
 	}

@@ -36,7 +36,11 @@ func printOverview(o *cli.Output, e *cli.Env, view overview.Overview) error {
 	}
 	if o.Format == "name" {
 		for _, g := range view.Groups {
-			fmt.Fprintf(e.Out, "volumegroupreplication.replication.unified.io/%s\n", present.Clean(g.Name))
+			name := "volumegroupreplication.replication.unified.io/" + g.Name
+			if n := g.Object(); n != nil {
+				name = n.ResourceName()
+			}
+			fmt.Fprintln(e.Out, present.Clean(name))
 		}
 		return nil
 	}
@@ -49,6 +53,7 @@ func printOverview(o *cli.Output, e *cli.Env, view overview.Overview) error {
 // NewList makes the list command.
 func NewList(e *cli.Env) *cobra.Command {
 	var sel cli.Selection
+	var others cli.Others
 	var watch bool
 	cmd := &cobra.Command{
 		Use: "list [NAME…]", Aliases: []string{"ls", "get"}, Short: "Show groups, both sites in one row",
@@ -61,6 +66,7 @@ func NewList(e *cli.Env) *cobra.Command {
 	}
 	out := cli.NewOutput(cmd, "wide")
 	sel.AddFlags(cmd, true)
+	others.AddFlags(cmd)
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "watch for changes")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		cmd.SilenceUsage = true
@@ -68,6 +74,10 @@ func NewList(e *cli.Env) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if err := once(others, watch); err != nil {
+			return err
+		}
+		others.Put(e, &q)
 		style, err := e.Style()
 		if err != nil {
 			return err
@@ -89,6 +99,7 @@ func NewList(e *cli.Env) *cobra.Command {
 // NewStatus makes the status command.
 func NewStatus(e *cli.Env) *cobra.Command {
 	var sel cli.Selection
+	var others cli.Others
 	var watch, exitCode, interactive bool
 	cmd := &cobra.Command{
 		Use: "status [NAME…]", Short: "Show details of groups: both sites, each PVC, conditions that are not as wanted",
@@ -104,6 +115,7 @@ func NewStatus(e *cli.Env) *cobra.Command {
 	}
 	out := cli.NewOutput(cmd, "wide")
 	sel.AddFlags(cmd, true)
+	others.AddFlags(cmd)
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "watch for changes")
 	cmd.Flags().BoolVarP(&interactive, "interactive", "i", false, "show it on the live screen, as kubectl vgr tui does")
 	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "exit with 4 if a group has a problem, 6 if a site cannot be reached")
@@ -113,6 +125,10 @@ func NewStatus(e *cli.Env) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if err := once(others, watch || interactive); err != nil {
+			return err
+		}
+		others.Put(e, &q)
 		style, err := e.Style()
 		if err != nil {
 			return err
@@ -127,6 +143,14 @@ func NewStatus(e *cli.Env) *cobra.Command {
 		return showGroups(cmd.Context(), e, q, out, watch, drawStatus(style, out.Format == "wide"), verdict)
 	}
 	return cmd
+}
+
+// once refuses to follow groups of others, which are read at one moment.
+func once(others cli.Others, follows bool) error {
+	if follows && others.Given() {
+		return clierror.New(clierror.CodeError, "leave out -w and -i", "groups of other tools are shown as they are now, and cannot be followed")
+	}
+	return nil
 }
 
 // worst returns the exit code of an overview.
@@ -216,7 +240,7 @@ func listGroups(ctx context.Context, e *cli.Env, q collect.Query, rolling *prese
 		present.Notes(e.ErrOut, news, e.ErrStyle())
 		present.Refusals(e.ErrOut, o, e.ErrStyle())
 		for _, s := range o.Sites {
-			noted[s.Name] = noted[s.Name] || !s.Answered || s.Controller != nil && s.Controller.Message != ""
+			noted[s.Name] = noted[s.Name] || !s.Answered || len(s.Unread) > 0 || s.Controller != nil && s.Controller.Message != ""
 		}
 		groups += len(o.Groups)
 		return rolling.Add(o)

@@ -1,0 +1,118 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package overview
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Native is the object of a group on a site that no controller of kubectl vgr manages.
+type Native struct {
+	// ManagedBy is who manages it, in a word.
+	ManagedBy string `json:"managedBy"`
+	// Keeper is the tool or object that decides over it, in words; empty for who writes it by hand.
+	Keeper string `json:"keeper,omitempty"`
+	// APIVersion, Kind, Namespace and Name are the object's own.
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Namespace  string `json:"namespace"`
+	Name       string `json:"name"`
+	// Unproven is why nothing better than Unknown is said of the group.
+	Unproven string `json:"unproven,omitempty"`
+	// ScheduleSeconds is the interval of the object's class.
+	ScheduleSeconds *int64 `json:"-"`
+}
+
+// String names the object.
+func (n Native) String() string { return fmt.Sprintf("%s %s/%s", n.Kind, n.Namespace, n.Name) }
+
+// ResourceName names the object as kubectl get -o name does.
+func (n Native) ResourceName() string {
+	group, _, _ := strings.Cut(n.APIVersion, "/")
+	return strings.ToLower(n.Kind) + "." + group + "/" + n.Name
+}
+
+// Managed returns who manages the group, in a word.
+func (g *Group) Managed() string { return cmp.Or(g.ManagedBy, "vgr") }
+
+// Object returns the first object of a group of another tool; nil of a group of ours.
+func (g *Group) Object() *Native {
+	for i := range g.Sites {
+		if n := g.Sites[i].Native; n != nil {
+			return n
+		}
+	}
+	return nil
+}
+
+// takeNative completes a group with what is known of its objects.
+func (g *Group) takeNative(sites []SiteInput) {
+	defer func() {
+		for i := range g.Sites {
+			g.Sites[i].Unread = g.ManagedBy != "" && !g.Sites[i].Exists && sites[i].Answered && sites[i].Incomplete
+		}
+	}()
+	for i := range g.Sites {
+		n, ok := sites[i].Native[types.NamespacedName{Namespace: g.Namespace, Name: g.Name}]
+		if !ok || !g.Sites[i].Exists {
+			continue
+		}
+		if g.Sites[i].Native = &n; g.ManagedBy == "" {
+			g.ScheduleSeconds = nil // of a class of ours that has the name of theirs
+		}
+		if by := n.ManagedBy; g.ManagedBy == "" || by != "csi-addons" {
+			g.ManagedBy = by
+		}
+		if every := n.ScheduleSeconds; every != nil && (g.ScheduleSeconds == nil || *every > *g.ScheduleSeconds) {
+			g.ScheduleSeconds = every
+		}
+	}
+}
+
+// nativeVerdict puts a verdict into words that fit a group of others: no command of ours changes it.
+func (j judged) nativeVerdict(v Verdict) Verdict {
+	if j.ManagedBy == "" {
+		return v
+	}
+	var unproven []string
+	for _, s := range j.Sites {
+		if s.Native != nil && s.Native.Unproven != "" && !slices.Contains(unproven, s.Native.Unproven) {
+			unproven = append(unproven, s.Native.Unproven)
+		}
+	}
+	if text := strings.Join(unproven, "; "); text != "" {
+		if rank(v.Phase) >= rank(Unknown) {
+			v.Phase, v.Level, v.Message = Unknown, Warning, text
+		} else if !strings.Contains(v.Message, text) {
+			v.Message += "; " + text
+		}
+	}
+	if strings.Contains(v.Next, "kubectl vgr") {
+		v.Next = ""
+	}
+	return v
+}
+
+// nativeUnpaired says that a site has no object of a group of others, or that this is not known; nil when all have one.
+func (j judged) nativeUnpaired() *Verdict {
+	for i, s := range j.Sites {
+		if s.Exists {
+			continue
+		}
+		if at := j.sites[i]; at.Incomplete {
+			return &Verdict{Level: Warning, Phase: Unknown, Message: fmt.Sprintf("whether %s has the group is not known: %s", s.Site, strings.Join(at.Unread, "; "))}
+		}
+		v := &Verdict{Level: Warning, Phase: Unpaired, Message: "no object that is read replicates the volumes of this group on " + s.Site}
+		if ns := j.sites[i].Namespace; ns != "" {
+			v.Message += " in namespace " + ns + ", the only one that may be read"
+		}
+		return v
+	}
+	return nil
+}

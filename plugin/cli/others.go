@@ -1,0 +1,78 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
+	"github.com/unified-replication/kubectl-vgr/plugin/collect"
+	"github.com/unified-replication/kubectl-vgr/plugin/site"
+)
+
+// Others selects groups that other tools manage.
+type Others struct{ groupBy, managedBy string }
+
+// AddFlags adds what selects them.
+func (o *Others) AddFlags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&o.managedBy, "managed-by", "", "groups that this tool manages: vgr, csi-addons, ramen, or all of them; without it groups of other tools are read only where the CRDs of kubectl vgr are not installed")
+	cmd.Flags().StringVar(&o.groupBy, "group-by", "", "make one group of the volumes of other tools in a namespace that have the same value of this label")
+	_ = cmd.RegisterFlagCompletionFunc("managed-by", cobra.FixedCompletions([]string{collect.EveryManager, "csi-addons", "ramen", "vgr"}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// Put has a query select them.
+func (o *Others) Put(e *Env, q *collect.Query) {
+	q.Native = &collect.Native{Profiles: e.Profiles, GroupBy: o.groupBy, ManagedBy: o.managedBy}
+}
+
+// Given reports whether the user asked for them.
+func (o *Others) Given() bool { return o.groupBy != "" || o.managedBy != "" }
+
+// OfOthers refuses to change a group that another tool manages. It is asked when no site has a group of ours of that name; nil
+// when there is none of others either.
+func (e *Env) OfOthers(ctx context.Context, known []overview.Site, q collect.Query, sites []*site.Site) error {
+	if len(q.Names) == 0 || q.Native != nil {
+		return nil
+	}
+	var asked []*site.Site
+	for i, s := range known {
+		if s.Answered || s.Problem == overview.SiteNotInstalled || s.Problem == overview.SiteForbidden {
+			asked = append(asked, sites[i])
+		}
+	}
+	if len(asked) == 0 {
+		return nil
+	}
+	q.Native = &collect.Native{Profiles: e.Profiles, ManagedBy: collect.EveryManager}
+	o := overview.Build(collect.Sites(ctx, asked, q), e.Clock.Now())
+	for _, g := range o.Groups {
+		for i, s := range g.Sites {
+			if n := s.Native; n != nil {
+				return refuseOther(g, *n, asked[i])
+			}
+		}
+	}
+	return nil
+}
+
+// refuseOther says who manages a group, and what changes its role.
+func refuseOther(g overview.Group, n overview.Native, at *site.Site) error {
+	owner := n.ManagedBy
+	if n.Keeper != "" {
+		owner += "; " + n.Keeper + " decides over it"
+	}
+	next := fmt.Sprintf("kubectl --context %s describe volumegroupreplications.replication.storage.openshift.io %s -n %s", at.Kubectl(), recovery.ShellQuote(n.Name), recovery.ShellQuote(n.Namespace))
+	switch {
+	case n.ManagedBy == "ramen":
+		next = "on the hub of Ramen, set spec.action of the DRPlacementControl of the application: kubectl get drplacementcontrols.ramendr.openshift.io -A"
+	case n.Keeper == "" && n.Kind == "VolumeReplication":
+		next = fmt.Sprintf("kubectl vgr migrate -n %s --context %s prints a group of kubectl vgr that takes it over; kubectl vgr install comes first, on both sites", recovery.ShellQuote(n.Namespace), at.Flag())
+	}
+	return clierror.Refused(next, "group %s/%s is not changed: it is %s on %s, managed by %s", g.Namespace, g.Name, n, at.Name, owner)
+}

@@ -1,0 +1,261 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package collect
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+	"github.com/unified-replication/kubectl-vgr/pkg/native"
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/plugin/site"
+)
+
+// Native says which groups of others are wanted. They are read where a site does not have the API of our groups: where all
+// sites have it, that would be seven lists more for each of them.
+type Native struct {
+	Profiles backend.Profiles
+	// GroupBy is the label whose values make groups of volumes; empty for none.
+	GroupBy string
+	// ManagedBy selects groups by who manages them, ours as vgr, and has those of others read on every site; empty for all.
+	ManagedBy string
+}
+
+// EveryManager selects the groups of all tools, and ours the groups of kubectl vgr.
+const (
+	EveryManager = "all"
+	ours         = "vgr"
+)
+
+// lacks reports whether a site does not have the API of our groups.
+func lacks(in overview.SiteInput) bool { return in.Problem == overview.SiteNotInstalled }
+
+// wanted reports whether groups of others are to be read.
+func (n *Native) wanted(streams []*stream) bool {
+	return n != nil && (n.always() || slices.ContainsFunc(streams, func(s *stream) bool {
+		if !s.failed() {
+			return false
+		}
+		in := answered(s.site, s.err)
+		return lacks(in) || in.Problem == overview.SiteForbidden
+	}))
+}
+
+// always reports whether groups of others are read on every site.
+func (n *Native) always() bool {
+	return n.GroupBy != "" || n.ManagedBy != "" && n.ManagedBy != ours
+}
+
+// serves reports whether a site has the API of our groups.
+func serves(ctx context.Context, s *site.Site) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.Timeout())
+	defer cancel()
+	return s.Serves(ctx, vgrv1.GroupVersion)
+}
+
+// rest returns all that the sites say. Those that have failed are not asked again.
+func rest(ctx context.Context, sites []*site.Site, q Query, streams []*stream) []overview.SiteInput {
+	out := make([]overview.SiteInput, len(sites))
+	var asked sync.WaitGroup
+	for i, s := range streams {
+		if s.failed() {
+			out[i] = s.give(nil)
+			continue
+		}
+		asked.Go(func() { out[i] = one(ctx, sites[i], q, nil) })
+	}
+	asked.Wait()
+	addNative(ctx, sites, q, out)
+	return out
+}
+
+// addNative adds the groups of others to what the sites have said, where they are wanted.
+func addNative(ctx context.Context, sites []*site.Site, q Query, inputs []overview.SiteInput) {
+	n := q.Native
+	if n == nil {
+		return
+	}
+	var served sync.WaitGroup
+	for i, s := range sites { // who may list nothing of an API is told that, and not that there is none
+		if in := &inputs[i]; in.Problem == overview.SiteForbidden {
+			served.Go(func() {
+				if yes, err := serves(ctx, s); err == nil && !yes {
+					in.Problem, in.Message = overview.SiteNotInstalled, notInstalled
+				}
+			})
+		}
+	}
+	if served.Wait(); !n.always() && !slices.ContainsFunc(inputs, lacks) {
+		return
+	}
+	found := make([]native.Site, len(sites))
+	var asked sync.WaitGroup
+	for i, s := range sites {
+		found[i] = native.Site{Name: s.Name, Ours: inputs[i].Answered}
+		if inputs[i].Answered || lacks(inputs[i]) {
+			asked.Go(func() { found[i].Listed = list(ctx, s, q, &inputs[i]) })
+		}
+	}
+	asked.Wait()
+	for i := range found {
+		found[i].Now = metav1.NewTime(sites[i].Now())
+		for j := range inputs[i].Groups {
+			found[i].Taken = append(found[i].Taken, types.NamespacedName{Namespace: inputs[i].Groups[j].Namespace, Name: inputs[i].Groups[j].Name})
+		}
+	}
+	all := native.Find(n.Profiles, found, n.GroupBy)
+	wanted := q.nativeKeys(all)
+	for i := range all {
+		in := &inputs[i]
+		in.Native = all[i].Native
+		if n.ManagedBy != "" && n.ManagedBy != EveryManager && n.ManagedBy != ours {
+			in.Groups = nil
+		}
+		for _, g := range all[i].Groups {
+			if wanted[types.NamespacedName{Namespace: g.Namespace, Name: g.Name}] {
+				in.Groups = append(in.Groups, g)
+			}
+		}
+		in.Sort()
+	}
+}
+
+// nativeKeys returns which groups the query selects: those of which one site's object has the name, the labels and the manager.
+func (q Query) nativeKeys(all []native.Groups) map[types.NamespacedName]bool {
+	wanted := map[types.NamespacedName]bool{}
+	for _, site := range all {
+		for i := range site.Groups {
+			g := &site.Groups[i]
+			key := types.NamespacedName{Namespace: g.Namespace, Name: g.Name}
+			n := site.Native[key]
+			own := vgrv1.VolumeGroupReplication{ObjectMeta: metav1.ObjectMeta{Namespace: n.Namespace, Name: n.Name}}
+			if q.Namespace != "" && q.Namespace != g.Namespace && q.Namespace != n.Namespace {
+				continue
+			}
+			if !q.selects(g) && !q.selects(&own) || q.Selector != nil && !q.Selector.Matches(labels.Set(g.Labels)) {
+				continue
+			}
+			if by := q.Native.ManagedBy; by == "" || by == EveryManager || by == n.ManagedBy {
+				wanted[key] = true
+			}
+		}
+	}
+	return wanted
+}
+
+// answer is what a site said of a kind.
+type answer struct {
+	items []json.RawMessage
+	// inside is true when only the namespace that was asked for was read.
+	inside bool
+	err    error
+}
+
+// list lists what makes groups of others on a site, each kind at the same time, and writes down what the site lacks.
+func list(ctx context.Context, s *site.Site, q Query, in *overview.SiteInput) backend.Listed {
+	kinds := kindsOf(q.Native.Profiles)
+	answers := make([]answer, len(kinds))
+	var asked sync.WaitGroup
+	for i, k := range kinds {
+		asked.Go(func() {
+			a := &answers[i] // of all namespaces, since the other site's object may be in another one
+			a.items, a.err = items(ctx, s, k.Resource, "")
+			if apierrors.IsForbidden(a.err) && k.Namespaced && q.Namespace != "" {
+				a.inside = true
+				a.items, a.err = items(ctx, s, k.Resource, q.Namespace)
+			}
+		})
+	}
+	asked.Wait()
+	out := backend.Listed{}
+	installed := false
+	var first error
+	for i, k := range kinds {
+		a := answers[i]
+		if a.inside && (k.Groups || k.Pairs) {
+			in.Namespace = q.Namespace
+		}
+		switch absent := apierrors.IsNotFound(a.err); {
+		case a.err == nil, absent:
+			installed = installed || !absent && k.Groups
+			out[k.Resource] = a.items // of a kind that is not served there is nothing
+		default:
+			_, message := Explain(s, a.err)
+			in.Incomplete = in.Incomplete || k.Groups || k.Pairs
+			in.Unread = append(in.Unread, fmt.Sprintf("%s cannot be listed: %s", k.Resource.GroupResource(), message))
+			if k.Groups && first == nil {
+				first = a.err
+			}
+		}
+	}
+	if !in.Answered { // else its own groups are known
+		conclude(s, q, in, installed, first)
+	}
+	return out
+}
+
+// conclude puts into a site without the API of our groups what its groups of others say of it: it has answered when a kind of
+// groups could be listed; else the first error tells why none could.
+func conclude(s *site.Site, q Query, in *overview.SiteInput, installed bool, first error) {
+	switch {
+	case installed:
+		in.Problem, in.Message, in.Answered, in.NativeOnly, in.Controller = "", "", true, true, nil
+	case first != nil:
+		in.Problem, in.Message = Explain(s, first)
+		in.Unread, in.Incomplete = nil, false
+	default:
+		in.Message += ", and neither are those of " + strings.Join(q.Native.Profiles.Natives(), ", ")
+	}
+}
+
+// kindsOf returns what the backends read, each kind once.
+func kindsOf(profiles backend.Profiles) []backend.NativeKind {
+	var out []backend.NativeKind
+	known := map[schema.GroupVersionResource]bool{}
+	for _, p := range profiles {
+		if p.Native == nil {
+			continue
+		}
+		for _, k := range p.Native.Kinds {
+			if !known[k.Resource] {
+				known[k.Resource] = true
+				out = append(out, k)
+			}
+		}
+	}
+	return out
+}
+
+// items reads all pages of a list.
+func items(ctx context.Context, s *site.Site, resource schema.GroupVersionResource, namespace string) ([]json.RawMessage, error) {
+	var all []json.RawMessage
+	for o := (metav1.ListOptions{Limit: nextPages}); ; {
+		page, next, err := itemsPage(ctx, s, resource, namespace, o)
+		if err != nil {
+			return nil, err
+		}
+		if all = append(all, page...); next == "" {
+			return all, nil
+		}
+		o.Continue = next
+	}
+}
+
+func itemsPage(ctx context.Context, s *site.Site, resource schema.GroupVersionResource, namespace string, o metav1.ListOptions) ([]json.RawMessage, string, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.Timeout())
+	defer cancel()
+	return s.Items(ctx, resource, namespace, o)
+}
