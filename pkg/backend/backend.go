@@ -313,6 +313,9 @@ type Traits struct {
 	HandsOver bool
 	// MaxVolumes is how many volumes a group can have; 0 means no limit.
 	MaxVolumes int
+	// SyncPause is how long the backend may wait until it looks again at whether two demoted sites are in sync; 0 where that is
+	// not known.
+	SyncPause time.Duration
 	// SyncNow is what an administrator of the storage does to have the primary synchronise at once, in
 	// words; empty where there is nothing.
 	SyncNow string

@@ -19,7 +19,9 @@ import (
 // says yes only when the backend has answered the present request.
 func verdict(desired vgrv1.ReplicationState, problem *backend.Problem, obs backend.Observation) metav1.Condition {
 	not := func(reason, message string) metav1.Condition {
-		if roles := apart(obs.Volumes); roles != "" {
+		if roles := apart(obs.Volumes); roles != "" && reason == vgrv1.ReasonProgressing { // on the way each volume changes by itself
+			message += "; so far " + roles
+		} else if roles != "" {
 			message += "; the volumes have different roles: " + roles
 		}
 		return metav1.Condition{Type: vgrv1.ConditionReady, Status: metav1.ConditionFalse, Reason: reason, Message: message}

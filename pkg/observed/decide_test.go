@@ -27,7 +27,7 @@ func TestVerdict(t *testing.T) {
 		c("Validated", "False", "PrerequisiteNotMet", "failed to meet prerequisite: parent image"),
 	}
 	halfway := []vgrv1.VolumeStatus{{Name: "data", State: "Primary"}, {Name: "logs", State: "Secondary"}, {Name: "tmp"}, {Name: "wal", State: "Primary"}}
-	const roles = "; the volumes have different roles: data, wal is Primary; logs is Secondary; tmp is Unknown"
+	const halves = "data, wal is Primary; logs is Secondary; tmp is Unknown"
 	cases := map[string]struct {
 		desired vgrv1.ReplicationState
 		problem *backend.Problem
@@ -48,12 +48,16 @@ func TestVerdict(t *testing.T) {
 		"prerequisite not met":                {desired: vgrv1.Primary, obs: backend.Observation{Exists: true, Current: true, State: "Unknown", Conditions: invalid}, want: "False/FailedToPromote failed to enable volume replication: failed to meet prerequisite: parent image"},
 		"a hidden backend error":              {desired: vgrv1.Primary, obs: backend.Observation{Exists: true, Problem: backend.Problemf("BackendError", "no driver")}, want: "False/BackendError no driver"},
 	}
-	for name, tc := range map[string]backend.Observation{
-		"volumes of different roles":                     {Exists: true, Volumes: halfway},
-		"the same, with an error of one of them":         {Exists: true, Current: true, Volumes: halfway, Conditions: refused},
-		"the same, with something that csi-addons hides": {Exists: true, Volumes: halfway, Problem: backend.Problemf("BackendError", "no driver")},
+	for name, tc := range map[string]struct {
+		obs  backend.Observation
+		says string
+	}{
+		"volumes change their role one by one":           {backend.Observation{Exists: true, Volumes: halfway}, "waiting for the backend's answer to secondary; so far " + halves},
+		"some have answered":                             {backend.Observation{Exists: true, Current: true, Volumes: halfway}, "waiting for the backend to confirm secondary; so far " + halves},
+		"the same, with an error of one of them":         {backend.Observation{Exists: true, Current: true, Volumes: halfway, Conditions: refused}, "attached; the volumes have different roles: " + halves},
+		"the same, with something that csi-addons hides": {backend.Observation{Exists: true, Volumes: halfway, Problem: backend.Problemf("BackendError", "no driver")}, "no driver; the volumes have different roles: " + halves},
 	} {
-		if got := verdict(vgrv1.Secondary, nil, tc); !strings.HasSuffix(got.Message, roles) {
+		if got := verdict(vgrv1.Secondary, nil, tc.obs); !strings.HasSuffix(got.Message, tc.says) {
 			t.Errorf("%s: %q", name, got.Message)
 		}
 	}

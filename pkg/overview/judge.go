@@ -157,7 +157,7 @@ func (j judged) noPrimary() *Verdict {
 // failed holds when a site cannot reach what it is asked for. What the guard refuses is no failure.
 func (j judged) failed() *Verdict {
 	for i, s := range j.Sites {
-		if s.Exists && s.Ready.Status == metav1.ConditionFalse && !state.Calm(s.Ready.Reason) && !s.Guarded {
+		if s.Exists && s.Ready.Status == metav1.ConditionFalse && !state.Calm(s.Ready.Reason) && !s.Guarded && !j.binding(i) {
 			v := &Verdict{Level: Problem, Phase: Failed, Message: fmt.Sprintf("%s reports %s: %s%s", s.Site, s.Ready.Reason, s.Ready.Message, j.refusal(i))}
 			if next, hint := j.mendCopy(i), j.views[i].Stalled(); next != "" && hint != "" && j.stays(i) {
 				v.Message += "; " + hint
@@ -178,6 +178,15 @@ func (j judged) failed() *Verdict {
 		}
 	}
 	return nil
+}
+
+// binding reports whether PVCs are not bound yet because they are new.
+func (j judged) binding(i int) bool {
+	if j.Sites[i].Ready.Reason != vgrv1.ReasonVolumeNotBound {
+		return false
+	}
+	age, known := state.Age(clockOf(j.sites, j.Sites[i].Site, j.now), &j.views[i].Ready().LastTransitionTime)
+	return known && age <= between
 }
 
 // takeRole returns what to do about a copy whose storage has made it primary.

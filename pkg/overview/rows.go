@@ -38,6 +38,8 @@ type RowSite struct {
 	// Follows is true of the copy of a live primary. Ceph calls such a one degraded and resyncing for ever, or healthy for
 	// ever if it once was: neither says anything about now.
 	Follows bool
+	// Leftover is true of the copy of a site that does not answer: what was said of its health is of the time before.
+	Leftover bool
 	// Clashes is true of a primary whose copy on another site is primary too.
 	Clashes bool
 }
@@ -87,6 +89,7 @@ func (g *Group) complete(r *Row) {
 			continue
 		}
 		on.Follows = g.follows(s) && v.State == vgrv1.StateSecondary && v.Health != vgrv1.HealthError && v.Health != ""
+		on.Leftover = g.cutOff(s) && v.Health != vgrv1.HealthError
 		if led && p.Site == s.Site || led && r.Synced == nil && reportsNothing(p) {
 			r.Synced = v
 		}
@@ -154,7 +157,7 @@ func (r *Row) resized() bool {
 // says returns the backend's message on a volume, unless the group has it, or it is of the time before the copy followed.
 func (g *Group) says(s *GroupSite, on *RowSite) string {
 	text := on.Volume.Message
-	if on.Follows && on.Volume.Health != vgrv1.HealthUnknown || strings.Contains(g.Verdict.Message, text) || s.routine(text) ||
+	if on.Leftover || on.Follows && on.Volume.Health != vgrv1.HealthUnknown || strings.Contains(g.Verdict.Message, text) || s.routine(text) ||
 		slices.ContainsFunc(s.Conditions, func(c metav1.Condition) bool { return c.Message == text && g.matters(s, &c) }) {
 		return ""
 	}
@@ -166,6 +169,13 @@ func (g *Group) says(s *GroupSite, on *RowSite) string {
 func (g *Group) follows(s *GroupSite) bool {
 	p, ok := g.Primary()
 	return ok && g.Verdict.Phase != SplitBrain && s.CopyError == "" && p.Site != s.Site && s.State == vgrv1.StateSecondary && s.Desired == vgrv1.Secondary
+}
+
+// cutOff reports whether a site is a secondary whose peer does not answer. What it said of its health is left from when it did: a
+// Ceph copy calls itself degraded and resyncing as long as it follows.
+func (g *Group) cutOff(s *GroupSite) bool {
+	_, led := g.Primary()
+	return !led && g.Verdict.Phase == Unreachable && s.CopyError == "" && s.State == vgrv1.StateSecondary && s.Desired == vgrv1.Secondary
 }
 
 // routine reports whether a text only repeats the state that the site has and was asked for, as "volume is marked primary".
@@ -205,7 +215,7 @@ func (g *Group) matters(s *GroupSite, c *metav1.Condition) bool {
 	switch c.Type {
 	case vgrv1.ConditionReady, vgrv1.ConditionCompleted, vgrv1.ConditionReplicating, vgrv1.ConditionValidated:
 	case vgrv1.ConditionDegraded, vgrv1.ConditionResyncing:
-		if g.follows(s) && c.Reason != vgrv1.ReasonLinkNotInSync && c.Reason != vgrv1.ReasonGroupError {
+		if (g.follows(s) || g.cutOff(s)) && c.Reason != vgrv1.ReasonLinkNotInSync && c.Reason != vgrv1.ReasonGroupError {
 			return false
 		}
 		wanted = metav1.ConditionFalse

@@ -29,6 +29,8 @@ func row(r overview.Row) string {
 			text = append(text, "clashes")
 		case on.Follows:
 			text = append(text, "follows")
+		case on.Leftover:
+			text = append(text, "left over")
 		default:
 			text = append(text, string(on.Volume.State))
 		}
@@ -116,5 +118,37 @@ func TestMatters(t *testing.T) {
 		if shown := fmt.Sprint(got); len(got) > 1 || (len(got) == 1 && got[0].Type == tc.more.Type) != tc.want {
 			t.Errorf("of %s %s %s: %s", tc.more.Type, tc.more.Status, tc.more.Reason, shown)
 		}
+	}
+}
+
+// TestCutOff: what a copy said of its health before its primary was silent is neither good nor bad; an error of it stays one.
+func TestCutOff(t *testing.T) {
+	copies := func(health vgrv1.Health, message string, more ...metav1.Condition) *vgrv1.VolumeGroupReplication {
+		return with(group(vgrv1.Secondary, vgrv1.StateSecondary, 0, append(more, condition("Ready", "True", "Demoted"))...), func(g *vgrv1.VolumeGroupReplication) {
+			g.Status.Volumes = []vgrv1.VolumeStatus{{Name: "a", State: vgrv1.StateSecondary, Health: health, Message: message}}
+		})
+	}
+	degraded, resyncs := condition("Degraded", "True", "VolumeDegraded"), condition("Resyncing", "True", "ResyncTriggered")
+	for name, tc := range map[string]struct {
+		east    overview.SiteInput
+		west    *vgrv1.VolumeGroupReplication
+		row     string
+		matters int
+	}{
+		"it followed":             {away("east", overview.SiteUnreachable), copies(vgrv1.HealthDegraded, "volume is degraded", degraded, resyncs), "a|unknown|left over", 0},
+		"it was healthy":          {away("east", overview.SiteUnreachable), copies(vgrv1.HealthHealthy, ""), "a|unknown|left over", 0},
+		"it has an error":         {away("east", overview.SiteUnreachable), copies(vgrv1.HealthError, "on fire", condition("Degraded", "True", "Error")), "a|unknown|Secondary|!|west: on fire", 1},
+		"its link is down":        {away("east", overview.SiteUnreachable), copies(vgrv1.HealthDegraded, "link down", condition("Degraded", "True", vgrv1.ReasonLinkNotInSync)), "a|unknown|Secondary|west: link down", 1},
+		"the peer is not primary": {side("east", secondary()), copies(vgrv1.HealthDegraded, "volume is degraded", degraded, resyncs), "a|missing|Secondary|!|not in the group on east|west: volume is degraded", 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := overview.Build([]overview.SiteInput{tc.east, side("west", tc.west)}, now).Groups[0]
+			if got := row(g.Rows()[0]); got != tc.row {
+				t.Errorf("got %q, want %q", got, tc.row)
+			}
+			if got := g.Matters("west"); len(got) != tc.matters {
+				t.Errorf("%v", got)
+			}
+		})
 	}
 }

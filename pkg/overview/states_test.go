@@ -77,6 +77,11 @@ func TestStates(t *testing.T) {
 	outside := func(is vgrv1.State) *vgrv1.VolumeGroupReplication {
 		return group(vgrv1.Primary, is, 0, condition("Ready", "False", vgrv1.ReasonRoleChangedOutside))
 	}
+	unbound := func(age time.Duration) *vgrv1.VolumeGroupReplication {
+		c := condition("Ready", "False", vgrv1.ReasonVolumeNotBound)
+		c.LastTransitionTime = metav1.NewTime(now.Add(-age))
+		return group(vgrv1.Primary, "", 0, c)
+	}
 	array := condition("Replicating", "True", vgrv1.ReasonLinkInSync)
 	cases := map[string]struct {
 		east, west *vgrv1.VolumeGroupReplication
@@ -118,6 +123,8 @@ func TestStates(t *testing.T) {
 		"a PVC was resized, and the copy lags":            {with(primary(16*time.Minute), bytes(2<<30)), with(secondary(), bytes(1<<30)), overview.Lagging, overview.Problem, "PVC data was resized", ""},
 		"a driver without a status":                       {primary(time.Minute, condition("Replicating", "Unknown", vgrv1.ReasonStatusNotReported)), secondary(), overview.Protected, overview.OK, "by the age of its last synchronisation: the driver does not report whether it replicates", ""},
 		"a driver without a status, lagging":              {primary(12*time.Minute, condition("Replicating", "Unknown", vgrv1.ReasonStatusNotReported)), secondary(), overview.Lagging, overview.Warning, "the last synchronisation of east is 12m0s old", ""},
+		"a PVC is not bound yet":                          {unbound(10 * time.Second), secondary(), overview.Transitioning, overview.Warning, "east is on its way to primary", ""},
+		"a PVC stays unbound":                             {unbound(2 * time.Minute), secondary(), overview.Failed, overview.Problem, "east reports VolumeNotBound", ""},
 		"it refused once, and works":                      {primary(time.Minute, condition("Validated", "False", "FailedPrecondition")), secondary(), overview.Protected, overview.OK, "Validated is False", ""},
 	}
 	for name, tc := range cases {

@@ -37,6 +37,8 @@ type Progress struct {
 	Left time.Duration
 	// After is how long it took until the target was primary, of one that is done.
 	After time.Duration
+	// Upto is how long the backend may take until it looks again, where the group has no earlier operation; 0 when that is not known.
+	Upto time.Duration
 	// Outage is how long no site has been writable because of the operation; 0 while one is.
 	Outage time.Duration
 	// Says is what it waits for.
@@ -46,8 +48,11 @@ type Progress struct {
 // Waited says how long a step has taken, how long it usually takes, and how long no site has been writable.
 func (p Progress) Waited() string {
 	text := p.Took.Truncate(time.Second).String()
-	if p.Usual >= time.Second {
+	switch {
+	case p.Usual >= time.Second:
 		text += fmt.Sprintf(" (usually %s)", p.Usual.Truncate(time.Second))
+	case p.Usual == 0 && p.Upto > 0:
+		text += fmt.Sprintf(" (usually up to %s)", p.Upto)
 	}
 	if p.Outage >= time.Second {
 		text += fmt.Sprintf(", no primary for %s", p.Outage.Truncate(time.Second))

@@ -130,6 +130,8 @@ func (s Style) volumeCell(o overview.Overview, g overview.Group, i int, on overv
 		return s.level(overview.Problem, s.icon(overview.Problem)+" "+state)
 	case on.Follows:
 		return s.level(overview.OK, s.icon(overview.OK)) + " " + state + ", follows"
+	case on.Leftover:
+		return s.paint(grey, "?") + " " + state
 	case v.Health == vgrv1.HealthHealthy:
 		return s.level(overview.OK, s.icon(overview.OK)) + " " + state
 	case v.Health == vgrv1.HealthError:

@@ -14,6 +14,7 @@ package csiaddons
 
 import (
 	"context"
+	"time"
 
 	csiaddonsv1 "github.com/csi-addons/kubernetes-csi-addons/api/csiaddons/v1alpha1"
 	replicationv1 "github.com/csi-addons/kubernetes-csi-addons/api/replication.storage/v1alpha1"
@@ -76,7 +77,7 @@ func Profile() backend.Profile {
 	return backend.Profile{
 		Name:            Name,
 		Provisioners:    append(cephDrivers(), "block.csi.ibm.com"),
-		Traits:          backend.Traits{Fences: true, ConfirmsSync: true, MaxVolumes: maxVolumes, SyncNow: `on Ceph, "rbd mirror image snapshot POOL/IMAGE" on the primary`},
+		Traits:          backend.Traits{Fences: true, ConfirmsSync: true, MaxVolumes: maxVolumes, SyncPause: 30 * time.Second, SyncNow: `on Ceph, "rbd mirror image snapshot POOL/IMAGE" on the primary`},
 		Parameters:      parameters(),
 		CheckParameters: checkParameters,
 		AddToScheme:     AddToScheme,

@@ -132,6 +132,9 @@ func (p *progress) at(i int) present.Progress {
 	m.Took = now.Sub(p.since[i])
 	m.Usual = p.jobs[i].Usual[recovery.StepID(m.Name)]
 	m.Left = p.left(i, m)
+	if recovery.StepID(m.Name) == recovery.StepSync {
+		m.Upto = p.jobs[i].Traits.SyncPause
+	}
 	if !p.outage[i].IsZero() {
 		m.Outage = now.Sub(p.outage[i])
 	}

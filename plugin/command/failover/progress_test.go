@@ -86,6 +86,9 @@ func TestProgressReminds(t *testing.T) {
 	op := recovery.Operation{Kind: recovery.Planned, From: recovery.SiteRef{Name: "east"}, To: recovery.SiteRef{Name: "west"}}
 	traits := backend.Traits{Fences: true, ConfirmsSync: true}
 	one := []*operate.Job{{Namespace: "a", Name: "one", Traits: traits, Usual: map[recovery.StepID]time.Duration{recovery.StepSync: 15 * time.Second}}}
+	paused := traits
+	paused.SyncPause = 30 * time.Second
+	first := []*operate.Job{{Namespace: "a", Name: "one", Traits: paused}}
 	many := []*operate.Job{}
 	for i := range fewGroups + 1 {
 		many = append(many, &operate.Job{Namespace: "a", Name: string(rune('a' + i)), Traits: traits})
@@ -96,6 +99,7 @@ func TestProgressReminds(t *testing.T) {
 		want   string
 	}{
 		"one group":                        {one, 0, "   11s  a/one  4/6 sync  still waits, for 11s (usually 15s)\n   22s  a/one  4/6 sync  still waits, for 22s (usually 15s)\n"},
+		"the first operation of a group":   {first, 0, "   11s  a/one  4/6 sync  still waits, for 11s (usually up to 30s)\n   22s  a/one  4/6 sync  still waits, for 22s (usually up to 30s)\n"},
 		"one group that no site may write": {one, 5 * time.Second, "   11s  a/one  4/6 sync  still waits, for 11s (usually 15s), no primary for 16s\n   22s  a/one  4/6 sync  still waits, for 22s (usually 15s), no primary for 27s\n"},
 		"many groups":                      {many, 0, "   11s  0 done, 6 running, 0 not started\n   22s  0 done, 6 running, 0 not started\n"},
 	} {
