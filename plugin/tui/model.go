@@ -145,12 +145,7 @@ func (m Model) key(msg tea.KeyPressMsg) (tea.Model, tea.Cmd) {
 		return m, tea.Quit
 	case k == "?":
 		m.help = true
-	case k == "/":
-		m.filters = true
-	case k == ":":
-		m.types = true
-	case k == "!":
-		m.chooses = m.list.selected() != nil
+	case m.asks(k):
 	case k == "enter":
 		m.alone = m.list.selected() != nil
 	case k == "esc":
@@ -168,6 +163,21 @@ func (m Model) key(msg tea.KeyPressMsg) (tea.Model, tea.Cmd) {
 	}
 	m.place()
 	return m, cmd
+}
+
+// asks begins what more keys follow: a filter, a command, the number of a step.
+func (m *Model) asks(k string) bool {
+	switch k {
+	case "/":
+		m.filters = true
+	case ":":
+		m.types = true
+	case "!":
+		m.chooses = m.list.selected() != nil
+	default:
+		return false
+	}
+	return true
 }
 
 // back undoes what is nearest.
