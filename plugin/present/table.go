@@ -311,29 +311,14 @@ func (s Style) group(b *strings.Builder, o overview.Overview, g overview.Group, 
 	if g.Verdict.Next != "" {
 		fmt.Fprintln(b, s.wrap("  ", "Next: "+Clean(g.Verdict.Next)))
 	}
-	for _, step := range steps {
-		for line := range strings.SplitSeq(s.Hang("  "+step.Key+" ", Clean(step.Text)), "\n") {
-			if step.Risk {
-				line = s.level(overview.Problem, line)
-			}
-			fmt.Fprintln(b, line)
-		}
-	}
+	s.nextSteps(b, steps)
 	schedule := "unknown"
 	if g.ScheduleSeconds != nil {
 		schedule = duration.HumanDuration(time.Duration(*g.ScheduleSeconds) * time.Second)
 	}
 	fmt.Fprintf(b, "  class %s, backend %s, schedule %s, last sync %s, lag %s\n",
 		Clean(g.Class), cmp.Or(Clean(g.Backend), "unknown"), schedule, lastSync(o, g), s.lag(g))
-	for _, gs := range g.Sites {
-		if n := gs.Native; n != nil {
-			text := fmt.Sprintf("on %s: %s, managed by %s, which kubectl vgr only reads", gs.Site, n, n.ManagedBy)
-			if n.Keeper != "" {
-				text += "; " + n.Keeper + " decides over it"
-			}
-			fmt.Fprintln(b, s.wrap("  ", Clean(text)))
-		}
-	}
+	s.managers(b, g)
 	if op := g.Operation; op != nil {
 		fmt.Fprintf(b, "  last operation %s: %s from %s to %s, %s, begun %s by %s\n", Clean(op.ID), Clean(string(op.Kind)), Clean(op.From), Clean(op.To),
 			cmp.Or(Clean(string(op.Result)), "in flight"), op.Started.UTC().Format(time.RFC3339), Clean(op.By))
@@ -368,6 +353,31 @@ func (s Style) group(b *strings.Builder, o overview.Overview, g overview.Group, 
 		return err
 	}
 	return s.conditions(b, o, g, wide)
+}
+
+// nextSteps writes the next steps that the screen runs.
+func (s Style) nextSteps(b *strings.Builder, steps []Step) {
+	for _, step := range steps {
+		for line := range strings.SplitSeq(s.Hang("  "+step.Key+" ", Clean(step.Text)), "\n") {
+			if step.Risk {
+				line = s.level(overview.Problem, line)
+			}
+			fmt.Fprintln(b, line)
+		}
+	}
+}
+
+// managers writes who manages a group that is not ours.
+func (s Style) managers(b *strings.Builder, g overview.Group) {
+	for _, gs := range g.Sites {
+		if n := gs.Native; n != nil {
+			text := fmt.Sprintf("on %s: %s, managed by %s, which kubectl vgr only reads", gs.Site, n, n.ManagedBy)
+			if n.Keeper != "" {
+				text += "; " + n.Keeper + " decides over it"
+			}
+			fmt.Fprintln(b, s.wrap("  ", Clean(text)))
+		}
+	}
 }
 
 func (s Style) siteRow(o overview.Overview, i int, gs overview.GroupSite) []string {

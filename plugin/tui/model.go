@@ -150,12 +150,7 @@ func (m Model) key(msg tea.KeyPressMsg) (tea.Model, tea.Cmd) {
 		m.alone = m.list.selected() != nil
 	case k == "esc":
 		m.back()
-	case k == "tab":
-		m.focused = !m.focused
-	case k == "o":
-		m.detail.turn()
-	case k == "w":
-		m.detail.widen()
+	case m.arranges(k):
 	case (m.focused || m.alone) && m.detail.key(k):
 	case m.list.key(k):
 	default:
@@ -174,6 +169,21 @@ func (m *Model) asks(k string) bool {
 		m.types = true
 	case "!":
 		m.chooses = m.list.selected() != nil
+	default:
+		return false
+	}
+	return true
+}
+
+// arranges changes which part of the screen has the keys, and what the details show.
+func (m *Model) arranges(k string) bool {
+	switch k {
+	case "tab":
+		m.focused = !m.focused
+	case "o":
+		m.detail.turn()
+	case "w":
+		m.detail.widen()
 	default:
 		return false
 	}

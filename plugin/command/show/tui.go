@@ -101,26 +101,11 @@ func screen(e *cli.Env, cmd *cobra.Command, q collect.Query, o tui.Options) erro
 	if q.Namespace == "" {
 		o.Title = "all namespaces"
 	}
-	global := globalFlags(cmd)
-	var cut bytes.Buffer // what commands said whose screen went
-	var cutting sync.Mutex
 	o.Namespace = q.Namespace
 	o.Elsewhere = func(args []string) string { return elsewhere(e, p, args) }
 	o.CannotCopy = cannotCopy(e.Getenv)
-	o.Run = func(ctx context.Context, args []string, t tui.Talk) int {
-		var said bytes.Buffer
-		talk := cli.Screen{Out: io.MultiWriter(t.Out, &said), Confirm: t.Confirm, Progress: t.Progress}
-		if o.ReadOnly {
-			talk.Confirm = func(string) bool { return false }
-		}
-		code := e.RunCommand(ctx, forSite(args, global, p.Here.Context), talk)
-		if screen := cmd.Context(); screen.Err() != nil {
-			cutting.Lock()
-			defer cutting.Unlock()
-			_, _ = said.WriteTo(&cut) // a buffer takes everything
-		}
-		return code
-	}
+	var cut unshown
+	o.Run = cut.runs(e, cmd, p, o.ReadOnly)
 	seen := e.Memory(p.All())
 	defer seen.Save()
 	feed := func(ctx context.Context, show func(overview.Overview) error) error {
@@ -131,11 +116,36 @@ func screen(e *cli.Env, cmd *cobra.Command, q collect.Query, o tui.Options) erro
 		return follower.Show(ctx, show)
 	}
 	err = tui.Run(ctx, o, e.In, e.Raw.Out, feed)
-	_, _ = cut.WriteTo(e.ErrOut) // how it can be gone on with
+	_, _ = cut.said.WriteTo(e.ErrOut) // the commands that resume them
 	if errors.Is(err, context.Canceled) {
 		return clierror.New(clierror.CodeInterrupted, "", "interrupted")
 	}
 	return err
+}
+
+// unshown is what commands said whose screen was left meanwhile.
+type unshown struct {
+	mu   sync.Mutex
+	said bytes.Buffer
+}
+
+// runs returns what runs a command in the screen's console.
+func (u *unshown) runs(e *cli.Env, cmd *cobra.Command, p cli.Pair, readOnly bool) func(context.Context, []string, tui.Talk) int {
+	global := globalFlags(cmd)
+	return func(ctx context.Context, args []string, t tui.Talk) int {
+		var said bytes.Buffer
+		talk := cli.Screen{Out: io.MultiWriter(t.Out, &said), Confirm: t.Confirm, Progress: t.Progress}
+		if readOnly {
+			talk.Confirm = func(string) bool { return false }
+		}
+		code := e.RunCommand(ctx, forSite(args, global, p.Here.Context), talk)
+		if cmd.Context().Err() != nil {
+			u.mu.Lock()
+			defer u.mu.Unlock()
+			_, _ = said.WriteTo(&u.said) // a buffer takes everything
+		}
+		return code
+	}
 }
 
 // followed shows overviews with what is remembered of sites that do not answer, and remembers what the others say. It
