@@ -4,6 +4,7 @@
 package plugin_test
 
 import (
+	"context"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -18,10 +19,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -233,6 +236,33 @@ func TestCreateLooksAtPeer(t *testing.T) {
 	c.volume(c.east, "large", "rbd.csi.ceph.com", map[string]string{"app": "large"})
 	c.refuses("over the quota", create("large"), "ResourceQuota small on west does not allow", "requests.storage: 1Gi more, 512Mi of 1Gi used")
 	c.must(c.west.Delete(t.Context(), quota))
+
+	c.volume(c.east, "pending", "rbd.csi.ceph.com", map[string]string{"app": "pending"})
+	pending := &corev1.PersistentVolumeClaim{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "pending", Labels: map[string]string{"app": "pending"}},
+		Spec: corev1.PersistentVolumeClaimSpec{
+			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}, StorageClassName: new("none"),
+			Resources: corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}},
+		},
+	}
+	c.must(c.west.Create(t.Context(), pending.DeepCopy()))
+	limits := &corev1.LimitRange{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "small"}, Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{
+		{Type: corev1.LimitTypePersistentVolumeClaim, Max: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("500Mi")}},
+	}}}
+	c.must(c.west.Create(t.Context(), limits))
+	probe := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "probe"}, Spec: pending.Spec}
+	limited := func(want bool) { // admission has a cache
+		c.must(wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, 2*time.Minute, true, func(ctx context.Context) (bool, error) {
+			return apierrors.IsForbidden(c.west.Create(ctx, probe.DeepCopy(), client.DryRunAll)) == want, nil
+		}))
+	}
+	limited(true)
+	c.refuses("over the limit", create("large"), "maximum storage usage per PersistentVolumeClaim is 500Mi", "Next: a rule of west refuses that, and not your permissions")
+	c.must(c.west.Delete(t.Context(), limits))
+	limited(false)
+
+	c.refuses("pending", create("pending"), "PersistentVolumeClaim pending on west exists and is another one: it is bound to no volume",
+		"Next: kubectl --context west -n default get persistentvolumeclaim pending -o yaml shows it; if it is left over, delete it: with the reclaim policy Delete its data goes with it")
 
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "gone"}}
 	c.must(c.west.Create(t.Context(), ns))

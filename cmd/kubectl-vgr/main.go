@@ -21,22 +21,29 @@ import (
 	_ "github.com/unified-replication/kubectl-vgr/cmd/kubectl-vgr/gctuning"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend/drivers"
 	"github.com/unified-replication/kubectl-vgr/plugin"
+	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
 
 func main() {
 	// What libraries log would end up in the middle of a screen; errors reach the user as errors.
 	klog.SetLogger(logr.Discard())
 	log.SetLogger(logr.Discard())
+	errOut := os.Stderr
+	ended := func() {}
+	if relay, closed, err := site.Relay(errOut); err == nil {
+		os.Stderr, ended = relay, closed // client-go has login plugins print there, without a bound
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := plugin.Main(ctx, plugin.Config{
 		Args:       os.Args,
-		IOStreams:  genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr},
+		IOStreams:  genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: errOut},
 		Getenv:     os.Getenv,
 		Clock:      clock.RealClock{},
 		Profiles:   drivers.Profiles(),
 		Executable: func() (string, error) { return called(os.Args[0]) },
 	})
 	stop()
+	ended()
 	os.Exit(code)
 }
 

@@ -150,6 +150,8 @@ type memberSorter struct {
 	members []backend.Member
 	refused []vgrv1.VolumeStatus
 	reasons map[string][]string
+	// left are refused PVCs that the backend still replicates.
+	left []string
 	// terminating are members that stay until they are gone: what replicates them must not be deleted before.
 	terminating map[string]string
 	// sizes are the bytes of the members' volumes.
@@ -163,6 +165,10 @@ func (m *memberSorter) add(ctx context.Context, c client.Reader, pvc *corev1.Per
 	}
 	if !pvc.DeletionTimestamp.IsZero() && !m.inGroup(pvc.Name) {
 		m.refuse(pvc, vgrv1.ReasonVolumeTerminating, "being deleted"+state.WaitsFor(", waiting for ", pvc))
+		return nil
+	}
+	if pvc.Status.Phase == corev1.ClaimLost {
+		m.refuse(pvc, vgrv1.ReasonVolumeNotBound, fmt.Sprintf("its PersistentVolume %s is gone: the PVC is Lost", pvc.Spec.VolumeName))
 		return nil
 	}
 	if pvc.Spec.VolumeName == "" || pvc.Status.Phase != corev1.ClaimBound {
@@ -211,6 +217,9 @@ func (m *memberSorter) refuse(pvc *corev1.PersistentVolumeClaim, reason, why str
 		m.reasons = map[string][]string{}
 	}
 	m.reasons[reason] = append(m.reasons[reason], fmt.Sprintf("%s (%s)", pvc.Name, why))
+	if m.inGroup(pvc.Name) {
+		m.left = append(m.left, pvc.Name)
+	}
 	m.refused = append(m.refused, vgrv1.VolumeStatus{
 		Name: pvc.Name, VolumeName: pvc.Spec.VolumeName, State: vgrv1.StateUnknown, Health: vgrv1.HealthUnknown, Message: "not replicated: " + why,
 	})
@@ -232,6 +241,9 @@ func (m *memberSorter) problem() *backend.Problem {
 	}
 	if reason == "" {
 		return m.ending()
+	}
+	if len(m.left) > 0 {
+		return backend.Problemf(reason, "cannot replicate PVC %s; fix that, and leave the group's labels on: without them the replication of %s ends, and its copy may be deleted", strings.Join(all, ", "), strings.Join(m.left, ", "))
 	}
 	return backend.Problemf(reason, "cannot replicate PVC %s; fix that, or take the group's labels off", strings.Join(all, ", "))
 }

@@ -318,10 +318,26 @@ func (j judged) partlyProtected() *Verdict {
 	if len(parts) == 0 {
 		return nil
 	}
-	return &Verdict{
+	v := &Verdict{
 		Level: Problem, Phase: PartlyProtected, Message: "the PVCs of the group differ between the sites: " + strings.Join(parts, "; "),
 		Next: "label the PVCs alike on both sites, or have the missing copies made: " + j.command("create", " with --peer-context again"),
 	}
+	if renamed(here, there) {
+		v.Next = "the copies have other names than their sources, which labels do not change: " + j.command("validate", "") + " shows what to do"
+	}
+	return v
+}
+
+// renamed reports whether a PVC has the same volume as one of another name on the other site.
+func renamed(here, there []vgrv1.VolumeStatus) bool {
+	for _, v := range here {
+		if slices.ContainsFunc(there, func(o vgrv1.VolumeStatus) bool {
+			return o.Name != v.Name && v.VolumeHandle != "" && o.VolumeHandle == v.VolumeHandle
+		}) {
+			return true
+		}
+	}
+	return false
 }
 
 func (j judged) transitioning() *Verdict {
@@ -406,8 +422,7 @@ func (j judged) unsynced(p GroupSite) *Verdict {
 	now := clockOf(j.sites, p.Site, j.now)
 	switch {
 	case p.ClockAheadSeconds != nil:
-		v.Message = fmt.Sprintf("the clocks differ by %s: the storage of %s reports a synchronisation at %s, and there it is %s; how old it is cannot be known",
-			time.Duration(*p.ClockAheadSeconds)*time.Second, p.Site, obj.Status.LastSyncTime.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
+		v.Message = state.Apart(p.Site, now, obj.Status.LastSyncTime)
 		v.Next = "set the clocks of the storage and the cluster of " + p.Site
 	case state.Of(obj).Unproven():
 		v.Message = fmt.Sprintf("the controller on %s is older than this plugin and does not say whether the synchronisation that it reports is of the present role", p.Site)

@@ -58,10 +58,15 @@ func (j judged) mendCopy(i int) string {
 	if op, unplanned := j.givenUp(); unplanned && op.From == site {
 		return fmt.Sprintf("stop what runs on %s; %s", site, j.takeBack(site))
 	}
-	if p, ok := j.Primary(); !ok || p.Site == site {
+	p, ok := j.Primary()
+	if !ok || p.Site == site {
 		return ""
 	}
-	return fmt.Sprintf("if you can lose the writes that only %s has: %s", site, j.command("reprotect", " --discard-site "+recovery.ShellQuote(site)))
+	first := ""
+	if p.Desired == vgrv1.Secondary { // another tool has moved the role: nothing is copied from a site that is to be secondary
+		first = j.command("promote", " --context "+j.flag(p.Site)) + " keeps the role there; then, "
+	}
+	return first + fmt.Sprintf("if you can lose the writes that only %s has: %s", site, j.command("reprotect", " --discard-site "+recovery.ShellQuote(site)))
 }
 
 // volumeSplit holds when volumes of a copy are primary although its group is to be secondary: another tool has

@@ -99,33 +99,43 @@ func TestStates(t *testing.T) {
 		"Git asks for a second primary, and it lags":      {primary(16 * time.Minute), refused(), overview.Lagging, overview.Problem, "", ""},
 		"Git asks for the first primary":                  {secondary(), refused(), overview.NoPrimary, overview.Problem, "Git or another tool asks for primary on west", "kubectl vgr promote db -n prod --context west"},
 		"members differ":                                  {with(primary(time.Minute), volumes(vgrv1.StatePrimary, "a", "b", "c")), with(secondary(), volumes(vgrv1.StateSecondary, "b", "d")), overview.PartlyProtected, overview.Problem, "only east has a, c; only west has d", "kubectl vgr create db"},
-		"the same members in another order":               {with(primary(time.Minute), volumes(vgrv1.StatePrimary, "a", "b")), with(secondary(), volumes(vgrv1.StateSecondary, "b", "a")), overview.Protected, overview.OK, "", ""},
-		"a time of an older controller":                   {with(primary(time.Minute), func(g *vgrv1.VolumeGroupReplication) { g.Status.StateSince = nil }), secondary(), overview.Unknown, overview.Warning, "the controller on east is older", "kubectl vgr install --context east"},
-		"a time from before the role":                     {since(primary(2*time.Minute), time.Minute), secondary(), overview.Unknown, overview.Warning, "no completed synchronisation yet", ""},
-		"a time to come":                                  {primary(-2 * time.Hour), secondary(), overview.Unknown, overview.Warning, "the clocks differ by 2h0m0s", "set the clocks"},
-		"clocks that differ a little":                     {primary(-2 * time.Second), secondary(), overview.Protected, overview.OK, "", ""},
-		"the epoch":                                       {since(with(primary(time.Minute), func(g *vgrv1.VolumeGroupReplication) { g.Status.LastSyncTime = new(metav1.Unix(0, 0)) }), time.Minute), secondary(), overview.Unknown, overview.Warning, "no completed synchronisation yet", ""},
-		"no synchronisation in two schedules":             {since(primary(0), 11*time.Minute), secondary(), overview.Lagging, overview.Warning, "has been primary for 11m0s and has reported no synchronisation since", ""},
-		"no synchronisation in three schedules":           {since(primary(0), 16*time.Minute), secondary(), overview.Lagging, overview.Problem, "no synchronisation since", ""},
-		"deleted, and another tool keeps it":              {primary(time.Minute), deleted("example.com/backup"), overview.Terminating, overview.Problem, "example.com/backup", "take it off"},
-		"deleted, and the controller is at it":            {primary(time.Minute), deleted(vgrv1.Finalizer, "example.com/backup"), overview.Transitioning, overview.Warning, "has not released it", ""},
-		"the array says that its link is down":            {primary(0, array), group(vgrv1.Secondary, vgrv1.StateSecondary, 0, condition("Ready", "True", "Demoted"), condition("Degraded", "True", vgrv1.ReasonLinkNotInSync)), overview.Degraded, overview.Problem, "west reports: LinkNotInSync", ""},
-		"the array's group is in error":                   {primary(0, array), group(vgrv1.Secondary, vgrv1.StateSecondary, 0, condition("Ready", "True", "Demoted"), condition("Degraded", "True", vgrv1.ReasonGroupError)), overview.Degraded, overview.Problem, "west reports: GroupError", ""},
-		"a volume was promoted by hand":                   {with(primary(time.Minute), volumes(vgrv1.StatePrimary, "a", "b")), apart(2 * time.Minute), overview.SplitBrain, overview.Problem, "PVC b is primary on west", "kubectl vgr reprotect db -n prod --discard-site west"},
-		"volumes change their role one by one":            {with(primary(time.Minute), volumes(vgrv1.StatePrimary, "a", "b")), apart(10 * time.Second), overview.Transitioning, overview.Warning, "", ""},
-		"the backend has refused to replicate":            {group(vgrv1.Primary, vgrv1.StateUnknown, 0, condition("Ready", "False", "Progressing"), condition("Validated", "False", "FailedPrecondition")), secondary(), overview.Failed, overview.Problem, "Validated is False): FailedPrecondition", ""},
-		"the storage was moved with its own tool":         {group(vgrv1.Secondary, vgrv1.StatePrimary, 0, array, condition("Ready", "False", vgrv1.ReasonRoleChangedOutside)), outside(vgrv1.StateSecondary), overview.Failed, overview.Problem, "east reports RoleChangedOutside", "kubectl vgr promote db -n prod --context east"},
-		"moved, and the spec says so":                     {primary(time.Minute), outside(vgrv1.StateSecondary), overview.Guarded, overview.Warning, "the spec of west asks for primary, and its storage gave up the role", "kubectl vgr demote db -n prod --context west"},
-		"the storage gave up the role":                    {secondary(), outside(vgrv1.StateSecondary), overview.NoPrimary, overview.Problem, "the storage of west gave up the role", "kubectl vgr promote db -n prod --context west"},
-		"a part of the copy was made primary":             {primary(time.Minute), group(vgrv1.Secondary, vgrv1.StateUnknown, 0, condition("Ready", "False", vgrv1.ReasonRoleChangedOutside)), overview.Failed, overview.Problem, "west reports RoleChangedOutside", "kubectl vgr reprotect db -n prod --discard-site west"},
-		"a PVC was resized":                               {with(primary(time.Minute), bytes(2<<30)), with(secondary(), bytes(1<<30)), overview.Protected, overview.OK, "PVC data was resized: it has 2Gi on east, its copy on west has 1Gi", ""},
-		"a PVC was resized, of Trident":                   {with(primary(0, condition("Replicating", "Unknown", vgrv1.ReasonNotReported)), bytes(2<<30)), with(secondary(), bytes(1<<30)), overview.Unknown, overview.Warning, "PVC data was resized: it has 2Gi on east, its copy on west has 1Gi", ""},
-		"a PVC was resized, and the copy lags":            {with(primary(16*time.Minute), bytes(2<<30)), with(secondary(), bytes(1<<30)), overview.Lagging, overview.Problem, "PVC data was resized", ""},
-		"a driver without a status":                       {primary(time.Minute, condition("Replicating", "Unknown", vgrv1.ReasonStatusNotReported)), secondary(), overview.Protected, overview.OK, "by the age of its last synchronisation: the driver does not report whether it replicates", ""},
-		"a driver without a status, lagging":              {primary(12*time.Minute, condition("Replicating", "Unknown", vgrv1.ReasonStatusNotReported)), secondary(), overview.Lagging, overview.Warning, "the last synchronisation of east is 12m0s old", ""},
-		"a PVC is not bound yet":                          {unbound(10 * time.Second), secondary(), overview.Transitioning, overview.Warning, "east is on its way to primary", ""},
-		"a PVC stays unbound":                             {unbound(2 * time.Minute), secondary(), overview.Failed, overview.Problem, "east reports VolumeNotBound", ""},
-		"it refused once, and works":                      {primary(time.Minute, condition("Validated", "False", "FailedPrecondition")), secondary(), overview.Protected, overview.OK, "Validated is False", ""},
+		"copies with other names": {
+			with(with(primary(time.Minute), volumes(vgrv1.StatePrimary, "a")), handle("0001-1")), with(with(secondary(), volumes(vgrv1.StateSecondary, "a-dr")), handle("0001-1")),
+			overview.PartlyProtected, overview.Problem, "only east has a; only west has a-dr", "which labels do not change: kubectl vgr validate db -n prod shows what to do",
+		},
+		"the same members in another order":       {with(primary(time.Minute), volumes(vgrv1.StatePrimary, "a", "b")), with(secondary(), volumes(vgrv1.StateSecondary, "b", "a")), overview.Protected, overview.OK, "", ""},
+		"a time of an older controller":           {with(primary(time.Minute), func(g *vgrv1.VolumeGroupReplication) { g.Status.StateSince = nil }), secondary(), overview.Unknown, overview.Warning, "the controller on east is older", "kubectl vgr install --context east"},
+		"a time from before the role":             {since(primary(2*time.Minute), time.Minute), secondary(), overview.Unknown, overview.Warning, "no completed synchronisation yet", ""},
+		"a time to come":                          {primary(-2 * time.Hour), secondary(), overview.Unknown, overview.Warning, "the clocks differ by 2h0m0s", "set the clocks"},
+		"clocks that differ a little":             {primary(-2 * time.Second), secondary(), overview.Protected, overview.OK, "", ""},
+		"the epoch":                               {since(with(primary(time.Minute), func(g *vgrv1.VolumeGroupReplication) { g.Status.LastSyncTime = new(metav1.Unix(0, 0)) }), time.Minute), secondary(), overview.Unknown, overview.Warning, "no completed synchronisation yet", ""},
+		"no synchronisation in two schedules":     {since(primary(0), 11*time.Minute), secondary(), overview.Lagging, overview.Warning, "has been primary for 11m0s and has reported no synchronisation since", ""},
+		"no synchronisation in three schedules":   {since(primary(0), 16*time.Minute), secondary(), overview.Lagging, overview.Problem, "no synchronisation since", ""},
+		"deleted, and another tool keeps it":      {primary(time.Minute), deleted("example.com/backup"), overview.Terminating, overview.Problem, "example.com/backup", "take it off"},
+		"deleted, and the controller is at it":    {primary(time.Minute), deleted(vgrv1.Finalizer, "example.com/backup"), overview.Transitioning, overview.Warning, "has not released it", ""},
+		"the array says that its link is down":    {primary(0, array), group(vgrv1.Secondary, vgrv1.StateSecondary, 0, condition("Ready", "True", "Demoted"), condition("Degraded", "True", vgrv1.ReasonLinkNotInSync)), overview.Degraded, overview.Problem, "west reports: LinkNotInSync", ""},
+		"the array's group is in error":           {primary(0, array), group(vgrv1.Secondary, vgrv1.StateSecondary, 0, condition("Ready", "True", "Demoted"), condition("Degraded", "True", vgrv1.ReasonGroupError)), overview.Degraded, overview.Problem, "west reports: GroupError", ""},
+		"a volume was promoted by hand":           {with(primary(time.Minute), volumes(vgrv1.StatePrimary, "a", "b")), apart(2 * time.Minute), overview.SplitBrain, overview.Problem, "PVC b is primary on west", "kubectl vgr reprotect db -n prod --discard-site west"},
+		"volumes change their role one by one":    {with(primary(time.Minute), volumes(vgrv1.StatePrimary, "a", "b")), apart(10 * time.Second), overview.Transitioning, overview.Warning, "", ""},
+		"the backend has refused to replicate":    {group(vgrv1.Primary, vgrv1.StateUnknown, 0, condition("Ready", "False", "Progressing"), condition("Validated", "False", "FailedPrecondition")), secondary(), overview.Failed, overview.Problem, "Validated is False): FailedPrecondition", ""},
+		"the storage was moved with its own tool": {group(vgrv1.Secondary, vgrv1.StatePrimary, 0, array, condition("Ready", "False", vgrv1.ReasonRoleChangedOutside)), outside(vgrv1.StateSecondary), overview.Failed, overview.Problem, "east reports RoleChangedOutside", "kubectl vgr promote db -n prod --context east"},
+		"moved, and the spec says so":             {primary(time.Minute), outside(vgrv1.StateSecondary), overview.Guarded, overview.Warning, "the spec of west asks for primary, and its storage gave up the role", "kubectl vgr demote db -n prod --context west"},
+		"the storage gave up the role":            {secondary(), outside(vgrv1.StateSecondary), overview.NoPrimary, overview.Problem, "the storage of west gave up the role", "kubectl vgr promote db -n prod --context west"},
+		"a part of the copy was made primary":     {primary(time.Minute), group(vgrv1.Secondary, vgrv1.StateUnknown, 0, condition("Ready", "False", vgrv1.ReasonRoleChangedOutside)), overview.Failed, overview.Problem, "west reports RoleChangedOutside", "kubectl vgr reprotect db -n prod --discard-site west"},
+		"a PVC was resized":                       {with(primary(time.Minute), bytes(2<<30)), with(secondary(), bytes(1<<30)), overview.Protected, overview.OK, "PVC data was resized: it has 2Gi on east, its copy on west has 1Gi", ""},
+		"a PVC was resized, of Trident":           {with(primary(0, condition("Replicating", "Unknown", vgrv1.ReasonNotReported)), bytes(2<<30)), with(secondary(), bytes(1<<30)), overview.Unknown, overview.Warning, "PVC data was resized: it has 2Gi on east, its copy on west has 1Gi", ""},
+		"a PVC was resized, and the copy lags":    {with(primary(16*time.Minute), bytes(2<<30)), with(secondary(), bytes(1<<30)), overview.Lagging, overview.Problem, "PVC data was resized", ""},
+		"a driver without a status":               {primary(time.Minute, condition("Replicating", "Unknown", vgrv1.ReasonStatusNotReported)), secondary(), overview.Protected, overview.OK, "by the age of its last synchronisation: the driver does not report whether it replicates", ""},
+		"a driver without a status, lagging":      {primary(12*time.Minute, condition("Replicating", "Unknown", vgrv1.ReasonStatusNotReported)), secondary(), overview.Lagging, overview.Warning, "the last synchronisation of east is 12m0s old", ""},
+		"a PVC is not bound yet":                  {unbound(10 * time.Second), secondary(), overview.Transitioning, overview.Warning, "east is on its way to primary", ""},
+		"a PVC stays unbound":                     {unbound(2 * time.Minute), secondary(), overview.Failed, overview.Problem, "east reports VolumeNotBound", ""},
+		"it refused once, and works":              {primary(time.Minute, condition("Validated", "False", "FailedPrecondition")), secondary(), overview.Protected, overview.OK, "Validated is False", ""},
+		"moved with its own tool, and nothing follows": {
+			group(vgrv1.Secondary, vgrv1.StatePrimary, 0, condition("Ready", "False", vgrv1.ReasonProgressing)), with(outside(vgrv1.StateSecondary), func(g *vgrv1.VolumeGroupReplication) {
+				g.Status.Conditions = append(g.Status.Conditions, condition("Degraded", "True", "Error"))
+			}),
+			overview.Degraded, overview.Problem, "the copy on west has an error", "kubectl vgr promote db -n prod --context east keeps the role there; then, if you can lose the writes that only west has: kubectl vgr reprotect db -n prod --discard-site west",
+		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -241,6 +251,11 @@ func TestSilentController(t *testing.T) {
 			}
 		})
 	}
+}
+
+// handle is the one of the only volume.
+func handle(h string) func(*vgrv1.VolumeGroupReplication) {
+	return func(g *vgrv1.VolumeGroupReplication) { g.Status.Volumes[0].VolumeHandle = h }
 }
 
 // bytes is a size of the only volume.

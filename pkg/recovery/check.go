@@ -5,7 +5,6 @@ package recovery
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -66,6 +65,8 @@ type Environment struct {
 	Controller        string
 	NoController      string
 	ControllerUnasked string
+	// CopyHandles are the handles of the copies on the other site by the names of the PVCs, where the storage tells them.
+	CopyHandles map[string]string
 	// Unconnected is why the backend does not reach the driver of the group's volumes; empty when it does, or when that
 	// is not known.
 	Unconnected string
@@ -260,53 +261,6 @@ func (c *checker) obstacles() {
 	}
 }
 
-func (c *checker) members() {
-	from, to := c.from.members(), c.to.members()
-	switch {
-	case c.op.Kind == Demote: // what is on the other site does not matter for it
-	case c.to.Group != nil && len(to) == 0:
-		c.add("members", CheckProblem, "", "the backend has no volume in the group on %s", c.to.Name)
-	case c.from.Group == nil || c.to.Group == nil:
-		c.add("members", CheckWarning, "", "%d volumes on %s; not compared", len(to), c.to.Name)
-	case !slices.Equal(names(from), names(to)):
-		remedy := "label the PVCs alike on both sites, or kubectl vgr create --peer-context again"
-		if c.facts.Traits.PromoteFirst && disjoint(from, to) { // labels do not help: copies with other names
-			remedy = fmt.Sprintf("kubectl vgr delete %s --context %s -n %s; then delete these PVCs and their mirrors there, and run kubectl vgr create with --peer-context: it makes copies with the right names, and transfers all data again",
-				ShellQuote(c.facts.Name), c.to.flag(), ShellQuote(c.facts.Namespace))
-		}
-		c.add("members", c.unlessLost(c.from), remedy,
-			"%s has %s, %s has %s", c.from.Name, list(names(from)), c.to.Name, list(names(to)))
-	case c.to.followsAnother(c.from) != "":
-		c.add("members", CheckProblem, fmt.Sprintf("kubectl vgr delete %s --context %s -n %s; then delete that copy there, and run kubectl vgr create with --peer-context",
-			ShellQuote(c.facts.Name), c.to.flag(), ShellQuote(c.facts.Namespace)), "%s", c.to.followsAnother(c.from))
-	case c.facts.Traits.ConfirmsSync && !maps.Equal(from, to):
-		c.add("members", CheckProblem, "", "the PVCs on %s and %s are not copies of the same volumes", c.from.Name, c.to.Name)
-	default:
-		c.ok("members", "the same %d volumes on both sites", len(to))
-	}
-}
-
-func disjoint(a, b map[string]string) bool {
-	for name := range a {
-		if _, ok := b[name]; ok {
-			return false
-		}
-	}
-	return len(a) > 0 && len(b) > 0
-}
-
-// sizes warns of copies that are smaller than their source. The operation works: their size can be corrected after it.
-func (c *checker) sizes() {
-	if c.op.Kind == Demote || c.from.Group == nil || c.to.Group == nil {
-		return
-	}
-	for _, s := range state.SmallerCopies(c.from.Group.Status.Volumes, c.to.Group.Status.Volumes) {
-		c.add("sizes", CheckWarning, fmt.Sprintf(`once %s is primary: kubectl --context %s -n %s patch pvc %s --type=merge -p '{"spec":{"resources":{"requests":{"storage":"%s"}}}}' (its StorageClass must allow expansion)`,
-			c.to.Name, c.to.kubectl(), ShellQuote(c.facts.Namespace), ShellQuote(s.PVC), s.Source),
-			"PVC %s was resized: it has %s on %s, its copy on %s has %s", s.PVC, s.Source, c.from.Name, c.to.Name, s.Copy)
-	}
-}
-
 func list(names []string) string {
 	if len(names) == 0 {
 		return "none"
@@ -366,7 +320,11 @@ func (c *checker) health() {
 		}
 		c.add("health", severity, "", "%s", fault)
 	} else if fault := c.from.fault(); fault != "" {
-		c.add("health", c.unlessLost(c.from), c.facts.statusCommand()+" shows both sites", "%s", fault)
+		severity := c.unlessLost(c.from)
+		if c.op.Kind == Promote && c.to.state() == vgrv1.StatePrimary {
+			severity = CheckWarning // the storage has changed the role already: only then can the copy be made anew
+		}
+		c.add("health", severity, c.facts.statusCommand()+" shows both sites", "%s", fault)
 	} else if c.from.Group != nil && c.from.state() != vgrv1.StateSecondary {
 		c.replicating()
 	}
@@ -406,7 +364,10 @@ func (c *checker) synchronised() {
 
 func (c *checker) lag() {
 	loss, last := LossOf(c.from, c.to)
+	apart := clocksApart(c.from, c.to)
 	switch {
+	case loss.Unknown && apart != "":
+		c.add("lag", CheckWarning, "set the clocks of the storage and the cluster", "%s", apart)
 	case loss.Unknown:
 		c.add("lag", CheckWarning, "", "the last synchronisation is not known")
 	case state.Lag(loss.Age, c.facts.Schedule) == state.TooLate:

@@ -53,15 +53,19 @@ func LossOf(from, to *Site) (Loss, *metav1.Time) {
 // acceptable compares the loss that is accepted with the one that is to be expected.
 func acceptable(from, to *Site, accept Loss) *Stop {
 	loss, last := LossOf(from, to)
+	lost := unknownLoss(from, to)
+	if !loss.Unknown {
+		lost = lossWords(loss, last)
+	}
 	switch {
 	case accept.Unknown:
 		return nil
 	case accept.Age <= 0:
-		return stopf(Refused, "add --accept-data-loss "+accepts(loss), "an unplanned failover loses the writes that were not replicated: %s", lossWords(loss, last))
+		return stopf(Refused, "add --accept-data-loss "+accepts(loss), "an unplanned failover loses the writes that were not replicated: %s", lost)
 	case loss.Unknown:
-		return stopf(Refused, "--accept-data-loss unknown accepts that", "a loss within %s cannot be confirmed: %s", accept.Age, lossWords(loss, last))
+		return stopf(Refused, "--accept-data-loss unknown accepts that", "a loss within %s cannot be confirmed: %s", accept.Age, lost)
 	case loss.Age > accept.Age:
-		return stopf(Refused, fmt.Sprintf("--accept-data-loss %s accepts that", accepts(loss)), "more than %s would be lost: %s", accept.Age, lossWords(loss, last))
+		return stopf(Refused, fmt.Sprintf("--accept-data-loss %s accepts that", accepts(loss)), "more than %s would be lost: %s", accept.Age, lost)
 	default:
 		return nil
 	}
@@ -75,10 +79,28 @@ func accepts(loss Loss) string {
 	return (loss.Age.Round(time.Second) + time.Minute).String()
 }
 
-func lossWords(l Loss, last *metav1.Time) string {
-	if l.Unknown {
-		return "the time of the last synchronisation is not known; only the source has it"
+// unknownLoss returns why it is not known how much would be lost.
+func unknownLoss(from, to *Site) string {
+	if apart := clocksApart(from, to); apart != "" {
+		return apart
 	}
+	return "the time of the last synchronisation is not known; only the source has it"
+}
+
+// clocksApart says how the time that a site reports is to come by its clock; empty when none is.
+func clocksApart(from, to *Site) string {
+	for _, s := range []*Site{from, to} {
+		if s.Group == nil || s == to && s.state() == vgrv1.StatePrimary {
+			continue
+		}
+		if apart := state.Apart(s.Name, s.Now, s.Group.Status.LastSyncTime); apart != "" {
+			return apart
+		}
+	}
+	return ""
+}
+
+func lossWords(l Loss, last *metav1.Time) string {
 	return fmt.Sprintf("what was written after %s, which is %s ago", last.UTC().Format(time.RFC3339), l.Age.Round(time.Second))
 }
 

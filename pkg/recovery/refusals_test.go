@@ -193,6 +193,33 @@ func TestRefusals(t *testing.T) {
 		"other volumes": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
 			p.Sites[west].Group.Status.Volumes[0].VolumeHandle = "other"
 		}, planned},
+		"volumes of which the storage tells the copies": {func(p *recovery.Pair, envs *[2]recovery.Environment) {
+			p.Sites[west].Group.Status.Volumes[0].VolumeHandle = "other"
+			envs[east].CopyHandles = map[string]string{"data": "other"}
+		}, planned},
+		"volumes of which the storage tells other copies": {func(p *recovery.Pair, envs *[2]recovery.Environment) {
+			p.Sites[west].Group.Status.Volumes[0].VolumeHandle = "other"
+			envs[east].CopyHandles = map[string]string{"data": "another"}
+		}, planned},
+		"moved in the storage, and nothing follows": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
+			changedOutside(p.Sites[east].Group, vgrv1.Primary, vgrv1.StateSecondary)
+			meta.SetStatusCondition(&p.Sites[east].Group.Status.Conditions, metav1.Condition{Type: vgrv1.ConditionDegraded, Status: metav1.ConditionTrue, Reason: "Error", Message: "the link is failed over"})
+			isTo(p.Sites[west].Group, vgrv1.Secondary, vgrv1.StatePrimary, metav1.Condition{Status: metav1.ConditionFalse, Reason: vgrv1.ReasonProgressing, Message: "cannot hand over"})
+		}, with(func(r *recovery.Request) { r.Kind = recovery.Promote })},
+		"a PVC without a volume": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
+			p.Sites[west].Group.Status.Volumes[0].VolumeHandle = ""
+		}, planned},
+		"a copy with another name": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
+			g := p.Sites[west].Group
+			g.Status.Volumes[0].Name = "data-dr"
+			g.Status.PersistentVolumeClaimsRefList[0].Name = "data-dr"
+		}, planned},
+		"a synchronisation to come": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
+			p.Sites[east].Group.Status.LastSyncTime = new(metav1.NewTime(now.Add(3 * time.Hour)))
+		}, with(func(r *recovery.Request) { r.Kind, r.Accept = recovery.Unplanned, recovery.Loss{Age: time.Hour} })},
+		"a synchronisation to come, planned": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
+			p.Sites[east].Group.Status.LastSyncTime = new(metav1.NewTime(now.Add(3 * time.Hour)))
+		}, planned},
 		"both secondary": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
 			isTo(p.Sites[east].Group, vgrv1.Secondary, vgrv1.StateSecondary, met)
 		}, planned},

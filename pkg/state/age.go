@@ -4,6 +4,7 @@
 package state
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -35,6 +36,16 @@ func Ahead(now time.Time, t *metav1.Time) time.Duration {
 		return 0
 	}
 	return t.Sub(now)
+}
+
+// Apart says how a backend's time is ahead of the clock of the site that reports it; empty when it is not.
+func Apart(site string, now time.Time, t *metav1.Time) string {
+	ahead := Ahead(now, t)
+	if ahead == 0 {
+		return ""
+	}
+	return fmt.Sprintf("the clocks differ by %s: the storage of %s reports a synchronisation at %s, and there it is %s; how old it is cannot be known",
+		ahead.Truncate(time.Second), site, t.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 }
 
 // Lateness judges the age of the last synchronisation by the schedule.

@@ -62,12 +62,21 @@ func SiteError(ctx context.Context, s *site.Site, doing string, err error) error
 	case overview.SiteUnreachable:
 		return clierror.New(clierror.CodeUnreachable, "check the network and kubectl --context "+s.Kubectl()+" cluster-info", "cannot %s on %s: %s", doing, s.Name, message)
 	case overview.SiteForbidden:
-		return clierror.New(clierror.CodeError, "ask for the permission, or use another context", "cannot %s on %s: %s", doing, s.Name, message)
+		return clierror.New(clierror.CodeError, forbiddenNext(s, message), "cannot %s on %s: %s", doing, s.Name, message)
 	case overview.SiteNotInstalled:
 		return clierror.New(clierror.CodeError, "kubectl vgr install --context "+s.Flag()+" installs the CRDs and the controller", "cannot %s on %s: %s", doing, s.Name, message)
 	default:
 		return clierror.New(clierror.CodeError, "", "cannot %s on %s: %s", doing, s.Name, message)
 	}
+}
+
+// forbiddenNext tells a permission that is missing from a rule of the cluster, which refuses every user: a LimitRange, a
+// quota, an admission webhook.
+func forbiddenNext(s *site.Site, message string) string {
+	if strings.Contains(message, "User ") && strings.Contains(message, " cannot ") {
+		return "ask for the permission, or use another context"
+	}
+	return "a rule of " + s.Name + " refuses that, and not your permissions: change the LimitRange, quota or admission policy that the message names"
 }
 
 // WriteError returns siteError for what changes something unless it is a dry run: without a refusal of the server it may

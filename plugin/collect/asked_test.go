@@ -110,6 +110,8 @@ func TestNotAsked(t *testing.T) {
 	mutual.Config.ErrorLog, mutual.TLS = log.New(io.Discard, "", 0), &tls.Config{ClientAuth: tls.RequireAnyClientCert, MinVersion: tls.VersionTLS12}
 	mutual.StartTLS()
 	t.Cleanup(mutual.Close)
+	away := httptest.NewServer(http.RedirectHandler("https://login.invalid/", http.StatusFound))
+	t.Cleanup(away.Close)
 	demanding := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusProxyAuthRequired) }))
 	t.Cleanup(demanding.Close)
 	for name, tc := range map[string]struct{ cluster, user, says string }{
@@ -124,10 +126,16 @@ func TestNotAsked(t *testing.T) {
 		"a certificate that is wanted":   {fmt.Sprintf(`{server: %q, insecure-skip-tls-verify: true}`, mutual.URL), "{}", "tls: certificate required"},
 		"a page elsewhere":               {fmt.Sprintf(`{server: %q}`, redirecting.URL), "{}", "web page"},
 		"a proxy that asks for a login":  {fmt.Sprintf(`{server: "https://api.invalid", proxy-url: %q}`, demanding.URL), "{}", "by way of the proxy"},
+		"a page on another host":         {fmt.Sprintf(`{server: %q}`, away.URL), "{}", "the answer is a redirect to login.invalid: a login page or a proxy is in between"},
+		"a gateway without a route":      {answer(http.StatusNotFound, "application/json", `{"message":"no Route matched"}`), "{}", `HTTP 404, and not of an API server: a gateway or a proxy is in between: {"message":"no Route matched"}`},
+		"a gateway without a word":       {answer(http.StatusNotFound, "text/plain", ""), "{}", "HTTP 404, and not of an API server: a gateway or a proxy is in between: Not Found"},
+		"a gateway that refuses":         {answer(http.StatusForbidden, "application/json", `{"type":"error","status":"403","message":"clusters is forbidden"}`), "{}", "HTTP 403, and not of an API server"},
+		"a firewall":                     {answer(http.StatusForbidden, "text/plain", "blocked by policy"), "{}", "a gateway or a proxy is in between: blocked by policy"},
+		"a gateway without its cluster":  {answer(http.StatusBadGateway, "application/json", `{"message":"upstream connect error"}`), "{}", "HTTP 502, and not of an API server: a gateway or a proxy is in between"},
 		"a plain text":                   {answer(http.StatusOK, "text/plain", "welcome to the hotel"), "{}", "the answer is no list of volumegroupreplications"},
 		"a plugin that fails":            {well, fails, "its login plugin: getting credentials: exec: executable"},
 		"a plugin that is missing":       {well, `{exec: {apiVersion: client.authentication.k8s.io/v1, command: not-installed, interactiveMode: Never}}`, "executable not-installed not found"},
-		"a plugin that babbles":          {well, babbles, "its login plugin: getting credentials: decoding stdout"},
+		"a plugin that babbles":          {well, babbles, "its login plugin: getting credentials: decoding stdout: what the plugin printed is no ExecCredential"},
 		"an unknown CA":                  {fmt.Sprintf(`{server: %q}`, secure.URL), "{}", "certificate signed by unknown authority"},
 		"a CA that is none":              {fmt.Sprintf(`{server: %q, certificate-authority-data: "bm9uZQ=="}`, secure.URL), "{}", "kubeconfig: unable to load root certificates"},
 		"a CA that is missing":           {fmt.Sprintf(`{server: %q, certificate-authority: "/nonexistent"}`, secure.URL), "{}", "its part of the kubeconfig cannot be used"},

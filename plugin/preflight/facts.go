@@ -12,6 +12,7 @@ import (
 	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
@@ -39,7 +40,9 @@ type Observation struct {
 	managed [2]map[client.ObjectKey]managers
 	// unconnected are the drivers that a site's backend does not reach, and why.
 	unconnected [2]map[string]string
-	Clocks      operate.Clocks
+	// handles are those of the copies by the names of the PVCs, of groups whose handles differ between the sites.
+	handles [2]map[types.NamespacedName]map[string]string
+	Clocks  operate.Clocks
 }
 
 // inside is what one namespace of a site has.
@@ -98,6 +101,7 @@ func Read(ctx context.Context, e *cli.Env, q collect.Query, scaling bool) (*Obse
 		return nil, p.Alike(ctx, s.Clusters[0])
 	}
 	s.connections(ctx, e)
+	s.copies(ctx, e)
 	s.View = overview.Build(s.Inputs, e.Clock.Now())
 	seen := e.Memory(p.All())
 	seen.Refresh(&s.View)
@@ -142,6 +146,7 @@ func (s *Observation) Facts(e *cli.Env, g overview.Group) recovery.Facts {
 	for i := range f.Environments {
 		in := s.inside[i][g.Namespace]
 		f.Environments[i].Denied, f.Environments[i].Unasked = in.denied, in.unasked
+		f.Environments[i].CopyHandles = s.handles[i][types.NamespacedName{Namespace: g.Namespace, Name: g.Name}]
 	}
 	for i, in := range s.Inputs {
 		if !in.Answered {

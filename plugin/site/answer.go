@@ -4,7 +4,9 @@
 package site
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"mime"
@@ -33,14 +35,61 @@ func (a answers) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, a.byProxy(r, err)
 	}
-	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind == "text/html" {
+	if err := foreign(resp); err != nil {
 		resp.Body.Close()
-		return nil, notAsked("a web page answers (HTTP %d), and no API server: a proxy or a login page is in between", resp.StatusCode)
+		return nil, err
 	}
 	if watch, _ := strconv.ParseBool(r.URL.Query().Get("watch")); !watch {
 		resp.Body = &limited{ReadCloser: resp.Body, left: MaxAnswer}
 	}
 	return resp, nil
+}
+
+// foreign returns why an answer is not of an API server, where that can be told: it redirects to another host, is a web
+// page, or refuses in another way than API servers do. What a gateway refuses says nothing of the site behind it, not even that it is alive.
+func foreign(resp *http.Response) error {
+	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	switch to, err := resp.Location(); {
+	case resp.StatusCode/100 == 3 && err == nil && to.Hostname() != resp.Request.URL.Hostname():
+		return notAsked("the answer is a redirect to %s: a login page or a proxy is in between", to.Hostname())
+	case kind == "text/html":
+		return notAsked("a web page answers (HTTP %d), and no API server: a proxy or a login page is in between", resp.StatusCode)
+	case resp.StatusCode < http.StatusBadRequest:
+		return nil
+	}
+	const most = 64 << 10
+	start, err := io.ReadAll(io.LimitReader(resp.Body, most))
+	resp.Body = readCloser{io.MultiReader(bytes.NewReader(start), resp.Body), resp.Body}
+	if err != nil || !strange(resp.StatusCode, kind, start) {
+		return nil
+	}
+	text := shortened(string(start))
+	if text == "" {
+		text = http.StatusText(resp.StatusCode)
+	}
+	return notAsked("the answer is HTTP %d, and not of an API server: a gateway or a proxy is in between: %s", resp.StatusCode, text)
+}
+
+// strange reports whether an error has not the form of an API server's: those are a Status, but for paths that are not
+// served, and for some of a server in trouble. It is pure.
+func strange(code int, kind string, body []byte) bool {
+	var status struct{ Kind string }
+	switch {
+	case strings.HasSuffix(kind, "json"):
+		return json.Unmarshal(body, &status) == nil && status.Kind != "Status"
+	case kind != "" && kind != "text/plain":
+		return false
+	case code == http.StatusNotFound:
+		return strings.TrimSpace(string(body)) != "404 page not found"
+	default:
+		return code == http.StatusForbidden
+	}
+}
+
+// readCloser reads what was read of a body already, and the rest.
+type readCloser struct {
+	io.Reader
+	io.Closer
 }
 
 // WrappedRoundTripper lets client-go reach the transport below, to cancel requests.

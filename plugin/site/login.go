@@ -124,9 +124,16 @@ func (l *login) fails(err error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.late.Store(false)
-	l.failed, l.at = unsent("its login plugin: %s", shortened(err.Error())), l.now()
+	text := err.Error()
+	if before, _, found := strings.Cut(text, noCredentials); found { // what follows is of the parser
+		text = before + noCredentials + ": what the plugin printed is no ExecCredential"
+	}
+	l.failed, l.at = unsent("its login plugin: %s", shortened(text)), l.now()
 	return l.failed
 }
+
+// noCredentials is how client-go's error of a plugin that prints something else begins.
+const noCredentials = "decoding stdout"
 
 // longest is how much of what a login plugin, or the kubeconfig's hint, says is repeated.
 const longest = 400

@@ -109,3 +109,24 @@ func TestReplicationsOfAllNamespaces(t *testing.T) {
 		t.Errorf("of a PVC that csi-addons has not taken up: %q, want %q", got[0].NotAdoptable, want)
 	}
 }
+
+// TestHandleOf: a PVC's handle is that of the volume it is bound to, so that a copy with another name is found by it.
+func TestHandleOf(t *testing.T) {
+	volume := func(handle, namespace, name string, phase corev1.PersistentVolumePhase) corev1.PersistentVolume {
+		return corev1.PersistentVolume{
+			Spec: corev1.PersistentVolumeSpec{
+				ClaimRef:               &corev1.ObjectReference{Namespace: namespace, Name: name},
+				PersistentVolumeSource: corev1.PersistentVolumeSource{CSI: &corev1.CSIPersistentVolumeSource{VolumeHandle: handle}},
+			},
+			Status: corev1.PersistentVolumeStatus{Phase: phase},
+		}
+	}
+	pvs := []corev1.PersistentVolume{
+		{}, volume("left", "prod", "data", corev1.VolumeReleased), volume("other", "dr", "data", corev1.VolumeBound), volume("mine", "prod", "data", corev1.VolumeBound),
+	}
+	for name, want := range map[string]string{"data": "mine", "none": ""} {
+		if got := handleOf(client.ObjectKey{Namespace: "prod", Name: name}, pvs); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 
 	replicationv1 "github.com/csi-addons/kubernetes-csi-addons/api/replication.storage/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
@@ -31,7 +32,27 @@ func replications(ctx context.Context, c client.Reader, namespace string) ([]bac
 	if err := c.List(ctx, &pvcs, client.InNamespace(namespace)); err != nil {
 		return nil, err
 	}
-	return replicationsOf(volumes.Items, classes.Items, pvcs.Items), nil
+	var pvs corev1.PersistentVolumeList
+	if err := c.List(ctx, &pvs); err != nil && !apierrors.IsForbidden(err) { // without them names are not compared with the peer's
+		return nil, err
+	}
+	out := replicationsOf(volumes.Items, classes.Items, pvcs.Items)
+	for i := range out {
+		out[i].Handle = handleOf(client.ObjectKey{Namespace: out[i].Object.GetNamespace(), Name: out[i].PVC}, pvs.Items)
+		out[i].PeerHandle = out[i].Handle // a copy has the handle of its source
+	}
+	return out, nil
+}
+
+// handleOf returns the handle of the volume that a PVC is bound to.
+func handleOf(pvc client.ObjectKey, pvs []corev1.PersistentVolume) string {
+	for i := range pvs {
+		pv := &pvs[i]
+		if ref := pv.Spec.ClaimRef; pv.Status.Phase == corev1.VolumeBound && ref != nil && pv.Spec.CSI != nil && ref.Namespace == pvc.Namespace && ref.Name == pvc.Name {
+			return pv.Spec.CSI.VolumeHandle
+		}
+	}
+	return ""
 }
 
 // replicationsOf reads what was listed, of one namespace or of all.

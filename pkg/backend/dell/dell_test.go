@@ -141,6 +141,7 @@ func TestObserve(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(cases)) {
 		tc := cases[name]
 		in := reading{rg: &tc.rg, now: now, group: backend.Group{
+			Owner:     backend.Owner{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "db"}},
 			RequestID: "1", State: tc.want, Peer: tc.peer, Members: []backend.Member{{PVC: "data", PV: "pv", Handle: "h"}},
 		}}
 		if tc.guard != nil {

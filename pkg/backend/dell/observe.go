@@ -127,8 +127,12 @@ func progress(in reading, n need) *backend.Problem {
 		return waits("the peer is the source of %s and has to hand over; kubectl vgr failover does that", rg.Name)
 	case in.group.State == vgrv1.Secondary && link.IsSource && link.State == linkSuspended:
 		return waits("%s is the source and its link is suspended; it can hand over once that is resumed on the array", rg.Name)
+	case in.group.State == vgrv1.Secondary && link.IsSource && in.group.Peer == vgrv1.PeerLost:
+		return waits("%s is the source with link %s, and the other site took over; this one follows once that is reprotected: kubectl vgr reprotect %s -n %s --discard-site SITE (SITE is this site)",
+			rg.Name, link.State, in.group.Owner.Name, in.group.Owner.Namespace)
 	case in.group.State == vgrv1.Secondary && link.IsSource:
-		return waits("%s is the source with link %s, which cannot hand over; the primary has to reprotect it: kubectl vgr failback", rg.Name, link.State)
+		return waits("%s is the source with link %s, which cannot hand over while the other site does not follow: kubectl vgr promote %s -n %s --context SITE keeps the role here (SITE is the context of this cluster), and kubectl vgr reprotect then has the other site follow",
+			rg.Name, link.State, in.group.Owner.Name, in.group.Owner.Namespace)
 	case in.group.State == vgrv1.Resync && link.IsSource:
 		return waits("%s is the source; only a target can be brought up to date", rg.Name)
 	default:

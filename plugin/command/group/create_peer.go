@@ -19,6 +19,7 @@ import (
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/plugin/await"
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
 	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
@@ -208,7 +209,7 @@ func (s *seen) compare(ctx context.Context, peer *site.Site, cl client.Client, g
 		}
 		if difference := unlike(w, s.peerHas[i]); difference != "" {
 			kind := w.GetObjectKind().GroupVersionKind().Kind
-			return clierror.Refused(fmt.Sprintf("if it is left over, delete it: kubectl --context %s get %s %s", peer.Kubectl(), strings.ToLower(kind), w.GetName()),
+			return clierror.Refused(leftOver(peer, kind, w),
 				"%s %s on %s exists and is another one: %s", kind, w.GetName(), peer.Name, difference)
 		}
 	}
@@ -218,6 +219,21 @@ func (s *seen) compare(ctx context.Context, peer *site.Site, cl client.Client, g
 		}
 	}
 	return s.receives(ctx, peer, cl, group)
+}
+
+// leftOver returns what to do about an object of the peer that has the name of one that is needed.
+func leftOver(peer *site.Site, kind string, obj client.Object) string {
+	in := ""
+	if obj.GetNamespace() != "" {
+		in = " -n " + recovery.ShellQuote(obj.GetNamespace())
+	}
+	next := fmt.Sprintf("kubectl --context %s%s get %s %s -o yaml shows it; if it is left over, delete it", peer.Kubectl(), in, strings.ToLower(kind), recovery.ShellQuote(obj.GetName()))
+	switch obj.(type) {
+	case *corev1.PersistentVolume, *corev1.PersistentVolumeClaim:
+		next += ": with the reclaim policy Delete its data goes with it"
+	default:
+	}
+	return next
 }
 
 // ensure creates one of the peer's objects, or keeps one that compare has let pass.
@@ -235,7 +251,7 @@ func (s *seen) ensure(ctx context.Context, e *cli.Env, at *site.Site, cl client.
 			difference = s.profile.Unlike(s.peerObjects, s.peerHas)
 		}
 		if difference != "" {
-			return clierror.Refused("delete it there if it is left over, or choose another name", "%s %s on %s exists and is another one: %s", kind, wanted.GetName(), at.Name, difference)
+			return clierror.Refused(leftOver(at, kind, wanted), "%s %s on %s exists and is another one: %s", kind, wanted.GetName(), at.Name, difference)
 		}
 		return mark(ctx, e, at, cl, wanted, obj)
 	}

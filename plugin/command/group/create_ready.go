@@ -5,6 +5,7 @@ package group
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -238,7 +239,11 @@ func (s *seen) try(ctx context.Context, peer *site.Site) error {
 		if err == nil || apierrors.IsAlreadyExists(err) || strings.Contains(err.Error(), "does not support dry run") {
 			continue
 		}
-		return cli.SiteError(ctx, peer, "create "+w.GetObjectKind().GroupVersionKind().Kind+" "+w.GetName(), err)
+		err = cli.SiteError(ctx, peer, "create "+w.GetObjectKind().GroupVersionKind().Kind+" "+w.GetName(), err)
+		if known, ok := errors.AsType[*clierror.Error](err); ok && known.Code == clierror.CodeError {
+			known.Code = clierror.CodeRefused // nothing was changed
+		}
+		return err
 	}
 	return nil
 }
