@@ -11,7 +11,9 @@ import (
 
 // TestDiffer: only a PVC of both sites is compared.
 func TestDiffer(t *testing.T) {
-	volume := func(name, handle string) vgrv1.VolumeStatus { return vgrv1.VolumeStatus{Name: name, VolumeHandle: handle} }
+	volume := func(name, handle string) vgrv1.VolumeStatus {
+		return vgrv1.VolumeStatus{Name: name, VolumeHandle: handle}
+	}
 	here := []vgrv1.VolumeStatus{volume("a", "1"), volume("b", "2")}
 	for name, tc := range map[string]struct {
 		there []vgrv1.VolumeStatus

@@ -5,6 +5,7 @@ package site
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -60,14 +61,11 @@ func foreign(resp *http.Response) error {
 	const most = 64 << 10
 	start, err := io.ReadAll(io.LimitReader(resp.Body, most))
 	resp.Body = readCloser{io.MultiReader(bytes.NewReader(start), resp.Body), resp.Body}
-	if err != nil || !strange(resp.StatusCode, kind, start) {
-		return nil
+	if err == nil && strange(resp.StatusCode, kind, start) {
+		return notAsked("the answer is HTTP %d, and not of an API server: a gateway or a proxy is in between: %s", resp.StatusCode,
+			cmp.Or(shortened(string(start)), http.StatusText(resp.StatusCode)))
 	}
-	text := shortened(string(start))
-	if text == "" {
-		text = http.StatusText(resp.StatusCode)
-	}
-	return notAsked("the answer is HTTP %d, and not of an API server: a gateway or a proxy is in between: %s", resp.StatusCode, text)
+	return nil
 }
 
 // strange reports whether an error has not the form of an API server's: those are a Status, but for paths that are not

@@ -125,18 +125,27 @@ func progress(in reading, n need) *backend.Problem {
 		return backend.Problemf(vgrv1.ReasonBackendError, "%s: the array group has no volume of this cluster", rg.Name)
 	case in.group.State == vgrv1.Primary && !link.IsSource:
 		return waits("the peer is the source of %s and has to hand over; kubectl vgr failover does that", rg.Name)
-	case in.group.State == vgrv1.Secondary && link.IsSource && link.State == linkSuspended:
-		return waits("%s is the source and its link is suspended; it can hand over once that is resumed on the array", rg.Name)
-	case in.group.State == vgrv1.Secondary && link.IsSource && in.group.Peer == vgrv1.PeerLost:
-		return waits("%s is the source with link %s, and the other site took over; this one follows once that is reprotected: kubectl vgr reprotect %s -n %s --discard-site SITE (SITE is this site)",
-			rg.Name, link.State, in.group.Owner.Name, in.group.Owner.Namespace)
 	case in.group.State == vgrv1.Secondary && link.IsSource:
-		return waits("%s is the source with link %s, which cannot hand over while the other site does not follow: kubectl vgr promote %s -n %s --context SITE keeps the role here (SITE is the context of this cluster), and kubectl vgr reprotect then has the other site follow",
-			rg.Name, link.State, in.group.Owner.Name, in.group.Owner.Namespace)
+		return waits("%s", waitsToHandOver(in))
 	case in.group.State == vgrv1.Resync && link.IsSource:
 		return waits("%s is the source; only a target can be brought up to date", rg.Name)
 	default:
 		return nil
+	}
+}
+
+// waitsToHandOver says what a source that is to become a target waits for.
+func waitsToHandOver(in reading) string {
+	owner, link := in.group.Owner, in.rg.Status.ReplicationLinkState
+	switch {
+	case link.State == linkSuspended:
+		return in.rg.Name + " is the source and its link is suspended; it can hand over once that is resumed on the array"
+	case in.group.Peer == vgrv1.PeerLost:
+		return fmt.Sprintf("%s is the source with link %s, and the other site took over; this one follows once that is reprotected: kubectl vgr reprotect %s -n %s --discard-site SITE (SITE is this site)",
+			in.rg.Name, link.State, owner.Name, owner.Namespace)
+	default:
+		return fmt.Sprintf("%s is the source with link %s, which cannot hand over while the other site does not follow: kubectl vgr promote %s -n %s --context SITE keeps the role here (SITE is the context of this cluster), and kubectl vgr reprotect then has the other site follow",
+			in.rg.Name, link.State, owner.Name, owner.Namespace)
 	}
 }
 
