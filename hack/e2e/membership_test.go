@@ -125,7 +125,7 @@ func TestNotReplicable(t *testing.T) {
 		s.must(s.sites[lab.East].Delete(t.Context(), member))
 		s.label(lab.East, "member", nil) // csi-addons holds it until it leaves the group
 		s.ready(lab.East, "db", vgrv1.StatePrimary, 1)
-		// csi-addons v0.14 lets go of the PVC before it writes its list of members. If another write comes in between and the
+		// csi-addons v0.14 takes its finalizer off the PVC before it writes its list of members. If another write comes in between and the
 		// PVC is gone, it reports the missing PVC for ever; this hold keeps the test out of that.
 		s.eventually("csi-addons to list the group without member", func(ctx context.Context) error {
 			var group replicationv1.VolumeGroupReplication
