@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/plugin/collect"
 )
@@ -27,6 +30,32 @@ func TestNoGroups(t *testing.T) {
 		var b strings.Builder
 		if noGroups(&b, collect.Query{Namespace: tc.namespace}, tc.sites); b.String() != tc.want {
 			t.Errorf("%v: %q, want %q", tc.sites, b.String(), tc.want)
+		}
+	}
+}
+
+// TestGlobalFlags: what the screen runs gets the sites that the user named for the screen, wherever the flags stood.
+func TestGlobalFlags(t *testing.T) {
+	for _, args := range [][]string{
+		{"--context", "west", "--peer-context=east", "--as-group=a", "--as-group=b", "-n", "shop", "tui", "--read-only"},
+		{"tui", "--read-only", "-n", "shop", "--peer-context", "east", "--as-group", "a,b", "--context=west"},
+	} {
+		root := &cobra.Command{Use: "kubectl-vgr"}
+		root.PersistentFlags().String("context", "", "")
+		root.PersistentFlags().String("peer-context", "", "")
+		root.PersistentFlags().String("kubeconfig", "", "")
+		root.PersistentFlags().StringSlice("as-group", nil, "")
+		root.PersistentFlags().StringP("namespace", "n", "", "")
+		var got []string
+		screen := &cobra.Command{Use: "tui", Run: func(cmd *cobra.Command, _ []string) { got = globalFlags(cmd) }}
+		screen.Flags().Bool("read-only", false, "")
+		root.AddCommand(screen)
+		root.SetArgs(args)
+		if err := root.Execute(); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"--as-group=a", "--as-group=b", "--context=west", "--peer-context=east"}, got); diff != "" {
+			t.Errorf("%q: %s", args, diff)
 		}
 	}
 }

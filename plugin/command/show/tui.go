@@ -167,9 +167,10 @@ const patience = 2 * time.Second
 // globalFlags returns those that say which sites are meant, and as whom, as they were given.
 func globalFlags(cmd *cobra.Command) []string {
 	var out []string
-	cmd.InheritedFlags().Visit(func(f *pflag.Flag) {
-		if f.Name == "namespace" {
-			return // actions name it
+	global := cmd.Root().PersistentFlags()
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if global.Lookup(f.Name) == nil || f.Name == "namespace" { // actions name the namespace
+			return
 		}
 		if list, ok := f.Value.(pflag.SliceValue); ok {
 			for _, v := range list.GetSlice() {
