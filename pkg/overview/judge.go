@@ -458,10 +458,18 @@ func lateLevel(l state.Lateness) Level {
 
 // Lateness judges the lag by the schedule.
 func (g *Group) Lateness() Level {
-	if g.ScheduleSeconds == nil || g.LagSeconds == nil {
+	if g.LagSeconds == nil {
 		return OK
 	}
-	return lateLevel(state.Lag(time.Duration(*g.LagSeconds)*time.Second, time.Duration(*g.ScheduleSeconds)*time.Second))
+	return g.late(*g.LagSeconds)
+}
+
+// late judges a lag in seconds by the schedule of the group.
+func (g *Group) late(lag int64) Level {
+	if g.ScheduleSeconds == nil {
+		return OK
+	}
+	return lateLevel(state.Lag(time.Duration(lag)*time.Second, time.Duration(*g.ScheduleSeconds)*time.Second))
 }
 
 func (j judged) lagging() *Verdict {

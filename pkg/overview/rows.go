@@ -23,6 +23,10 @@ type Row struct {
 	// Synced is the volume whose last synchronisation counts: the primary's, or the copy's where the backend tells a
 	// primary nothing. Nil while no site alone is primary: then each volume has its own time.
 	Synced *vgrv1.VolumeStatus
+	// LagSeconds is how old the last synchronisation of the primary's volume is, by the clock that the group's lag is counted
+	// by; nil when it is not known. Late judges it by the schedule.
+	LagSeconds *int64
+	Late       Level
 	// Notes are the differences between the sites, and what the backends say of the volumes.
 	Notes []string
 	// Trouble is true when a copy is missing, has an error or another size, or another role than its group.
@@ -44,7 +48,7 @@ type RowSite struct {
 	Clashes bool
 }
 
-// Rows returns the PVCs of a group, those with trouble first, each in natural order.
+// Rows returns the PVCs of a group: those with trouble first, then those that are late, each in natural order.
 func (g *Group) Rows() []Row {
 	at := map[string]int{}
 	var rows []Row
@@ -69,10 +73,13 @@ func (g *Group) Rows() []Row {
 			}
 			return 1
 		}
-		return natural(a.PVC, b.PVC)
+		return cmp.Or(cmp.Compare(badness(b.Late), badness(a.Late)), natural(a.PVC, b.PVC))
 	})
 	return rows
 }
+
+// badness orders levels, the worst highest.
+func badness(l Level) int { return slices.Index([]Level{OK, Warning, Problem}, l) }
 
 // complete compares the sites of a row.
 func (g *Group) complete(r *Row) {
@@ -105,6 +112,22 @@ func (g *Group) complete(r *Row) {
 		}
 	}
 	r.compare(roles, sizes)
+	r.Late = OK
+	if led {
+		r.age(g, p)
+	}
+}
+
+// age counts the lag of a PVC from that of its group, so that both are of one clock.
+func (r *Row) age(g *Group, p GroupSite) {
+	if g.LagSeconds == nil || g.LastSyncTime == nil || r.Synced == nil || r.Synced.LastSyncTime == nil || reportsNothing(p) {
+		return
+	}
+	lag := *g.LagSeconds + int64(g.LastSyncTime.Sub(r.Synced.LastSyncTime.Time).Seconds())
+	if lag < 0 {
+		return
+	}
+	r.LagSeconds, r.Late = &lag, g.late(lag)
 }
 
 // compare notes what differs between the sites: who is primary, and the sizes.

@@ -94,6 +94,52 @@ func TestRows(t *testing.T) {
 	}
 }
 
+// TestRowLag: the lag of a PVC is counted as that of its group; what is late comes before what is in time, and is not known
+// where the group's is not.
+func TestRowLag(t *testing.T) {
+	synced := func(at map[string]time.Duration) *vgrv1.VolumeGroupReplication {
+		return with(primary(4*time.Minute), func(g *vgrv1.VolumeGroupReplication) {
+			for _, pvc := range []string{"d-1", "d-2", "d-9", "d-10"} {
+				v := vgrv1.VolumeStatus{Name: pvc, State: vgrv1.StatePrimary, Health: vgrv1.HealthHealthy}
+				if age, known := at[pvc]; known {
+					v.LastSyncTime = new(metav1.NewTime(now.Add(-age)))
+				}
+				g.Status.Volumes = append(g.Status.Volumes, v)
+			}
+		})
+	}
+	const minute = time.Minute
+	ages := map[string]time.Duration{"d-1": 4 * minute, "d-2": 11 * minute, "d-9": 16 * minute, "d-10": 12 * minute}
+	for name, tc := range map[string]struct {
+		east *vgrv1.VolumeGroupReplication
+		west overview.SiteInput
+		want string
+	}{
+		"the latest first":   {synced(ages), side("west", secondary()), "d-9 16m0s problem, d-2 11m0s warning, d-10 12m0s warning, d-1 4m0s ok"},
+		"one is not known":   {synced(map[string]time.Duration{"d-2": 11 * minute}), side("west", secondary()), "d-2 11m0s warning, d-1 unknown ok, d-9 unknown ok, d-10 unknown ok"},
+		"one in the future":  {synced(map[string]time.Duration{"d-1": -9 * minute}), side("west", secondary()), "d-1 unknown ok, d-2 unknown ok, d-9 unknown ok, d-10 unknown ok"},
+		"two primaries":      {synced(ages), side("west", synced(ages)), "d-1 unknown ok, d-2 unknown ok, d-9 unknown ok, d-10 unknown ok"},
+		"the copy is silent": {synced(ages), away("west", overview.SiteUnreachable), "d-9 16m0s problem, d-2 11m0s warning, d-10 12m0s warning, d-1 4m0s ok"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			east := side("east", tc.east)
+			east.Classes = []vgrv1.VolumeGroupReplicationClass{{ObjectMeta: metav1.ObjectMeta{Name: "gold"}, Spec: vgrv1.ClassSpec{Parameters: map[string]string{"schedulingInterval": "5m"}}}}
+			g := overview.Build([]overview.SiteInput{east, tc.west}, now).Groups[0]
+			var got []string
+			for _, r := range g.Rows() {
+				lag := "unknown"
+				if r.LagSeconds != nil {
+					lag = (time.Duration(*r.LagSeconds) * time.Second).String()
+				}
+				got = append(got, fmt.Sprint(r.PVC, " ", lag, " ", r.Late))
+			}
+			if all := strings.Join(got, ", "); all != tc.want {
+				t.Errorf("got %s, want %s", all, tc.want)
+			}
+		})
+	}
+}
+
 // TestMatters: what is normal for a copy is not shown; what is not known, is refused or held, is.
 func TestMatters(t *testing.T) {
 	normal := []metav1.Condition{

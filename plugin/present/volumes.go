@@ -11,6 +11,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/duration"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
@@ -23,19 +24,23 @@ func (s Style) volumes(b *strings.Builder, o overview.Overview, g overview.Group
 		return nil
 	}
 	b.WriteByte('\n')
-	t := table{style: s, indent: "  ", head: []string{"PVC", "SIZE"}, drop: []string{"OBJECTS", "TOOK", "SENT"}, whole: []string{"LAST SYNC"}}
-	t.head = append(append(t.head, siteHeads(o.Sites)...), "LAST SYNC", "SENT", "TOOK", "OBJECTS")
+	if err := s.volumeTable(o, g, rows, wide).write(b); err != nil {
+		return err
+	}
+	s.notes(b, rows)
+	return nil
+}
+
+func (s Style) volumeTable(o overview.Overview, g overview.Group, rows []overview.Row, wide bool) table {
+	t := table{style: s, indent: "  ", head: []string{"PVC", "SIZE"}, drop: []string{"OBJECTS", "TOOK", "SENT", "LAG"}, whole: []string{"LAST SYNC", "LAG"}}
+	t.head = append(append(t.head, siteHeads(o.Sites)...), "LAST SYNC", "LAG", "SENT", "TOOK", "OBJECTS")
 	if wide {
 		t.drop, t.head = nil, append(t.head, "HANDLES", "VOLUMES")
 	}
 	for _, r := range rows {
 		t.rows = append(t.rows, s.volumeRow(o, g, r, wide))
 	}
-	if err := t.filled("SIZE", "SENT", "TOOK", "OBJECTS").write(b); err != nil {
-		return err
-	}
-	s.notes(b, rows)
-	return nil
+	return t.filled("SIZE", "LAG", "SENT", "TOOK", "OBJECTS")
 }
 
 func (s Style) volumeRow(o overview.Overview, g overview.Group, r overview.Row, wide bool) []string {
@@ -53,16 +58,22 @@ func (s Style) volumeRow(o overview.Overview, g overview.Group, r overview.Row, 
 	for i := range r.On {
 		row = append(row, s.volumeCell(o, g, i, r.On[i]))
 	}
-	row = append(row, s.synced(o, r), "", "")
-	if v := r.Synced; v != nil {
-		if v.LastSyncBytes != nil {
-			row[len(row)-2] = overview.Size(*v.LastSyncBytes)
-		}
-		if v.LastSyncDuration != nil {
-			row[len(row)-1] = v.LastSyncDuration.Round(time.Millisecond).String()
+	lag, sent, took := "", "", ""
+	if r.LagSeconds != nil {
+		lag = duration.HumanDuration(time.Duration(*r.LagSeconds) * time.Second)
+		if r.Late != overview.OK {
+			lag = s.level(r.Late, lag)
 		}
 	}
-	row = append(row, s.both(r, func(v *vgrv1.VolumeStatus) string {
+	if v := r.Synced; v != nil {
+		if v.LastSyncBytes != nil {
+			sent = overview.Size(*v.LastSyncBytes)
+		}
+		if v.LastSyncDuration != nil {
+			took = v.LastSyncDuration.Round(time.Millisecond).String()
+		}
+	}
+	row = append(row, s.synced(o, r), lag, sent, took, s.both(r, func(v *vgrv1.VolumeStatus) string {
 		if v.BackendRef == nil {
 			return ""
 		}
