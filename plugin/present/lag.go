@@ -22,14 +22,17 @@ func LagBar(s Style, g overview.Group) string {
 	case g.ScheduleSeconds == nil || *g.ScheduleSeconds == 0:
 		return fmt.Sprintf("lag %s, schedule unknown", duration.HumanDuration(time.Duration(*g.LagSeconds)*time.Second))
 	}
-	const cells = 30
+	cells := int64(30)
+	if s.Width > 0 && s.Width < twoWords {
+		cells = 10
+	}
 	lag, schedule := *g.LagSeconds, *g.ScheduleSeconds
 	full := int(min(cells, lag*cells/(3*schedule)))
 	on, off := "#", "."
 	if s.Unicode {
 		on, off = "█", "░"
 	}
-	bar := s.level(g.Lateness(), strings.Repeat(on, full)) + s.paint(grey, strings.Repeat(off, cells-full))
+	bar := s.level(g.Lateness(), strings.Repeat(on, full)) + s.paint(grey, strings.Repeat(off, int(cells)-full))
 	return fmt.Sprintf("lag %s %s of %s", bar, duration.HumanDuration(time.Duration(lag)*time.Second), duration.HumanDuration(3*time.Duration(schedule)*time.Second))
 }
 

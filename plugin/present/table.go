@@ -5,7 +5,6 @@ package present
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -278,7 +277,7 @@ func Status(w io.Writer, o overview.Overview, s Style, wide bool) error {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
-		if err := s.group(&b, o, g, wide, nil); err != nil {
+		if err := s.group(&b, o, g, wide); err != nil {
 			return err
 		}
 	}
@@ -286,43 +285,47 @@ func Status(w io.Writer, o overview.Overview, s Style, wide bool) error {
 	return err
 }
 
-// Step is what can be done about a group.
-type Step struct {
-	Key, Text string
-	// Risk is true of one that may lose data.
-	Risk bool
-}
-
-// Details draws one group as Status does, with its next steps below the verdict.
-func Details(w io.Writer, o overview.Overview, g overview.Group, s Style, wide bool, steps []Step) error {
-	var b strings.Builder
-	err := s.group(&b, o, g, wide, steps)
-	return errors.Join(err, write(w, b.String()))
-}
-
-func write(w io.Writer, text string) error {
-	_, err := io.WriteString(w, text)
-	return err
-}
-
-func (s Style) group(b *strings.Builder, o overview.Overview, g overview.Group, wide bool, steps []Step) error {
+func (s Style) group(b *strings.Builder, o overview.Overview, g overview.Group, wide bool) error {
 	fmt.Fprintf(b, "%s  %s\n", s.paint(bold, Clean(g.Namespace+"/"+g.Name)), s.verdict(g.Verdict))
 	fmt.Fprintln(b, s.wrap("  ", Clean(g.Verdict.Message)))
 	if g.Verdict.Next != "" {
 		fmt.Fprintln(b, s.wrap("  ", "Next: "+Clean(g.Verdict.Next)))
 	}
-	s.nextSteps(b, steps)
-	schedule := "unknown"
-	if g.ScheduleSeconds != nil {
-		schedule = duration.HumanDuration(time.Duration(*g.ScheduleSeconds) * time.Second)
-	}
 	fmt.Fprintf(b, "  class %s, backend %s, schedule %s, last sync %s, lag %s\n",
-		Clean(g.Class), cmp.Or(Clean(g.Backend), "unknown"), schedule, lastSync(o, g), s.lag(g))
+		Clean(g.Class), cmp.Or(Clean(g.Backend), "unknown"), schedule(g), lastSync(o, g), s.lag(g))
 	s.managers(b, g)
 	if op := g.Operation; op != nil {
-		fmt.Fprintf(b, "  last operation %s: %s from %s to %s, %s, begun %s by %s\n", Clean(op.ID), Clean(string(op.Kind)), Clean(op.From), Clean(op.To),
-			cmp.Or(Clean(string(op.Result)), "in flight"), op.Started.UTC().Format(time.RFC3339), Clean(op.By))
+		fmt.Fprintf(b, "  last operation %s\n", briefly(op))
 	}
+	s.oddities(b, g)
+	b.WriteByte('\n')
+	if err := s.sites(b, o, g); err != nil {
+		return err
+	}
+	s.lastSeen(b, o, g)
+	s.said(b, o, g, wide)
+	if err := s.volumes(b, o, g, wide); err != nil {
+		return err
+	}
+	return s.conditions(b, o, g, wide)
+}
+
+// schedule returns how often a group is to be synchronised.
+func schedule(g overview.Group) string {
+	if g.ScheduleSeconds == nil {
+		return "unknown"
+	}
+	return duration.HumanDuration(time.Duration(*g.ScheduleSeconds) * time.Second)
+}
+
+// briefly tells an operation in a line.
+func briefly(op *overview.Operation) string {
+	return fmt.Sprintf("%s: %s from %s to %s, %s, begun %s by %s", Clean(op.ID), Clean(string(op.Kind)), Clean(op.From), Clean(op.To),
+		cmp.Or(Clean(string(op.Result)), "in flight"), op.Started.UTC().Format(time.RFC3339), Clean(op.By))
+}
+
+// oddities writes what is unusual about a group on a site, whatever its state is.
+func (s Style) oddities(b *strings.Builder, g overview.Group) {
 	for _, gs := range g.Sites {
 		if gs.Unguarded {
 			fmt.Fprintln(b, s.wrap("  ", Clean("unguarded on "+gs.Site+": the controller obeys every request for primary, whatever the other site is")))
@@ -331,38 +334,31 @@ func (s Style) group(b *strings.Builder, o overview.Overview, g overview.Group, 
 			fmt.Fprintln(b, s.wrap("  ", Clean(fmt.Sprintf("the journal on %s was last written by %s, and not by kubectl vgr", gs.Site, w))))
 		}
 	}
-	b.WriteByte('\n')
-	sites := table{style: s, indent: "  ", head: []string{"SITE", "STATE", "WANTED", "READY"}}
+}
+
+// sites draws a row per site.
+func (s Style) sites(b *strings.Builder, o overview.Overview, g overview.Group) error {
+	t := table{style: s, indent: "  ", head: []string{"SITE", "STATE", "WANTED", "READY"}}
 	for i, gs := range g.Sites {
-		sites.rows = append(sites.rows, s.siteRow(o, i, gs))
+		t.rows = append(t.rows, s.siteRow(o, i, gs))
 	}
-	if err := sites.write(b); err != nil {
-		return err
-	}
+	return t.write(b)
+}
+
+// lastSeen writes what is remembered of sites that do not answer: lines of their own, as tables cut what does not fit.
+func (s Style) lastSeen(b *strings.Builder, o overview.Overview, g overview.Group) {
 	for _, gs := range g.Sites {
-		if gs.Remembered != nil { // a line of its own: tables cut what does not fit
+		if gs.Remembered != nil {
 			fmt.Fprintln(b, s.wrap("  ", Clean(gs.Site)+" was last seen "+Remembered(gs.Remembered, o)))
 		}
 	}
+}
+
+// said writes what the sites say beyond the verdict.
+func (s Style) said(b *strings.Builder, o overview.Overview, g overview.Group, wide bool) {
 	for i, gs := range g.Sites {
 		if text := siteMessage(o, i, gs, wide); text != "" && (wide || !strings.Contains(g.Verdict.Message, text)) {
 			fmt.Fprintln(b, s.wrap("  ", Clean(gs.Site+": "+text)))
-		}
-	}
-	if err := s.volumes(b, o, g, wide); err != nil {
-		return err
-	}
-	return s.conditions(b, o, g, wide)
-}
-
-// nextSteps writes the next steps that the screen runs.
-func (s Style) nextSteps(b *strings.Builder, steps []Step) {
-	for _, step := range steps {
-		for line := range strings.SplitSeq(s.Hang("  "+step.Key+" ", Clean(step.Text)), "\n") {
-			if step.Risk {
-				line = s.level(overview.Problem, line)
-			}
-			fmt.Fprintln(b, line)
 		}
 	}
 }

@@ -17,7 +17,7 @@ import (
 // verbs are the commands behind the keys, and looks those that change nothing.
 var (
 	verbs = map[string]string{
-		"f": "failover", "b": "failback", "p": "promote", "d": "demote", "r": "resync", "v": "validate", "h": "history", "y": "status", "a": "failover", "c": "",
+		"f": "failover", "b": "failback", "p": "promote", "d": "demote", "r": "resync", "v": "validate", "y": "status", "a": "failover", "c": "",
 	}
 	looks = []string{"validate", "history", "status", "list", "gather", "version"}
 )
@@ -85,8 +85,6 @@ func (m *Model) command(k string) (args []string, why string) {
 		if i := slices.IndexFunc(targets, func(g overview.Group) bool { return !inFlight(&g) }); i >= 0 {
 			return nil, "no operation of " + called(&targets[i]) + " is in flight"
 		}
-	case k == "h":
-		targets = targets[:1]
 	case k == "p" || k == "d":
 		if i := slices.IndexFunc(targets, func(g overview.Group) bool { return g.Verdict.Phase == overview.SplitBrain }); i >= 0 {
 			return nil, called(&targets[i]) + " has two primaries: ! shows the ways out, by what each discards"

@@ -67,9 +67,9 @@ func TestConsole(t *testing.T) {
 		"refused, typed at":         {keys: "f a enter", early: 2, want: []string{failover}, says: "? help"},
 		"failed":                    {keys: "f a enter", code: 4, want: []string{failover, done}, says: "failed with exit code 4"},
 		"dismissed":                 {keys: "f a enter esc", want: []string{failover, done}, says: "? help"},
-		"looked":                    {keys: "h", want: []string{"history a -n production"}, says: "done; press Enter to go back"},
-		"what it said is scrolled":  {keys: "h up k", want: []string{"history a -n production"}, says: "line 31 "},
-		"and to its end":            {keys: "h up k down j", want: []string{"history a -n production"}, says: "line 39"},
+		"looked":                    {keys: "v", want: []string{"validate a -n production"}, says: "done; press Enter to go back"},
+		"what it said is scrolled":  {keys: "v up k", want: []string{"validate a -n production"}, says: "line 31 "},
+		"and to its end":            {keys: "v up k down j", want: []string{"validate a -n production"}, says: "line 39"},
 		"two marked, by the number": {keys: "space end space f 2 enter", word: "2", want: []string{strings.Replace(failover, " a ", " a b ", 1), done}, says: "done"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -172,10 +172,10 @@ func TestMoves(t *testing.T) {
 	}
 	for _, size := range []tea.WindowSizeMsg{{Width: 120, Height: 24}, {Width: 80, Height: 24}} {
 		for styled, style := range map[string]present.Style{"plain": styles["plain"], "ascii": styles["ascii"]} {
-			frame := content(screen(t, tui.Options{Style: style, Title: "x", Run: run}, size, picture(now, live, "a"), "h"))
+			frame := content(screen(t, tui.Options{Style: style, Title: "x", Run: run}, size, picture(now, live, "a"), "v"))
 			fits(t, "moves", frame, size, style)
 			golden.Compare(t, fmt.Sprintf("moves.%d.%s.golden", size.Width, styled), trim(frame))
-			m := screen(t, tui.Options{Style: style, Title: "x", Run: run}, size, picture(now, live, "a"), "h "+strings.Repeat("pgup ", 300))
+			m := screen(t, tui.Options{Style: style, Title: "x", Run: run}, size, picture(now, live, "a"), "v "+strings.Repeat("pgup ", 300))
 			if !strings.Contains(content(m), "lines before these are not kept") {
 				t.Errorf("it keeps everything:\n%s", content(m))
 			}

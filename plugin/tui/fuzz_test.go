@@ -32,6 +32,7 @@ func FuzzScreen(f *testing.F) {
 	add("/\u009b2J\u202e", 200, 60)
 	add("  fbpdrvhy", 120, 40)
 	add("h\x1b", 1, 1)
+	add("\x035\x043\x03?\x04\x1bv\x04m", 100, 30)
 	f.Fuzz(func(t *testing.T, data []byte, site, keys string, width, height uint8, ascii bool) {
 		in := []overview.SiteInput{{Site: overview.Site{Name: "east", Answered: true}}, {Site: overview.Site{Name: site, Answered: !ascii, Message: site}}}
 		if json.Unmarshal(data, &in[0].Groups) != nil || len(keys) > 40 || len(in[0].Groups) > 20 {
@@ -53,6 +54,12 @@ func FuzzScreen(f *testing.F) {
 			case '\x01':
 				msg = tea.WindowSizeMsg{Width: int(height), Height: int(width)}
 				size = msg.(tea.WindowSizeMsg)
+			case '\x03', '\x04':
+				at := tea.Mouse{X: len(site) % (int(width) + 1), Y: int(height) / 2, Button: tea.MouseLeft}
+				if msg = tea.MouseClickMsg(at); k == '\x04' {
+					at.Button = tea.MouseWheelDown
+					msg = tea.MouseWheelMsg(at)
+				}
 			case '\x02':
 				msg = tea.PasteMsg{Content: site}
 			}

@@ -50,7 +50,7 @@ func TestHostile(t *testing.T) {
 		}
 		return 0
 	}
-	for name, keys := range map[string]string{"groups": "", "details": "enter", "yaml": "enter o", "filter": "/", "help": "?", "history": "h", "plan": "p", "read-only": "d", "note": "f"} {
+	for name, keys := range map[string]string{"groups": "", "details": "enter", "yaml": "enter o", "filter": "/", "help": "?", "looked": "v", "operations": "h", "events": "3", "conditions": "4 w", "plan": "p", "read-only": "d", "note": "f"} {
 		for styled, style := range styles {
 			opts := tui.Options{Style: style, Title: nasty, Here: nasty, Namespaces: true, ReadOnly: name == "read-only", Run: says}
 			frame := content(drive(screen(t, opts, size, nastyPicture(), keys), tea.PasteMsg{Content: nasty}))
@@ -59,7 +59,7 @@ func TestHostile(t *testing.T) {
 				if at := strings.IndexFunc(left, func(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) }); at >= 0 {
 					t.Errorf("%s, %s: %q in %q", name, styled, left[at:], line)
 				}
-				said := name == "history" || name == "plan" // a command has lines of its own
+				said := name == "looked" || name == "plan" // a command has lines of its own
 				if strings.Contains(line, "\x1b[31mSMUGGLED") || strings.HasPrefix(strings.TrimSpace(left), "FORGED") && !said {
 					t.Errorf("%s, %s: a colour or a line is forged: %q", name, styled, line)
 				}

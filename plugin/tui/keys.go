@@ -5,7 +5,10 @@ package tui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/charmbracelet/x/ansi"
 
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 )
@@ -13,41 +16,49 @@ import (
 // key is one binding for the help.
 type key struct{ keys, does string }
 
-// The keys of each pane, as the help shows them.
+// section is a part of the help.
+type section struct {
+	title string
+	keys  []key
+}
+
+// The keys, as the help shows them: in two columns that fit a terminal of 80 by 24.
 var (
-	moveKeys = []key{
-		{"↑ ↓ j k", "one row up, down"},
-		{"PgUp PgDn", "one page"},
-		{"g G", "first, last"},
-		{"enter", "one group on the whole screen"},
-		{"esc", "back; or clear filter and marks"},
-		{"tab", "scroll the details, or move in the table"},
-	}
-	showKeys = []key{
-		{"/", "filter: a regular expression over the row, or -l and a label selector"},
-		{"z", "only groups with problems"},
-		{"s S", "sort by the next column; the other way round"},
-		{"space", "mark the group for an action"},
-		{"o", "the details as YAML, as status -o yaml prints them"},
-		{"w", "all conditions, handles and volumes in the details, or what matters"},
-		{"y", "copy the command that shows the same elsewhere"},
-	}
-	actKeys = []key{
-		{"! 1-9", "run a step that the details show"},
+	actKeys = section{"Act", []key{
+		{"! 1-9", "run a step of the details"},
 		{"f", "failover to the other site"},
-		{"b", "failback to a site that was lost"},
-		{"p d r", "promote, demote, resync here"},
-		{"v", "validate: would a failover be refused?"},
-		{"h", "history of the group"},
-		{"c a", "resume, abort the operation in flight"},
-		{":", "a command of kubectl vgr, such as :sync orders"},
-	}
-	leaveKeys = []key{{"?", "this help"}, {"q ctrl+c", "quit"}}
+		{"b", "failback to a lost site"},
+		{"p d r", "promote, demote, resync"},
+		{"v", "validate a failover"},
+		{"c a", "resume, abort an operation"},
+		{"space", "mark groups for an action"},
+		{":", "a command, such as :sync db"},
+	}}
+	leaveKeys = section{"Leave", []key{{"?", "this help"}, {"q ctrl+c", "quit"}}}
+	showKeys  = section{"Show", []key{
+		{"/", "filter: regular expression"},
+		{"/-l a=b", "filter: a label selector"},
+		{"z", "only groups with problems"},
+		{"s S", "sort by the next; turn round"},
+		{"1-5", "a tab of the details"},
+		{"h o", "operations; YAML, and back"},
+		{"w", "all conditions and handles"},
+		{"y", "copy the command for it"},
+		{"m", "the mouse selects text"},
+	}}
+	moveKeys = section{"Move", []key{
+		{"j k", "down, up; arrows: also tabs"},
+		{"PgUp/Dn", "a page"},
+		{"g G", "first, last"},
+		{"enter", "one group, on all the screen"},
+		{"esc", "back; clear filter and marks"},
+		{"tab", "keys move in the details"},
+	}}
 )
 
 // What the short help at the bottom shows, as far as there is room, and what it always shows.
 var (
-	footer = []string{"/ filter", "enter open", "! step", "f failover", "z faults", "s sort", "space mark", "b failback", "v validate", "h history", "o yaml", "y copy"}
+	footer = []string{"/ filter", "enter open", "! step", "f failover", "z faults", "s sort", "space mark", "b failback", "v validate", "1-5 tab", "y copy"}
 	always = []string{"? help", "q quit"}
 )
 
@@ -65,14 +76,6 @@ func short(lead []string, width int) string {
 		out = append(out, hint)
 	}
 	return strings.Join(append(out, always...), "  ")
-}
-
-// ascii spells arrows out where there are none.
-func (m *Model) ascii(text string) string {
-	if m.opts.Style.Unicode {
-		return text
-	}
-	return strings.NewReplacer("↑", "up", "↓", "down").Replace(text)
 }
 
 // helped returns the help from where it is scrolled to.
@@ -104,20 +107,38 @@ func (m *Model) turnHelp(k string) bool {
 	return true
 }
 
+// helpColumn is how wide one of the two columns of the help is.
+const helpColumn = 40
+
 func (m *Model) allHelp() []string {
+	left, right := m.column(actKeys, leaveKeys), m.column(showKeys, moveKeys)
+	lines := slices.Concat(left, []string{""}, right)
+	if m.width >= 2*helpColumn {
+		lines = nil
+		for i := range max(len(left), len(right)) {
+			line := ""
+			if i < len(left) {
+				line = left[i]
+			}
+			if i < len(right) {
+				line += strings.Repeat(" ", helpColumn-ansi.StringWidth(line)) + right[i]
+			}
+			lines = append(lines, line)
+		}
+	}
+	return append(lines, "", "  A command shows its plan and asks first. Promote, demote, resync: on "+present.Clean(m.opts.Here)+".")
+}
+
+// column returns sections below each other.
+func (m *Model) column(sections ...section) []string {
 	var lines []string
-	for _, section := range []struct {
-		title string
-		keys  []key
-	}{
-		{"Act: the plan is shown, and asks. Promote, demote, resync: on " + present.Clean(m.opts.Here), actKeys},
-		{"Show", showKeys},
-		{"Move", moveKeys},
-		{"Leave", leaveKeys},
-	} {
-		lines = append(lines, m.opts.Style.Strong(section.title))
-		for _, k := range section.keys {
-			lines = append(lines, fmt.Sprintf("  %-12s %s", m.ascii(k.keys), k.does))
+	for i, s := range sections {
+		if i > 0 {
+			lines = append(lines, "")
+		}
+		lines = append(lines, m.opts.Style.Strong(s.title))
+		for _, k := range s.keys {
+			lines = append(lines, fmt.Sprintf("  %-9s %s", k.keys, k.does))
 		}
 	}
 	return lines

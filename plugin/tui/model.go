@@ -45,6 +45,8 @@ type Options struct {
 	Elsewhere func(args []string) string
 	// CannotCopy names a terminal that is known not to take a text for the clipboard.
 	CannotCopy string
+	// Events follows the events of a group; nil where there are none to be had.
+	Events FollowEvents
 }
 
 // Model is the whole screen. It only routes: to the list, the details, the help.
@@ -56,6 +58,7 @@ type Model struct {
 	detail        detail
 	lags          *lags
 	console       console
+	picture       int // how many overviews have come
 
 	arrived bool // an overview has
 	// answered is when each site answered last.
@@ -69,13 +72,14 @@ type Model struct {
 	types    bool // keys go to the command line
 	line     string
 	note     string
+	noMouse  bool
 }
 
 // New makes a screen without groups.
 func New(ctx context.Context, o Options) Model {
 	return Model{
 		ctx: ctx, console: console{run: o.Run}, opts: o, alone: o.Open, answered: map[string]time.Time{},
-		list: list{style: o.Style, namespaces: o.Namespaces, marks: map[id]bool{}}, detail: detail{style: o.Style},
+		list: list{style: o.Style, namespaces: o.Namespaces, marks: map[id]bool{}}, detail: detail{style: o.Style, events: events{follow: o.Events}},
 		lags: &lags{of: map[id][]*int64{}},
 	}
 }
@@ -90,6 +94,7 @@ func (m Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.width, m.height = msg.Width, msg.Height
 	case Overview:
 		m.arrived = true
+		m.picture++
 		for _, s := range msg.Sites {
 			if s.Answered {
 				m.answered[s.Name] = msg.ObservedAt.Time
@@ -105,8 +110,10 @@ func (m Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 				delete(m.list.marks, done)
 			}
 		}
-		m.place()
-		return m, cmd
+		return m, tea.Batch(cmd, m.place())
+	case eventsCame:
+		cmd := m.detail.events.take(msg)
+		return m, tea.Batch(cmd, m.place())
 	case tea.PasteMsg:
 		if m.filters {
 			m.list.filter += strings.Map(printable, msg.Content)
@@ -115,11 +122,12 @@ func (m Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		if m.types {
 			m.line += strings.Map(printable, msg.Content)
 		}
+	case tea.MouseClickMsg, tea.MouseWheelMsg:
+		m.pointed(msg.(tea.MouseMsg))
 	case tea.KeyPressMsg:
 		return m.key(msg)
 	}
-	m.place()
-	return m, nil
+	return m, m.place()
 }
 
 // key goes to the part of the screen that has the focus.
@@ -150,14 +158,15 @@ func (m Model) key(msg tea.KeyPressMsg) (tea.Model, tea.Cmd) {
 		m.alone = m.list.selected() != nil
 	case k == "esc":
 		m.back()
+	case k == "m":
+		m.note = m.freeMouse()
 	case m.arranges(k):
 	case (m.focused || m.alone) && m.detail.key(k):
 	case m.list.key(k):
 	default:
 		m.note, cmd = m.act(k)
 	}
-	m.place()
-	return m, cmd
+	return m, tea.Batch(cmd, m.place())
 }
 
 // asks begins what more keys follow: a filter, a command, the number of a step.
@@ -184,8 +193,19 @@ func (m *Model) arranges(k string) bool {
 		m.detail.turn()
 	case "w":
 		m.detail.widen()
+	case "h":
+		m.detail.choose(operationsTab)
+		m.alone = m.list.selected() != nil
+	case "left":
+		m.detail.choose(m.detail.tab - 1)
+	case "right":
+		m.detail.choose(m.detail.tab + 1)
 	default:
-		return false
+		t, ok := tabOf(k)
+		if ok {
+			m.detail.choose(t)
+		}
+		return ok
 	}
 	return true
 }
@@ -233,8 +253,8 @@ func printable(r rune) rune {
 	return r
 }
 
-// place divides the room among the parts of the screen.
-func (m *Model) place() {
+// place divides the room among the parts of the screen, and follows what they need.
+func (m *Model) place() tea.Cmd {
 	height := m.height - len(m.head()) - len(m.foot())
 	m.console.setSize(m.width, height)
 	switch {
@@ -255,13 +275,18 @@ func (m *Model) place() {
 	if g != nil {
 		lags = m.lags.of[idOf(g)]
 	}
-	m.detail.show(m.list.shown, g, lags)
+	m.detail.show(m.picture, m.list.shown, g, lags)
+	if m.detail.tab != eventsTab || m.detail.height == 0 || m.console.open() || m.help {
+		g = nil
+	}
+	return m.detail.events.want(m.ctx, g)
 }
 
 // View implements tea.Model.
 func (m Model) View() tea.View {
 	v := tea.NewView(strings.Join(m.lines(), "\n"))
 	v.AltScreen = true
+	v.MouseMode = m.mouseMode()
 	v.WindowTitle = "kubectl vgr"
 	return v
 }

@@ -95,6 +95,48 @@ func picture(at time.Time, west overview.Site, names ...string) overview.Overvie
 	return overview.Build(inputs, at)
 }
 
+// tenPVCs is a group of ten PVCs on both sites: the copy of one has an error, and one is late.
+func tenPVCs(at time.Time, west overview.Site) overview.Overview {
+	class := vgrv1.VolumeGroupReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: "gold"}, Spec: vgrv1.ClassSpec{Parameters: map[string]string{"schedulingInterval": "1m"}}}
+	in := []overview.SiteInput{
+		{Site: overview.Site{Name: "east", Answered: true}, Classes: []vgrv1.VolumeGroupReplicationClass{class}},
+		{Site: west, Classes: []vgrv1.VolumeGroupReplicationClass{class}},
+	}
+	for i, state := range []vgrv1.State{vgrv1.StatePrimary, vgrv1.StateSecondary} {
+		if !in[i].Answered {
+			continue
+		}
+		g := group("postgresql", state, 144*time.Second)
+		g.Status.Volumes = nil
+		for n := range 10 {
+			v := vgrv1.VolumeStatus{Name: fmt.Sprint("postgresql-data-", n+1), State: state, Health: vgrv1.HealthDegraded, CapacityBytes: new(int64(10 << 30))}
+			if state == vgrv1.StatePrimary {
+				age := 24 * time.Second
+				if n == 3 {
+					age = 144 * time.Second
+				}
+				v.Health, v.LastSyncTime, v.LastSyncBytes, v.LastSyncDuration = vgrv1.HealthHealthy, new(metav1.NewTime(now.Add(-age))), new(int64(12<<10)), &metav1.Duration{Duration: time.Second}
+			} else if n == 8 {
+				v.Health, v.Message = vgrv1.HealthError, "image is in error state"
+			}
+			g.Status.Volumes = append(g.Status.Volumes, v)
+		}
+		in[i].Groups = append(in[i].Groups, g)
+	}
+	return overview.Build(in, at)
+}
+
+// happened are events that the sites tell, and a site that refuses to.
+func happened(_ context.Context, _ overview.Group, show func([]tui.SiteEvents)) {
+	show([]tui.SiteEvents{
+		{Site: "east", Asked: true, Events: []tui.Event{
+			{At: now.Add(-20 * time.Second), Object: "VolumeGroupReplication/postgresql", Reason: "Promoted", Message: "east is primary", Count: 1},
+			{At: now.Add(-time.Minute), Object: "PVC/postgresql-data-9", Reason: "VolumeResizeFailed", Message: "the storage has no room for " + strings.Repeat("very ", 20) + "much", Warning: true, Count: 4},
+		}},
+		{Site: "west", Asked: true, Message: "cannot list events on west: events is forbidden: User \"mia\" cannot list resource \"events\""},
+	})
+}
+
 var (
 	live = overview.Site{Name: "west", Answered: true}
 	lost = overview.Site{Name: "west", Problem: overview.SiteUnreachable, Message: "connection refused"}
@@ -152,17 +194,21 @@ var styles = map[string]present.Style{"colour": {Color: true, Unicode: true}, "p
 func TestFrames(t *testing.T) {
 	all := []string{"orders", "late-billing", "split-users", "evil", "データベース", "a-name-that-is-much-longer-than-any-column-has-room-for-on-a-small-screen"}
 	frames := map[string][]any{
-		"asking":  {},
-		"empty":   {picture(now, live)},
-		"groups":  {picture(now, live, all...)},
-		"open":    {picture(now, live, all...), "enter"},
-		"moved":   {picture(now, live, "moved"), "enter end"},
-		"yaml":    {picture(now, live, "evil"), "enter o"},
-		"faults":  {picture(now, live, all...), "z space"},
-		"filter":  {picture(now, live, all...), "/ o r d"},
-		"nothing": {picture(now, live, all...), "/ x y z enter"},
-		"help":    {picture(now, live, all...), "?"},
-		"stale":   {picture(now, live, all...), picture(now.Add(12*time.Second), lost, all...)},
+		"asking":      {},
+		"empty":       {picture(now, live)},
+		"groups":      {picture(now, live, all...)},
+		"open":        {picture(now, live, all...), "enter"},
+		"pvcs":        {tenPVCs(now, live)},
+		"pvcs, alone": {tenPVCs(now, live), "enter"},
+		"events":      {tenPVCs(now, live), "enter 3"},
+		"conditions":  {tenPVCs(now, live), "enter 4"},
+		"moved":       {picture(now, live, "moved"), "h"},
+		"yaml":        {picture(now, live, "evil"), "enter o"},
+		"faults":      {picture(now, live, all...), "z space"},
+		"filter":      {picture(now, live, all...), "/ o r d"},
+		"nothing":     {picture(now, live, all...), "/ x y z enter"},
+		"help":        {picture(now, live, all...), "?"},
+		"stale":       {picture(now, live, all...), picture(now.Add(12*time.Second), lost, all...)},
 	}
 	sizes := map[string]tea.WindowSizeMsg{"80x24": {Width: 80, Height: 24}, "120x40": {Width: 120, Height: 40}, "200x60": {Width: 200, Height: 60}}
 	for size, window := range sizes {
@@ -171,13 +217,27 @@ func TestFrames(t *testing.T) {
 				var b strings.Builder
 				for _, name := range slices.Sorted(maps.Keys(frames)) {
 					msgs := append([]any{window}, frames[name]...)
-					frame := content(screen(t, tui.Options{Style: style, Title: "namespace production", Here: "east"}, msgs...))
+					frame := content(screen(t, tui.Options{Style: style, Title: "namespace production", Here: "east", Events: happened}, msgs...))
 					fits(t, name, frame, window, style)
 					fmt.Fprintf(&b, "== %s\n%s\n", name, trim(frame))
 				}
 				golden.Compare(t, size+"."+styled+".golden", b.String())
 			})
 		}
+	}
+}
+
+// TestHelpFits: all of the help is on a terminal of 80 by 24, also when both sites have something to say.
+func TestHelpFits(t *testing.T) {
+	size := tea.WindowSizeMsg{Width: 80, Height: 24}
+	frame := content(screen(t, tui.Options{Title: "x", Here: "east"}, size, picture(now, live, "a"), picture(now.Add(12*time.Second), lost, "a"), "?"))
+	for _, want := range []string{"quit", "keys move in the details\n", "regular expression\n", "filter: a label selector\n", "one group, on all the screen\n", "on east.\n"} {
+		if !strings.Contains(trim(frame)+"\n", want) {
+			t.Errorf("no %q in\n%s", want, frame)
+		}
+	}
+	if strings.Contains(frame, "more lines") {
+		t.Errorf("it does not fit:\n%s", frame)
 	}
 }
 
@@ -214,6 +274,53 @@ func fits(t *testing.T, name, frame string, size tea.WindowSizeMsg, s present.St
 		if !s.Color && strings.Contains(left, "\x1b") {
 			t.Errorf("%s: colour although none was wanted: %q", name, line)
 		}
+	}
+}
+
+// TestEvents: events are asked for while their tab is on the screen, of the group that it shows, and not longer.
+func TestEvents(t *testing.T) {
+	type asking struct {
+		group string
+		ctx   context.Context
+	}
+	asked := make(chan asking, 1)
+	o := tui.Options{Title: "x", Run: (&recorder{}).run, Events: func(ctx context.Context, g overview.Group, show func([]tui.SiteEvents)) {
+		asked <- asking{g.Name, ctx}
+		<-ctx.Done()
+	}}
+	m := screen(t, o, tea.WindowSizeMsg{Width: 100, Height: 30}, picture(now, live, "a", "b"), "enter j")
+	// What comes of a key may be a command that waits for events: it is not run here.
+	types := func(keys string) {
+		for k := range strings.FieldsSeq(keys) {
+			m, _ = m.Update(press(k))
+		}
+	}
+	types("3")
+	first := <-asked
+	if first.group != "a" {
+		t.Errorf("events of %s", first.group)
+	}
+	if !strings.Contains(content(m), "asking the sites") {
+		t.Errorf("it says\n%s", content(m))
+	}
+	m, _ = m.Update(tui.Overview(picture(now.Add(time.Second), live, "a", "b")))
+	types("esc j")
+	<-first.ctx.Done()
+	second := <-asked
+	if second.group != "b" {
+		t.Errorf("then events of %s", second.group)
+	}
+	for _, leave := range []string{"1", "v", "?", "o"} {
+		types(leave)
+		<-second.ctx.Done()
+		if leave == "o" {
+			break
+		}
+		types("esc 3")
+		second = <-asked
+	}
+	if len(asked) > 0 {
+		t.Error("events are asked for that are not shown")
 	}
 }
 
@@ -348,7 +455,7 @@ func TestActions(t *testing.T) {
 		"failback of what moved":     {view: west, keys: "b", want: "failback w -n production --to east"},
 		"promote":                    {view: groups, keys: "s g p", want: "promote a -n production"},
 		"validate":                   {view: groups, keys: "s g v", want: "validate a -n production"},
-		"history of one":             {view: groups, keys: "s g space j k space h", want: "history a -n production"},
+		"operations of one":          {view: groups, keys: "s g h", says: "[2 Operations 0]"},
 		"without one primary":        {view: groups, keys: "f", says: "production/split-c has not one primary"},
 		"different directions":       {view: turned, keys: "s g space end space f", says: "primary on different sites"},
 		"different namespaces":       {view: mixed, keys: "s g space end space f", want: "failover production/a staging/x --to west"},

@@ -103,7 +103,7 @@ func screen(e *cli.Env, cmd *cobra.Command, q collect.Query, o tui.Options) erro
 	}
 	o.Namespace = q.Namespace
 	o.Elsewhere = func(args []string) string { return elsewhere(e, p, args) }
-	o.CannotCopy = cannotCopy(e.Getenv)
+	o.CannotCopy, o.Events = cannotCopy(e.Getenv), followEvents(eventSources(p.All()), e.Clock)
 	var cut unshown
 	o.Run = cut.runs(e, cmd, p, o.ReadOnly)
 	seen := e.Memory(p.All())
