@@ -6,6 +6,7 @@ package present
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -86,7 +87,7 @@ func PVCs(s Style, o overview.Overview, g overview.Group, wide bool) ([]string, 
 	noted.head = append(noted.head, "NOTE")
 	noted.rows = make([][]string, len(rows))
 	for i, r := range rows {
-		noted.rows[i] = append(t.rows[i], Clean(strings.Join(r.Notes, "; ")))
+		noted.rows[i] = slices.Concat(t.rows[i], []string{Clean(strings.Join(r.Notes, "; "))})
 	}
 	noted = noted.filled("NOTE")
 	if s.Width > 0 && noted.total(noted.widths()) <= s.Width {

@@ -281,11 +281,11 @@ func fits(t *testing.T, name, frame string, size tea.WindowSizeMsg, s present.St
 func TestEvents(t *testing.T) {
 	type asking struct {
 		group string
-		ctx   context.Context
+		ended <-chan struct{}
 	}
 	asked := make(chan asking, 1)
 	o := tui.Options{Title: "x", Run: (&recorder{}).run, Events: func(ctx context.Context, g overview.Group, show func([]tui.SiteEvents)) {
-		asked <- asking{g.Name, ctx}
+		asked <- asking{g.Name, ctx.Done()}
 		<-ctx.Done()
 	}}
 	m := screen(t, o, tea.WindowSizeMsg{Width: 100, Height: 30}, picture(now, live, "a", "b"), "enter j")
@@ -305,14 +305,14 @@ func TestEvents(t *testing.T) {
 	}
 	m, _ = m.Update(tui.Overview(picture(now.Add(time.Second), live, "a", "b")))
 	types("esc j")
-	<-first.ctx.Done()
+	<-first.ended
 	second := <-asked
 	if second.group != "b" {
 		t.Errorf("then events of %s", second.group)
 	}
 	for _, leave := range []string{"1", "v", "?", "o"} {
 		types(leave)
-		<-second.ctx.Done()
+		<-second.ended
 		if leave == "o" {
 			break
 		}
