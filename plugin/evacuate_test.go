@@ -44,7 +44,7 @@ func TestEvacuate(t *testing.T) {
 		"all groups of a site": {
 			[]string{"failover", "--from", "east", "-A", "--dry-run=client"},
 			2,
-			[]string{"apps/db: planned failover from east to west", "shop/db: planned failover from east to west", "it is not certain which site is primary, so --from east leaves the group as it is", "primary on east, and stay as they are: 1"},
+			[]string{"planned failover from east to west: 2 groups, 2 PVCs", "  apps/db  csi-addons", "  shop/db  csi-addons", "it is not certain which site is primary, so --from east leaves the group as it is", "primary on east, and stay as they are: 1"},
 			[]string{"shop/web:"},
 		},
 		"of one namespace": {[]string{"failover", "--from", "east", "-n", "apps", "--dry-run=client"}, 2, []string{"apps/db: planned failover from east to west"}, []string{"shop/"}},
@@ -57,7 +57,7 @@ func TestEvacuate(t *testing.T) {
 		"with the context of the other site": {
 			[]string{"failover", "--from", "east", "-A", "-l", "group=db", "--context", "west", "--peer-context", "east", "--dry-run=client"},
 			2,
-			[]string{"apps/db: planned failover from east to west", "shop/db: planned failover from east to west"},
+			[]string{"planned failover from east to west: 2 groups, 2 PVCs", "  apps/db  csi-addons", "  shop/db  csi-addons"},
 			[]string{"shop/web:"},
 		},
 		"nothing is left":             {[]string{"failover", "--from", "east", "-A", "-l", "group=web", "--yes"}, 0, []string{"no group is primary on east"}, nil},
@@ -72,7 +72,7 @@ func TestEvacuate(t *testing.T) {
 		"named with its namespace":     {[]string{"status", "apps/db"}, 0, []string{"apps/db"}, []string{"shop/db"}},
 		"as -o name prints it":         {[]string{"status", "volumegroupreplication.replication.unified.io/db", "-n", "shop"}, 0, []string{"shop/db"}, []string{"apps/db"}},
 		"in several namespaces":        {[]string{"list", "apps/db", "shop/web"}, 0, []string{"apps", "shop", "db", "web"}, []string{"cart"}},
-		"moved in several namespaces":  {[]string{"failover", "apps/db", "shop/db", "--to", "west", "--dry-run=client"}, 2, []string{"apps/db: planned failover from east to west", "shop/db: planned failover from east to west"}, nil},
+		"moved in several namespaces":  {[]string{"failover", "apps/db", "shop/db", "--to", "west", "--dry-run=client"}, 2, []string{"planned failover from east to west: 2 groups, 2 PVCs", "  apps/db  csi-addons", "  shop/db  csi-addons"}, nil},
 		"a history":                    {[]string{"history", "shop/web"}, 0, []string{"shop/web has not been moved"}, nil},
 		"not there":                    {[]string{"status", "apps/web"}, 2, []string{"no group web in namespace apps", "namespace shop"}, nil},
 		"not there, in several":        {[]string{"list", "apps/web", "shop/db"}, 2, []string{"no group apps/web", "namespace shop"}, nil},

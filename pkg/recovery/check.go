@@ -35,6 +35,8 @@ type Check struct {
 	Evidence string   `json:"evidence"`
 	// Remedy is what to do; empty when all is well.
 	Remedy string `json:"remedy,omitempty"`
+	// Brief is the evidence without what differs from group to group, where it is told of many; empty where that is the same.
+	Brief string `json:"-"`
 }
 
 // Facts are the input of the checks, beside the pair itself.
@@ -359,6 +361,7 @@ func (c *checker) synchronised() {
 	default:
 		remedy := "the operation waits for it before it changes a role; --abort undoes it at any time before that"
 		c.add("sync", CheckWarning, remedy, "%s", c.from.unreplicated(c.facts.Schedule, c.facts.Traits))
+		c.checks[len(c.checks)-1].Brief = c.from.Name + " has not synchronised since it became primary, which takes up to two schedules"
 	}
 }
 

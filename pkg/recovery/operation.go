@@ -193,6 +193,14 @@ func (op *Operation) Loses() bool {
 	return op.Kind == Unplanned || op.Discard || op.Kind == Promote && op.Force
 }
 
+// Loser returns the site whose writes the operation gives up, if it does.
+func (op *Operation) Loser() SiteRef {
+	if op.Discard {
+		return op.To
+	}
+	return op.From
+}
+
 // Title says what the operation does.
 func (op *Operation) Title() string { return op.title("") }
 

@@ -29,15 +29,22 @@ func (op *Operation) MayBeTakenBack() bool {
 
 // Usual returns how long steps took in the group's earlier operations of the same kind: the middle of what was seen.
 func Usual(p Pair, kind Kind) map[StepID]time.Duration {
+	usual, _ := history(p, kind)
+	return usual
+}
+
+// history returns the same, and of how many operations.
+func history(p Pair, kind Kind) (usual map[StepID]time.Duration, count int) {
 	ops, err := Timeline(p.Sites[0].Group, p.Sites[1].Group)
 	if err != nil {
-		return nil
+		return nil, 0
 	}
 	all := map[StepID][]time.Duration{}
 	for _, op := range ops {
 		if op.Kind != kind || op.Result != Done {
 			continue
 		}
+		count++
 		for _, r := range op.Steps {
 			if r.Finished != nil {
 				all[r.ID] = append(all[r.ID], r.Finished.Sub(r.Started.Time))
@@ -49,5 +56,5 @@ func Usual(p Pair, kind Kind) map[StepID]time.Duration {
 		slices.Sort(took)
 		out[id] = took[len(took)/2]
 	}
-	return out
+	return out, count
 }

@@ -95,7 +95,35 @@ func (s Style) counted(all []Progress) string {
 		text += "   " + s.paint(red, fmt.Sprintf("%d without a primary", without))
 	}
 	if left > 0 {
-		text += fmt.Sprintf("   about %s left by earlier operations", left.Truncate(time.Second))
+		text += fmt.Sprintf("   ~%s left", left.Truncate(time.Second))
 	}
 	return text
+}
+
+// Reminder says of many groups how many are where, and for each step which groups wait in it, how long that usually is, and the
+// longest time and outage among them.
+func Reminder(s Style, all []Progress) []string {
+	lines := []string{s.counted(all)}
+	var steps []string
+	longest, names := map[string]Progress{}, map[string][]string{}
+	for _, m := range all {
+		if m.State != ProgressRunning || m.Name == "" {
+			continue
+		}
+		known, found := longest[m.Name]
+		if !found {
+			steps = append(steps, m.Name)
+		}
+		outage := max(known.Outage, m.Outage)
+		if !found || m.Took > known.Took {
+			known = m
+		}
+		known.Outage = outage
+		longest[m.Name] = known
+		names[m.Name] = append(names[m.Name], Clean(m.Group))
+	}
+	for _, step := range steps {
+		lines = append(lines, fmt.Sprintf("  in %s for %s: %s", Clean(step), longest[step].Waited(), strings.Join(names[step], ", ")))
+	}
+	return lines
 }

@@ -16,7 +16,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
@@ -103,7 +102,7 @@ func (o *operation) run(ctx context.Context, e *cli.Env, args []string, workload
 	for _, j := range jobs {
 		names = append(names, j.Name)
 	}
-	if err := o.confirm(e, s, jobs, names); err != nil {
+	if err := o.confirm(e, jobs, names); err != nil {
 		return err
 	}
 	all := slices.Concat(o.operate(ctx, e, s, q.Namespace, jobs, waves), refused)
@@ -118,8 +117,9 @@ func (o *operation) leaving() evacuation { return evacuation{o.sel.From, o.abort
 // plan shows what will be done to each group. One that is refused does not stop the others.
 func (o *operation) plan(e *cli.Env, s *preflight.Observation, request requester) (jobs []*operate.Job, refused []ending, w *waves) {
 	w = &waves{of: map[*operate.Job]int{}}
-	by, style := whoami(), e.ErrStyle()
+	by := whoami()
 	me := holder(by)
+	var plans []present.Plan
 	for _, g := range s.View.Groups {
 		facts := s.Facts(e, g)
 		wave, err := waveOf(facts.Pair)
@@ -139,7 +139,7 @@ func (o *operation) plan(e *cli.Env, s *preflight.Observation, request requester
 		}
 		if stop != nil {
 			fmt.Fprintf(e.ErrOut, "%s/%s: %s\n", present.Clean(g.Namespace), present.Clean(g.Name), present.Clean(stop.Message))
-			showFindings(e, recovery.Writers(facts))
+			present.Findings(e.ErrOut, e.ErrStyle(), recovery.Writers(facts))
 			if err := operate.Stopped(stop); err != nil {
 				refuse(err)
 			}
@@ -151,25 +151,28 @@ func (o *operation) plan(e *cli.Env, s *preflight.Observation, request requester
 			check = recovery.Resumed
 		}
 		checks := check(facts, op)
-		showPlan(e, g, op, facts.Traits, checks, resumed)
-		showRemembered(e, s.View, g)
+		p := present.Plan{
+			Namespace: g.Namespace, Name: g.Name, Backend: facts.Backend, Wave: wave, Operation: op, Steps: recovery.Steps(op, facts.Traits), Checks: checks,
+			Estimate: recovery.EstimateOf(facts.Pair, op, facts.Traits), Resumed: resumed, Seen: remembered(s.View, g),
+		}
 		if alive(s, op) {
-			fmt.Fprintln(e.ErrOut, style.Warn(present.Clean("  "+lives(op.From.Name, recovery.Doubts(facts, op)))))
+			p.Alive = lives(op.From.Name, recovery.Doubts(facts, op))
 		}
-		if wave != 0 {
-			fmt.Fprintf(e.ErrOut, "  wave: %d\n", wave)
-		}
+		stops := len(refused)
 		if problems := recovery.Problems(checks); len(problems) > 0 {
 			refuse(refusal(g, problems))
-			continue
-		}
-		if o.maxOutage > 0 && !op.MayBeTakenBack() {
+		} else if o.maxOutage > 0 && !op.MayBeTakenBack() {
 			refuse(clierror.Refused("leave out --max-outage", "%s/%s: --max-outage: this operation cannot be aborted once %s has given up its role", g.Namespace, g.Name, op.From.Name))
+		}
+		p.Refused = len(refused) > stops
+		plans = append(plans, p)
+		if p.Refused {
 			continue
 		}
 		j := &operate.Job{Namespace: g.Namespace, Name: g.Name, Operation: op, Traits: facts.Traits, Usual: recovery.Usual(facts.Pair, op.Kind)}
 		jobs, w.of[j] = append(jobs, j), wave
 	}
+	present.Plans(e.ErrOut, e.ErrStyle(), plans)
 	return jobs, refused, w
 }
 
@@ -187,12 +190,12 @@ func lives(site string, doubts []string) string {
 		site, strings.Join(doubts, "; "))
 }
 
-// confirm asks for the name of the group, or for the number of several. No user gives up the writes of a source that is
-// alive by typing what every plan asks for.
-func (o *operation) confirm(e *cli.Env, s *preflight.Observation, jobs []*operate.Job, names []string) error {
+// confirm asks for the name of the group, or for the number of several. No user gives up writes by typing what every plan
+// asks for.
+func (o *operation) confirm(e *cli.Env, jobs []*operate.Job, names []string) error {
 	for _, j := range jobs {
-		if alive(s, j.Operation) {
-			return e.ConfirmWord(o.Yes, "lose data of "+j.Operation.From.Name, "what you accept")
+		if j.Operation.Loses() && !j.Operation.Aborting {
+			return e.ConfirmWord(o.Yes, "lose data of "+j.Operation.Loser().Name, "what you accept")
 		}
 	}
 	return e.Confirm(o.Yes, names)
@@ -213,70 +216,14 @@ func refusal(g overview.Group, problems []recovery.Check) error {
 	return clierror.New(code, first.Remedy, "%s/%s: %s%s", g.Namespace, g.Name, first.Evidence, more)
 }
 
-func showPlan(e *cli.Env, g overview.Group, op recovery.Operation, t backend.Traits, checks []recovery.Check, resumed bool) {
-	w, style := e.ErrOut, e.ErrStyle()
-	what := op.Title()
-	if resumed {
-		what = op.String()
-	}
-	if op.Aborting {
-		what = "take back " + what
-	}
-	fmt.Fprintf(w, "%s/%s: %s\n", present.Clean(g.Namespace), present.Clean(g.Name), present.Clean(what))
-	if resumed {
-		fmt.Fprintf(w, "  begun by %s at %s\n", present.Clean(op.By), op.Started.UTC().Format(time.RFC3339))
-	}
-	if passed := showFindings(e, checks); len(checks) > 0 {
-		fmt.Fprintf(w, "  %d of %d checks passed\n", passed, len(checks))
-	}
-	steps := recovery.Steps(op, t)
-	width := len("reprotect")
-	for _, s := range steps {
-		width = max(width, len(s.ID))
-	}
-	for i, s := range steps {
-		at := s.Site.Name
-		if at == "" {
-			at = op.From.Name + ", " + op.To.Name
-		}
-		fmt.Fprintln(w, style.Hang(fmt.Sprintf("  %d. %-*s ", i+1, width, s.ID), present.Clean(at+": "+s.Does)))
-	}
-	tint := func(text string) string { return text }
-	if op.Loses() {
-		tint = style.Warn
-	}
-	for line := range strings.SplitSeq(style.Hang("  data loss: ", present.Clean(present.Loss(op))), "\n") {
-		fmt.Fprintln(w, tint(line))
-	}
-	for _, line := range present.LossByVolume(op) {
-		fmt.Fprintln(w, tint("    "+present.Clean(line)))
-	}
-}
-
-// showRemembered shows what this machine last saw of a group on a site that does not answer. It helps to decide how
-// much loss to accept, and no check reads it.
-func showRemembered(e *cli.Env, o overview.Overview, g overview.Group) {
+// remembered returns what this machine last saw of a group on sites that do not answer.
+func remembered(o overview.Overview, g overview.Group) (seen []string) {
 	for _, gs := range g.Sites {
 		if r := gs.Remembered; r != nil {
-			fmt.Fprintln(e.ErrOut, e.ErrStyle().Hang("  last seen: ", present.Clean(gs.Site+" "+present.Remembered(r, o))))
+			seen = append(seen, gs.Site+" "+present.Remembered(r, o))
 		}
 	}
-}
-
-// showFindings shows the checks that did not pass, and counts those that did.
-func showFindings(e *cli.Env, checks []recovery.Check) (passed int) {
-	w, style := e.ErrOut, e.ErrStyle()
-	for _, c := range checks {
-		if c.Severity == recovery.CheckOK {
-			passed++
-			continue
-		}
-		fmt.Fprintln(w, style.Hang(fmt.Sprintf("  %-7s  ", c.Severity), present.Clean(c.ID+": "+c.Evidence)))
-		if c.Severity == recovery.CheckWarning && c.Remedy != "" { // that of a problem is the next step of the error
-			fmt.Fprintln(w, style.Hang("           ", present.Clean(c.Remedy)))
-		}
-	}
-	return passed
+	return seen
 }
 
 func (o *operation) operator(e *cli.Env, s *preflight.Observation, jobs []*operate.Job) *operate.Operator {

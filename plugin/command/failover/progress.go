@@ -18,8 +18,8 @@ import (
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 )
 
-// reminding is how often a line says, without a terminal, what is still waited for; for more than fewGroups one line says it
-// of all.
+// reminding is how often a line says, without a terminal, what is still waited for; for more than fewGroups it is told once
+// for each step.
 const (
 	reminding = 10 * time.Second
 	fewGroups = 5
@@ -102,8 +102,13 @@ func (p *progress) remind() {
 	if len(p.groups) > fewGroups {
 		if now.Sub(p.reminded) >= reminding {
 			p.reminded = now
-			total := present.ProgressLines(p.style, p.groups, len(p.groups)+2)
-			p.draw(fmt.Sprintf("%6s  %s\n", now.Sub(p.started).Round(100*time.Millisecond), strings.TrimSpace(total[len(total)-1])))
+			all := make([]present.Progress, len(p.groups))
+			for i := range p.groups {
+				all[i] = p.at(i)
+			}
+			for _, line := range present.Reminder(p.style, all) {
+				p.draw(fmt.Sprintf("%6s  %s\n", now.Sub(p.started).Round(100*time.Millisecond), line))
+			}
 		}
 		return
 	}

@@ -81,7 +81,7 @@ func TestProgress(t *testing.T) {
 }
 
 // TestProgressReminds: in a pipe a line now and then says what is still waited for, how long that usually takes, and how long
-// no site has been writable; of many groups one line says it of all.
+// no site has been writable; of many groups one line counts them, and one for each step names them.
 func TestProgressReminds(t *testing.T) {
 	op := recovery.Operation{Kind: recovery.Planned, From: recovery.SiteRef{Name: "east"}, To: recovery.SiteRef{Name: "west"}}
 	traits := backend.Traits{Fences: true, ConfirmsSync: true}
@@ -101,7 +101,8 @@ func TestProgressReminds(t *testing.T) {
 		"one group":                        {one, 0, "   11s  a/one  4/6 sync  still waits, for 11s (usually 15s)\n   22s  a/one  4/6 sync  still waits, for 22s (usually 15s)\n"},
 		"the first operation of a group":   {first, 0, "   11s  a/one  4/6 sync  still waits, for 11s (usually up to 30s)\n   22s  a/one  4/6 sync  still waits, for 22s (usually up to 30s)\n"},
 		"one group that no site may write": {one, 5 * time.Second, "   11s  a/one  4/6 sync  still waits, for 11s (usually 15s), no primary for 16s\n   22s  a/one  4/6 sync  still waits, for 22s (usually 15s), no primary for 27s\n"},
-		"many groups":                      {many, 0, "   11s  0 done, 6 running, 0 not started\n   22s  0 done, 6 running, 0 not started\n"},
+		"many groups": {many, 5 * time.Second, "   11s  0 done, 6 running, 0 not started   1 without a primary\n   11s    in sync for 11s, no primary for 16s: a/a, a/b, a/c, a/d, a/e, a/f\n" +
+			"   22s  0 done, 6 running, 0 not started   1 without a primary\n   22s    in sync for 22s, no primary for 27s: a/a, a/b, a/c, a/d, a/e, a/f\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
