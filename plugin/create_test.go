@@ -172,7 +172,7 @@ func TestCreateChangesNoRole(t *testing.T) {
 			Source: replicationv1.VolumeGroupReplicationSource{Selector: &metav1.LabelSelector{MatchLabels: labelled("native")}},
 		},
 	}))
-	c.refuses("a group of csi-addons by hand", on("native", "east", ""), "VolumeGroupReplication by-hand, which kubectl vgr did not make", "leave it to the tool that made it")
+	c.refuses("a group of csi-addons by hand", on("native", "east", ""), "VolumeGroupReplication by-hand, which kubectl vgr did not make", "Next: kubectl vgr migrate --from csi-addons by-hand --into by-hand -n default --context east")
 
 	// Not settled.
 	both("moving")

@@ -364,13 +364,13 @@ func (b *bench) nativeRefused() {
 		args []string
 		want []string
 	}{
-		{[]string{"failover", "data", "--to", "west"}, []string{"VolumeReplication default/data on east, managed by csi-addons", "Next: kubectl vgr migrate --peer-context west -n default --context east"}},
+		{[]string{"failover", "data", "--to", "west"}, []string{"VolumeReplication default/data on east, managed by csi-addons", "Next: kubectl vgr migrate --peer-context west --from csi-addons data --into data -n default --context east"}},
 		{[]string{"failback", "data", "--to", "west"}, []string{"managed by csi-addons"}},
 		{[]string{"promote", "data"}, []string{"managed by csi-addons"}},
 		{[]string{"demote", "data"}, []string{"managed by csi-addons"}},
 		{[]string{"resync", "data"}, []string{"managed by csi-addons"}},
 		{[]string{"delete", "data"}, []string{"managed by csi-addons"}},
-		{[]string{"failover", "shop", "--to", "west"}, []string{"VolumeGroupReplication default/shop on east", "kubectl --context east describe volumegroupreplications.replication.storage.openshift.io shop -n default"}},
+		{[]string{"failover", "shop", "--to", "west"}, []string{"VolumeGroupReplication default/shop on east", "Next: kubectl vgr migrate --peer-context west --from csi-addons shop --into shop -n default --context east"}},
 		{[]string{"failover", "owned", "--to", "west"}, []string{"Ramen's VolumeReplicationGroup shop-drpc decides over it", "drplacementcontrols.ramendr.openshift.io"}},
 	} {
 		r := b.vgr(append(tc.args, "--peer-context", "west", "--yes")...)

@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab"
+	"github.com/unified-replication/kubectl-vgr/hack/lab/driver"
 )
 
 // handmade are VolumeReplications as people make them, of which vgr knows nothing: on both sites, east
@@ -182,6 +183,128 @@ func (h handmade) same(east, west string) {
 		if now := h.objects(site); now != before {
 			h.t.Fatalf("%s: other objects, or other wishes:\n%s\nbefore:\n%s", site, now, before)
 		}
+	}
+}
+
+// handmadeGroup makes a VolumeGroupReplication as people make one, on both sites, east primary.
+func handmadeGroup(s *scene, pvcs ...string) handmade {
+	s.t.Helper()
+	h := handmade{s, pvcs}
+	h.claims(lab.East, map[string]string{"app": "db"}, pvcs...)
+	h.nativeGroup(lab.East, replicationv1.Primary, "")
+	for _, name := range pvcs {
+		h.copyClaim(name)
+		h.label(lab.West, name, map[string]string{"app": "db"})
+	}
+	h.bound(lab.West, pvcs...)
+	content := &replicationv1.VolumeGroupReplicationContent{ObjectMeta: metav1.ObjectMeta{Name: "handmade-" + h.ns}}
+	var source replicationv1.VolumeGroupReplicationContent
+	h.must(h.sites[lab.East].Get(h.t.Context(), client.ObjectKey{Name: h.nativeOn(lab.East).Spec.VolumeGroupReplicationContentName}, &source))
+	content.Spec = replicationv1.VolumeGroupReplicationContentSpec{
+		Provisioner: source.Spec.Provisioner, VolumeGroupReplicationClassName: source.Spec.VolumeGroupReplicationClassName,
+		VolumeGroupReplicationHandle: source.Spec.VolumeGroupReplicationHandle, Source: replicationv1.VolumeGroupReplicationContentSource{VolumeHandles: []string{}},
+	}
+	h.create(lab.West, content)
+	h.nativeGroup(lab.West, replicationv1.Secondary, content.Name)
+	return h
+}
+
+func (h handmade) nativeGroup(site string, state replicationv1.ReplicationState, content string) {
+	h.t.Helper()
+	name := "handmade-" + h.ns
+	secret := func(prefix string) map[string]string {
+		return map[string]string{
+			"schedulingInterval": "1s", "replication.storage.openshift.io/" + prefix + "replication-secret-name": "rook-csi-rbd-provisioner",
+			"replication.storage.openshift.io/" + prefix + "replication-secret-namespace": "rook-ceph",
+		}
+	}
+	group := &replicationv1.VolumeGroupReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: replicationv1.VolumeGroupReplicationClassSpec{Provisioner: driver.FastName, Parameters: secret("group-")}}
+	volume := &replicationv1.VolumeReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: replicationv1.VolumeReplicationClassSpec{Provisioner: driver.FastName, Parameters: secret("")}}
+	for _, class := range []client.Object{group, volume} {
+		h.create(site, class)
+		h.t.Cleanup(func() { _ = h.sites[site].Delete(context.WithoutCancel(h.t.Context()), class) })
+	}
+	h.create(site, &replicationv1.VolumeGroupReplication{
+		ObjectMeta: metav1.ObjectMeta{Namespace: h.ns, Name: "by-hand"},
+		Spec: replicationv1.VolumeGroupReplicationSpec{
+			VolumeGroupReplicationClassName: name, VolumeReplicationClassName: name, ReplicationState: state, VolumeGroupReplicationContentName: content,
+			Source: replicationv1.VolumeGroupReplicationSource{Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "db"}}},
+		},
+	})
+	want := map[replicationv1.ReplicationState]replicationv1.State{replicationv1.Primary: replicationv1.PrimaryState, replicationv1.Secondary: replicationv1.SecondaryState}[state]
+	h.eventually("csi-addons to confirm the group on "+site, func(context.Context) error {
+		if g := h.nativeOn(site); g.Status.State != want {
+			return fmt.Errorf("%+v", g.Status)
+		}
+		return nil
+	})
+}
+
+func (h handmade) nativeOn(site string) *replicationv1.VolumeGroupReplication {
+	h.t.Helper()
+	var g replicationv1.VolumeGroupReplication
+	h.must(h.sites[site].Get(h.t.Context(), client.ObjectKey{Namespace: h.ns, Name: "by-hand"}, &g))
+	return &g
+}
+
+// TestMigrateGroup takes a VolumeGroupReplication of csi-addons over as it is, moves it, and gives it back. Objects of others
+// are refused.
+func TestMigrateGroup(t *testing.T) {
+	t.Parallel()
+	h := handmadeGroup(newScene(t), "data", "logs")
+	peer := map[string]string{lab.East: lab.West, lab.West: lab.East}
+	migrate := func(site, into string, more ...string) result {
+		return h.vgr(append([]string{"migrate", "--from", "csi-addons", "by-hand", "--into", into, "-n", h.ns, "--context", site, "--peer-context", peer[site]}, more...)...)
+	}
+	object := func() string {
+		east, west := h.nativeOn(lab.East), h.nativeOn(lab.West)
+		return fmt.Sprint(east.UID, east.Generation, west.UID, west.Generation)
+	}
+	mark := func(annotations map[string]string) {
+		t.Helper()
+		g := h.nativeOn(lab.East)
+		before := g.DeepCopy()
+		if g.Annotations = maps.Clone(g.Annotations); annotations == nil {
+			delete(g.Annotations, "argocd.argoproj.io/tracking-id")
+			delete(g.Annotations, "drplacementcontrol.ramendr.openshift.io/x")
+		}
+		maps.Copy(g.Annotations, annotations)
+		h.must(h.sites[lab.East].Patch(t.Context(), g, client.MergeFrom(before)))
+	}
+	before := object()
+	h.vgr("create", "db", "-n", h.ns, "--class", gold, "-l", "app=db", "--yes").wants(t, 2, "kubectl vgr migrate --from csi-addons by-hand --into by-hand -n "+h.ns)
+	migrate(lab.East, "db").wants(t, 2, "can only be taken over by a group of its name: use --into by-hand")
+	mark(map[string]string{"drplacementcontrol.ramendr.openshift.io/x": "y"})
+	migrate(lab.East, "by-hand").wants(t, 2, "Ramen (annotation drplacementcontrol.ramendr.openshift.io/x) controls it")
+	mark(nil)
+	mark(map[string]string{"argocd.argoproj.io/tracking-id": "shop:x/y:z"})
+	migrate(lab.East, "by-hand").wants(t, 2, "Argo CD (Application shop) applies it from Git", "then add --accept-gitops")
+	migrate(lab.East, "by-hand", "--accept-gitops").wants(t, 0, "Argo CD (Application shop) applies it from Git", "nothing was changed")
+	mark(nil)
+
+	for _, site := range []string{lab.East, lab.West} {
+		migrate(site, "by-hand", "--apply", "--yes").wants(t, 0, "volumegroupreplication/by-hand")
+	}
+	h.ready(lab.East, "by-hand", vgrv1.StatePrimary, 2)
+	h.ready(lab.West, "by-hand", vgrv1.StateSecondary, 2)
+	migrate(lab.East, "by-hand", "--apply", "--yes").wants(t, 0) // again: nothing to do
+	if now := object(); now != before {
+		t.Fatalf("other objects, or other wishes: %s, before %s", now, before)
+	}
+	h.done("failover", "by-hand", "-n", h.ns, "--to", lab.West, "--yes")
+	h.ready(lab.West, "by-hand", vgrv1.StatePrimary, 2)
+	h.ready(lab.East, "by-hand", vgrv1.StateSecondary, 2)
+
+	before = object()
+	for _, site := range []string{lab.East, lab.West} {
+		h.vgr("migrate", "--rollback", "by-hand", "-n", h.ns, "--context", site, "--yes").wants(t, 0, "1 objects of the backend")
+		h.gone(site, h.group("by-hand", "", "", nil))
+		if l := h.nativeOn(site).Labels; len(l) > 0 {
+			t.Errorf("%s keeps the labels %v", site, l)
+		}
+	}
+	if now := object(); now != before {
+		t.Errorf("other objects, or other wishes: %s, before %s", now, before)
 	}
 }
 

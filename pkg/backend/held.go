@@ -27,6 +27,8 @@ type Held struct {
 	Open bool
 	// Migrates is true when migrate hands the object over.
 	Migrates bool
+	// As is the name that the group then has to have; empty when any will do.
+	As string
 	// PeerHandle is the handle of the copy, where the backend tells one.
 	PeerHandle string
 	// PeerHandleLate is why the handle of the copy has to be told and is not; empty otherwise.

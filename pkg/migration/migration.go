@@ -22,6 +22,7 @@ import (
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+	"github.com/unified-replication/kubectl-vgr/pkg/gitops"
 )
 
 // LabelMember is what a migrated PVC carries for its group's selector, with the group's name.
@@ -43,6 +44,10 @@ type Volume struct {
 	// as in backend.Replication.
 	Object             client.Object
 	Handle, PeerHandle string
+	// Whole is as in backend.Replication.
+	Whole *backend.Whole
+	// Tracked is the tool that applies the object from Git.
+	Tracked gitops.Manager
 
 	Namespace, PVC string
 	// PVCLabels are those that the PVC has; nil when there is no such PVC.
@@ -113,6 +118,7 @@ func (t *Target) agree(profiles backend.Profiles) {
 		{"state", func(v Volume) string { return string(v.State) }},
 		{"auto-resync", func(v Volume) string { return strconv.FormatBool(v.AutoResync) }},
 		{"driver and parameters", func(v Volume) string { return spelled(v.Class) }},
+		{"the object that replicates them", func(v Volume) string { return v.whole() }},
 		{"whether something replicates them", func(v Volume) string { return strconv.FormatBool(v.Object != nil) }},
 	} {
 		values := map[string][]string{}
@@ -153,17 +159,27 @@ func (t *Target) check(taken func(namespace, label string) []string) {
 	if t.Single && len(t.Volumes) > 1 {
 		t.problem("several objects would become one of this name")
 	}
+	if w := t.Whole(); w != nil && (t.Single || t.Name != w.Name) {
+		t.problem("%s can only be taken over by a group of its name: use --into %s", t.Volumes[0].From, w.Name)
+	}
 	members := map[string]bool{}
+	said := map[string]bool{}
 	for _, v := range t.Volumes {
 		if members[v.PVC] {
 			t.problem("PVC %s has several replications", v.PVC)
 		}
 		members[v.PVC] = true
 		for _, p := range v.Problems {
-			t.problem("%s: %s", v.From, p)
+			if text := v.From + ": " + p; !said[text] { // each PVC of one object has those of the object
+				said[text] = true
+				t.Problems = append(t.Problems, text)
+			}
 		}
 		for _, n := range v.Notes {
-			t.Notes = append(t.Notes, v.From+": "+n)
+			if text := v.From + ": " + n; !said[text] {
+				said[text] = true
+				t.Notes = append(t.Notes, text)
+			}
 		}
 		if other := v.PVCLabels[LabelMember]; other != "" && (t.Single || other != t.Name) {
 			t.problem("PVC %s has the label %s=%s of another group", v.PVC, LabelMember, other)
@@ -172,7 +188,7 @@ func (t *Target) check(taken func(namespace, label string) []string) {
 			t.problem("PVC %s belongs to %s %s already", v.PVC, owner.Kind, owner.Name)
 		}
 	}
-	if t.Single {
+	if t.Single || t.Whole() != nil {
 		return
 	}
 	for _, pvc := range taken(t.Namespace, t.Name) {
@@ -191,6 +207,25 @@ func owned(obj client.Object) (backend.Owner, bool) {
 		return backend.Owner{}, false
 	}
 	return owners[0], true
+}
+
+// whole names the object that replicates the volume with others; empty when it has one of its own.
+func (v Volume) whole() string {
+	if v.Whole == nil {
+		return ""
+	}
+	return v.From
+}
+
+// Whole returns what the group takes over from one object that replicates all its volumes; nil when each has its own.
+func (t *Target) Whole() *backend.Whole { return t.Volumes[0].Whole }
+
+// Handed returns the objects that change hands, with the volume that names each.
+func (t *Target) Handed() []Volume {
+	if t.Whole() != nil {
+		return t.Volumes[:1]
+	}
+	return t.Volumes
 }
 
 // Single returns the VolumeReplication of ours that has the volume now; empty when none has.
@@ -229,9 +264,13 @@ func (t *Target) Objects() (class, replication client.Object) {
 				VolumeReplicationClass: t.Class.Name, PVCName: t.Volumes[0].PVC, ReplicationState: t.State, AutoResync: autoResync,
 			}}
 	}
+	selector := &metav1.LabelSelector{MatchLabels: map[string]string{LabelMember: t.Name}}
+	if w := t.Whole(); w != nil {
+		selector = w.Selector.DeepCopy()
+	}
 	return &vgrv1.VolumeGroupReplicationClass{TypeMeta: kind("VolumeGroupReplicationClass"), ObjectMeta: classMeta, Spec: spec},
 		&vgrv1.VolumeGroupReplication{TypeMeta: kind("VolumeGroupReplication"), ObjectMeta: named, Spec: vgrv1.VolumeGroupReplicationSpec{
-			VolumeGroupReplicationClass: t.Class.Name, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{LabelMember: t.Name}},
+			VolumeGroupReplicationClass: t.Class.Name, Selector: selector,
 			ReplicationState: t.State, AutoResync: autoResync,
 		}}
 }

@@ -71,8 +71,9 @@ func refuseOther(g overview.Group, n overview.Native, at *site.Site) error {
 	switch {
 	case n.ManagedBy == "ramen":
 		next = "on the hub of Ramen, set spec.action of the DRPlacementControl of the application: kubectl get drplacementcontrols.ramendr.openshift.io -A"
-	case n.Keeper == "" && n.Kind == "VolumeReplication":
-		next = fmt.Sprintf("kubectl vgr migrate -n %s --context %s prints a group of kubectl vgr that takes it over; kubectl vgr install comes first, on both sites", recovery.ShellQuote(n.Namespace), at.Flag())
+	case n.Keeper == "" && n.ManagedBy == "csi-addons":
+		name := recovery.ShellQuote(n.Name)
+		next = fmt.Sprintf("kubectl vgr migrate --from csi-addons %s --into %s -n %s --context %s prints a group of kubectl vgr that takes it over; kubectl vgr install comes first, on both sites", name, name, recovery.ShellQuote(n.Namespace), at.Flag())
 	}
 	return clierror.Refused(next, "group %s/%s is not changed: it is %s on %s, managed by %s", g.Namespace, g.Name, n, at.Name, owner)
 }

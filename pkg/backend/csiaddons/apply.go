@@ -22,7 +22,9 @@ import (
 
 // found is what exists in the cluster for an owner: a backend group, or one replication per volume.
 type found struct {
-	group   *replicationv1.VolumeGroupReplication
+	group *replicationv1.VolumeGroupReplication
+	// foreign is true of a backend group of the owner's name that others made.
+	foreign bool
 	volumes []replicationv1.VolumeReplication
 }
 
@@ -34,6 +36,7 @@ func (a *Adapter) find(ctx context.Context, o backend.Owner) (found, error) {
 		if err == nil && o.Owns(&group) {
 			f.group = &group
 		}
+		f.foreign = err == nil && f.group == nil
 		if client.IgnoreNotFound(err) != nil {
 			return f, err
 		}
@@ -181,7 +184,7 @@ func (a *Adapter) createGroup(ctx context.Context, g backend.Group) error {
 		return client.IgnoreNotFound(err) // ours, and not in the cache when we looked
 	}
 	return backend.Problemf(vgrv1.ReasonObjectConflict,
-		"a csi-addons VolumeGroupReplication %q that kubectl vgr did not make exists in the namespace; give the group another name; to delete that object ends its replication", g.Owner.Name)
+		"a csi-addons VolumeGroupReplication %[1]q that kubectl vgr did not make exists in the namespace; hand it over with kubectl vgr migrate --from csi-addons %[1]s --into %[1]s -n %[2]s, or give the group another name; to delete that object ends its replication", g.Owner.Name, g.Owner.Namespace)
 }
 
 // adoptable checks that spec.source names a content that this group may take.

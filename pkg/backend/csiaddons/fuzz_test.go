@@ -107,7 +107,7 @@ func FuzzReadVolumes(f *testing.F) {
 
 func notAdoptableAll(volumes []replicationv1.VolumeReplication) (why []string) {
 	for i := range volumes {
-		why = append(why, notAdoptable(&volumes[i], volumes[i].Name))
+		why = append(why, notAdoptable(&volumes[i], &corev1.PersistentVolumeClaim{}))
 	}
 	return why
 }

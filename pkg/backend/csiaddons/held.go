@@ -81,8 +81,9 @@ func heldByGroups(ctx context.Context, c client.Reader, namespace string, pvcs [
 		g := &groups.Items[i]
 		h := heldBy(g, groupKind, g.Spec.ReplicationState, g.Status.State)
 		if h.Keeper == "" && g.Spec.External {
-			h.Keeper = "an external replication"
+			h.Keeper = "the storage vendor's controller (spec.external)"
 		}
+		h.Migrates, h.As = h.Keeper == "", g.Name
 		var handles map[string]string
 		for _, pvc := range claims.Items {
 			if !slices.Contains(pvcs, pvc.Name) || !hasMember(g, &pvc) {
@@ -155,20 +156,29 @@ func heldBy(obj client.Object, kind string, asks replicationv1.ReplicationState,
 	return h
 }
 
-// keeper returns who decides over an object, by a controller reference or by the labels of Ramen, which refers to its own
-// objects only in part.
+// ramenGroup is the API group of Ramen, which marks some of its objects by a reference and some by labels only.
+const ramenGroup = "ramendr.openshift.io"
+
+// keeper returns who decides over an object; empty for who wrote it by hand.
 func keeper(obj client.Object) string {
-	if c := metav1.GetControllerOf(obj); c != nil {
-		if c.Kind == "VolumeReplicationGroup" {
-			return "Ramen's VolumeReplicationGroup " + c.Name
-		}
-		return c.Kind + " " + c.Name
-	}
 	l := obj.GetLabels()
-	if name := l["ramendr.openshift.io/owner-name"]; name != "" || l["ramendr.openshift.io/created-by-ramen"] != "" {
-		return "Ramen's VolumeReplicationGroup " + cmp.Or(name, obj.GetName())
+	vrg := l[ramenGroup+"/owner-name"]
+	for _, o := range obj.GetOwnerReferences() {
+		if o.Kind == "VolumeReplicationGroup" {
+			vrg = o.Name
+		}
 	}
-	return ""
+	mark := backend.Mark(obj, ramenGroup)
+	switch c := metav1.GetControllerOf(obj); {
+	case vrg != "" || l[ramenGroup+"/created-by-ramen"] != "":
+		return "Ramen's VolumeReplicationGroup " + cmp.Or(vrg, obj.GetName())
+	case mark != "":
+		return fmt.Sprintf("Ramen (%s)", mark)
+	case c != nil:
+		return c.Kind + " " + c.Name
+	default:
+		return ""
+	}
 }
 
 // unlike implements backend.Profile.Unlike: a group's content that has another handle would have the peer follow

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	replicationv1 "github.com/csi-addons/kubernetes-csi-addons/api/replication.storage/v1alpha1"
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -40,12 +41,16 @@ func TestHeldBy(t *testing.T) {
 		obj  metav1.ObjectMeta
 		want string
 	}{
-		"by hand":                     {metav1.ObjectMeta{Name: "a"}, ""},
-		"Ramen, by its reference":     {metav1.ObjectMeta{OwnerReferences: []metav1.OwnerReference{{Kind: "VolumeReplicationGroup", Name: "drpc", Controller: new(true)}}}, "Ramen's VolumeReplicationGroup drpc"},
-		"Ramen, by its owner labels":  {metav1.ObjectMeta{Labels: map[string]string{"ramendr.openshift.io/owner-name": "drpc"}}, "Ramen's VolumeReplicationGroup drpc"},
-		"Ramen, by its other label":   {metav1.ObjectMeta{Name: "vgr-cg-drpc", Labels: map[string]string{"ramendr.openshift.io/created-by-ramen": "true"}}, "Ramen's VolumeReplicationGroup vgr-cg-drpc"},
-		"any other controller":        {metav1.ObjectMeta{OwnerReferences: []metav1.OwnerReference{{Kind: "App", Name: "x", Controller: new(true)}}}, "App x"},
-		"an owner that does not lead": {metav1.ObjectMeta{OwnerReferences: []metav1.OwnerReference{{Kind: "App", Name: "x"}}}, ""},
+		"by hand":                                  {metav1.ObjectMeta{Name: "a"}, ""},
+		"Ramen, by its reference":                  {metav1.ObjectMeta{OwnerReferences: []metav1.OwnerReference{{Kind: "VolumeReplicationGroup", Name: "drpc", Controller: new(true)}}}, "Ramen's VolumeReplicationGroup drpc"},
+		"Ramen, by its owner labels":               {metav1.ObjectMeta{Labels: map[string]string{"ramendr.openshift.io/owner-name": "drpc"}}, "Ramen's VolumeReplicationGroup drpc"},
+		"Ramen, by its other label":                {metav1.ObjectMeta{Name: "vgr-cg-drpc", Labels: map[string]string{"ramendr.openshift.io/created-by-ramen": "true"}}, "Ramen's VolumeReplicationGroup vgr-cg-drpc"},
+		"Ramen, by a reference that does not lead": {metav1.ObjectMeta{OwnerReferences: []metav1.OwnerReference{{APIVersion: "ramendr.openshift.io/v1alpha1", Kind: "VolumeReplicationGroup", Name: "drpc"}}}, "Ramen's VolumeReplicationGroup drpc"},
+		"Ramen, by an annotation":                  {metav1.ObjectMeta{Annotations: map[string]string{"volumereplicationgroups.ramendr.openshift.io/vr-protected": "x"}}, "Ramen (annotation volumereplicationgroups.ramendr.openshift.io/vr-protected)"},
+		"Ramen, by a finalizer":                    {metav1.ObjectMeta{Finalizers: []string{"replication.storage.openshift.io/x", "ramendr.openshift.io/vgr-protection"}}, "Ramen (finalizer ramendr.openshift.io/vgr-protection)"},
+		"a domain that ends alike":                 {metav1.ObjectMeta{Labels: map[string]string{"notramendr.openshift.io/x": "y"}}, ""},
+		"any other controller":                     {metav1.ObjectMeta{OwnerReferences: []metav1.OwnerReference{{Kind: "App", Name: "x", Controller: new(true)}}}, "App x"},
+		"an owner that does not lead":              {metav1.ObjectMeta{OwnerReferences: []metav1.OwnerReference{{Kind: "App", Name: "x"}}}, ""},
 	} {
 		if got := keeper(&replicationv1.VolumeReplication{ObjectMeta: tc.obj}); got != tc.want {
 			t.Errorf("%s: %q, want %q", name, got, tc.want)
@@ -90,11 +95,11 @@ func TestReplicationsOfAllNamespaces(t *testing.T) {
 	pvc := func(namespace, replication string) corev1.PersistentVolumeClaim {
 		return corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "data", Annotations: map[string]string{replicationv1.VolumeReplicationNameAnnotation: replication}}}
 	}
-	got := replicationsOf(
-		[]replicationv1.VolumeReplication{replication("one", "db-data"), replication("two", "web-data")},
-		[]replicationv1.VolumeReplicationClass{{ObjectMeta: metav1.ObjectMeta{Name: "fast"}}},
-		[]corev1.PersistentVolumeClaim{pvc("one", "db-data"), pvc("two", "web-data"), pvc("three", "")},
-	)
+	var in existing
+	in.classes.Items = []replicationv1.VolumeReplicationClass{{ObjectMeta: metav1.ObjectMeta{Name: "fast"}}}
+	in.volumes.Items = []replicationv1.VolumeReplication{replication("one", "db-data"), replication("two", "web-data")}
+	in.pvcs.Items = []corev1.PersistentVolumeClaim{pvc("one", "db-data"), pvc("two", "web-data"), pvc("three", "")}
+	got := in.replications()
 	if len(got) != 2 {
 		t.Fatalf("%d replications, want 2", len(got))
 	}
@@ -103,8 +108,9 @@ func TestReplicationsOfAllNamespaces(t *testing.T) {
 			t.Errorf("%s: %s", client.ObjectKeyFromObject(r.Object), r.NotAdoptable)
 		}
 	}
-	got = replicationsOf([]replicationv1.VolumeReplication{replication("one", "db-data")},
-		[]replicationv1.VolumeReplicationClass{{ObjectMeta: metav1.ObjectMeta{Name: "fast"}}}, []corev1.PersistentVolumeClaim{pvc("one", ""), pvc("two", "db-data")})
+	in.volumes.Items = []replicationv1.VolumeReplication{replication("one", "db-data")}
+	in.pvcs.Items = []corev1.PersistentVolumeClaim{pvc("one", ""), pvc("two", "db-data")}
+	got = in.replications()
 	if want := "csi-addons has not taken up the PVC for it"; got[0].NotAdoptable != want {
 		t.Errorf("of a PVC that csi-addons has not taken up: %q, want %q", got[0].NotAdoptable, want)
 	}
@@ -128,5 +134,81 @@ func TestHandleOf(t *testing.T) {
 		if got := handleOf(client.ObjectKey{Namespace: "prod", Name: name}, pvs); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
+	}
+}
+
+// TestReplicationsOfGroups: each PVC of a group made by hand is in one object, which is taken over whole or not at all.
+func TestReplicationsOfGroups(t *testing.T) {
+	labels := map[string]string{"app": "db"}
+	pvc := func(name string) corev1.PersistentVolumeClaim {
+		return corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{
+			Namespace: "one", Name: name, Labels: labels, Annotations: map[string]string{replicationv1.VolumeGroupReplicationNameAnnotation: "by-hand"},
+		}}
+	}
+	fresh := func() *existing {
+		g := replicationv1.VolumeGroupReplication{ObjectMeta: metav1.ObjectMeta{Namespace: "one", Name: "by-hand", UID: "7"}}
+		g.Spec.VolumeGroupReplicationClassName, g.Spec.VolumeReplicationClassName = "groups", "volumes"
+		g.Spec.ReplicationState, g.Spec.VolumeGroupReplicationContentName = replicationv1.Primary, "c"
+		g.Spec.Source.Selector = &metav1.LabelSelector{MatchLabels: labels}
+		child := replicationv1.VolumeReplication{ObjectMeta: metav1.ObjectMeta{Namespace: "one", Name: "vr-7", Generation: 2}}
+		child.Spec.ReplicationState, child.Spec.DataSource.Kind = replicationv1.Primary, groupKind
+		child.Status.State, child.Status.ObservedGeneration = replicationv1.PrimaryState, 2
+		c := replicationv1.VolumeGroupReplicationContent{ObjectMeta: metav1.ObjectMeta{Name: "c"}}
+		c.Spec.VolumeGroupReplicationHandle = "group-1"
+		in := &existing{}
+		in.groups.Items, in.volumes.Items, in.contents.Items = []replicationv1.VolumeGroupReplication{g}, []replicationv1.VolumeReplication{child}, []replicationv1.VolumeGroupReplicationContent{c}
+		in.pvcs.Items = []corev1.PersistentVolumeClaim{pvc("data"), pvc("logs"), {ObjectMeta: metav1.ObjectMeta{Namespace: "two", Name: "data", Labels: labels}}}
+		in.groupClasses.Items = []replicationv1.VolumeGroupReplicationClass{{ObjectMeta: metav1.ObjectMeta{Name: "groups"}, Spec: replicationv1.VolumeGroupReplicationClassSpec{
+			Provisioner: "rbd.csi.ceph.com", Parameters: map[string]string{"schedulingInterval": "5m", "pool": "p"},
+		}}}
+		in.classes.Items = []replicationv1.VolumeReplicationClass{{ObjectMeta: metav1.ObjectMeta{Name: "volumes"}, Spec: replicationv1.VolumeReplicationClassSpec{
+			Provisioner: "rbd.csi.ceph.com", Parameters: map[string]string{"schedulingInterval": "5m", "mirroringMode": "snapshot"},
+		}}}
+		return in
+	}
+	group := func(in *existing) *replicationv1.VolumeGroupReplication { return &in.groups.Items[0] }
+	for name, tc := range map[string]struct {
+		change func(in *existing)
+		want   string
+	}{
+		"at rest":       {func(*existing) {}, ""},
+		"being deleted": {func(in *existing) { group(in).DeletionTimestamp = new(metav1.Now()) }, "it is being deleted"},
+		"Ramen's":       {func(in *existing) { group(in).Labels = map[string]string{"ramendr.openshift.io/owner-name": "drpc"} }, "Ramen's VolumeReplicationGroup drpc controls it; two controllers would manage one group"},
+		"external":      {func(in *existing) { group(in).Spec.External = true }, "it is external: the storage vendor's controller answers it, not csi-addons"},
+		"a PVC of Ramen": {func(in *existing) {
+			in.pvcs.Items[1].Labels = map[string]string{"app": "db", "ramendr.openshift.io/consistency-group": "cg"}
+		}, "Ramen protects PVC logs (label ramendr.openshift.io/consistency-group) and sets the roles of what replicates it; if Ramen no longer protects it, take that mark off"},
+		"a PVC that just came":    {func(in *existing) { in.pvcs.Items[1].Annotations = nil }, "csi-addons has not taken up PVC logs for it"},
+		"no group of the storage": {func(in *existing) { in.contents.Items[0].Spec.VolumeGroupReplicationHandle = "" }, "the driver has not created its volume group"},
+		"not taken up":            {func(in *existing) { in.volumes.Items = nil }, "csi-addons has not made its VolumeReplication yet"},
+		"a role not taken up":     {func(in *existing) { group(in).Spec.ReplicationState = replicationv1.Secondary }, "csi-addons has not taken up its last change yet"},
+		"a role not answered":     {func(in *existing) { in.volumes.Items[0].Generation = 3 }, "csi-addons has not answered its last change yet"},
+		"another role": {func(in *existing) {
+			in.volumes.Items[0].Status.State = replicationv1.SecondaryState
+		}, `it asks for primary, and csi-addons says "Secondary"`},
+		"no class of volumes":     {func(in *existing) { in.classes.Items = nil }, `its VolumeReplicationClass "volumes" does not exist`},
+		"no class of groups":      {func(in *existing) { in.groupClasses.Items = nil }, `its VolumeGroupReplicationClass "groups" does not exist`},
+		"classes that differ":     {func(in *existing) { in.classes.Items[0].Spec.Parameters["schedulingInterval"] = "1m" }, "its VolumeGroupReplicationClass and VolumeReplicationClass differ in schedulingInterval; a class of kubectl vgr has one value"},
+		"PVCs with another label": {func(in *existing) { in.pvcs.Items = nil }, "it selects no PVCs"},
+	} {
+		in := fresh()
+		tc.change(in)
+		got := in.ofGroups()
+		for _, r := range got {
+			if r.NotAdoptable != tc.want {
+				t.Errorf("%s: %q, want %q", name, r.NotAdoptable, tc.want)
+			}
+		}
+		if len(got) == 0 || len(got) != max(1, len(in.members(group(in)))) {
+			t.Errorf("%s: %d replications", name, len(got))
+		}
+		if vrs := in.replications(); len(vrs) > 0 {
+			t.Errorf("%s: the group's own VolumeReplication is one of a PVC: %+v", name, vrs)
+		}
+	}
+	r := fresh().ofGroups()[0]
+	want := map[string]string{"schedulingInterval": "5m", "pool": "p", "mirroringMode": "snapshot", "consistencyGroup": "enabled"}
+	if diff := cmp.Diff(want, r.Class.Parameters); diff != "" || r.Class.Provisioner != "rbd.csi.ceph.com" {
+		t.Errorf("class %+v (-want +got):\n%s", r.Class, diff)
 	}
 }

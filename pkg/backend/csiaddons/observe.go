@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 )
 
@@ -32,7 +33,11 @@ func (a *Adapter) Observe(ctx context.Context, g backend.Group) (backend.Observa
 		return readVolumes(in), nil
 	}
 	if f.group == nil {
-		return backend.Observation{Ref: g.Served}, nil // it is made again as it was
+		obs := backend.Observation{Ref: g.Served} // it is made again as it was
+		if f.foreign {
+			obs.Volumes = notHandedOver(g)
+		}
+		return obs, nil
 	}
 	in.backendGroup = f.group
 	if in.child, err = a.childOf(ctx, f.group); err != nil {
@@ -42,6 +47,18 @@ func (a *Adapter) Observe(ctx context.Context, g backend.Group) (backend.Observa
 		return backend.Observation{}, err
 	}
 	return readGroup(in), nil
+}
+
+// notHandedOver returns the volumes that a group is to have once it gets the object of its name: migrate waits for them.
+func notHandedOver(g backend.Group) []vgrv1.VolumeStatus {
+	var out []vgrv1.VolumeStatus
+	for _, m := range g.Members {
+		out = append(out, vgrv1.VolumeStatus{
+			Name: m.PVC, VolumeName: m.PV, VolumeHandle: m.Handle, State: vgrv1.StateUnknown, Health: vgrv1.HealthUnknown,
+			Message: fmt.Sprintf("replicated by VolumeGroupReplication %s, which kubectl vgr did not make", g.Owner.Name),
+		})
+	}
+	return out
 }
 
 // childOf finds the VolumeReplication that csi-addons made for a group, or nil.

@@ -20,28 +20,44 @@ import (
 // replications implements backend.Profile.Replications. The VolumeReplication that csi-addons makes for
 // a group of its own is no replication of a PVC.
 func replications(ctx context.Context, c client.Reader, namespace string) ([]backend.Replication, error) {
-	var volumes replicationv1.VolumeReplicationList
-	if err := c.List(ctx, &volumes, client.InNamespace(namespace)); err != nil {
+	var in existing
+	for list, opts := range map[client.ObjectList][]client.ListOption{
+		&in.volumes: {client.InNamespace(namespace)}, &in.pvcs: {client.InNamespace(namespace)}, &in.classes: nil,
+	} {
+		if err := c.List(ctx, list, opts...); err != nil {
+			return nil, err
+		}
+	}
+	if err := installed(c.List(ctx, &in.groups, client.InNamespace(namespace))); err != nil && !apierrors.IsForbidden(err) {
 		return nil, err
 	}
-	var classes replicationv1.VolumeReplicationClassList
-	if err := c.List(ctx, &classes); err != nil {
-		return nil, err
-	}
-	var pvcs corev1.PersistentVolumeClaimList
-	if err := c.List(ctx, &pvcs, client.InNamespace(namespace)); err != nil {
-		return nil, err
+	if len(in.groups.Items) > 0 {
+		for _, list := range []client.ObjectList{&in.groupClasses, &in.contents} {
+			if err := c.List(ctx, list); err != nil {
+				return nil, err
+			}
+		}
 	}
 	var pvs corev1.PersistentVolumeList
 	if err := c.List(ctx, &pvs); err != nil && !apierrors.IsForbidden(err) { // without them names are not compared with the peer's
 		return nil, err
 	}
-	out := replicationsOf(volumes.Items, classes.Items, pvcs.Items)
+	out := append(in.replications(), in.ofGroups()...)
 	for i := range out {
 		out[i].Handle = handleOf(client.ObjectKey{Namespace: out[i].Object.GetNamespace(), Name: out[i].PVC}, pvs.Items)
 		out[i].PeerHandle = out[i].Handle // a copy has the handle of its source
 	}
 	return out, nil
+}
+
+// existing is what was listed, of one namespace or of all.
+type existing struct {
+	volumes      replicationv1.VolumeReplicationList
+	groups       replicationv1.VolumeGroupReplicationList
+	classes      replicationv1.VolumeReplicationClassList
+	groupClasses replicationv1.VolumeGroupReplicationClassList
+	contents     replicationv1.VolumeGroupReplicationContentList
+	pvcs         corev1.PersistentVolumeClaimList
 }
 
 // handleOf returns the handle of the volume that a PVC is bound to.
@@ -55,25 +71,25 @@ func handleOf(pvc client.ObjectKey, pvs []corev1.PersistentVolume) string {
 	return ""
 }
 
-// replicationsOf reads what was listed, of one namespace or of all.
-func replicationsOf(volumes []replicationv1.VolumeReplication, classes []replicationv1.VolumeReplicationClass, pvcs []corev1.PersistentVolumeClaim) []backend.Replication {
+// replications returns those of VolumeReplications.
+func (in *existing) replications() []backend.Replication {
 	byName := map[string]replicationv1.VolumeReplicationClassSpec{}
-	for _, class := range classes {
+	for _, class := range in.classes.Items {
 		byName[class.Name] = class.Spec
 	}
-	claimedBy := map[client.ObjectKey]string{}
-	for i := range pvcs {
-		claimedBy[client.ObjectKeyFromObject(&pvcs[i])] = pvcs[i].Annotations[replicationv1.VolumeReplicationNameAnnotation]
+	claims := map[client.ObjectKey]*corev1.PersistentVolumeClaim{}
+	for i := range in.pvcs.Items {
+		claims[client.ObjectKeyFromObject(&in.pvcs.Items[i])] = &in.pvcs.Items[i]
 	}
 	var out []backend.Replication
-	for i := range volumes {
-		vr := &volumes[i]
+	for i := range in.volumes.Items {
+		vr := &in.volumes.Items[i]
 		if vr.Spec.DataSource.Kind != pvcKind {
 			continue
 		}
 		r := backend.Replication{
-			Object: vr, PVC: vr.Spec.DataSource.Name, State: vgrv1.ReplicationState(vr.Spec.ReplicationState), AutoResync: vr.Spec.AutoResync,
-			NotAdoptable: notAdoptable(vr, claimedBy[client.ObjectKey{Namespace: vr.Namespace, Name: vr.Spec.DataSource.Name}]),
+			Object: vr, PVC: vr.Spec.DataSource.Name, State: vgrv1.ReplicationState(vr.Spec.ReplicationState), AutoResync: vr.Spec.AutoResync, RoleField: roleField,
+			NotAdoptable: notAdoptable(vr, claims[client.ObjectKey{Namespace: vr.Namespace, Name: vr.Spec.DataSource.Name}]),
 		}
 		spec, found := byName[vr.Spec.VolumeReplicationClass]
 		if !found {
@@ -85,16 +101,32 @@ func replicationsOf(volumes []replicationv1.VolumeReplication, classes []replica
 	return out
 }
 
+// roleField is the field of the spec that asks for a role.
+const roleField = "replicationState"
+
 // notAdoptable returns why a VolumeReplication cannot be handed over: another controller owns it, or csi-addons
 // has not confirmed what it asks for.
-func notAdoptable(vr *replicationv1.VolumeReplication, claimedBy string) string {
+func notAdoptable(vr *replicationv1.VolumeReplication, pvc *corev1.PersistentVolumeClaim) string {
+	if pvc == nil {
+		return "" // which is told of any PVC
+	}
 	switch {
 	case !vr.DeletionTimestamp.IsZero():
 		return "it is being deleted"
 	case keeper(vr) != "":
 		return keeper(vr) + " controls it; two controllers would manage one volume"
-	case claimedBy != vr.Name:
+	case ofRamen(pvc) != "":
+		return ofRamen(pvc)
+	case pvc.Annotations[replicationv1.VolumeReplicationNameAnnotation] != vr.Name:
 		return "csi-addons has not taken up the PVC for it"
+	default:
+		return unanswered(vr)
+	}
+}
+
+// unanswered returns why a VolumeReplication is not at rest.
+func unanswered(vr *replicationv1.VolumeReplication) string {
+	switch {
 	case vr.Status.ObservedGeneration != vr.Generation:
 		return "csi-addons has not answered its last change yet"
 	case vr.Spec.ReplicationState == replicationv1.Primary && vr.Status.State != replicationv1.PrimaryState,
@@ -105,6 +137,15 @@ func notAdoptable(vr *replicationv1.VolumeReplication, claimedBy string) string 
 	default:
 		return ""
 	}
+}
+
+// ofRamen refuses a PVC that Ramen protects: it makes objects for it anew and sets their roles.
+func ofRamen(pvc *corev1.PersistentVolumeClaim) string {
+	mark := backend.Mark(pvc, ramenGroup)
+	if mark == "" {
+		return ""
+	}
+	return fmt.Sprintf("Ramen protects PVC %s (%s) and sets the roles of what replicates it; if Ramen no longer protects it, take that mark off", pvc.Name, mark)
 }
 
 // classLike makes a class of ours that replicates each volume as a VolumeReplicationClass does.

@@ -49,8 +49,8 @@ func heldBy(m *Mirror) backend.Held {
 	if owners := backend.OwnersOf(m); len(owners) > 0 {
 		h.Owner = owners[0]
 	}
-	if c := metav1.GetControllerOf(m); c != nil {
-		h.Keeper, h.Open, h.Migrates = c.Kind+" "+c.Name, false, false
+	if by := keeper(m); by != "" {
+		h.Keeper, h.Open, h.Migrates = by, false, false
 	}
 	if m.Spec.State != promoted {
 		return h
@@ -60,6 +60,20 @@ func heldBy(m *Mirror) backend.Held {
 		h.Role, h.Says = vgrv1.StateUnknown, fmt.Sprintf("asks for %s, and Trident says %s", promoted, said)
 	}
 	return h
+}
+
+// keeper returns who decides over a Mirror; empty for who wrote it by hand. Trident Protect makes Mirrors for its
+// AppMirrorRelationships.
+func keeper(m *Mirror) string {
+	mark := backend.Mark(m, "protect.trident.netapp.io")
+	switch c := metav1.GetControllerOf(m); {
+	case mark != "":
+		return fmt.Sprintf("Trident Protect (%s)", mark)
+	case c != nil:
+		return c.Kind + " " + c.Name
+	default:
+		return ""
+	}
 }
 
 // unlike implements backend.Profile.Unlike. A Mirror that follows another volume brings that volume's data, and Trident

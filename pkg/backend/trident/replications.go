@@ -36,7 +36,7 @@ func replicationsOf(mirrors []Mirror) []backend.Replication {
 	for i := range mirrors {
 		m := &mirrors[i]
 		r := backend.Replication{
-			Object: m, PVC: m.mapping().LocalPVCName, State: vgrv1.Secondary,
+			Object: m, PVC: m.mapping().LocalPVCName, State: vgrv1.Secondary, RoleField: "state",
 			Class: backend.Class{Name: Name, Provisioner: "csi.trident.netapp.io", Parameters: map[string]string{}},
 		}
 		r.Handle, r.PeerHandle = m.said().LocalVolumeHandle, m.mapping().RemoteVolumeHandle
@@ -51,6 +51,8 @@ func replicationsOf(mirrors []Mirror) []backend.Replication {
 		switch said := m.said().State; {
 		case !m.DeletionTimestamp.IsZero():
 			r.NotAdoptable = "it is being deleted"
+		case keeper(m) != "":
+			r.NotAdoptable = keeper(m) + " controls it; two controllers would manage one volume"
 		case inMirrors[claim(m)] > 1:
 			r.NotAdoptable = fmt.Sprintf("PVC %s is in %d objects of its kind; Trident serves only one", r.PVC, inMirrors[claim(m)])
 		case said != m.Spec.State && (!follows(said) || !follows(m.Spec.State)):

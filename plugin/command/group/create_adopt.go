@@ -4,6 +4,7 @@
 package group
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -183,7 +184,7 @@ func (c *creation) foreign(group *vgrv1.VolumeGroupReplication, f *found) *clier
 	case h.Migrates:
 		_, name, _ := strings.Cut(h.Object, " ")
 		return clierror.Refused(fmt.Sprintf("kubectl vgr migrate --from %s %s --into %s -n %s --context %s hands it over; its replication stays",
-			c.backend, recovery.ShellQuote(name), recovery.ShellQuote(group.Name), recovery.ShellQuote(group.Namespace), f.flag),
+			c.backend, recovery.ShellQuote(name), recovery.ShellQuote(cmp.Or(h.As, group.Name)), recovery.ShellQuote(group.Namespace), f.flag),
 			"PVC %s on %s is replicated by %s, which kubectl vgr did not make", h.PVC, f.site, h.Object)
 	default:
 		return clierror.Refused("leave it to the tool that made it, or "+others, "PVC %s on %s is replicated by %s, which kubectl vgr did not make and cannot take over", h.PVC, f.site, h.Object)

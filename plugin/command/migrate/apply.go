@@ -91,7 +91,7 @@ func (m *migrating) carryOut(ctx context.Context, e *cli.Env, p cli.Pair, r read
 // migrate makes one target. The objects are handed over only when the controller has every volume in its
 // view: one that it did not know of would look like one that has left the group.
 func (h handover) migrate(ctx context.Context, t *migration.Target) error {
-	if !t.Single {
+	if !t.Single && t.Whole() == nil {
 		for _, v := range t.Volumes {
 			if v.PVCLabels[migration.LabelMember] == t.Name {
 				continue
@@ -121,7 +121,7 @@ func (h handover) migrate(ctx context.Context, t *migration.Target) error {
 		if err := h.await(ctx, t, knows(t)); err != nil {
 			return err
 		}
-		for _, v := range t.Volumes {
+		for _, v := range t.Handed() {
 			if err := h.handOver(ctx, t, v); err != nil {
 				return err
 			}

@@ -30,7 +30,7 @@ type migrating struct {
 	cli.Change
 	from, selector, into, groupBy   string
 	allNamespaces, apply, deleteOld bool
-	stopped, rollback               bool
+	stopped, rollback, gitops       bool
 	timeout                         time.Duration
 }
 
@@ -48,7 +48,9 @@ func NewMigrate(e *cli.Env) *cobra.Command {
 		Long: `Turn volumes that are replicated in another way into groups, on this site.
 
 From ` + strings.Join(sources, " or ") + `, objects that you made by hand become one group (--into), or one group for each value of a label
-(--group-by). The group adopts them unchanged: replication continues, and the storage receives no request.
+(--group-by). The group adopts them unchanged: replication continues, and the storage receives no request. A
+VolumeGroupReplication of csi-addons becomes a group of the same name, with its selector. Objects of another controller (Ramen,
+Trident Protect, a storage vendor's) are refused.
 
 From v1alpha1, each UnifiedVolumeReplication becomes a VolumeReplication, and those that share the label volumeGroup (or
 --group-by) become one group. The old controller must not run: its finalizer would end the replication.
@@ -61,6 +63,10 @@ resume; --rollback undoes the migration. Run it on both sites, with the same nam
   # Migrate them, on both sites
   kubectl vgr migrate --from csi-addons -l app=postgresql --into postgresql -n production --context east --peer-context west --apply
   kubectl vgr migrate --from csi-addons -l app=postgresql --into postgresql -n production --context west --peer-context east --apply
+
+  # A VolumeGroupReplication that csi-addons has, on both sites
+  kubectl vgr migrate --from csi-addons shop --into shop -n production --context east --peer-context west --apply
+  kubectl vgr migrate --from csi-addons shop --into shop -n production --context west --peer-context east --apply
 
   # The objects of the old API
   kubectl vgr migrate --from v1alpha1 -A --context east`,
@@ -75,6 +81,7 @@ resume; --rollback undoes the migration. Run it on both sites, with the same nam
 	flags.BoolVar(&m.apply, "apply", false, "migrate; without it the command only prints the plan")
 	flags.BoolVar(&m.deleteOld, "delete-old", false, "also delete the objects of the old API at the end; this cannot be undone")
 	flags.BoolVar(&m.stopped, "old-controller-stopped", false, "confirm that the old controller does not run, if you may not list Deployments")
+	flags.BoolVar(&m.gitops, "accept-gitops", false, "also take over objects that Argo CD, Flux or another tool applies from Git")
 	flags.BoolVar(&m.rollback, "rollback", false, "undo the migration of these groups")
 	flags.DurationVar(&m.timeout, "timeout", 5*time.Minute, "how long to wait")
 	_ = cmd.RegisterFlagCompletionFunc("from", cobra.FixedCompletions(append([]string{fromUnified}, sources...), cobra.ShellCompDirectiveNoFileComp))
@@ -257,7 +264,7 @@ func describeTarget(e *cli.Env, p cli.Pair, t *migration.Target) {
 		step++
 		say("%d. "+format, append([]any{step}, args...)...)
 	}
-	if !t.Single {
+	if !t.Single && t.Whole() == nil {
 		then("label %d PVCs: %s=%s", len(t.Volumes), migration.LabelMember, t.Name)
 	}
 	then("create class %s, and %s", t.Class.Name, t.Title())
@@ -267,7 +274,11 @@ func describeTarget(e *cli.Env, p cli.Pair, t *migration.Target) {
 		}
 	}
 	if t.HandsOver() {
-		then("once the controller knows every volume: hand over %d objects, by labels only", len(t.Volumes))
+		what := fmt.Sprintf("%d objects", len(t.Volumes))
+		if len(t.Handed()) == 1 {
+			what = t.Volumes[0].From
+		}
+		then("once the controller knows every volume: hand over %s, by labels only", what)
 	}
 	then("wait until the backend confirms %s", t.State)
 }

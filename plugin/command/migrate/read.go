@@ -118,7 +118,9 @@ func (m *migrating) replications(ctx context.Context, r reader, namespace string
 		if group == "" {
 			continue // without the label it is not asked for
 		}
-		volumes = append(volumes, migration.FromReplication(rep, group, pvcs.labelsOf(rep.Object.GetNamespace(), rep.PVC)))
+		v := migration.FromReplication(rep, group, pvcs.labelsOf(rep.Object.GetNamespace(), rep.PVC))
+		v.AcceptTracked(m.gitops)
+		volumes = append(volumes, v)
 	}
 	return volumes, nil
 }
@@ -252,6 +254,9 @@ func (r reader) existing(ctx context.Context) (map[claim]backend.Replication, er
 			return nil, cli.SiteError(ctx, r.site, "list the volumes that "+p.Name+" replicates", err)
 		}
 		for _, rep := range all {
+			if rep.Whole != nil {
+				continue // the old controller made one object for each PVC
+			}
 			out[claim{rep.Object.GetNamespace(), rep.PVC}] = rep
 		}
 	}

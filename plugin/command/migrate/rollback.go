@@ -6,6 +6,7 @@ package migrate
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -90,7 +91,8 @@ func (r reader) returning(ctx context.Context, namespace, name string) (returnin
 			return back, cli.SiteError(ctx, r.site, "list the volumes that "+p.Name+" replicates", err)
 		}
 		for _, rep := range found {
-			if back.owner.Owns(rep.Object) {
+			same := func(obj client.Object) bool { return obj.GetUID() == rep.Object.GetUID() } // of several PVCs
+			if back.owner.Owns(rep.Object) && !slices.ContainsFunc(back.objects, same) {
 				back.objects = append(back.objects, rep.Object)
 			}
 		}
