@@ -108,6 +108,8 @@ func TestInstall(t *testing.T) {
 	b.must(b.east.Status().Update(ctx, &d))
 	want("ready", b.vgr("install", "--image", "controller:v2", "--yes"), 0, "the controller is ready on east")
 
+	b.installsOverOtherVersions(want)
+
 	b.group(b.east, "orders", vgrv1.Primary, vgrv1.StatePrimary)
 	want("uninstall beside a group", b.vgr("uninstall", "--yes"), 2, "1 groups and single volumes are replicated", "--leave-groups")
 	b.group(b.east, "held", vgrv1.Primary, vgrv1.StatePrimary)

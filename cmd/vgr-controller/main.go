@@ -93,6 +93,13 @@ func run(ctx context.Context, config *rest.Config, o options) error {
 	if err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
+	crds := controller.CRDs{Reader: mgr.GetAPIReader(), Cache: mgr.GetCache()}
+	if err := crds.Check(ctx); err != nil {
+		return err
+	}
+	if err := mgr.Add(crds); err != nil {
+		return err
+	}
 	served, err := serve(o.backends, drivers.All())
 	if err != nil {
 		return err

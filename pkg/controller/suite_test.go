@@ -43,7 +43,10 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/testserver"
 )
 
-const driver = "rbd.csi.ceph.com"
+const (
+	driver         = "rbd.csi.ceph.com"
+	controllerUser = "system:serviceaccount:vgr-system:vgr-controller"
+)
 
 // world is one API server with the controller running against it under its shipped role.
 type world struct {
@@ -141,9 +144,16 @@ func newWorld(t *testing.T, vendor bool, more ...controller.Backend) *world {
 		crds = append(crds, vendorCRDs(t))
 	}
 	at := testserver.Start(t, crds...)
+	w := worldAt(t, at)
+	w.startController(at.User(t, controllerUser).Config(), more...)
+	return w
+}
+
+// worldAt is an API server with the shipped role, and no controller yet.
+func worldAt(t *testing.T, at *testserver.Server) *world {
+	t.Helper()
 	w := &world{Client: at.Client(t, apiextensionsv1.AddToScheme, csiaddons.AddToScheme), t: t, admin: at.Admin, writes: &writeLog{}}
 	w.installRole()
-	w.startController(at.User(t, "system:serviceaccount:vgr-system:vgr-controller").Config(), more...)
 	return w
 }
 
@@ -172,7 +182,7 @@ func (w *world) installRole() {
 		}
 		w.create(into)
 	}
-	subjects := []rbacv1.Subject{{Kind: "User", APIGroup: rbacv1.GroupName, Name: "system:serviceaccount:vgr-system:vgr-controller"}}
+	subjects := []rbacv1.Subject{{Kind: "User", APIGroup: rbacv1.GroupName, Name: controllerUser}}
 	w.create(&rbacv1.ClusterRoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: "vgr-controller"}, Subjects: subjects,
 		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: cluster.Name},

@@ -37,6 +37,12 @@ func Start(t *testing.T, crds ...string) *Server {
 	return start(t, 1, append(crds, product(t)))[0]
 }
 
+// StartWithout returns one without the CRDs of the product.
+func StartWithout(t *testing.T, crds ...string) *Server {
+	t.Helper()
+	return start(t, 1, crds)[0]
+}
+
 // StartTwo returns two of them, started at the same time.
 func StartTwo(t *testing.T, crds ...string) (east, west *Server) {
 	t.Helper()

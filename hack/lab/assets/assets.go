@@ -134,17 +134,17 @@ var modules embed.FS
 
 // version names the cache directory: it changes with everything that decides about the programs.
 func version() string {
-	return versionOf(modules, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return versionOf(modules, "modules", runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
-func versionOf(files embed.FS, toolchain ...string) string {
+func versionOf(files embed.FS, dir string, toolchain ...string) string {
 	hash := sha256.New()
 	for _, text := range slices.Concat(toolchain, buildFlags(), rbacManifests()) {
 		fmt.Fprintf(hash, "%s\x00", text)
 	}
-	entries, _ := files.ReadDir("modules") // embedded, sorted, cannot fail
+	entries, _ := files.ReadDir(dir) // embedded, sorted, cannot fail
 	for _, entry := range entries {
-		data, _ := files.ReadFile("modules/" + entry.Name())
+		data, _ := files.ReadFile(dir + "/" + entry.Name())
 		fmt.Fprintf(hash, "%s\x00%d\x00%s", entry.Name(), len(data), data)
 	}
 	return hex.EncodeToString(hash.Sum(nil))[:12]

@@ -14,12 +14,12 @@ import (
 )
 
 func TestVersionFollowsWhatDecidesAboutThePrograms(t *testing.T) {
-	base := versionOf(modules, "go1.26.0", "linux", "amd64")
-	if again := versionOf(modules, "go1.26.0", "linux", "amd64"); again != base {
+	base := versionOf(modules, "modules", "go1.26.0", "linux", "amd64")
+	if again := versionOf(modules, "modules", "go1.26.0", "linux", "amd64"); again != base {
 		t.Errorf("the same inputs give %s and %s", base, again)
 	}
 	for _, other := range [][]string{{"go1.26.1", "linux", "amd64"}, {"go1.26.0", "darwin", "amd64"}, {"go1.26.0", "linux", "arm64"}} {
-		if versionOf(modules, other...) == base {
+		if versionOf(modules, "modules", other...) == base {
 			t.Errorf("%v has the version of another toolchain", other)
 		}
 	}

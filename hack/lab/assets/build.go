@@ -64,15 +64,18 @@ func programs() []program {
 	}
 }
 
-// buildFlags returns the same for all programs. The version is set so that clients see which
-// Kubernetes they talk to; upstream sets it at release time only.
-func buildFlags() []string {
-	major, minor, _ := strings.Cut(strings.TrimPrefix(kubernetesVersion, "v"), ".")
+// buildFlags returns the same for all programs.
+func buildFlags() []string { return buildFlagsOf(kubernetesVersion) }
+
+// buildFlagsOf returns those of a version of Kubernetes. It is set so that clients see which Kubernetes they talk to;
+// upstream sets it at release time only.
+func buildFlagsOf(kubernetes string) []string {
+	major, minor, _ := strings.Cut(strings.TrimPrefix(kubernetes, "v"), ".")
 	minor, _, _ = strings.Cut(minor, ".")
 	const pkg = "k8s.io/component-base/version."
 	ldflags := []string{
 		"-s", "-w",
-		"-X", pkg + "gitVersion=" + kubernetesVersion, "-X", pkg + "gitMajor=" + major, "-X", pkg + "gitMinor=" + minor,
+		"-X", pkg + "gitVersion=" + kubernetes, "-X", pkg + "gitMajor=" + major, "-X", pkg + "gitMinor=" + minor,
 	}
 	return []string{"-trimpath", "-mod=readonly", "-ldflags=" + strings.Join(ldflags, " ")}
 }
@@ -152,7 +155,11 @@ func build(ctx context.Context, dir, module string, programs []program) error {
 	}
 	defer os.RemoveAll(scratch)
 	out := filepath.Join(scratch, "bin")
-	args := slices.Concat([]string{"build"}, buildFlags(), []string{"-o", out + string(filepath.Separator)})
+	flags := buildFlags()
+	if module == oldestModule {
+		flags = buildFlagsOf(OldestKubernetes)
+	}
+	args := slices.Concat([]string{"build"}, flags, []string{"-o", out + string(filepath.Separator)})
 	for _, p := range programs {
 		args = append(args, p.importPath)
 	}
@@ -237,7 +244,7 @@ func materialise(dir, module string) (string, error) {
 		return "", err
 	}
 	for _, suffix := range []string{"mod", "sum"} {
-		data, err := modules.ReadFile("modules/" + module + "." + suffix)
+		data, err := moduleFile(module, suffix)
 		if err != nil {
 			return "", err
 		}
@@ -246,6 +253,13 @@ func materialise(dir, module string) (string, error) {
 		}
 	}
 	return scratch, nil
+}
+
+func moduleFile(module, suffix string) ([]byte, error) {
+	if module == oldestModule {
+		return oldest.ReadFile(oldestModule + "/kubernetes." + suffix)
+	}
+	return modules.ReadFile("modules/" + module + "." + suffix)
 }
 
 func goTool(ctx context.Context, dir string, args ...string) (string, error) {

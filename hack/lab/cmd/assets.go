@@ -16,7 +16,7 @@ import (
 )
 
 func newAssets(s *session) *cobra.Command {
-	clean, kubectl, real := false, false, false
+	clean, kubectl, real, oldest := false, false, false, false
 	var backends []string
 	cmd := &cobra.Command{
 		Use:   "assets",
@@ -37,6 +37,14 @@ with these backends needs is built, which takes a part of the time.`,
 			if real {
 				return printCeph(cmd, options)
 			}
+			if oldest {
+				dir, err := assets.EnsureOldest(cmd.Context(), options)
+				if err != nil {
+					return err
+				}
+				fmt.Fprintln(cmd.OutOrStdout(), dir)
+				return nil
+			}
 			if len(backends) > 0 {
 				options.Programs = assets.ForLab(slices.Contains(backends, "dell"))
 				if kubectl {
@@ -54,6 +62,7 @@ with these backends needs is built, which takes a part of the time.`,
 	cmd.Flags().StringSliceVar(&backends, "backend", nil, "storage that the lab simulates: ceph, dell or trident; everything is built when empty")
 	cmd.Flags().BoolVar(&kubectl, "kubectl", false, "with --backend, build kubectl too")
 	cmd.Flags().BoolVar(&real, "ceph", false, "unpack the programs of real Ceph clusters instead, if this machine has none, and print their directory")
+	cmd.Flags().BoolVar(&oldest, "oldest", false, "build kube-apiserver and kube-controller-manager "+assets.OldestKubernetes+" instead, the oldest that is supported, and print their directory")
 	cmd.Flags().BoolVar(&clean, "clean", false, "remove what was built, of all versions")
 	return cmd
 }

@@ -53,10 +53,10 @@ func NewInstall(e *cli.Env) *cobra.Command {
 		Use: "install", Short: "Install or upgrade the CRDs and the controller on this site", Args: cobra.NoArgs,
 		Long: `Install or upgrade the CRDs and the controller on this site.
 
-Run it once for each site (--context). The command updates existing objects in place and deletes none. It grants the
-controller permissions only for the backends that you choose. From Kubernetes 1.30 on it also installs an admission policy,
-by which the API server refuses writes that would make a second primary. With --export it contacts no cluster
-and prints the objects.
+Run it once for each site (--context). The command updates existing objects in place and deletes none. It leaves CRDs of
+a newer version as they are, so that it can install an older controller again. It grants the controller permissions only
+for the backends that you choose. From Kubernetes 1.30 on it also installs an admission policy, by which the API server
+refuses writes that would make a second primary. With --export it contacts no cluster and prints the objects.
 
 A released plugin installs the controller's image of the same release, by its digest. Where the cluster cannot reach the
 public registry, copy that image to your own one and name it with --image-registry. A plugin that was built from source
@@ -209,10 +209,18 @@ func export(e *cli.Env, objects []*unstructured.Unstructured) error {
 // installPlan is what has to be written, in order, and what is so already.
 type installPlan struct {
 	create, change []*unstructured.Unstructured
+	// keep are CRDs that stay as they are, because a newer version has written them.
+	keep []kept
 	same           int
 	all            []*unstructured.Unstructured
 	// noPolicy is true when the API server serves no admission policies.
 	noPolicy bool
+}
+
+// kept is a CRD with fields that this version does not know.
+type kept struct {
+	crd    *unstructured.Unstructured
+	fields []string
 }
 
 func (p installPlan) empty() bool { return len(p.create)+len(p.change) == 0 }
@@ -235,6 +243,10 @@ func compare(ctx context.Context, s *site.Site, c client.Client, objects []*unst
 		if err != nil {
 			return p, cli.SiteError(ctx, s, "read "+cli.Title(want), err)
 		}
+		if newer := newerFields(want, there); len(newer) > 0 {
+			p.keep = append(p.keep, kept{want, newer})
+			continue
+		}
 		after := want.DeepCopy()
 		if err := c.Apply(ctx, client.ApplyConfigurationFromUnstructured(after), site.FieldManager, client.ForceOwnership, client.DryRunAll); err != nil {
 			return p, cli.SiteError(ctx, s, "check "+cli.Title(want), err)
@@ -250,6 +262,15 @@ func compare(ctx context.Context, s *site.Site, c client.Client, objects []*unst
 	return p, nil
 }
 
+// newerFields returns the fields of a CRD that is there and which this version does not know. To apply its own would take
+// them off: what a newer controller has remembered in them would be lost.
+func newerFields(want, there *unstructured.Unstructured) []string {
+	if want.GetKind() != "CustomResourceDefinition" {
+		return nil
+	}
+	return manifests.Lacks(want, there)
+}
+
 // unserved tells a resource that the API server does not know from an object that is not there.
 func unserved(err error) bool {
 	return apierrors.IsNotFound(err) && (!cli.NamedNotFound(err) || apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse))
@@ -262,6 +283,9 @@ func (p installPlan) show(e *cli.Env, s *site.Site) {
 	}
 	for _, u := range p.change {
 		fmt.Fprintf(e.ErrOut, "  change %s\n", cli.Title(u))
+	}
+	for _, k := range p.keep {
+		fmt.Fprintf(e.ErrOut, "  keep %s, which has fields of a newer version: %s\n", cli.Title(k.crd), present.Clean(strings.Join(k.fields, ", ")))
 	}
 	if p.same > 0 {
 		fmt.Fprintf(e.ErrOut, "  %d objects unchanged\n", p.same)
