@@ -93,6 +93,14 @@ e2e: build assets ## Run the tests of the lab, and end to end on its sites
 	cd hack && $(GOTEST) -timeout=15m $$(go list ./... | grep -v /e2e)
 	cd hack && go test -shuffle=on -timeout=60m -parallel=64 ./e2e # it decides itself how many, see labs_test.go
 
+# One test of what each part of the product does, on the oldest Kubernetes that is supported.
+OLDEST := TestFailover|TestFailoverTwice|TestUnplanned|TestSwitchRoles|TestDelete|TestMembership|TestUpgrade|TestMetrics|TestDellThereAndBack|TestTridentThereAndBack
+
+.PHONY: e2e-oldest
+e2e-oldest: build ## Run a part of e2e, and the controller's tests, on API servers of Kubernetes 1.29, which it builds
+	assets="$$(bin/lab assets --oldest)"; export KUBEBUILDER_ASSETS="$$assets" KUBEBUILDER_CONTROLPLANE_START_TIMEOUT=2m KUBEBUILDER_CONTROLPLANE_STOP_TIMEOUT=2m; \
+	go test -count=1 ./pkg/controller ./cmd/vgr-controller && cd hack && go test ./e2e -run '^($(OLDEST))$$' -count=1 -parallel=16 -timeout=40m
+
 .PHONY: e2e-ceph
 e2e-ceph: build assets ceph ## Run end to end on two real Ceph clusters, where they can run; THOROUGH=1 runs all of it, which takes an hour
 	cd hack && go test -count=1 -timeout=90m -parallel=16 ./e2e-ceph $(if $(RUN),-run '$(RUN)' -v) $(if $(THOROUGH),-args -thorough)

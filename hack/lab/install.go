@@ -13,6 +13,7 @@ import (
 
 	"github.com/unified-replication/kubectl-vgr/pkg/manifests"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -21,6 +22,8 @@ import (
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab/trident"
 )
+
+const admissionPolicies = "admission/*.yaml"
 
 // installAPIs applies the CRDs and RBAC of csi-addons and of ours, and what makes csi-addons find
 // the driver. It returns when all kinds can be used.
@@ -38,7 +41,7 @@ func (s *Site) installAPIs(ctx context.Context) error {
 		files   fs.FS
 		pattern string
 	}
-	sources := []source{{vendor, "*.yaml"}, {manifests.FS, "crd/*.yaml"}, {manifests.FS, "admission/*.yaml"}, {manifests.FS, "rbac/*.yaml"}}
+	sources := []source{{vendor, "*.yaml"}, {manifests.FS, "crd/*.yaml"}, {manifests.FS, admissionPolicies}, {manifests.FS, "rbac/*.yaml"}}
 	if s.dell != nil {
 		sources = append(sources, source{os.DirFS(s.plane.assets.DellManifests()), "*.yaml"})
 	}
@@ -46,7 +49,11 @@ func (s *Site) installAPIs(ctx context.Context) error {
 		sources = append(sources, source{trident.CRDs, "crds/*.yaml"})
 	}
 	for _, source := range sources {
-		if err := install.files(ctx, source.files, source.pattern); err != nil {
+		err := install.files(ctx, source.files, source.pattern)
+		if source.pattern == admissionPolicies && apierrors.IsNotFound(err) {
+			continue // before Kubernetes 1.30; kubectl vgr install leaves them out, too
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -211,8 +211,8 @@ type installPlan struct {
 	create, change []*unstructured.Unstructured
 	// keep are CRDs that stay as they are, because a newer version has written them.
 	keep []kept
-	same           int
-	all            []*unstructured.Unstructured
+	same int
+	all  []*unstructured.Unstructured
 	// noPolicy is true when the API server serves no admission policies.
 	noPolicy bool
 }
