@@ -42,6 +42,24 @@ func TestPinnedVersionsAreThoseOfTheModules(t *testing.T) {
 	}
 }
 
+// TestCompatibility: the page names the versions that are run.
+func TestCompatibility(t *testing.T) {
+	page, err := os.ReadFile("../../../docs/compatibility.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	newest := strings.Join(strings.Split(strings.TrimPrefix(kubernetesVersion, "v"), ".")[:2], ".")
+	for _, want := range []string{"| " + newest + " |", OldestKubernetes, csiAddonsVersion, dellVersion} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("it does not name %s", want)
+		}
+	}
+	module, err := oldest.ReadFile("oldest/kubernetes.mod")
+	if err != nil || !strings.Contains(string(module), "k8s.io/kubernetes "+OldestKubernetes+" ") {
+		t.Errorf("the module builds another version: %v", err)
+	}
+}
+
 func TestEnsureUsesWhatIsThere(t *testing.T) {
 	cache, preinstalled := t.TempDir(), t.TempDir()
 	dir := filepath.Join(cache, version())
