@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/charmbracelet/x/ansi"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
@@ -47,7 +48,7 @@ func Headline(s Style, o overview.Overview, g overview.Group, steps []Step, curv
 		facts = append(facts, Clean(gs.Site)+" "+siteCell(s, o, i, gs))
 	}
 	facts = append(facts, "last sync "+lastSync(o, g), fmt.Sprintf("%s (%s), every %s", Clean(g.Class), cmp.Or(Clean(g.Backend), "backend unknown"), schedule(g)))
-	fmt.Fprintln(&b, s.wrap("  ", strings.Join(facts, "   ")))
+	fmt.Fprintln(&b, s.wrap("  ", strings.Join(facts, "  ")))
 	if !beside {
 		fmt.Fprintln(&b, "  "+lag)
 	}
@@ -57,7 +58,11 @@ func Headline(s Style, o overview.Overview, g overview.Group, steps []Step, curv
 	}
 	s.oddities(&b, g)
 	s.lastSeen(&b, o, g)
-	s.said(&b, o, g, false)
+	for i, gs := range g.Sites { // one that is as asked says nothing of interest; the conditions have it
+		if text := siteMessage(o, i, gs, false); text != "" && gs.Ready.Status != metav1.ConditionTrue && !strings.Contains(g.Verdict.Message, text) {
+			fmt.Fprintln(&b, s.wrap("  ", Clean(gs.Site+": "+text)))
+		}
+	}
 	return lines(&b)
 }
 

@@ -78,6 +78,18 @@ func (s Style) Warn(text string) string { return s.level(overview.Problem, text)
 // Verdict returns a text with the sign and colour of a level.
 func (s Style) Verdict(l overview.Level, text string) string { return s.level(l, s.icon(l)+" "+text) }
 
+// Sign returns the sign of a level, in its colour.
+func (s Style) Sign(l overview.Level) string { return s.level(l, s.icon(l)) }
+
+// Count returns how many groups have a verdict, as their rows show it.
+func (s Style) Count(c overview.Count) string {
+	text := fmt.Sprintf("%s %d %s", s.Icon(c.Verdict), c.Groups, c.Word())
+	if c.Impact == overview.Unmeasured {
+		return s.paint(blue, text)
+	}
+	return s.level(c.Level, text)
+}
+
 func (s Style) icon(l overview.Level) string {
 	ascii, unicode := "", ""
 	switch l {

@@ -7,9 +7,11 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/charmbracelet/x/ansi"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
@@ -160,15 +162,47 @@ func (g *Groups) Head() string {
 	return g.t.line(head, g.widths)
 }
 
+// Width returns how many columns the rows take.
+func (g *Groups) Width() int { return g.t.total(g.widths) }
+
+// Change is what has changed of a group a moment ago.
+type Change struct {
+	Sites        []bool // one for each site
+	PVCs, Health bool
+}
+
+// Changed returns the row of one group with the cells that have changed in reverse video, which is seen without colours.
+func (g *Groups) Changed(i int, c Change) string {
+	heads := siteHeads(g.o.Sites)
+	row := groupRow(g.o, &g.o.Groups[i], g.t.style, g.names, g.several, false)
+	flash := func(n int, changed bool) {
+		if changed && n >= 0 {
+			row[n] = "\x1b[7m" + ansi.Strip(row[n]) + "\x1b[0m"
+		}
+	}
+	first := slices.Index(g.t.head, "GROUP") + 1
+	for n := range min(len(heads), len(c.Sites)) {
+		flash(first+n, c.Sites[n])
+	}
+	flash(lastIndex(g.t.head, "PVCS"), c.PVCs)
+	flash(lastIndex(g.t.head, "HEALTH"), c.Health)
+	return g.row(row)
+}
+
+// row puts the cells of a row that there is room for side by side.
+func (g *Groups) row(cells []string) string {
+	cells = without(cells, g.t.left)
+	for n := range cells {
+		cells[n] = g.t.style.shorten(cells[n], g.widths[n])
+	}
+	return g.t.line(cells, g.widths)
+}
+
 // Line returns the row of one group of the overview.
 func (g *Groups) Line(i int) string {
 	text, ok := g.rows[i]
 	if !ok {
-		row := without(groupRow(g.o, &g.o.Groups[i], g.t.style, g.names, g.several, false), g.t.left)
-		for n := range row {
-			row[n] = g.t.style.shorten(row[n], g.widths[n])
-		}
-		text = g.t.line(row, g.widths)
+		text = g.row(groupRow(g.o, &g.o.Groups[i], g.t.style, g.names, g.several, false))
 		g.rows[i] = text
 	}
 	return text

@@ -162,7 +162,7 @@ func (e *events) lines(s present.Style, now time.Time) []string {
 		site := present.Clean(x.site)
 		sign := "  "
 		if x.Warning {
-			sign = s.Verdict(overview.Warning, "")
+			sign = s.Sign(overview.Warning) + " "
 		}
 		age := duration.HumanDuration(max(0, now.Sub(x.At)))
 		lead := fmt.Sprintf("  %s  %5s  %s%s  %s", x.At.UTC().Format(time.TimeOnly), age, site, strings.Repeat(" ", width-ansi.StringWidth(site)), sign)

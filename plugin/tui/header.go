@@ -27,7 +27,7 @@ func (m *Model) head() []string {
 		sites[i] = m.site(&o.Sites[i])
 	}
 	lines := []string{m.apart(strings.Join(sites, "   "), o.ObservedAt.UTC().Format("15:04:05")+" UTC")}
-	title := present.Clean(m.opts.Title) + "  " + m.list.status()
+	title := m.list.status() + "  " + present.Clean(m.opts.Title)
 	if m.opts.ReadOnly {
 		title += ", read-only"
 	}
@@ -52,7 +52,7 @@ func (m *Model) apart(left, right string) string {
 func (m *Model) counts() string {
 	var texts []string
 	for _, c := range m.list.all.Counts() {
-		texts = append(texts, m.opts.Style.Verdict(c.Level, fmt.Sprintf("%d %s", c.Groups, c.Word())))
+		texts = append(texts, m.opts.Style.Count(c))
 	}
 	return strings.Join(texts, "  ")
 }

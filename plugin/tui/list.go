@@ -40,6 +40,7 @@ type list struct {
 	style         present.Style
 	namespaces    bool
 	width, height int
+	given         int // the width that there was room for
 
 	all     overview.Overview
 	shown   overview.Overview // filtered and sorted
@@ -55,16 +56,23 @@ type list struct {
 	row    int  // of the cursor, when it was last seen
 	top    int  // the first row on the screen
 	marks  map[id]bool
+	// flashes mark what has changed a moment ago.
+	flashes flashes
 }
 
 // setSize takes the room that the table has.
 func (l *list) setSize(width, height int) {
-	again := width != l.width
-	l.style.Width, l.width, l.height = max(width-gutter, 1), width, height
+	again := width != l.given
+	l.style.Width, l.given, l.width, l.height = max(width-gutter, 1), width, width, height
 	if again { // the columns depend on the width alone
 		l.layout()
 	}
 	l.moveTo(l.row)
+}
+
+// shrink gives up the room that the rows do not need, down to a least width.
+func (l *list) shrink(least int) {
+	l.width = min(l.width, max(l.table.Width()+gutter+1, least))
 }
 
 // show takes in a new overview. The cursor stays on its group; while sites were still being asked that was the first
@@ -74,6 +82,7 @@ func (l *list) show(o overview.Overview) {
 		l.cursor, l.row = id{}, 0
 	}
 	l.all = o
+	l.flashes.add(o)
 	l.refresh()
 }
 
@@ -260,20 +269,28 @@ const gutter = 2
 func (l *list) view() []string {
 	lines := []string{"  " + l.table.Head()}
 	for i := l.top; i < min(l.top+l.rows(), len(l.shown.Groups)); i++ {
-		sign := []byte("  ")
-		if l.marks[idOf(&l.shown.Groups[i])] {
-			sign[1] = '*'
-		}
-		line := l.table.Line(i)
-		if i == l.row {
-			sign[0] = '>'
-			line = reverse(string(sign)+ansi.Strip(line), l.width)
-		} else {
-			line = string(sign) + line
-		}
-		lines = append(lines, line)
+		lines = append(lines, l.line(i))
 	}
 	return lines
+}
+
+// line draws a row with its signs: the cursor, and a mark or what has changed.
+func (l *list) line(i int) string {
+	group := idOf(&l.shown.Groups[i])
+	sign := []byte("  ")
+	line := l.table.Line(i)
+	if change, ok := l.flashes.change(group, l.all.ObservedAt.Time); ok {
+		sign[1] = '~'
+		line = l.table.Changed(i, change)
+	}
+	if l.marks[group] {
+		sign[1] = '*'
+	}
+	if i == l.row {
+		sign[0] = '>'
+		return reverse(string(sign)+ansi.Strip(line), l.width)
+	}
+	return string(sign) + line
 }
 
 // status says what is shown of how much, and how.

@@ -79,7 +79,7 @@ type Model struct {
 func New(ctx context.Context, o Options) Model {
 	return Model{
 		ctx: ctx, console: console{run: o.Run}, opts: o, alone: o.Open, answered: map[string]time.Time{},
-		list: list{style: o.Style, namespaces: o.Namespaces, marks: map[id]bool{}}, detail: detail{style: o.Style, events: events{follow: o.Events}},
+		list: list{style: o.Style, namespaces: o.Namespaces, marks: map[id]bool{}, flashes: flashes{of: map[id]*flash{}}}, detail: detail{style: o.Style, events: events{follow: o.Events}},
 		lags: &lags{of: map[id][]*int64{}},
 	}
 }
@@ -262,9 +262,9 @@ func (m *Model) place() tea.Cmd {
 		m.list.setSize(m.width, max(height, 1))
 		m.detail.setSize(m.width, max(height, 1))
 	case m.width >= wide:
-		left := m.width * 11 / 20
-		m.list.setSize(left-1, height)
-		m.detail.setSize(m.width-left-2, height)
+		m.list.setSize(m.width*11/20-1, height)
+		m.list.shrink(m.width / 3)
+		m.detail.setSize(m.width-m.list.width-3, height)
 	default:
 		rows := min(len(m.list.shown.Groups)+1, max(int(float64(height)*listShare), 3))
 		m.list.setSize(m.width, max(rows, 1))

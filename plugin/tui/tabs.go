@@ -6,7 +6,6 @@ package tui
 import (
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/charmbracelet/x/ansi"
 
@@ -53,9 +52,9 @@ func (d *detail) content(o overview.Overview, g *overview.Group) (labels [tabs]s
 		labels[pvcsTab] += " " + d.style.Verdict(overview.Problem, strconv.Itoa(troubled))
 	}
 	if badJournal != nil {
-		labels[operationsTab] = d.style.Verdict(overview.Warning, "")
+		labels[operationsTab] = d.style.Sign(overview.Warning)
 	}
-	labels[conditionsTab] = d.style.Verdict(overview.OK, "")
+	labels[conditionsTab] = d.style.Sign(overview.OK)
 	if n := present.Matter(*g); n > 0 {
 		labels[conditionsTab] = d.style.Verdict(overview.Warning, strconv.Itoa(n))
 	}
@@ -87,7 +86,7 @@ func (d *detail) bar(labels [tabs]string) (line string, spans []span) {
 		line, spans = "", nil
 		for t := range tabs {
 			text := fmt.Sprintf("%d %s", t+1, t)
-			if label := strings.TrimRight(labels[t], " "); label != "" && (!short || t == d.tab) {
+			if label := labels[t]; label != "" && (!short || t == d.tab) {
 				text += " " + label
 			}
 			left, right := " ", " "

@@ -362,8 +362,8 @@ func TestSelection(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			frame := ansi.Strip(content(screen(t, o, append([]any{size}, tc.msgs...)...)))
 			for line := range strings.SplitSeq(frame, "\n") {
-				if rest, ok := strings.CutPrefix(line, "> "); ok {
-					if got := strings.Fields(rest)[0]; got != tc.want {
+				if rest, ok := strings.CutPrefix(line, ">"); ok {
+					if got := strings.Fields(strings.TrimPrefix(rest, "~"))[0]; got != tc.want {
 						t.Errorf("the cursor is on %s, want %s", got, tc.want)
 					}
 					return

@@ -1,0 +1,73 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tui_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/plugin/tui"
+)
+
+// TestFlash: what has changed of a group is marked for a while, also without colours; what is new, or only grows older, is not.
+func TestFlash(t *testing.T) {
+	at := func(after time.Duration, change func(*overview.Group), west overview.Site, names ...string) overview.Overview {
+		o := picture(now, west, names...)
+		o.ObservedAt.Time = now.Add(after)
+		for i := range o.Groups {
+			if change != nil && o.Groups[i].Name == "b" {
+				change(&o.Groups[i])
+			}
+		}
+		return o
+	}
+	demoted := func(g *overview.Group) { g.Sites[0].Desired = vgrv1.Secondary }
+	older := func(g *overview.Group) { g.LagSeconds = new(*g.LagSeconds + 600) }
+	sick := func(g *overview.Group) { g.Verdict.Phase = overview.Degraded }
+	first := at(0, nil, live, "a", "b")
+	for name, tc := range map[string]struct {
+		pictures []overview.Overview
+		marked   []string // the groups
+		cells    []string // in reverse video
+	}{
+		"nothing":              {[]overview.Overview{first, at(time.Second, nil, live, "a", "b")}, nil, nil},
+		"only a lag":           {[]overview.Overview{first, at(time.Second, older, live, "a", "b")}, nil, nil},
+		"what a site is asked": {[]overview.Overview{first, at(time.Second, demoted, live, "a", "b")}, []string{"b"}, []string{"Primary->secondary"}},
+		"the health":           {[]overview.Overview{first, at(time.Second, sick, live, "a", "b")}, []string{"b"}, []string{"+ Degraded"}},
+		"and after a moment":   {[]overview.Overview{first, at(time.Second, sick, live, "a", "b"), at(8*time.Second, sick, live, "a", "b")}, nil, nil},
+		"one that is new":      {[]overview.Overview{at(0, nil, live, "a"), at(time.Second, nil, live, "a", "b")}, nil, nil},
+		"a site answers":       {[]overview.Overview{at(0, nil, asked, "a", "b"), at(time.Second, nil, live, "a", "b")}, nil, nil},
+		"a site is silent":     {[]overview.Overview{first, at(time.Second, nil, lost, "a", "b")}, []string{"a", "b"}, []string{"Unreachable", "x Unprotected, Unreachable"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			msgs := []any{tea.WindowSizeMsg{Width: 120, Height: 30}, "s"}
+			for _, o := range tc.pictures {
+				msgs = append(msgs, o)
+			}
+			frame := content(screen(t, tui.Options{Title: "x"}, msgs...))
+			var marked, cells []string
+			for line := range strings.SplitSeq(frame, "\n") {
+				if len(line) > 3 && strings.HasPrefix(strings.TrimPrefix(line, "\x1b[7m")[1:], "~") {
+					marked = append(marked, strings.Fields(strings.TrimLeft(strings.TrimPrefix(line, "\x1b[7m"), ">~ "))[0])
+				}
+				if strings.HasPrefix(line, "\x1b[7m") {
+					continue // the cursor
+				}
+				for _, part := range strings.Split(line, "\x1b[7m")[1:] {
+					cell, _, _ := strings.Cut(part, "\x1b[0m")
+					cells = append(cells, cell)
+				}
+			}
+			if !slices.Equal(marked, tc.marked) || !slices.Equal(cells, tc.cells) {
+				t.Errorf("marked %q and %q, want %q and %q:\n%s", marked, cells, tc.marked, tc.cells, frame)
+			}
+		})
+	}
+}
