@@ -43,6 +43,9 @@ func (s Style) move(m Progress) []string {
 		row[2] = s.paint(red, "stopped at "+Clean(m.Name))
 	case ProgressRunning:
 		row[3] = short(m.Took)
+		if usual := m.usual(); usual != "" {
+			row[6] += " (" + usual + ")"
+		}
 		if m.Left > 0 {
 			row[5] = "~" + short(m.Left)
 		}

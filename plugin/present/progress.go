@@ -48,16 +48,25 @@ type Progress struct {
 // Waited says how long a step has taken, how long it usually takes, and how long no site has been writable.
 func (p Progress) Waited() string {
 	text := p.Took.Truncate(time.Second).String()
-	switch {
-	case p.Usual >= time.Second:
-		text += fmt.Sprintf(" (usually %s)", p.Usual.Truncate(time.Second))
-	case p.Usual == 0 && p.Upto > 0:
-		text += fmt.Sprintf(" (usually up to %s)", p.Upto)
+	if usual := p.usual(); usual != "" {
+		text += " (" + usual + ")"
 	}
 	if p.Outage >= time.Second {
 		text += fmt.Sprintf(", no primary for %s", p.Outage.Truncate(time.Second))
 	}
 	return text
+}
+
+// usual says how long the step usually takes; empty when that is not known.
+func (p Progress) usual() string {
+	switch {
+	case p.Usual >= time.Second:
+		return fmt.Sprintf("usually %s", p.Usual.Truncate(time.Second))
+	case p.Usual == 0 && p.Upto > 0:
+		return fmt.Sprintf("usually up to %s", p.Upto)
+	default:
+		return ""
+	}
 }
 
 // barWidth is how many cells a bar has.

@@ -199,6 +199,8 @@ type table struct {
 	drop, whole []string
 	// left are the columns that are left out, one after the other.
 	left []int
+	// hang has the last column continue on more lines where it does not fit.
+	hang bool
 }
 
 func (t table) write(w io.Writer) error {
@@ -221,11 +223,31 @@ func (t table) print(w io.Writer, widths []int, head bool) error {
 		for i, cell := range row {
 			cells[i] = t.style.shorten(cell, widths[i])
 		}
-		b.WriteString(t.line(cells, widths))
+		text := t.line(cells, widths)
+		if last := len(row) - 1; t.hang && row[last] != cells[last] && widths[last] >= leastHang {
+			lead := strings.TrimSuffix(t.line(append(slices.Clone(cells[:last]), "|"), widths), "|")
+			if hung := t.style.Hang(lead, t.style.shorten(row[last], mostHang*widths[last])); t.style.holds(hung) {
+				text = hung
+			}
+		}
+		b.WriteString(text)
 		b.WriteByte('\n')
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// A last column continues on more lines when it is at least that wide, on about so many.
+const leastHang, mostHang = 24, 5
+
+// holds reports whether no line of a text is wider than the style: one long word cannot be broken.
+func (s Style) holds(text string) bool {
+	for line := range strings.SplitSeq(text, "\n") {
+		if columns(line) > s.Width {
+			return false
+		}
+	}
+	return true
 }
 
 // line puts cells that fit side by side.

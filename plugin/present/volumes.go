@@ -190,7 +190,7 @@ func (s Style) conditions(b *strings.Builder, o overview.Overview, g overview.Gr
 			continue
 		}
 		fmt.Fprintf(b, "\n  %s\n", s.paint(bold, "Conditions on "+Clean(gs.Site)))
-		t := table{style: s, indent: "  ", head: []string{"TYPE", "STATUS", "REASON", "SINCE", "MESSAGE"}, drop: []string{"SINCE"}}
+		t := table{style: s, indent: "  ", head: []string{"TYPE", "STATUS", "REASON", "SINCE", "MESSAGE"}, drop: []string{"SINCE"}, hang: true}
 		for _, c := range shown {
 			message := c.Message
 			if !wide && strings.Contains(g.Verdict.Message, message) {

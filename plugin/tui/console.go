@@ -270,7 +270,7 @@ const mostTargets = 4
 
 // head returns the command, and the groups that it changes.
 func (c *console) head(s present.Style) []string {
-	lines := []string{s.Strong("$ kubectl vgr " + present.Clean(strings.Join(c.args, " ")))}
+	lines := c.command(s)
 	if len(c.targets) == 0 {
 		return append(lines, "")
 	}
@@ -286,6 +286,19 @@ func (c *console) head(s present.Style) []string {
 		}
 	}
 	return append(append(lines, named...), "")
+}
+
+// command returns the command line. Of one for several groups, which are named below, it shows what else it has.
+func (c *console) command(s present.Style) []string {
+	args := c.args
+	if n := len(c.targets); n > 1 && len(args) > n {
+		args = slices.Concat(args[:1], []string{fmt.Sprintf("(%d groups)", n)}, args[n+1:])
+	}
+	lines := c.wrap("$ kubectl vgr " + present.Clean(strings.Join(args, " ")))
+	for i := range lines {
+		lines[i] = s.Strong(lines[i])
+	}
+	return lines[:min(len(lines), mostTargets)]
 }
 
 // table returns where the groups are, in at most two thirds of the room.

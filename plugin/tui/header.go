@@ -68,6 +68,12 @@ func (m *Model) site(site *overview.Site) string {
 		text := string(site.Problem)
 		if last, ok := m.answered[site.Name]; ok {
 			text = fmt.Sprintf("silent for %s, last seen %s", duration.HumanDuration(now.Sub(last)), last.UTC().Format(time.TimeOnly))
+		} else if last := m.list.remembered(site.Name); !last.IsZero() { // by an earlier command
+			form := time.TimeOnly
+			if now.Sub(last) > 12*time.Hour {
+				form = time.DateTime
+			}
+			text += ", last seen " + last.UTC().Format(form)
 		}
 		return name + " " + s.Verdict(overview.Problem, present.Clean(text))
 	case site.Controller == nil || site.Controller.RenewedAt == nil:

@@ -32,7 +32,7 @@ var (
 		{"v", "validate a failover"},
 		{"c a", "resume, abort an operation"},
 		{"space", "mark groups for an action"},
-		{":", "a command, such as :sync db"},
+		{":", "a command, such as :list -A"},
 	}}
 	leaveKeys = section{"Leave", []key{{"?", "this help"}, {"q ctrl+c", "quit"}}}
 	showKeys  = section{"Show", []key{

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/charmbracelet/x/ansi"
 	"k8s.io/apimachinery/pkg/labels"
@@ -291,6 +292,18 @@ func (l *list) line(i int) string {
 		return reverse(string(sign)+ansi.Strip(line), l.width)
 	}
 	return string(sign) + line
+}
+
+// remembered returns when this machine last saw a group on a site that does not answer; zero when that is not known.
+func (l *list) remembered(site string) (last time.Time) {
+	for i := range l.all.Groups {
+		for _, s := range l.all.Groups[i].Sites {
+			if s.Site == site && s.Remembered != nil && s.Remembered.SeenAt.After(last) {
+				last = s.Remembered.SeenAt.Time
+			}
+		}
+	}
+	return last
 }
 
 // status says what is shown of how much, and how.

@@ -126,6 +126,15 @@ func tenPVCs(at time.Time, west overview.Site) overview.Overview {
 	return overview.Build(in, at)
 }
 
+// remembering is a picture of what this machine saw of west two minutes before.
+func remembering() overview.Overview {
+	o := picture(now, lost, "orders", "users")
+	for i := range o.Groups {
+		o.Groups[i].Sites[1].Remembered = &overview.Remembered{SeenAt: metav1.NewTime(now.Add(-2 * time.Minute)), State: vgrv1.StateSecondary, Volumes: 2}
+	}
+	return o
+}
+
 // happened are events that the sites tell, and a site that refuses to.
 func happened(_ context.Context, _ overview.Group, show func([]tui.SiteEvents)) {
 	show([]tui.SiteEvents{
@@ -470,9 +479,9 @@ func TestActions(t *testing.T) {
 		"the primary's site is lost": {view: bereft, keys: "f", says: "!1 is the UNPLANNED failover,"},
 		"and the step is chosen":     {view: bereft, keys: "! 1", want: "failover a -n production --to west --unplanned --accept-data-loss unknown"},
 		"a step, read-only":          {view: bereft, keys: "! 1", readOnly: true, says: "--read-only: not done: kubectl vgr failover a"},
-		"typed":                      {view: groups, keys: ": s y n c space ' a space b ' enter", want: "sync a b -n production"},
+		"typed":                      {view: groups, keys: ": d e m o t e space ' a space b ' enter", want: "demote a b -n production"},
 		"typed with a namespace":     {view: groups, keys: ": l i s t space - A enter", want: "list -A"},
-		"typed, read-only":           {view: groups, keys: ": s y n c space a enter", readOnly: true, says: "--read-only: not done: kubectl vgr sync a"},
+		"typed, read-only":           {view: groups, keys: ": d e m o t e space a enter", readOnly: true, says: "--read-only: not done: kubectl vgr demote a"},
 		"typed and left":             {view: groups, keys: ": s esc", says: "? help"},
 		"nothing to act on":          {view: picture(now, live), keys: "f", says: "no group is selected"},
 		"read-only":                  {view: groups, keys: "s g f", readOnly: true, says: "--read-only: not done: kubectl vgr failover a -n production --to west"},
