@@ -217,6 +217,7 @@ func TestFrames(t *testing.T) {
 		"filter":      {picture(now, live, all...), "/ o r d"},
 		"nothing":     {picture(now, live, all...), "/ x y z enter"},
 		"help":        {picture(now, live, all...), "?"},
+		"remembered":  {remembering()},
 		"stale":       {picture(now, live, all...), picture(now.Add(12*time.Second), lost, all...)},
 	}
 	sizes := map[string]tea.WindowSizeMsg{"80x24": {Width: 80, Height: 24}, "120x40": {Width: 120, Height: 40}, "200x60": {Width: 200, Height: 60}}
