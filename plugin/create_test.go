@@ -105,6 +105,7 @@ func (c *creating) refuses(what string, args []string, says ...string) {
 
 // TestCreateChangesNoRole: whatever a create finds keeps its role, on both sites.
 func TestCreateChangesNoRole(t *testing.T) {
+	t.Parallel()
 	c := newCreating(t)
 	labelled := func(app string) map[string]string { return map[string]string{"app": app} }
 	both := func(app string) {
@@ -191,6 +192,7 @@ func TestCreateChangesNoRole(t *testing.T) {
 // TestCreateLooksAtPeer: what cannot become a copy on the peer is refused before anything is made, with its name and
 // what to do.
 func TestCreateLooksAtPeer(t *testing.T) {
+	t.Parallel()
 	c := newCreating(t)
 	create := func(app string, more ...string) []string {
 		return append([]string{app, "-l", "app=" + app, "--context", "east", "--peer-context", "west"}, more...)
@@ -296,6 +298,7 @@ func (c *creating) storage(name, class string, mode corev1.PersistentVolumeMode,
 
 // TestCreateForUnlikeClusters: the copies have a StorageClass of the peer's, and are blocks or shared as their sources are.
 func TestCreateForUnlikeClusters(t *testing.T) {
+	t.Parallel()
 	c := newCreating(t)
 	class := func(name, provisioner string) {
 		c.must(c.west.Create(t.Context(), &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: name}, Provisioner: provisioner}))
@@ -387,6 +390,7 @@ func TestCreateForUnlikeClusters(t *testing.T) {
 // TestCreatePreparesCopies: what create makes on the peer says what it is, takes the handle that the backend tells for
 // the copy, and is no freer than the source.
 func TestCreatePreparesCopies(t *testing.T) {
+	t.Parallel()
 	c := newCreating(t)
 	var east corev1.Namespace
 	c.must(c.east.Get(t.Context(), client.ObjectKey{Name: "kube-system"}, &east))

@@ -18,6 +18,7 @@ import (
 // TestDelete: a group goes and its replication stays, unless the end is asked for; then the plan says what that
 // destroys. The finalizer here stands for the controller, which reads the policy.
 func TestDelete(t *testing.T) {
+	t.Parallel()
 	c := newCreating(t)
 	member := func(c *creating, site client.Client, name string, change func(*vgrv1.VolumeGroupReplication)) {
 		var g vgrv1.VolumeGroupReplication

@@ -17,6 +17,7 @@ import (
 // TestEvacuate: one command is about all groups of a site, in whichever namespace, and groups are named in each way that
 // other commands print.
 func TestEvacuate(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	for _, c := range []client.Client{b.east, b.west} {
 		b.must(c.Create(t.Context(), &vgrv1.VolumeGroupReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: "gold"}, Spec: vgrv1.ClassSpec{Provisioner: "rbd.csi.ceph.com", Parameters: map[string]string{"schedulingInterval": "5m"}}}))

@@ -65,6 +65,7 @@ func (b *bench) plant() {
 
 // TestGather writes down two real API servers, with a secret in every corner, and one that is dead.
 func TestGather(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.plant()
 	dir := filepath.Join(t.TempDir(), "new")

@@ -19,6 +19,7 @@ import (
 
 // TestGitOps: who is about to move a group is told which tool would move it back.
 func TestGitOps(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	labels := map[string]string{"group": "orders"}
 	for _, c := range []client.Client{b.east, b.west} {

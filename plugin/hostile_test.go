@@ -245,6 +245,7 @@ func (b *bench) old() {
 // TestHostile: whatever the API holds, the kubeconfig names, and a server answers, nothing but text and our
 // own colours is printed.
 func TestHostile(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.infest()
 	b.contexts(servers(t))

@@ -14,6 +14,7 @@ import (
 // TestInstallNamesUnreachedDrivers: csi-addons is installed, and reaches no driver, as with Rook 1.20.1 and later. Nothing else
 // would tell: the controller would wait without end.
 func TestInstallNamesUnreachedDrivers(t *testing.T) {
+	t.Parallel()
 	c := newCreating(t)
 	east := c.site["east"]
 	c.must(csiaddonsv1.AddToScheme(east.Scheme()))

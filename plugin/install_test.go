@@ -29,6 +29,7 @@ import (
 
 // TestInstall installs on a real API server, again, upgrades, and removes what it may.
 func TestInstall(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.profiles = append(b.profiles, dell.Profile(), trident.Profile())
 	ctx := t.Context()

@@ -19,6 +19,7 @@ import (
 // TestVirtualMachines: who may not see VirtualMachines can stop what there is where KubeVirt is not installed, and is told so
 // where it is; a plan names what it halts, and what would start it again.
 func TestVirtualMachines(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	labels := map[string]string{"group": "orders"}
 	rules := []rbacv1.PolicyRule{

@@ -181,6 +181,7 @@ func (b *bench) listed(args ...string) map[string]overview.Group {
 
 // TestNative: groups that others made are shown on two clusters without anything of ours, each as what is known of it.
 func TestNative(t *testing.T) {
+	t.Parallel()
 	b := newNative(t)
 	both := []client.Client{b.east, b.west}
 	b.nativePair("data", nil)

@@ -199,6 +199,7 @@ func ready(reason string) metav1.Condition {
 // TestCommands runs commands against two real API servers. Each error must be one line, with the
 // next step, the right exit code, and nothing changed.
 func TestCommands(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	long := strings.Repeat("a", 64)
 	db := map[string]string{"app": "db"}

@@ -16,6 +16,7 @@ import (
 
 // TestPrintedCommands runs what commands print as the next step, where it was printed: it must be about the same two sites.
 func TestPrintedCommands(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	for _, c := range []client.Client{b.east, b.west} {
 		b.must(c.Create(t.Context(), &vgrv1.VolumeGroupReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: "gold"}, Spec: vgrv1.ClassSpec{Provisioner: "rbd.csi.ceph.com", Parameters: map[string]string{"schedulingInterval": "5m"}}}))

@@ -64,6 +64,7 @@ func (b *bench) led(c client.Client, group string) {
 
 // TestDocumentedRoles runs commands as a user who has just the roles of the documentation.
 func TestDocumentedRoles(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	roles := documented(t)
 	if len(roles) != 2 {
@@ -121,6 +122,7 @@ func TestDocumentedRoles(t *testing.T) {
 
 // TestValidateBegins: what a failover refuses before its checks is a problem for validate too.
 func TestValidateBegins(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	for _, c := range []client.Client{b.east, b.west} {
 		state, said := vgrv1.Primary, vgrv1.StatePrimary

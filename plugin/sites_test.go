@@ -28,6 +28,7 @@ const (
 
 // TestSites: what sites are called, by their users' kubeconfigs and aliases.
 func TestSites(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.group(b.east, "orders", vgrv1.Primary, vgrv1.StatePrimary, ready("Promoted"))
 	b.group(b.west, "orders", vgrv1.Secondary, vgrv1.StateSecondary, ready("Demoted"))

@@ -57,6 +57,7 @@ func (b *bench) replicas(c client.Client) int32 {
 // TestTenant: what a user writes who may edit a namespace, and the groups in it, does not make an administrator's
 // commands do what he did not ask for, nor keep them from working.
 func TestTenant(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	admins := map[string]client.Client{"east": b.east, "west": b.west}
 	tenants, clusters := map[string]client.Client{}, map[string]string{}

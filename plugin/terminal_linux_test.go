@@ -55,6 +55,7 @@ func pseudoTerminal(t *testing.T) (reads, writes *os.File) {
 
 // TestHostileTerminal: where a person looks, a format for programs is made visible too.
 func TestHostileTerminal(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.infest()
 	for _, args := range [][]string{
@@ -96,6 +97,7 @@ func TestHostileTerminal(t *testing.T) {
 
 // TestAlive: who gives up the writes of a source that answers sees so in red, and types it.
 func TestAlive(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	// The storage last synchronised at a time.
 	synced := func(at time.Time, is metav1.ConditionStatus, message string) {
@@ -167,6 +169,7 @@ func TestAlive(t *testing.T) {
 
 // TestWatchEnds: Ctrl-C of a watch is an interruption, q is not.
 func TestWatchEnds(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	env := map[string]string{"KUBECONFIG": b.kubeconfig, "HOME": b.home, "LANG": "C.UTF-8", "TERM": "xterm"}
 	run := func(ctx context.Context, streams genericiooptions.IOStreams) int {
@@ -196,6 +199,7 @@ func TestWatchEnds(t *testing.T) {
 
 // TestLoginHoldsUpNoScreen: q and Ctrl-C end a screen, and Ctrl-C every wait before it, while a login plugin waits for its user.
 func TestLoginHoldsUpNoScreen(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.group(b.east, "orders", vgrv1.Primary, vgrv1.StatePrimary, ready("Promoted"))
 	dir := t.TempDir()

@@ -15,6 +15,7 @@ import (
 // TestClaimedByObjects: csi-addons is stopped, so it has not marked the PVCs that objects of others name. A group of them is
 // refused all the same, and made when those objects are gone.
 func TestClaimedByObjects(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, true)
 	w.connect()
 	w.class("gold", nil)

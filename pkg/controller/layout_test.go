@@ -20,6 +20,7 @@ import (
 // TestLayoutStays: a group of Ceph volumes gets one VolumeReplication for each, and says what that means. One that has a
 // VolumeGroupReplication of csi-addons, as the default was, keeps that, also when another tool deletes it.
 func TestLayoutStays(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, true)
 	w.connect()
 	w.create(&vgrv1.VolumeGroupReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: "gold"}, Spec: vgrv1.ClassSpec{

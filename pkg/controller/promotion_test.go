@@ -152,6 +152,7 @@ func TestAdoptionChangesNoRole(t *testing.T) {
 
 // TestCopies: volumes that were prepared as copies do not become primary by a first creation, alone or in a group.
 func TestCopies(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, true)
 	w.connect()
 	w.class("gold", nil)

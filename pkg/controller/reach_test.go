@@ -13,6 +13,7 @@ import (
 // TestReach: who has taken over the controller of one cluster reads no Secret, runs no Pod, ends no volume, and gives
 // no one rights. An API server is asked about the shipped role.
 func TestReach(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, false)
 	may := func(verb, group, resource, namespace string) bool {
 		resource, subresource, _ := strings.Cut(resource, "/")

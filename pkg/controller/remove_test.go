@@ -34,6 +34,7 @@ func (behind) List(context.Context, client.ObjectList, ...client.ListOption) err
 
 // TestRemoveAtOnce: what was made right before its group is deleted is ended too.
 func TestRemoveAtOnce(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, true)
 	owner := backend.Owner{Kind: backend.VolumeGroupReplicationKind, NamespacedName: client.ObjectKey{Namespace: "default", Name: "db"}}
 	vgr := &replicationv1.VolumeGroupReplication{

@@ -148,6 +148,7 @@ func (w *world) group(name, class string, labels map[string]string) *vgrv1.Volum
 
 // TestSequenceGroup is the life of a group: created, promoted, joined, left, demoted, deleted.
 func TestSequenceGroup(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, true)
 	db := map[string]string{"app": "db"}
 	key := client.ObjectKey{Namespace: "default", Name: "db"}
@@ -256,6 +257,7 @@ func (w *world) noClassesLeft(title string, v vendor) {
 
 // TestSequenceTrouble shows what each wrong PVC and class looks like, and that it heals.
 func TestSequenceTrouble(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, true)
 	w.connect()
 	w.class("gold", nil)
@@ -309,6 +311,7 @@ func TestSequenceTrouble(t *testing.T) {
 
 // TestSequenceNotInstalled shows a cluster without csi-addons, and its arrival.
 func TestSequenceNotInstalled(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, false)
 	w.class("gold", nil)
 	w.boundPVC("data", driver, map[string]string{"app": "db"})
@@ -326,6 +329,7 @@ func TestSequenceNotInstalled(t *testing.T) {
 // TestMemory: a synchronisation of an earlier role is not shown, a later one is, and once all is said nothing is
 // written any more.
 func TestMemory(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, true)
 	w.connect()
 	w.class("gold", nil)

@@ -17,6 +17,7 @@ import (
 
 // TestSourceIsForItsGroup: a group adopts no content that was prepared for another one, or says for none.
 func TestSourceIsForItsGroup(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, true)
 	w.connect()
 	w.class("gold", nil)

@@ -37,6 +37,7 @@ func (careless) Observe(_ context.Context, g backend.Group) (backend.Observation
 // TestCarelessBackend: what a backend leaves out, or what an API server does not take, costs the rest of the status
 // nothing.
 func TestCarelessBackend(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, false, controller.Backend{
 		Profile: backend.Profile{Name: "careless", Provisioners: []string{"careless.example.com"}, CheckParameters: func(backend.Class) []backend.Problem { return nil }},
 		Adapter: careless{},

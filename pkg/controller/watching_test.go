@@ -36,6 +36,7 @@ func (hidden) Remove(_ context.Context, _ backend.Owner, retain bool) (backend.R
 
 // TestBackendThatCannotBeWatched: its groups say so and heal; those of other backends keep working.
 func TestBackendThatCannotBeWatched(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, true, controller.Backend{
 		Profile: backend.Profile{Name: "hidden", Provisioners: []string{"hidden.example.com"}, CheckParameters: func(backend.Class) []backend.Problem { return nil }},
 		Adapter: hidden{},
