@@ -21,6 +21,7 @@ import (
 // TestManyLabels: PVCs with thousands of labels are members as others are, also when they get them later and lose them
 // again, and keep no other group from being served.
 func TestManyLabels(t *testing.T) {
+	t.Parallel()
 	w, g, csi := promotedGroup(t)
 	many := map[string]string{}
 	for i := range 10_000 {
@@ -53,6 +54,7 @@ func TestManyLabels(t *testing.T) {
 
 // TestHugeMessage: a message of a backend that is longer than the API server takes is cut, and the status is written.
 func TestHugeMessage(t *testing.T) {
+	t.Parallel()
 	w, g, csi := promotedGroup(t)
 	change(w, g, secondary)
 	csi.eventuallyAsks(replicationv1.Secondary)

@@ -57,6 +57,7 @@ func secondary(g *vgrv1.VolumeGroupReplication) { g.Spec.ReplicationState = vgrv
 
 // TestPromotionIsGuarded: what was secondary becomes primary only by a write that tells why it may.
 func TestPromotionIsGuarded(t *testing.T) {
+	t.Parallel()
 	const refused = "False/PromotionNotConfirmed: csi-addons VolumeGroupReplication db asks for secondary: nothing that was written with the spec confirms"
 	w, g, csi := promotedGroup(t)
 	demote := func() {
@@ -104,6 +105,7 @@ func TestPromotionIsGuarded(t *testing.T) {
 
 // TestChangedOutside: what a user changes in csi-addons' own object is told, and not made a promotion.
 func TestChangedOutside(t *testing.T) {
+	t.Parallel()
 	w, g, csi := promotedGroup(t)
 	change(w, csi.group(), func(g *replicationv1.VolumeGroupReplication) { g.Spec.ReplicationState = replicationv1.Secondary })
 	csi.demoted()
@@ -119,6 +121,7 @@ func TestChangedOutside(t *testing.T) {
 
 // TestAdoptionChangesNoRole: a group that is deleted and made again takes over what is there.
 func TestAdoptionChangesNoRole(t *testing.T) {
+	t.Parallel()
 	w, g, csi := promotedGroup(t)
 	again := func(as vgrv1.ReplicationState) {
 		t.Helper()

@@ -57,6 +57,7 @@ func TestRemoveAtOnce(t *testing.T) {
 
 // TestRemoveWithoutOneKind: a CRD that is missing takes only its own objects away.
 func TestRemoveWithoutOneKind(t *testing.T) {
+	t.Parallel()
 	w, g, csi := promotedGroup(t)
 	for _, name := range []string{"csiaddonsnodes.csiaddons.openshift.io", "volumegroupreplicationcontents.replication.storage.openshift.io"} {
 		crd := &apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: name}}
@@ -86,6 +87,7 @@ func TestRemoveWithoutOneKind(t *testing.T) {
 
 // TestForeignFinalizer: an object that the controller has released and that stays does not look as if it was served.
 func TestForeignFinalizer(t *testing.T) {
+	t.Parallel()
 	w, g, csi := promotedGroup(t)
 	change(w, g, func(g *vgrv1.VolumeGroupReplication) { g.Finalizers = append(g.Finalizers, "other.test/hold") })
 	if err := w.Delete(t.Context(), g); err != nil {
@@ -99,6 +101,7 @@ func TestForeignFinalizer(t *testing.T) {
 // TestDeletedInFlight: a group is kept, and served, until the operation in its journal has ended or the journal is
 // discarded, also one that cannot be read.
 func TestDeletedInFlight(t *testing.T) {
+	t.Parallel()
 	w, g, csi := promotedGroup(t)
 	journal := func(text string) {
 		change(w, g, func(g *vgrv1.VolumeGroupReplication) {
@@ -135,6 +138,7 @@ func TestDeletedInFlight(t *testing.T) {
 
 // TestDeletedJournalDiscarded: without the journal the deletion continues, whatever became of the other site.
 func TestDeletedJournalDiscarded(t *testing.T) {
+	t.Parallel()
 	w, g, csi := promotedGroup(t)
 	change(w, g, func(g *vgrv1.VolumeGroupReplication) {
 		g.Annotations = map[string]string{vgrv1.AnnotationOperation: "garbage"}

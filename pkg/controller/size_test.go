@@ -14,6 +14,7 @@ import (
 
 // TestResizedVolume: the status has the size of each volume, and learns of a new one by itself.
 func TestResizedVolume(t *testing.T) {
+	t.Parallel()
 	w, g, csi := promotedGroup(t)
 	var pv corev1.PersistentVolume
 	has := func(bytes int64) func(context.Context) bool {

@@ -60,6 +60,7 @@ func TestSourceIsForItsGroup(t *testing.T) {
 
 // TestTerminating: what is being deleted is told, however healthy the backend calls it.
 func TestTerminating(t *testing.T) {
+	t.Parallel()
 	w, g, csi := promotedGroup(t)
 	pvc := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "data"}}
 	change(w, pvc, func(p *corev1.PersistentVolumeClaim) {
@@ -81,6 +82,7 @@ func TestTerminating(t *testing.T) {
 
 // TestVolumeTerminating: the same for the volume of a PVC, and for the object of csi-addons.
 func TestVolumeTerminating(t *testing.T) {
+	t.Parallel()
 	w, _, csi := promotedGroup(t)
 	pv := &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "pv-default-data"}}
 	change(w, pv, func(p *corev1.PersistentVolume) { p.Finalizers = []string{"vgr.test/hold"} })
