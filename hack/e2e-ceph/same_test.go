@@ -97,14 +97,23 @@ func attach(attached bool) call {
 	}
 }
 
-// TestSameAnswers runs one story on the simulated array and on real clusters, both behind the lab's driver.
-func TestSameAnswers(t *testing.T) {
-	t.Parallel()
-	w := start(t, time.Second)
+// bothArrays are drivers of both sites, by what stores their volumes.
+func bothArrays(t *testing.T, w *world) map[string]map[string]side {
+	t.Helper()
 	simulated := array.New(array.Options{Sites: [2]array.Site{lab.East, lab.West}, Clock: clock.RealClock{}, StatusInterval: time.Second})
 	on := func(storage func(site string) volumes) map[string]side {
 		return map[string]side{lab.East: connect(t, storage(lab.East)), lab.West: connect(t, storage(lab.West))}
 	}
+	return map[string]map[string]side{
+		"simulated": on(func(site string) volumes { return driver.Simulated{Array: simulated, Site: array.Site(site)} }),
+		"real":      on(func(site string) volumes { return w.cluster(site) }),
+	}
+}
+
+// TestSameAnswers runs one story on the simulated array and on real clusters, both behind the lab's driver.
+func TestSameAnswers(t *testing.T) {
+	t.Parallel()
+	w := start(t, time.Second)
 	story := []struct {
 		what string
 		site string
@@ -155,10 +164,7 @@ func TestSameAnswers(t *testing.T) {
 		{what: "disable again", site: lab.East, do: disable, want: "OK"},
 		{what: "the copy is gone", site: lab.West, do: promote(false), want: "NotFound", until: true},
 	}
-	arrays := map[string]map[string]side{
-		"simulated": on(func(site string) volumes { return driver.Simulated{Array: simulated, Site: array.Site(site)} }),
-		"real":      on(func(site string) volumes { return w.cluster(site) }),
-	}
+	arrays := bothArrays(t, w)
 	for kind, sides := range arrays {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()

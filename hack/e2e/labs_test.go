@@ -23,7 +23,9 @@ const (
 	// scenesAtOnce is how many tests share the shared lab.
 	scenesAtOnce = 4
 	// labsToBreak is how many labs there are for tests that break something.
-	labsToBreak = 3
+	labsToBreak = 4
+	// ownLabs is how many tests have a new lab at the same time.
+	ownLabs = 2
 )
 
 // labs are where tests run.
@@ -37,7 +39,7 @@ type labs struct {
 	changes sync.Mutex
 	// toBreak are lent to one test at a time, and started when they are first needed: nil until then.
 	toBreak chan *world
-	// other has room for one more lab, which one test has from its beginning to its end.
+	// other has room for more labs, each of which one test has from its beginning to its end.
 	other chan struct{}
 	// starting keeps labs from starting at the same time, which takes all of the processors.
 	starting sync.Mutex
@@ -47,7 +49,7 @@ type labs struct {
 var worlds *labs
 
 func newLabs(ctx context.Context, bin string) (*labs, error) {
-	l := &labs{bin: bin, places: make(chan struct{}, scenesAtOnce), toBreak: make(chan *world, labsToBreak), other: make(chan struct{}, 1)}
+	l := &labs{bin: bin, places: make(chan struct{}, scenesAtOnce), toBreak: make(chan *world, labsToBreak), other: make(chan struct{}, ownLabs)}
 	for range labsToBreak {
 		l.toBreak <- nil
 	}

@@ -29,6 +29,7 @@ const (
 const (
 	notFound = 2
 	busy     = 16
+	exists   = 17
 	invalid  = 22
 )
 
