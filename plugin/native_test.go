@@ -24,22 +24,32 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend/csiaddons"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend/drivers"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/pkg/testserver"
 )
 
-// newNative is a bench of two clusters with csi-addons' CRDs and none of ours.
-func newNative(t *testing.T) *bench {
+// vendorCRDs are those of csi-addons, Trident, Dell and Ramen, as their vendors publish them.
+func vendorCRDs(t *testing.T) []string {
 	t.Helper()
 	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/csi-addons/kubernetes-csi-addons").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{t: t, kubeconfig: filepath.Join(t.TempDir(), "kubeconfig"), home: t.TempDir(), profiles: backend.Profiles{csiaddons.Profile()}}
+	return []string{
+		filepath.Join(strings.TrimSpace(string(dir)), "config", "crd", "bases"),
+		filepath.Join("..", "hack", "lab", "trident", "crds"),
+		filepath.Join("testdata", "crds"),
+	}
+}
+
+// newNative is a bench of two clusters with the CRDs of the vendors and none of ours.
+func newNative(t *testing.T) *bench {
+	t.Helper()
+	b := &bench{t: t, kubeconfig: filepath.Join(t.TempDir(), "kubeconfig"), home: t.TempDir(), profiles: drivers.Profiles()}
 	config := clientcmdapi.NewConfig()
-	east, west := testserver.StartTwoWithout(t, filepath.Join(strings.TrimSpace(string(dir)), "config", "crd", "bases"))
+	east, west := testserver.StartTwoWithout(t, vendorCRDs(t)...)
 	for name, at := range map[string]*testserver.Server{"east": east, "west": west} {
 		addContext(config, name, at.Admin)
 		addContext(config, "tenant-"+name, at.User(t, "tenant").Config())

@@ -6,6 +6,9 @@ package backend
 import (
 	"encoding/json"
 	"fmt"
+	"iter"
+	"maps"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,9 +21,16 @@ import (
 type Native struct {
 	// Kinds are those to list.
 	Kinds []NativeKind
-	// Groups returns the groups in what was listed, with one for all volumes of a namespace that have the same value of the
-	// label groupBy, unless that is empty. It is pure, and takes any objects.
-	Groups func(l Listed, groupBy string) []NativeGroup
+	// Groups returns the groups in what was listed. It is pure, and takes any objects.
+	Groups func(l Listed, r NativeRequest) []NativeGroup
+}
+
+// NativeRequest says how groups are to be made of what was listed.
+type NativeRequest struct {
+	// GroupBy is the label of which all volumes of a namespace with the same value are one group; empty for none.
+	GroupBy string
+	// Now is the clock of the site.
+	Now time.Time
 }
 
 // NativeKind is a kind that Native reads.
@@ -65,13 +75,70 @@ type NativeGroup struct {
 	Since *metav1.Time
 	// Schedule is the interval of the class as it is written there; empty when it is not known.
 	Schedule string
+	// Handles are the handles of the volumes by the names of the PVCs, where the other site knows them by others than those of
+	// their PersistentVolumes; nil for those.
+	Handles map[string]string
 	// Copies are the handles of the copies by the names of the PVCs, where the backend tells them.
 	Copies map[string]string
+	// Backend is what replicates, where it is not the backend whose objects were read.
+	Backend string
+	// Pairing is how the object of the other site is found.
+	Pairing Pairing
+	// VolumesUnknown is true when the object does not tell which volumes it has on this site.
+	VolumesUnknown bool
+	// Next is the command by which who manages the object changes it, in words; nil when there is none.
+	Next func(At) string
 	// Sizes and Terminating are of the volumes, by the names of the PVCs.
 	Sizes       map[string]int64
 	Terminating map[string]string
 	// Unproven is why nothing better than Unknown can be said of the group; empty when something can.
 	Unproven string
+}
+
+// Pairing is how the objects of two sites are known to be one group.
+type Pairing int
+
+// Pairings.
+const (
+	// ByHandles is for volumes that have the same handle on both sites, or tell that of their copy.
+	ByHandles Pairing = iota
+	// ByCopies is for volumes whose copies have other handles: one site tells the handle of the other.
+	ByCopies
+	// ByName is for objects that have the same namespace and name on both sites.
+	ByName
+)
+
+// At names a site and an object in commands; all of it is quoted for a shell.
+type At struct {
+	// Kubectl follows kubectl --context, and Flag follows --context of kubectl vgr.
+	Kubectl, Flag string
+	// Namespace and Name are the object's.
+	Namespace, Name string
+}
+
+// Migrate returns the command that takes a group over which was made by hand: one object, or all with a label.
+func Migrate(from, label string) func(At) string {
+	return func(at At) string {
+		what := at.Name + " --into " + at.Name
+		if label != "" {
+			what = "--group-by " + label
+		}
+		return fmt.Sprintf("kubectl vgr migrate --from %s %s -n %s --context %s prints a group of kubectl vgr that takes it over; kubectl vgr install comes first, on both sites", from, what, at.Namespace, at.Flag)
+	}
+}
+
+// Unreadable begins a group of an object that has other fields than its API; false when it has not even a name.
+func Unreadable(version schema.GroupVersion, kind string, data []byte, err error) (NativeGroup, bool) {
+	var obj struct {
+		metav1.ObjectMeta `json:"metadata"`
+	}
+	if ReadJSON(data, &obj) != nil || obj.Name == "" {
+		return NativeGroup{}, false // no API server has stored this
+	}
+	return NativeGroup{
+		APIVersion: version.String(), Kind: kind, Object: obj.ObjectMeta, Unproven: fmt.Sprintf("%s %s cannot be read: %v", kind, obj.Name, err),
+		Group: Group{Owner: Owner{Kind: OwnerKind(kind), NamespacedName: types.NamespacedName{Namespace: obj.Namespace, Name: obj.Name}}},
+	}, true
 }
 
 // Claims are the PVCs of a site with their volumes.
@@ -80,7 +147,7 @@ type Claims struct {
 	Listed  bool
 	claims  map[types.NamespacedName]*Claim
 	in      map[string][]*Claim // by namespace
-	volumes map[string]*volume
+	volumes map[string]*NativeVolume
 }
 
 // Claim is a PVC, reduced to what a group needs of it.
@@ -91,11 +158,17 @@ type Claim struct {
 	} `json:"spec"`
 }
 
-type volume struct {
+// NativeVolume is a PersistentVolume, reduced to what a group needs of it.
+type NativeVolume struct {
 	metav1.ObjectMeta `json:"metadata"`
 	Spec              struct {
-		Capacity corev1.ResourceList `json:"capacity"`
-		CSI      *struct {
+		Capacity         corev1.ResourceList `json:"capacity"`
+		StorageClassName string              `json:"storageClassName"`
+		ClaimRef         *struct {
+			Namespace string `json:"namespace"`
+			Name      string `json:"name"`
+		} `json:"claimRef"`
+		CSI *struct {
 			Driver       string `json:"driver"`
 			VolumeHandle string `json:"volumeHandle"`
 		} `json:"csi"`
@@ -109,7 +182,7 @@ func ReadJSON(data []byte, into any) error {
 
 // ClaimsOf reads the PVCs and their volumes. What cannot be read is left out, as what does not exist.
 func ClaimsOf(l Listed) *Claims {
-	out := &Claims{claims: map[types.NamespacedName]*Claim{}, in: map[string][]*Claim{}, volumes: map[string]*volume{}}
+	out := &Claims{claims: map[types.NamespacedName]*Claim{}, in: map[string][]*Claim{}, volumes: map[string]*NativeVolume{}}
 	pvcs, claims := l[PVCResource()]
 	pvs, volumes := l[PVResource()]
 	out.Listed = claims && volumes
@@ -121,7 +194,7 @@ func ClaimsOf(l Listed) *Claims {
 		}
 	}
 	for _, data := range pvs {
-		v := &volume{}
+		v := &NativeVolume{}
 		if ReadJSON(data, v) == nil {
 			out.volumes[v.Name] = v
 		}
@@ -144,6 +217,9 @@ func (c *Claims) Matching(namespace string, take func(*Claim) bool) []*Claim {
 	}
 	return out
 }
+
+// Volumes returns all PersistentVolumes, in no order.
+func (c *Claims) Volumes() iter.Seq[*NativeVolume] { return maps.Values(c.volumes) }
 
 // Member returns a PVC as a member of a group, with as much as is known of it.
 func (c *Claims) Member(namespace, pvc string) Member {

@@ -6,6 +6,7 @@
 package native
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,8 +16,10 @@ import (
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+	"github.com/unified-replication/kubectl-vgr/pkg/gitops"
 	"github.com/unified-replication/kubectl-vgr/pkg/observed"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
@@ -26,10 +29,36 @@ type Site struct {
 	Listed backend.Listed
 	// Ours is true when the site has the API of our groups: then what belongs to one of them is shown as that.
 	Ours bool
-	// Taken are the names of the groups of ours on the site.
+	// Taken are the names of the groups of ours on the site, and Owned the backends' objects that these tell of.
 	Taken []types.NamespacedName
+	Owned map[Object]bool
+	// Kubectl and Flag name the site in commands, as in backend.At.
+	Kubectl, Flag string
 	// Now is the clock of the site.
 	Now metav1.Time
+}
+
+// Object names an object of a backend on its site.
+type Object struct{ APIVersion, Kind, Namespace, Name string }
+
+// Tell adds the objects of the backends that a group of ours tells of. Those of the cluster have no namespace, which the group does
+// not tell.
+func (s *Site) Tell(g *vgrv1.VolumeGroupReplication) {
+	s.Taken = append(s.Taken, types.NamespacedName{Namespace: g.Namespace, Name: g.Name})
+	if s.Owned == nil {
+		s.Owned = map[Object]bool{}
+	}
+	add := func(ref *vgrv1.BackendReference) {
+		if ref != nil {
+			for _, namespace := range []string{"", g.Namespace} {
+				s.Owned[Object{APIVersion: ref.APIVersion, Kind: ref.Kind, Namespace: namespace, Name: ref.Name}] = true
+			}
+		}
+	}
+	add(g.Status.BackendRef)
+	for i := range g.Status.Volumes {
+		add(g.Status.Volumes[i].BackendRef)
+	}
 }
 
 // Groups are those of a site, with what is known of each beside it.
@@ -43,33 +72,28 @@ type entry struct {
 	backend.NativeGroup
 	by   backend.Profile
 	site int
-	// handles are those of the volumes, and of their copies where they are told, with the PVCs.
+	// handles are those of the volumes, and of their copies where they are told, with the PVCs. What both sites have is one volume.
 	handles map[string]string
-}
-
-// complete reports whether the handles of all volumes are known.
-func (e *entry) complete() bool {
-	for _, m := range e.Group.Members {
-		if m.Handle == "" {
-			return false
-		}
-	}
-	return len(e.Group.Members) > 0
+	// next is the command that changes the object.
+	next string
+	// complete is true when the handles of all volumes are known.
+	complete bool
 }
 
 // Find finds the groups of one or two sites.
 func Find(profiles backend.Profiles, sites []Site, groupBy string) []Groups {
 	found := make([][]*entry, len(sites))
-	for i, s := range sites {
+	for i := range sites {
+		s := &sites[i]
 		for _, p := range profiles {
 			if p.Native == nil {
 				continue
 			}
-			for _, g := range p.Native.Groups(s.Listed, groupBy) {
-				if g.Owned && s.Ours {
+			for _, g := range p.Native.Groups(s.Listed, backend.NativeRequest{GroupBy: groupBy, Now: s.Now.Time}) {
+				if g.Owned && s.Ours || s.Owned[Object{APIVersion: g.APIVersion, Kind: g.Kind, Namespace: g.Object.Namespace, Name: g.Object.Name}] {
 					continue
 				}
-				found[i] = append(found[i], begin(i, p, g))
+				found[i] = append(found[i], begin(i, s, p, g))
 			}
 		}
 	}
@@ -108,15 +132,40 @@ func join(texts ...string) string {
 	return strings.Join(slices.DeleteFunc(texts, func(t string) bool { return t == "" }), "; ")
 }
 
-func begin(site int, p backend.Profile, g backend.NativeGroup) *entry {
+func begin(site int, s *Site, p backend.Profile, g backend.NativeGroup) *entry {
 	e := &entry{NativeGroup: g, by: p, site: site, handles: map[string]string{}}
-	for _, m := range g.Group.Members {
-		for _, handle := range []string{m.Handle, g.Copies[m.PVC]} {
-			if handle != "" {
-				e.handles[handle] = m.PVC
-			}
+	if m := gitops.Of(&g.Object, gitops.Role); e.Keeper == "" && !m.None() {
+		e.Keeper, e.next = m.String(), "change it in Git, from where "+m.Tool+" applies it"
+	} else if g.Next != nil {
+		e.next = g.Next(backend.At{Kubectl: s.Kubectl, Flag: s.Flag, Namespace: recovery.ShellQuote(g.Object.Namespace), Name: recovery.ShellQuote(g.Object.Name)})
+	}
+	if g.Pairing == backend.ByName {
+		e.handles[e.identity()] = ""
+		return e
+	}
+	own := g.Handles
+	if own == nil {
+		own = map[string]string{}
+		for _, m := range g.Group.Members {
+			own[m.PVC] = m.Handle
 		}
 	}
+	put := func(handles map[string]string, where int) (all bool) {
+		all = len(handles) > 0
+		for pvc, handle := range handles {
+			if handle == "" {
+				all = false
+				continue
+			}
+			if g.Pairing == backend.ByCopies { // the same handle on two storage systems is of two volumes
+				handle = fmt.Sprintf("%d/%s", where, handle)
+			}
+			e.handles[handle] = pvc
+		}
+		return all
+	}
+	e.complete = put(own, site)
+	put(g.Copies, 1-site)
 	return e
 }
 
@@ -124,6 +173,7 @@ func begin(site int, p backend.Profile, g backend.NativeGroup) *entry {
 func (e *entry) native() overview.Native {
 	n := overview.Native{
 		ManagedBy: e.Manager, Keeper: e.Keeper, APIVersion: e.APIVersion, Kind: e.Kind, Namespace: e.Object.Namespace, Name: e.Object.Name, Unproven: e.Unproven,
+		Next: e.next, VolumesUnknown: e.VolumesUnknown,
 	}
 	if every, ok := state.Interval(e.Schedule); ok {
 		n.ScheduleSeconds = new(int64(every.Seconds()))
@@ -145,7 +195,7 @@ func (e *entry) group(key types.NamespacedName, now metav1.Time) vgrv1.VolumeGro
 	if e.Since != nil { // else no synchronisation is known to be of the present role
 		st.State, st.StateSince = e.Observation.State, e.Since
 	}
-	facts := observed.Facts{Backend: e.by.Name, Sizes: e.Sizes, Terminating: e.Terminating}
+	facts := observed.Facts{Backend: cmp.Or(e.Backend, e.by.Name), Sizes: e.Sizes, Terminating: e.Terminating}
 	if e.Unproven != "" && e.Observation.Problem == nil {
 		facts.Problem = backend.Problemf(vgrv1.ReasonProgressing, "%s", e.Unproven)
 	}
@@ -165,7 +215,7 @@ func align(g *vgrv1.VolumeGroupReplication, first, e *entry) {
 		v := &g.Status.Volumes[i]
 		for handle, pvc := range e.handles {
 			if other := first.handles[handle]; pvc == v.Name && other != "" && other != pvc {
-				v.Message = join(fmt.Sprintf("its PVC is %s/%s", e.Object.Namespace, pvc), v.Message)
+				v.Message = join(fmt.Sprintf("its PVC is %s/%s", e.Group.Owner.Namespace, pvc), v.Message)
 				v.Name = other
 				break
 			}

@@ -15,7 +15,7 @@ import (
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
-	"github.com/unified-replication/kubectl-vgr/pkg/backend/csiaddons"
+	"github.com/unified-replication/kubectl-vgr/pkg/backend/drivers"
 	"github.com/unified-replication/kubectl-vgr/pkg/native"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 )
@@ -43,7 +43,7 @@ func site(name, handle string, primary bool, more string) native.Site {
 
 // shown is the overview of the groups of two sites.
 func shown(sites ...native.Site) overview.Overview {
-	found := native.Find(backend.Profiles{csiaddons.Profile()}, sites, "")
+	found := native.Find(drivers.Profiles(), sites, "")
 	inputs := make([]overview.SiteInput, len(sites))
 	for i, s := range sites {
 		inputs[i] = overview.SiteInput{Site: overview.Site{Name: s.Name, Answered: true, ServerTime: &s.Now}, Groups: found[i].Groups, Native: found[i].Native}
@@ -155,6 +155,45 @@ func FuzzNative(f *testing.F) {
 			}
 			if p, ok := g.Primary(); !ok || p.LastSyncTime == nil || p.Desired != vgrv1.Primary {
 				t.Errorf("%s is Protected with primary %+v", g.Name, p)
+			}
+		}
+	})
+}
+
+// FuzzKinds: the same for the objects of Trident, Dell and Ramen, which may have any fields.
+func FuzzKinds(f *testing.F) {
+	const mirror = `{"metadata":{"namespace":"a","name":"db"},"spec":{"state":"promoted","volumeMappings":[{"localPVCName":"db"}]},"status":{"conditions":[{"state":"promoted","localVolumeHandle":"s:v","lastTransitionTime":"2026-01-01T01:00:00Z"}]}}`
+	const group = `{"metadata":{"name":"rg","annotations":{"replication.storage.dell.com/remoteReplicationGroupName":"rg"}},"spec":{"protectionGroupId":"p","remoteProtectionGroupId":"q"},"status":{"replicationLinkState":{"state":"SYNCHRONIZED","isSource":true,"lastSuccessfulUpdate":"2026-01-02T02:59:59Z"}}}`
+	const ramen = `{"metadata":{"namespace":"a","name":"db","generation":1},"spec":{"replicationState":"primary","async":{"schedulingInterval":"5m"}},"status":{"state":"Primary","observedGeneration":1,"lastGroupSyncTime":"2026-01-02T02:59:00Z","protectedPVCs":[{"name":"db","lastSyncTime":"2026-01-02T02:59:00Z"}],"conditions":[{"type":"DataReady","status":"True","observedGeneration":1,"lastTransitionTime":"2026-01-01T01:00:00Z"}]}}`
+	const pv = `{"metadata":{"name":"pv","labels":{"replication.storage.dell.com/replicationGroupName":"rg"}},"spec":{"claimRef":{"namespace":"a","name":"db"},"csi":{"driver":"d","volumeHandle":"h"}}}`
+	const vr = `{"metadata":{"namespace":"a","name":"db","generation":1,"labels":{"ramendr.openshift.io/owner-name":"db"}},"spec":{"replicationState":"primary","dataSource":{"kind":"PersistentVolumeClaim","name":"db"}},"status":{"state":"Primary","observedGeneration":1}}`
+	f.Add([]byte(mirror), []byte(`{"metadata":{"namespace":"a","name":"u"},"spec":{"tridentMirrorRelationshipName":"db"},"status":{"state":"Succeeded"}}`), []byte(group), []byte(ramen), []byte(pv), []byte(vr))
+	f.Add([]byte(`{"metadata":{"name":"x"},"spec":{"volumeMappings":7}}`), []byte(`null`), []byte(`{"metadata":{"name":"x"},"status":[]}`), []byte(`{"metadata":{"name":"x"},"status":{"protectedPVCs":[{},{"name":1}]}}`), []byte(`{}`), []byte(`{}`))
+	f.Add([]byte(`{"spec":{}}`), []byte(`{}`), []byte(`{"metadata":{"annotations":{"/remoteReplicationGroupName":"x"}},"spec":{"remoteClusterId":"self"}}`), []byte(`{"spec":{"sync":{},"protectedNamespaces":["b",""]},"status":{"protectedPVCs":[{},{}]}}`), []byte(pv), []byte(vr))
+	f.Fuzz(func(t *testing.T, mirror, update, group, ramen, pv, vr []byte) {
+		for _, data := range [][]byte{mirror, update, group, ramen, pv, vr} {
+			if !json.Valid(data) {
+				return
+			}
+		}
+		of := func(group, version, plural string) schema.GroupVersionResource {
+			return schema.GroupVersionResource{Group: group, Version: version, Resource: plural}
+		}
+		listed := backend.Listed{
+			of("trident.netapp.io", "v1", "tridentmirrorrelationships"): {mirror, mirror}, of("trident.netapp.io", "v1", "tridentactionmirrorupdates"): {update},
+			of("replication.storage.dell.com", "v1", "dellcsireplicationgroups"): {group}, of("ramendr.openshift.io", "v1alpha1", "volumereplicationgroups"): {ramen},
+			csi("volumereplications"): {vr}, backend.PVCResource(): {json.RawMessage(`{"metadata":{"namespace":"a","name":"db"},"spec":{"volumeName":"pv"}}`)}, backend.PVResource(): {pv},
+		}
+		east, west := native.Site{Name: "east", Now: metav1.NewTime(now()), Listed: listed}, native.Site{Name: "west", Now: metav1.NewTime(now()), Listed: listed}
+		for _, g := range shown(east, west).Groups {
+			if g.Verdict.Message == "" || g.Verdict.Phase == overview.Protected {
+				t.Errorf("%s is %s with the same on both sites: %q", g.Name, g.Verdict.Phase, g.Verdict.Message)
+			}
+		}
+		west.Listed = nil
+		for _, g := range shown(east, west).Groups {
+			if g.Verdict.Message == "" || g.Verdict.Phase == overview.Protected {
+				t.Errorf("%s is %s on one site: %q", g.Name, g.Verdict.Phase, g.Verdict.Message)
 			}
 		}
 	})

@@ -62,7 +62,7 @@ func pair(found [][]*entry) []paired {
 	for _, e := range rest {
 		other := named[e.identity()]
 		switch {
-		case other == nil || e.complete() && other.complete():
+		case other == nil || e.complete && other.complete:
 			out = append(out, paired{entries: []*entry{e, nil}}) // of the same name, perhaps, but of other volumes
 		default:
 			taken[other] = true

@@ -300,7 +300,7 @@ func (j judged) terminating() *Verdict {
 func (j judged) partlyProtected() *Verdict {
 	here, there := j.Sites[0].Volumes, j.Sites[1].Volumes
 	sameName := func(a, b vgrv1.VolumeStatus) bool { return a.Name == b.Name }
-	if !j.views[0].Current() || !j.views[1].Current() || slices.EqualFunc(here, there, sameName) {
+	if !j.views[0].Current() || !j.views[1].Current() || j.volumesUnknown() || slices.EqualFunc(here, there, sameName) {
 		return nil
 	}
 	var parts []string

@@ -25,12 +25,21 @@ type Native struct {
 	Name       string `json:"name"`
 	// Unproven is why nothing better than Unknown is said of the group.
 	Unproven string `json:"unproven,omitempty"`
+	// Next is the command by which who manages the object changes it, in words; empty when none is known.
+	Next string `json:"next,omitempty"`
+	// VolumesUnknown is true when the object does not tell which volumes it has on this site.
+	VolumesUnknown bool `json:"volumesUnknown,omitempty"`
 	// ScheduleSeconds is the interval of the object's class.
 	ScheduleSeconds *int64 `json:"-"`
 }
 
 // String names the object.
-func (n Native) String() string { return fmt.Sprintf("%s %s/%s", n.Kind, n.Namespace, n.Name) }
+func (n Native) String() string {
+	if n.Namespace == "" {
+		return n.Kind + " " + n.Name
+	}
+	return fmt.Sprintf("%s %s/%s", n.Kind, n.Namespace, n.Name)
+}
 
 // ResourceName names the object as kubectl get -o name does.
 func (n Native) ResourceName() string {
@@ -40,6 +49,14 @@ func (n Native) ResourceName() string {
 
 // Managed returns who manages the group, in a word.
 func (g *Group) Managed() string { return cmp.Or(g.ManagedBy, "vgr") }
+
+// Called names the group with its namespace, if it has one.
+func (g *Group) Called() string {
+	if g.Namespace == "" {
+		return g.Name
+	}
+	return g.Namespace + "/" + g.Name
+}
 
 // Object returns the first object of a group of another tool; nil of a group of ours.
 func (g *Group) Object() *Native {
@@ -73,6 +90,11 @@ func (g *Group) takeNative(sites []SiteInput) {
 			g.ScheduleSeconds = every
 		}
 	}
+}
+
+// volumesUnknown reports whether a site's object does not tell which volumes it has.
+func (g *Group) volumesUnknown() bool {
+	return slices.ContainsFunc(g.Sites, func(s GroupSite) bool { return s.Native != nil && s.Native.VolumesUnknown })
 }
 
 // nativeVerdict puts a verdict into words that fit a group of others: no command of ours changes it.

@@ -89,7 +89,7 @@ func (g *Group) complete(r *Row) {
 		on, s := &r.On[i], &g.Sites[i]
 		v := on.Volume
 		if v == nil {
-			if on.Missing = s.Current; on.Missing {
+			if on.Missing = s.Current && !(s.Native != nil && s.Native.VolumesUnknown); on.Missing {
 				r.Trouble = true
 				r.Notes = append(r.Notes, "not in the group on "+s.Site)
 			}

@@ -130,7 +130,7 @@ func (g *Group) Volumes() (confirmed, all int) {
 	on := map[string]int{}
 	sites := 0
 	for _, s := range g.Sites {
-		if !s.Exists {
+		if !s.Exists || s.Native != nil && s.Native.VolumesUnknown {
 			continue
 		}
 		sites++

@@ -5,12 +5,10 @@ package cli
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
-	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/collect"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
@@ -21,9 +19,9 @@ type Others struct{ groupBy, managedBy string }
 
 // AddFlags adds what selects them.
 func (o *Others) AddFlags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&o.managedBy, "managed-by", "", "groups that this tool manages: vgr, csi-addons, ramen, or all of them; without it groups of other tools are read only where the CRDs of kubectl vgr are not installed")
+	cmd.Flags().StringVar(&o.managedBy, "managed-by", "", "groups that this tool manages: vgr, csi-addons, dell, ramen, trident, trident-protect, or all of them; without it groups of other tools are read only where the CRDs of kubectl vgr are not installed")
 	cmd.Flags().StringVar(&o.groupBy, "group-by", "", "make one group of the volumes of other tools in a namespace that have the same value of this label")
-	_ = cmd.RegisterFlagCompletionFunc("managed-by", cobra.FixedCompletions([]string{collect.EveryManager, "csi-addons", "ramen", "vgr"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("managed-by", cobra.FixedCompletions([]string{collect.EveryManager, "csi-addons", "dell", "ramen", "trident", "trident-protect", "vgr"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // Put has a query select them.
@@ -67,13 +65,5 @@ func refuseOther(g overview.Group, n overview.Native, at *site.Site) error {
 	if n.Keeper != "" {
 		owner += "; " + n.Keeper + " decides over it"
 	}
-	next := fmt.Sprintf("kubectl --context %s describe volumegroupreplications.replication.storage.openshift.io %s -n %s", at.Kubectl(), recovery.ShellQuote(n.Name), recovery.ShellQuote(n.Namespace))
-	switch {
-	case n.ManagedBy == "ramen":
-		next = "on the hub of Ramen, set spec.action of the DRPlacementControl of the application: kubectl get drplacementcontrols.ramendr.openshift.io -A"
-	case n.Keeper == "" && n.ManagedBy == "csi-addons":
-		name := recovery.ShellQuote(n.Name)
-		next = fmt.Sprintf("kubectl vgr migrate --from csi-addons %s --into %s -n %s --context %s prints a group of kubectl vgr that takes it over; kubectl vgr install comes first, on both sites", name, name, recovery.ShellQuote(n.Namespace), at.Flag())
-	}
-	return clierror.Refused(next, "group %s/%s is not changed: it is %s on %s, managed by %s", g.Namespace, g.Name, n, at.Name, owner)
+	return clierror.Refused(n.Next, "group %s is not changed: it is %s on %s, managed by %s", g.Called(), n, at.Name, owner)
 }

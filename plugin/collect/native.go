@@ -25,7 +25,7 @@ import (
 )
 
 // Native says which groups of others are wanted. They are read where a site does not have the API of our groups: where all
-// sites have it, that would be seven lists more for each of them.
+// sites have it, that would be a dozen lists more for each of them.
 type Native struct {
 	Profiles backend.Profiles
 	// GroupBy is the label whose values make groups of volumes; empty for none.
@@ -104,7 +104,7 @@ func addNative(ctx context.Context, sites []*site.Site, q Query, inputs []overvi
 	found := make([]native.Site, len(sites))
 	var asked sync.WaitGroup
 	for i, s := range sites {
-		found[i] = native.Site{Name: s.Name, Ours: inputs[i].Answered}
+		found[i] = native.Site{Name: s.Name, Ours: inputs[i].Answered, Kubectl: s.Kubectl(), Flag: s.Flag()}
 		if inputs[i].Answered || lacks(inputs[i]) {
 			asked.Go(func() { found[i].Listed = list(ctx, s, q, &inputs[i]) })
 		}
@@ -113,7 +113,7 @@ func addNative(ctx context.Context, sites []*site.Site, q Query, inputs []overvi
 	for i := range found {
 		found[i].Now = metav1.NewTime(sites[i].Now())
 		for j := range inputs[i].Groups {
-			found[i].Taken = append(found[i].Taken, types.NamespacedName{Namespace: inputs[i].Groups[j].Namespace, Name: inputs[i].Groups[j].Name})
+			found[i].Tell(&inputs[i].Groups[j])
 		}
 	}
 	all := native.Find(n.Profiles, found, n.GroupBy)
@@ -176,6 +176,13 @@ func list(ctx context.Context, s *site.Site, q Query, in *overview.SiteInput) ba
 			if apierrors.IsForbidden(a.err) && k.Namespaced && q.Namespace != "" {
 				a.inside = true
 				a.items, a.err = items(ctx, s, k.Resource, q.Namespace)
+			}
+			if apierrors.IsForbidden(a.err) { // RBAC knows nothing of what is installed
+				served, cancel := context.WithTimeout(ctx, s.Timeout())
+				defer cancel()
+				if yes, err := s.Serves(served, k.Resource.GroupVersion()); err == nil && !yes {
+					a.err = apierrors.NewNotFound(k.Resource.GroupResource(), "")
+				}
 			}
 		})
 	}

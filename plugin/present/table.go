@@ -326,7 +326,7 @@ func (s Style) group(b *strings.Builder, o overview.Overview, g overview.Group, 
 		fmt.Fprintln(b, s.wrap("  ", "Next: "+Clean(g.Verdict.Next)))
 	}
 	fmt.Fprintf(b, "  class %s, backend %s, schedule %s, last sync %s, lag %s\n",
-		Clean(g.Class), cmp.Or(Clean(g.Backend), "unknown"), schedule(g), lastSync(o, g), s.lag(g))
+		cmp.Or(Clean(g.Class), "unknown"), cmp.Or(Clean(g.Backend), "unknown"), schedule(g), lastSync(o, g), s.lag(g))
 	s.managers(b, g)
 	if op := g.Operation; op != nil {
 		fmt.Fprintf(b, "  last operation %s\n", briefly(op))

@@ -38,6 +38,7 @@ func native() *backend.Native {
 		Kinds: []backend.NativeKind{
 			{Resource: resource("volumereplications"), Namespaced: true, Groups: true},
 			{Resource: resource("volumegroupreplications"), Namespaced: true, Groups: true},
+			{Resource: ramenResource(), Namespaced: true, Groups: true},
 			{Resource: resource("volumegroupreplicationcontents")},
 			{Resource: resource("volumereplicationclasses")},
 			{Resource: nodeResource(), Namespaced: true},
@@ -61,20 +62,32 @@ type listed struct {
 	mappings map[string]map[string]string
 	// nodesListed is false when it is not known whether a driver is connected.
 	nodesListed bool
+	// ramen are the VolumeReplicationGroups of Ramen, and made and madeGroups what was made for those.
+	ramen      []*ramenVRG
+	made       map[types.NamespacedName]bool
+	madeGroups map[types.NamespacedName]bool
 	// odd are objects that cannot be read.
 	odd []backend.NativeGroup
 }
 
 // nativeGroups implements backend.Native.
-func nativeGroups(l backend.Listed, groupBy string) []backend.NativeGroup {
+func nativeGroups(l backend.Listed, r backend.NativeRequest) []backend.NativeGroup {
 	in := readListed(l)
 	out := in.odd
-	for _, g := range in.groups {
-		out = append(out, in.ofGroup(g))
+	for _, vrg := range in.ramen {
+		out = append(out, in.ofRamen(vrg))
+	}
+	for key, g := range in.groups {
+		if !in.madeGroups[key] {
+			out = append(out, in.ofGroup(g))
+		}
 	}
 	together := map[types.NamespacedName][]*replicationv1.VolumeReplication{}
-	for _, vr := range in.volumes {
-		value := in.labelOf(vr, groupBy)
+	for key, vr := range in.volumes {
+		if in.made[key] {
+			continue
+		}
+		value := in.labelOf(vr, r.GroupBy)
 		switch {
 		case vr.Spec.DataSource.Kind == groupKind && in.groups[types.NamespacedName{Namespace: vr.Namespace, Name: vr.Spec.DataSource.Name}] != nil:
 			continue // csi-addons' own, of a group
@@ -89,7 +102,11 @@ func nativeGroups(l backend.Listed, groupBy string) []backend.NativeGroup {
 	}
 	for key, volumes := range together {
 		slices.SortFunc(volumes, func(a, b *replicationv1.VolumeReplication) int { return strings.Compare(a.Name, b.Name) })
-		out = append(out, in.ofVolumes(backend.Owner{Kind: backend.VolumeGroupReplicationKind, NamespacedName: key}, volumes...))
+		g := in.ofVolumes(backend.Owner{Kind: backend.VolumeGroupReplicationKind, NamespacedName: key}, volumes...)
+		if g.Keeper == "" {
+			g.Next = backend.Migrate(Name, r.GroupBy)
+		}
+		out = append(out, g)
 	}
 	slices.SortFunc(out, func(a, b backend.NativeGroup) int {
 		return cmp.Or(cmp.Compare(a.Group.Owner.Namespace, b.Group.Owner.Namespace), cmp.Compare(a.Group.Owner.Name, b.Group.Owner.Name), cmp.Compare(a.Kind, b.Kind))
@@ -102,6 +119,16 @@ func readListed(l backend.Listed) *listed {
 		Claims: backend.ClaimsOf(l), groups: map[types.NamespacedName]*replicationv1.VolumeGroupReplication{}, volumes: map[types.NamespacedName]*replicationv1.VolumeReplication{},
 		contents: map[string]*replicationv1.VolumeGroupReplicationContent{}, classes: map[string]*replicationv1.VolumeReplicationClass{},
 		copies: map[types.NamespacedName]string{}, mappings: map[string]map[string]string{},
+		made: map[types.NamespacedName]bool{}, madeGroups: map[types.NamespacedName]bool{},
+	}
+	for _, data := range l[ramenResource()] {
+		vrg := &ramenVRG{}
+		if err := backend.ReadJSON(data, vrg); err == nil {
+			in.ramen = append(in.ramen, vrg)
+		} else if g, ok := backend.Unreadable(ramenVersion(), ramenKind, data, err); ok {
+			g.Manager, g.Pairing, g.Next = "ramen", backend.ByName, dispatch(g.Object.Namespace, g.Object.Name)
+			in.odd = append(in.odd, g)
+		}
 	}
 	for _, data := range l[resource("volumegroupreplications")] {
 		g := &replicationv1.VolumeGroupReplication{}
@@ -147,16 +174,11 @@ func readListed(l backend.Listed) *listed {
 
 // notRead keeps an object that has fields of other types than csi-addons' API.
 func (in *listed) notRead(kind string, data []byte, err error) {
-	var obj struct {
-		metav1.ObjectMeta `json:"metadata"`
+	if g, ok := backend.Unreadable(replicationv1.GroupVersion, kind, data, err); ok {
+		who := begin(kind, &g.Object)
+		g.Manager, g.Keeper, g.Owned, g.Next = who.Manager, who.Keeper, who.Owned, who.Next
+		in.odd = append(in.odd, g)
 	}
-	if backend.ReadJSON(data, &obj) != nil || obj.Name == "" {
-		return // no API server has stored this
-	}
-	g := begin(kind, &obj.ObjectMeta)
-	g.Unproven = fmt.Sprintf("%s %s cannot be read: %v", kind, obj.Name, err)
-	g.Group.Owner = backend.Owner{Kind: backend.OwnerKind(kind), NamespacedName: types.NamespacedName{Namespace: obj.Namespace, Name: obj.Name}}
-	in.odd = append(in.odd, g)
 }
 
 // destination returns the handle of the copy, which csi-addons after v0.14 tells.
@@ -204,10 +226,31 @@ func begin(kind string, obj *metav1.ObjectMeta) backend.NativeGroup {
 	g := backend.NativeGroup{
 		APIVersion: replicationv1.GroupVersion.String(), Kind: kind, Object: *obj, Manager: Name, Keeper: keeper(partial), Owned: len(backend.OwnersOf(partial)) > 0,
 	}
+	g.Next = describe(kind)
+	if g.Keeper == "" {
+		g.Next = backend.Migrate(Name, "")
+	}
 	if strings.HasPrefix(g.Keeper, "Ramen") {
-		g.Manager = "ramen"
+		g.Manager, g.Next = "ramen", dispatch("", "")
 	}
 	return g
+}
+
+// describe returns the command that shows an object.
+func describe(kind string) func(backend.At) string {
+	return func(at backend.At) string {
+		return fmt.Sprintf("kubectl --context %s describe %s.%s %s -n %s", at.Kubectl, strings.ToLower(kind)+"s", replicationv1.GroupVersion.Group, at.Name, at.Namespace)
+	}
+}
+
+// dispatch returns the command that has Ramen change a role: only its hub does.
+func dispatch(namespace, name string) func(backend.At) string {
+	return func(backend.At) string {
+		if name == "" {
+			return "on the hub of Ramen, set spec.action of the DRPlacementControl of the application: kubectl get drplacementcontrols.ramendr.openshift.io -A"
+		}
+		return fmt.Sprintf("on the hub of Ramen, set spec.action of the DRPlacementControl: kubectl edit drplacementcontrols.ramendr.openshift.io %s -n %s", name, namespace)
+	}
 }
 
 // labelOf returns the value of a label on a VolumeReplication or else its PVC.
@@ -265,7 +308,7 @@ func (in *listed) ofVolumes(owner backend.Owner, volumes ...*replicationv1.Volum
 		one := begin(volumeKind, &vr.ObjectMeta)
 		g.Owned, g.Keeper = g.Owned && one.Owned, cmp.Or(g.Keeper, one.Keeper)
 		if one.Manager != Name {
-			g.Manager = one.Manager
+			g.Manager, g.Next = one.Manager, one.Next
 		}
 		if _, interval := in.class(vr.Spec.VolumeReplicationClass); interval != g.Schedule {
 			g.Schedule = "" // they differ
@@ -348,7 +391,9 @@ func (in *listed) ofGroup(group *replicationv1.VolumeGroupReplication) backend.N
 	}
 	switch {
 	case group.Spec.External:
-		g.Keeper = cmp.Or(g.Keeper, "the storage vendor's controller (spec.external)")
+		if g.Keeper == "" {
+			g.Keeper, g.Next = "the storage vendor's controller (spec.external)", describe(groupKind)
+		}
 		g.Observation.State = stateOf(group.Status.State)
 		g.Unproven = fmt.Sprintf("VolumeGroupReplication %s is external: its controller does not say which request its state answers", group.Name)
 	case !in.Listed || r.content == nil && group.Spec.VolumeGroupReplicationContentName != "":

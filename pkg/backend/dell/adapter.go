@@ -74,6 +74,7 @@ func Profile() backend.Profile {
 		PeerObjects:      peerObjects,
 		NamesPeerClasses: "the parameter remoteStorageClassName of the source's StorageClass",
 		Held:             held,
+		Native:           native(),
 	}
 }
 

@@ -28,8 +28,9 @@ type ReplicationGroupSpec struct {
 	DriverName      string `json:"driverName"`
 	Action          string `json:"action"`
 	RemoteClusterID string `json:"remoteClusterId"`
-	// ProtectionGroupID names the group on the array.
-	ProtectionGroupID string `json:"protectionGroupId"`
+	// ProtectionGroupID names the group on the array, and RemoteProtectionGroupID its other half on the other array.
+	ProtectionGroupID       string `json:"protectionGroupId"`
+	RemoteProtectionGroupID string `json:"remoteProtectionGroupId"`
 }
 
 // ReplicationGroupStatus is what the sidecar reports.

@@ -49,6 +49,8 @@ type volume struct {
 	member  backend.Member
 	mirrors []*Mirror
 	updates []*Update
+	// native is true when no controller of ours manages the Mirrors.
+	native bool
 }
 
 func (v volume) mirror() *Mirror {

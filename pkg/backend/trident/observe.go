@@ -55,6 +55,10 @@ func observeVolume(v volume) vgrv1.VolumeStatus {
 		out.Message = fmt.Sprintf("%s: %s; Trident looks again only when the spec changes or it restarts", since, cmp.Or(said.Message, "without a message"))
 	case failed:
 		out.Health = vgrv1.HealthError
+		if v.native {
+			out.Message = fmt.Sprintf("%s: %s; Trident tries again only when the spec changes or it restarts", since, cmp.Or(said.Message, "without a message"))
+			break
+		}
 		out.Message = fmt.Sprintf("%s: %s; fix that, then set the annotation %s to a new value to retry",
 			since, cmp.Or(said.Message, "without a message"), vgrv1.AnnotationRetry)
 	default: // promoting, released, and what a later version may say

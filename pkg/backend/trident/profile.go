@@ -50,6 +50,7 @@ func Profile() backend.Profile {
 		Held:            held,
 		Unlike:          unlike,
 		Ending:          ending(),
+		Native:          native(),
 	}
 }
 
