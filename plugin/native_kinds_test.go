@@ -120,7 +120,7 @@ func TestNativeDell(t *testing.T) {
 					"spec":{"capacity":{"storage":"1Gi"},"accessModes":["ReadWriteOnce"],"storageClassName":"x","claimRef":{"namespace":"shop","name":"%s-%s"},
 					"csi":{"driver":"csi-powerstore.dellemc.com","volumeHandle":"%s-%s"}}}`, name, pvc, name, name, pvc, site, pvc)
 			}
-			link, heard := "SYNCHRONIZED", time.Second
+			link, heard := "SYNCHRONIZED", -2*time.Minute // it counts for three minutes, also on a slow machine
 			if name == "rg-cut" {
 				link = "SUSPENDED"
 			}
