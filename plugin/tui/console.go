@@ -186,9 +186,12 @@ func (c *console) hear(msg consoleSaid) tea.Cmd {
 func (c *console) add(text string) {
 	for i, part := range strings.Split(text, "\n") {
 		part = present.Clean(ansi.Strip(part))
-		if i == 0 && len(c.text) > 0 {
-			c.text[len(c.text)-1] += part
+		if last := len(c.text) - 1; i == 0 && last >= 0 {
+			if room := mostOfLine - len(c.text[last]); room > 0 {
+				c.text[last] += ansi.Truncate(part, room, "...")
+			}
 		} else {
+			part = ansi.Truncate(part, mostOfLine, "...")
 			c.text = append(c.text, part)
 		}
 	}
@@ -315,8 +318,8 @@ func (c *console) room() int {
 	return max(c.height-len(c.head(present.Style{}))-len(c.table(present.Style{}))-1, 1)
 }
 
-// mostLines bounds what is kept of what a command says.
-const mostLines = 2000
+// mostLines and mostOfLine bound what is kept of what a command says, in lines and in columns of one.
+const mostLines, mostOfLine = 2000, 4000
 
 // wrapped returns the text in lines of the console's width. Lines are wrapped once: only the last one may still grow.
 func (c *console) wrapped() []string {

@@ -159,6 +159,7 @@ func TestStop(t *testing.T) {
 // TestMoves: several groups that move are a table, and what a command says without end is bounded.
 func TestMoves(t *testing.T) {
 	run := func(_ context.Context, _ []string, talk tui.Talk) int {
+		fmt.Fprint(talk.Out, strings.Repeat("x", 100_000), strings.Repeat("y", 100_000)) // and no end of the line
 		for i := range 2500 {
 			fmt.Fprintf(talk.Out, "line %d\n", i)
 		}

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
-	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
@@ -324,10 +323,7 @@ func (m *Model) body(height int) []string {
 		}
 		return []string{"", "  No groups match the filter. Esc shows all."}
 	case m.width >= wide:
-		left := strings.Join(fill(m.list.view(), height), "\n")
-		right := strings.Join(fill(m.detail.view(), height), "\n")
-		bar := strings.TrimSuffix(strings.Repeat(m.rule()+"\n", height), "\n")
-		return strings.Split(lipgloss.JoinHorizontal(lipgloss.Top, lipgloss.NewStyle().Width(m.list.width).Render(left), bar, " ", right), "\n")
+		return m.beside(fill(m.list.view(), height), fill(m.detail.view(), height))
 	}
 	lines := m.list.view()
 	line := "-"
@@ -350,11 +346,17 @@ func noGroups(sites []overview.Site) string {
 	return "No groups are known: no site answers."
 }
 
-func (m *Model) rule() string {
+// beside puts the details right of the table.
+func (m *Model) beside(left, right []string) []string {
+	rule := "|"
 	if m.opts.Style.Unicode {
-		return "│"
+		rule = "│"
 	}
-	return "|"
+	for i, line := range left {
+		line = ansi.Truncate(line, m.list.width, "")
+		left[i] = line + strings.Repeat(" ", m.list.width-ansi.StringWidth(line)) + rule + " " + right[i]
+	}
+	return left
 }
 
 // mostNote is how many lines a note may have.

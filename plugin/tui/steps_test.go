@@ -57,3 +57,20 @@ func TestShellWords(t *testing.T) {
 		}
 	}
 }
+
+// TestConsoleIsBounded: what a command says without end, or without the end of a line, takes no more memory.
+func TestConsoleIsBounded(t *testing.T) {
+	var c console
+	for range 100 {
+		c.add(strings.Repeat("x", 10_000))
+	}
+	if n := len(c.text[0]); n > mostOfLine+3 {
+		t.Errorf("a line of %d bytes", n)
+	}
+	for range 10 * mostLines {
+		c.add("line\n")
+	}
+	if n := len(c.text); n > mostLines {
+		t.Errorf("%d lines", n)
+	}
+}

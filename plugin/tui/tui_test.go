@@ -550,7 +550,7 @@ func many(n int) overview.Overview {
 
 // BenchmarkUpdate takes in a new picture and draws it.
 func BenchmarkUpdate(b *testing.B) {
-	for _, n := range []int{2000, 10000} {
+	for _, n := range []int{500, 2000, 10000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			o := many(n)
 			m := screen(b, tui.Options{Style: present.Style{Color: true, Unicode: true}}, tea.WindowSizeMsg{Width: 120, Height: 40}, o)
@@ -565,13 +565,26 @@ func BenchmarkUpdate(b *testing.B) {
 
 // BenchmarkKey is a key press until its frame.
 func BenchmarkKey(b *testing.B) {
-	for _, n := range []int{2000, 10000} {
+	for _, n := range []int{500, 2000, 10000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			m := screen(b, tui.Options{Style: present.Style{Color: true, Unicode: true}}, tea.WindowSizeMsg{Width: 120, Height: 40}, many(n))
 			down := press("down")
 			b.ReportAllocs()
 			for b.Loop() {
 				m, _ = m.Update(down)
+				_ = content(m)
+			}
+		})
+	}
+}
+
+// BenchmarkView draws what is on the screen already, as for a key that changes nothing.
+func BenchmarkView(b *testing.B) {
+	for _, size := range []tea.WindowSizeMsg{{Width: 80, Height: 24}, {Width: 200, Height: 60}} {
+		b.Run(fmt.Sprintf("500 on %dx%d", size.Width, size.Height), func(b *testing.B) {
+			m := screen(b, tui.Options{Style: present.Style{Color: true, Unicode: true}}, size, many(500))
+			b.ReportAllocs()
+			for b.Loop() {
 				_ = content(m)
 			}
 		})

@@ -133,7 +133,7 @@ type unshown struct {
 func (u *unshown) runs(e *cli.Env, cmd *cobra.Command, p cli.Pair, readOnly bool) func(context.Context, []string, tui.Talk) int {
 	global := globalFlags(cmd)
 	return func(ctx context.Context, args []string, t tui.Talk) int {
-		var said bytes.Buffer
+		var said tail
 		talk := cli.Screen{Out: io.MultiWriter(t.Out, &said), Confirm: t.Confirm, Progress: t.Progress}
 		if readOnly {
 			talk.Confirm = func(string) bool { return false }
