@@ -434,6 +434,10 @@ func TestCreatePreparesCopies(t *testing.T) {
 	c.destination(vr, "handle-of-the-copy")
 
 	// No controller confirms the secondary, so the command ends with the time.
+	const told = "volume handle of the copy of data: handle-of-the-copy; here "
+	if r = c.vgr("create", "db", "-n", "prod", "--class", "gold", "-l", "app=db", "--context", "east", "--peer-context", "west", "--dry-run=client"); !strings.Contains(r.errOut, told) || strings.Contains(r.errOut, "same volume handles") {
+		t.Errorf("the plan:\n%s", r.errOut)
+	}
 	r = c.vgr("create", "db", "-n", "prod", "--class", "gold", "-l", "app=db", "--context", "east", "--peer-context", "west", "--yes", "--timeout", "3s")
 	if r.code != 3 {
 		t.Fatalf("exit code %d\n%s", r.code, r.errOut)

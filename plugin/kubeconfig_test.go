@@ -102,6 +102,30 @@ func TestKubeconfigs(t *testing.T) {
 	if !forwarded.Load() {
 		t.Error("nothing went through the proxy")
 	}
+	t.Run("no certificate of this site", func(t *testing.T) {
+		one := *b.with(t)
+		one.kubeconfig = changed("certificate", func(c *clientcmdapi.Config) {
+			c.AuthInfos["east"] = &clientcmdapi.AuthInfo{ClientCertificate: "/nonexistent/cert.pem", ClientKey: "/nonexistent/key.pem"}
+		})
+		one.home = t.TempDir()
+		const cause = "unable to read client-cert /nonexistent/cert.pem"
+		r := one.vgr("list", "-o", "json", "--peer-context", "west")
+		var o struct {
+			Sites []struct {
+				Name, Problem, Message string
+				Answered               bool
+			}
+		}
+		if err := json.Unmarshal([]byte(r.out), &o); err != nil || r.code != 0 || len(o.Sites) != 2 || o.Sites[0].Answered || !strings.Contains(o.Sites[0].Message, cause) || !o.Sites[1].Answered {
+			t.Errorf("exit code %d, %v: %+v\n%s", r.code, err, o, r.errOut)
+		}
+		if r := one.vgr("status", "--exit-code", "--peer-context", "west"); r.code != 6 || !strings.Contains(r.errOut, cause) {
+			t.Errorf("status: exit code %d\n%s", r.code, r.errOut)
+		}
+		if r := b.with(t).vgr("list", "--user", "nobody"); r.code != 1 || !strings.Contains(r.errOut, `"nobody" does not exist`) {
+			t.Errorf("a flag that fits nothing: exit code %d\n%s", r.code, r.errOut)
+		}
+	})
 	t.Run("several files", func(t *testing.T) {
 		one := *b.with(t)
 		var files []string

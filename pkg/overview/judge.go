@@ -253,28 +253,6 @@ func (j judged) unreachable() *Verdict {
 	return asking
 }
 
-func (j judged) unpaired() *Verdict {
-	if len(j.sites) < 2 {
-		return &Verdict{
-			Level: Warning, Phase: Unpaired, Message: "no peer site is known, so only " + j.sites[0].Name + " is shown",
-			Next: "name the other site with --peer-context",
-		}
-	}
-	if j.ManagedBy != "" {
-		return j.nativeUnpaired()
-	}
-	for i, s := range j.Sites {
-		if !s.Exists {
-			v := &Verdict{Level: Warning, Phase: Unpaired, Message: "there is no such group on " + s.Site}
-			if j.sites[i].NativeOnly {
-				v.Message += ": the CRDs of replication.unified.io are not installed"
-			}
-			return v
-		}
-	}
-	return nil
-}
-
 // terminating holds when a group was deleted and stays: our controller keeps it for an operation in flight, or has
 // released it, and another tool's finalizer keeps the object: its status stays as it was, and nothing keeps to it.
 func (j judged) terminating() *Verdict {

@@ -219,3 +219,25 @@ func BenchmarkBuild(b *testing.B) {
 		})
 	}
 }
+
+// TestUnpairedNext: what helps depends on which side the group is left on.
+func TestUnpairedNext(t *testing.T) {
+	const left = "kubectl vgr create db -n prod --class gold -l app=db --context east --peer-context west makes the copies and the group there again"
+	const copied = "if the PVCs of the primary are on west: kubectl vgr create db -n prod --class gold -l app=db --context west --peer-context east; " +
+		"if they are lost: kubectl vgr failover db -n prod --to east --unplanned --accept-data-loss unknown"
+	for name, tc := range map[string]struct {
+		east *vgrv1.VolumeGroupReplication
+		west overview.Site
+		want string
+	}{
+		"the primary": {primary(time.Minute), overview.Site{Name: "west", Answered: true}, left},
+		"the copy":    {secondary(), overview.Site{Name: "west", Answered: true}, copied},
+		"no CRDs":     {primary(time.Minute), overview.Site{Name: "west", Answered: true, NativeOnly: true}, "kubectl vgr install --context west"},
+	} {
+		tc.east.Spec.VolumeGroupReplicationClass, tc.east.Spec.Selector = "gold", &metav1.LabelSelector{MatchLabels: map[string]string{"app": "db"}}
+		o := overview.Build([]overview.SiteInput{{Site: overview.Site{Name: "east", Answered: true}, Groups: []vgrv1.VolumeGroupReplication{*tc.east}}, {Site: tc.west}}, now)
+		if v := o.Groups[0].Verdict; v.Phase != overview.Unpaired || !strings.HasSuffix(v.Next, strings.TrimPrefix(tc.want, "kubectl vgr ")) {
+			t.Errorf("%s: %+v\nwant %s", name, v, tc.want)
+		}
+	}
+}

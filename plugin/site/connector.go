@@ -211,11 +211,15 @@ func (c *Connector) Here() (*Site, error) {
 	if at.file == "" {
 		*c.Flags.Context = at.context
 		config, err := c.Flags.ToRESTConfig() // --server, --user, --token and the like are about this site
-		if err != nil {
+		switch _, alone := c.config(at); {
+		case err == nil:
+			config.UserAgent = c.UserAgent
+			s = connect(at, config, c.kinds, c.Clock.Now)
+		case alone != nil: // not for the flags
+			s = c.broken(at, alone)
+		default:
 			return nil, clierror.New(clierror.CodeError, "kubectl config view --context "+at.context, "context %q: %v", at.context, err)
 		}
-		config.UserAgent = c.UserAgent
-		s = connect(at, config, c.kinds, c.Clock.Now)
 	} else {
 		s = c.site(at)
 	}

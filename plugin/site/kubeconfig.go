@@ -115,6 +115,16 @@ func (c *Connector) theirs(file string) (target, error) {
 // site connects to a context. A site whose part of the kubeconfig is broken says so when it is asked: the other one
 // can be asked all the same.
 func (c *Connector) site(at target) *Site {
+	config, err := c.config(at)
+	if err != nil {
+		return c.broken(at, err)
+	}
+	config.UserAgent = c.UserAgent
+	return connect(at, config, c.kinds, c.Clock.Now)
+}
+
+// config reads a context without the flags that are about this site only.
+func (c *Connector) config(at target) (*rest.Config, error) {
 	overrides := &clientcmd.ConfigOverrides{CurrentContext: at.context}
 	if f := c.Flags; f != nil {
 		overrides.AuthInfo.Impersonate = *f.Impersonate
@@ -123,20 +133,20 @@ func (c *Connector) site(at target) *Site {
 			overrides.Timeout = *f.Timeout
 		}
 	}
-	config, err := clientcmd.NewNonInteractiveClientConfig(*at.in, at.context, overrides, nil).ClientConfig()
-	if err != nil {
-		err = unsent("its part of the kubeconfig cannot be used: %v", err)
-		broken := &rest.Config{Timeout: RequestTimeout}
-		if entry := at.cluster(); entry != nil {
-			broken.Host, broken.ServerName = entry.Server, entry.TLSServerName
-		}
-		return &Site{
-			Name: at.context, Context: at.context, File: at.file, proxy: at.proxy(), config: broken, kinds: c.kinds, date: &clockReading{}, now: c.Clock.Now,
-			transport: func() (*http.Client, error) { return nil, err },
-		}
+	return clientcmd.NewNonInteractiveClientConfig(*at.in, at.context, overrides, nil).ClientConfig()
+}
+
+// broken returns a site that cannot be asked for what the kubeconfig has of it, such as a certificate that is not there.
+func (c *Connector) broken(at target, why error) *Site {
+	why = unsent("its part of the kubeconfig cannot be used: %v", why)
+	config := &rest.Config{Timeout: RequestTimeout}
+	if entry := at.cluster(); entry != nil {
+		config.Host, config.ServerName = entry.Server, entry.TLSServerName
 	}
-	config.UserAgent = c.UserAgent
-	return connect(at, config, c.kinds, c.Clock.Now)
+	return &Site{
+		Name: at.context, Context: at.context, File: at.file, proxy: at.proxy(), config: config, kinds: c.kinds, date: &clockReading{}, now: c.Clock.Now,
+		transport: func() (*http.Client, error) { return nil, why },
+	}
 }
 
 func noContext(name, file string) error {

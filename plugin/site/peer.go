@@ -50,11 +50,11 @@ func (c *Connector) remembered(here *Site) (at target, uid string, ok bool) {
 func (c *Connector) search(ctx context.Context, here *Site) (found *target, uid string, err error) {
 	cl, err := here.Client()
 	if err != nil {
-		return nil, "", err
+		return nil, "", nil //nolint:nilerr // the command itself will say what is wrong with this site
 	}
 	var groups vgrv1.VolumeGroupReplicationList
 	if err := cl.List(ctx, &groups, client.Limit(searched)); err != nil {
-		return nil, "", nil //nolint:nilerr // the command itself will say what is wrong with this site
+		return nil, "", nil //nolint:nilerr // likewise
 	}
 	var named []client.ObjectKey
 	var hint string

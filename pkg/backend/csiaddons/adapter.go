@@ -83,7 +83,7 @@ func Profile() backend.Profile {
 		AddToScheme:     AddToScheme,
 		APIGroups:       []string{"replication.storage.openshift.io", "csiaddons.openshift.io"},
 		ClusterScoped:   []string{"VolumeGroupReplicationClass", "VolumeReplicationClass", "VolumeGroupReplicationContent", "NetworkFence", "NetworkFenceClass"},
-		PeerVolumes:     "persistentvolumes and persistentvolumeclaims with the same volume handles, and the group's handle; nothing is provisioned",
+		PeerVolumes:     "persistentvolumes and persistentvolumeclaims, with the volume handles that csi-addons tells for the copies, else those of their sources, and the group's handle; nothing is provisioned",
 		PeerObjects:     peerObjects,
 		Replications:    replications,
 		Held:            held,

@@ -51,7 +51,7 @@ func NewCreate(e *cli.Env) *cobra.Command {
 		Long: `Replicate the PVCs that a selector matches, as one group.
 
 With a peer (--peer-context, or KUBECTL_VGR_PEER_CONTEXT) the command also prepares the other site: it creates the class, PersistentVolumes
-and PVCs with the same volume handles, the handle of the group, and the group as secondary. Run the command again to resume it.
+and PVCs with the volume handles of the copies, the handle of the group, and the group as secondary. Run the command again to resume it.
 
 The copies have the StorageClasses of their sources; --storage-class-map names others. A later create gives new copies the StorageClass that the
 others have. Namespaces and names are the same on both sites.`,
@@ -212,6 +212,11 @@ func (s seen) show(e *cli.Env, p cli.Pair, group *vgrv1.VolumeGroupReplication) 
 		fmt.Fprintf(e.ErrOut, "  create volumegroupreplicationclass/%s\n", s.class.Name)
 	}
 	fmt.Fprintf(e.ErrOut, "  create %d %s\n", len(s.volumes), s.profile.PeerVolumes)
+	for _, v := range s.volumes {
+		if csi := v.PV.Spec.CSI; csi != nil && v.PeerHandle != "" && v.PeerHandle != csi.VolumeHandle {
+			fmt.Fprintf(e.ErrOut, "    volume handle of the copy of %s: %s; here %s\n", present.Clean(v.PVC.Name), present.Clean(v.PeerHandle), present.Clean(csi.VolumeHandle))
+		}
+	}
 	for _, from := range slices.Sorted(maps.Keys(s.classes)) {
 		fmt.Fprintf(e.ErrOut, "    with StorageClass %s for %s\n", present.Clean(s.classes[from]), present.Clean(from))
 	}
