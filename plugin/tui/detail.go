@@ -6,7 +6,6 @@ package tui
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/charmbracelet/x/ansi"
 
@@ -68,8 +67,8 @@ func (d *detail) show(picture int, o overview.Overview, g *overview.Group, lags 
 func (d *detail) draw(o overview.Overview, g *overview.Group, lags []*int64) {
 	next := steps(o, g)
 	told := *g
-	if text := g.Verdict.Next; len(next) > 0 && (strings.HasPrefix(text, "kubectl vgr ") || strings.HasPrefix(text, "if its process has ended: ")) {
-		told.Verdict.Next = "" // the steps say it
+	if len(next) > 0 {
+		told.Verdict.Next = besides(g.Verdict.Next, o, g)
 	}
 	var numbered []present.Step
 	for i, s := range next {

@@ -135,6 +135,22 @@ func commandsIn(text string, g *overview.Group, sites []overview.Site) []step {
 	return all
 }
 
+// besides returns what a verdict advises beside the commands that the steps have: all of it, unless they have all its commands.
+func besides(text string, o overview.Overview, g *overview.Group) string {
+	n := strings.Count(text, "kubectl vgr ")
+	if n == 0 || len(commandsIn(text, g, o.Sites)) < n {
+		return text
+	}
+	switch lead, _, _ := strings.Cut(text, "kubectl vgr "); {
+	case lead == "", lead == "if its process has ended: ":
+		return ""
+	case strings.HasSuffix(lead, "; "):
+		return strings.TrimSuffix(lead, "; ")
+	default:
+		return text
+	}
+}
+
 // commandAt reads a command that a text begins with. It ends with the first word that is neither its group nor a flag.
 func commandAt(text string, g *overview.Group) (step, bool) {
 	var s step

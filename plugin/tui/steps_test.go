@@ -42,6 +42,24 @@ func TestCommandsIn(t *testing.T) {
 	}
 }
 
+// TestBesides: what the steps have is not said a second time; what they do not have is.
+func TestBesides(t *testing.T) {
+	g := &overview.Group{Namespace: "prod", Name: "db"}
+	for text, want := range map[string]string{
+		"kubectl vgr demote db -n prod":                 "",
+		"kubectl vgr install --context east updates it": "kubectl vgr install --context east updates it",
+		"stop what runs on west; kubectl vgr failback db -n prod --to west moves it back; kubectl vgr reprotect db -n prod --discard-site west": "stop what runs on west",
+		"stop what runs on west; kubectl vgr create db -n prod with --peer-context":                                                             "stop what runs on west; kubectl vgr create db -n prod with --peer-context",
+		"stop it; kubectl vgr demote db -n prod; kubectl vgr create db -n prod again":                                                           "stop it; kubectl vgr demote db -n prod; kubectl vgr create db -n prod again",
+		"if west is lost: kubectl vgr demote db -n prod":                                                                                        "if west is lost: kubectl vgr demote db -n prod",
+		"label the PVCs alike": "label the PVCs alike",
+	} {
+		if got := besides(text, overview.Overview{}, g); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
 // TestShellWords: a command is read as a shell reads it.
 func TestShellWords(t *testing.T) {
 	for line, want := range map[string][]string{
