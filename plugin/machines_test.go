@@ -61,7 +61,7 @@ func TestVirtualMachines(t *testing.T) {
 		},
 	}
 	b.must(b.east.Create(t.Context(), launcher))
-	mover(4, "in use on nobody-east by pod/virt-launcher-shop-x (data); which workloads use the PVCs is not known: virtualmachines.kubevirt.io is forbidden")
+	mover(4, "the PVCs on nobody-east are in use by pod/virt-launcher-shop-x (data); which workloads use the PVCs is not known: virtualmachines.kubevirt.io is forbidden")
 
 	var role rbacv1.ClusterRole
 	b.must(b.east.Get(t.Context(), client.ObjectKey{Name: "mover"}, &role))
@@ -78,7 +78,7 @@ func TestVirtualMachines(t *testing.T) {
 		t.Helper()
 		b.has(b.vgr(append([]string{"failover", "orders", "--to", "west", "--peer-context", "west", "--color=never", "--dry-run=client"}, args...)...), code, says...)
 	}
-	plan(2, nil, "in use on east by pod/virt-launcher-shop-x (data)", "--quiesce does that for Deployments, StatefulSets and VirtualMachines")
+	plan(2, nil, "the PVCs on east are in use by pod/virt-launcher-shop-x (data)", "--quiesce does that for Deployments, StatefulSets and VirtualMachines")
 	plan(0, []string{"--quiesce", "--start-workloads"}, "halt: virtualmachine/shop (RerunOnFailure)", "start where it exists: virtualmachine/shop (RerunOnFailure)",
 		"Argo CD (Application shop) applies virtualmachine/shop on east: it starts it again", "have Argo CD ignore /spec/runStrategy")
 }

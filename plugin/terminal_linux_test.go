@@ -131,7 +131,7 @@ func TestAlive(t *testing.T) {
 		},
 		{
 			func() { synced(clock.RealClock{}.Now(), metav1.ConditionUnknown, "no answer of the storage") },
-			"\x1b[31m  the API of east answers, but its storage may be dead: east: no answer of the storage. If its storage works, a planned failover", "orders", 5,
+			"\x1b[31m  the API of east answers, but its storage may be dead: the controller on east says: no answer of the storage. If its storage works, a planned failover", "orders", 5,
 		},
 		{well, "east is ALIVE", "lose data of east", 3},
 	} {

@@ -160,7 +160,7 @@ func TestFailbackQuiesced(t *testing.T) {
 
 	failback := []string{"failback", "db", "-n", s.ns, "--to", "east", "--discard-site", "east", "--yes"}
 	r := s.vgr(failback...)
-	if r.code != 2 || !strings.Contains(r.errOut, "in use on east by pod/db-0") || !strings.Contains(r.errOut, "in use on west by pod/db-0") {
+	if r.code != 2 || !strings.Contains(r.errOut, "the PVCs on east are in use by pod/db-0") || !strings.Contains(r.errOut, "the PVCs on west are in use by pod/db-0") {
 		t.Errorf("exit code %d\n%s", r.code, r.errOut)
 	}
 	s.done(append(failback, "--quiesce", "--start-workloads")...)

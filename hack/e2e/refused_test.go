@@ -160,7 +160,7 @@ func TestDriverGone(t *testing.T) {
 	})
 	const missing = "no CSIAddonsNode for driver " + driver.FastName
 	s.eventually("validate to name the driver", func(context.Context) error {
-		if r := s.vgr("validate", "db", "-n", s.ns); r.code == 0 || !strings.Contains(r.out+r.errOut, "west: "+missing) {
+		if r := s.vgr("validate", "db", "-n", s.ns); r.code == 0 || !strings.Contains(r.out+r.errOut, "the backend on west does not reach its driver: "+missing) {
 			return fmt.Errorf("exit code %d\n%s%s", r.code, r.out, r.errOut)
 		}
 		return nil

@@ -41,14 +41,14 @@ func TestDoubts(t *testing.T) {
 		"no synchronisation of this role": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
 			p.Sites[east].Group.Status.StateSince = new(metav1.NewTime(now))
 		}, "east has not reported a synchronisation since it became primary"},
-		"not replicating":                     {replicating(metav1.ConditionFalse, "NotReplicating", "data: volume is not replicating"), "east: data: volume is not replicating"},
-		"not known whether it replicates":     {replicating(metav1.ConditionUnknown, "Unknown", "no answer of the cluster"), "east: no answer of the cluster"},
+		"not replicating":                     {replicating(metav1.ConditionFalse, "NotReplicating", "data: volume is not replicating"), "the controller on east says: data: volume is not replicating"},
+		"not known whether it replicates":     {replicating(metav1.ConditionUnknown, "Unknown", "no answer of the cluster"), "the controller on east says: no answer of the cluster"},
 		"a driver that never says so is calm": {replicating(metav1.ConditionUnknown, vgrv1.ReasonStatusNotReported, "the driver reports no status"), ""},
 		"not known whether it is primary": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
 			isTo(p.Sites[east].Group, vgrv1.Primary, vgrv1.StateUnknown, metav1.Condition{Status: metav1.ConditionFalse, Reason: "BackendError", Message: "the driver does not answer"})
 		}, "east is unknown (BackendError: the driver does not answer)"},
-		"csi-addons reaches no driver": {func(_ *recovery.Pair, a *[2]recovery.Environment) { a[east].Unconnected = "no driver" }, "east: no driver"},
-		"no controller":                {func(_ *recovery.Pair, a *[2]recovery.Environment) { a[east].NoController = "not running" }, "east: not running"},
+		"csi-addons reaches no driver": {func(_ *recovery.Pair, a *[2]recovery.Environment) { a[east].Unconnected = "no driver" }, "the backend on east does not reach its driver: no driver"},
+		"no controller":                {func(_ *recovery.Pair, a *[2]recovery.Environment) { a[east].NoController = "not running" }, "no controller runs on east: not running"},
 		"the copy has an error": {func(p *recovery.Pair, _ *[2]recovery.Environment) {
 			meta.SetStatusCondition(&p.Sites[west].Group.Status.Conditions, metav1.Condition{Type: vgrv1.ConditionDegraded, Status: metav1.ConditionTrue, Reason: "Error", Message: "up+error"})
 		}, "the copy on west has an error: up+error"},

@@ -121,7 +121,7 @@ func (c *checker) drivers() {
 			if c.op.Kind == Unplanned { // it cannot wait until that is mended
 				severity = CheckWarning
 			}
-			c.add("driver", severity, "kubectl get csiaddonsnodes -A --context "+s.kubectl()+" shows what csi-addons reaches", "%s: %s", s.Name, trouble)
+			c.add("driver", severity, "kubectl get csiaddonsnodes -A --context "+s.kubectl()+" shows what csi-addons reaches", "the backend on %s does not reach its driver: %s", s.Name, trouble)
 		}
 	}
 }
@@ -313,7 +313,7 @@ func (c *checker) health() {
 	}
 	if trouble := c.to.view().LinkTrouble(); trouble != "" && c.to.state() == vgrv1.StateSecondary {
 		// A warning: right after a change of roles the array's word may be of before it.
-		c.add("health", CheckWarning, "see whether the link between the sites is up", "%s: %s", c.to.Name, trouble)
+		c.add("health", CheckWarning, "see whether the link between the sites is up", "the controller on %s says: %s", c.to.Name, trouble)
 	}
 	if fault := c.to.fault(); fault != "" {
 		severity := c.unlessLost(c.to)
@@ -337,13 +337,13 @@ func (c *checker) replicating() {
 	r := c.from.view().Condition(vgrv1.ConditionReplicating)
 	switch {
 	case r != nil && r.Status == metav1.ConditionFalse && c.op.Discard && c.facts.Traits.HandsOver:
-		c.add("health", CheckWarning, "", "%s: %s", c.from.Name, r.Message) // the operation repairs that
+		c.add("health", CheckWarning, "", "the controller on %s says: %s", c.from.Name, r.Message) // the operation repairs that
 	case r != nil && r.Status == metav1.ConditionFalse:
-		c.add("health", c.unlessLost(c.from), "see whether the link between the sites is up", "%s: %s", c.from.Name, r.Message)
+		c.add("health", c.unlessLost(c.from), "see whether the link between the sites is up", "the controller on %s says: %s", c.from.Name, r.Message)
 	case r != nil && r.Status == metav1.ConditionTrue:
-		c.ok("health", "%s: %s", c.from.Name, r.Message)
+		c.ok("health", "the controller on %s says: %s", c.from.Name, r.Message)
 	case r != nil:
-		c.add("health", CheckWarning, "", "%s: %s", c.from.Name, r.Message)
+		c.add("health", CheckWarning, "", "the controller on %s says: %s", c.from.Name, r.Message)
 	default:
 		c.add("health", CheckWarning, "", "%s does not say whether it replicates", c.from.Name)
 	}
@@ -430,9 +430,9 @@ func (c *checker) controllers() {
 			c.add("controller", c.unlessLost(s), "run the same command again, or allow get on the Lease vgr-system/vgr-controller of "+s.Name,
 				"could not check whether a controller runs on %s: %s", s.Name, a.ControllerUnasked)
 		case a.NoController != "":
-			c.add("controller", c.unlessLost(s), "kubectl --context "+s.kubectl()+" -n vgr-system describe pods shows why vgr-controller does not run", "%s: %s", s.Name, a.NoController)
+			c.add("controller", c.unlessLost(s), "kubectl --context "+s.kubectl()+" -n vgr-system describe pods shows why vgr-controller does not run", "no controller runs on %s: %s", s.Name, a.NoController)
 		default:
-			c.ok("controller", "%s runs controller %s", s.Name, a.Controller)
+			c.ok("controller", "controller %s runs on %s", a.Controller, s.Name)
 		}
 	}
 	a := c.facts.Environments

@@ -36,6 +36,6 @@ func (c *checker) terminating() {
 		if s != c.to || c.op.Kind == Demote || c.op.Kind == Unplanned || c.op.Force {
 			level = CheckWarning
 		}
-		c.add("terminating", level, fmt.Sprintf("kubectl --context %s -n %s get pvc -o yaml shows what holds them", s.kubectl(), ShellQuote(c.facts.Namespace)), "%s: %s", s.Name, s.says())
+		c.add("terminating", level, fmt.Sprintf("kubectl --context %s -n %s get pvc -o yaml shows what holds them", s.kubectl(), ShellQuote(c.facts.Namespace)), "the controller on %s says: %s", s.Name, s.says())
 	}
 }

@@ -56,7 +56,7 @@ func (c *checker) usersOn(s *Site) {
 		if c.op.Quiesce && u.Unknown != "" {
 			unknown = "; which workloads use the PVCs is not known: " + u.Unknown
 		}
-		c.add("users", severity, remedy, "in use on %s by %s%s", s.Name, join(remain), unknown)
+		c.add("users", severity, remedy, "the PVCs on %s are in use by %s%s", s.Name, join(remain), unknown)
 	case u.Unknown != "":
 		severity := CheckWarning
 		if c.op.Quiesce || c.facts.Traits.PromoteFirst {

@@ -55,7 +55,7 @@ func TestLinkOfTheCopy(t *testing.T) {
 	facts.Sites[west].Read(g)
 	for _, kind := range []recovery.Kind{recovery.Planned, recovery.Unplanned} {
 		got := find(recovery.Checks(facts, recovery.Operation{Kind: kind, From: sites[east], To: sites[west]}), "health")
-		if got.Severity != recovery.CheckWarning || got.Evidence != "west: link SUSPENDED: paused by the storage admin" {
+		if got.Severity != recovery.CheckWarning || got.Evidence != "the controller on west says: link SUSPENDED: paused by the storage admin" {
 			t.Errorf("%s: %+v", kind, got)
 		}
 	}

@@ -165,7 +165,7 @@ func (n *next) wait(s Step, site *Site) *Decision {
 	d := &Decision{Operation: n.op, Step: s, Wait: site.Name + ": " + site.says()}
 	if r := site.ready(); r != nil && r.Status != metav1.ConditionTrue && !site.confirmed(r) {
 		if state.Terminal(r.Reason) {
-			return n.fail(s, n.op.AbortCommand(n.namespace, n.name), "%s: %s", site.Name, site.says())
+			return n.fail(s, n.op.AbortCommand(n.namespace, n.name), "the controller on %s says: %s", site.Name, site.says())
 		}
 		d.Failing = r.Reason != vgrv1.ReasonProgressing && r.Reason != vgrv1.ReasonResyncing
 	}

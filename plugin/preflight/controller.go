@@ -78,7 +78,7 @@ func Leader(ctx context.Context, s *site.Site) ControllerVersion {
 		age := int64(s.Now().Sub(lease.Spec.RenewTime.Time).Seconds())
 		v.RenewedSecondsAgo = &age
 		if lease.Spec.LeaseDurationSeconds != nil && age > int64(*lease.Spec.LeaseDurationSeconds) {
-			v.Message = fmt.Sprintf("not running: its Lease was last renewed %s ago", time.Duration(age)*time.Second)
+			v.Message = fmt.Sprintf("its Lease was last renewed %s ago, so it does not run", time.Duration(age)*time.Second)
 		}
 	}
 	return v
