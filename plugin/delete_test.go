@@ -115,7 +115,7 @@ func TestDelete(t *testing.T) {
 		g.Annotations[vgrv1.AnnotationOperation] = `{"id":"5f0df4c3","kind":"planned","from":{"name":"east"},"to":{"name":"west"},"by":"root@vm"}`
 	})
 	r = run(2, append(east, "moving")...)
-	says(r, "planned failover 5f0df4c3 from east to west is in flight", "kubectl vgr failover --context east --peer-context west moving -n default --to west", "moving -n default --abort", "--force")
+	says(r, "planned failover 5f0df4c3 from east to west is in flight", "kubectl vgr failover moving --context east --peer-context west -n default --to west", "-n default --abort", "--force")
 	var g vgrv1.VolumeGroupReplication
 	c.must(c.east.Get(t.Context(), keyOf("default", "moving"), &g))
 	if !g.DeletionTimestamp.IsZero() {

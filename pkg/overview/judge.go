@@ -13,7 +13,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
-	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
@@ -101,27 +100,6 @@ func rank(h Phase) int {
 // inFlight reports whether an operation is in flight.
 func (j judged) inFlight() bool { return j.Operation != nil && j.Operation.Result == "" }
 
-// command returns a command of ours for the group.
-func (j judged) command(verb, more string) string {
-	return fmt.Sprintf("kubectl vgr %s %s -n %s%s", verb, j.Name, j.Namespace, more)
-}
-
-// flag returns what names a site after --context.
-func (j judged) flag(site string) string {
-	for _, s := range j.sites {
-		if s.Name == site && s.Flag != "" {
-			return s.Flag
-		}
-	}
-	return recovery.ShellQuote(site)
-}
-
-// takeBack returns the command for a site that was given up.
-func (j judged) takeBack(site string) string {
-	return j.command("failback", fmt.Sprintf(" --to %s --discard-site %s discards the writes that only it has, and moves the role back; ", recovery.ShellQuote(site), recovery.ShellQuote(site))) +
-		j.command("reprotect", fmt.Sprintf(" --discard-site %s leaves the role where it is", recovery.ShellQuote(site)))
-}
-
 // noPrimary holds only when both sites were seen and neither is to become primary.
 func (j judged) noPrimary() *Verdict {
 	if len(j.Sites) < 2 {
@@ -141,7 +119,7 @@ func (j judged) noPrimary() *Verdict {
 	}
 	v := &Verdict{
 		Level: Problem, Phase: NoPrimary, Message: "both sites are secondary: no application can write",
-		Next: j.command("promote", " --context SITE"),
+		Next: j.each("; or ", func(site string) string { return j.command("promote", " --context "+j.flag(site)) }),
 	}
 	if refused != "" {
 		v.Message += "; " + why + ", and the controller refuses until it is confirmed that the other site has given up the role"
@@ -298,7 +276,7 @@ func (j judged) partlyProtected() *Verdict {
 	}
 	v := &Verdict{
 		Level: Problem, Phase: PartlyProtected, Message: "the PVCs of the group differ between the sites: " + strings.Join(parts, "; "),
-		Next: "label the PVCs alike on both sites, or have the missing copies made: " + j.command("create", " with --peer-context again"),
+		Next: "label the PVCs alike on both sites, or have the missing copies made: " + j.createAgain(),
 	}
 	if renamed(here, there) {
 		v.Next = "the copies have other names than their sources, which labels do not change: " + j.command("validate", "") + " shows what to do"

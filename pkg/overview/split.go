@@ -27,7 +27,9 @@ func (j judged) splitBrain() *Verdict {
 	if len(names) >= 2 {
 		v := &Verdict{
 			Level: Problem, Phase: SplitBrain, Message: fmt.Sprintf("%s and %s both report primary", names[0], names[1]),
-			Next: "decide which side's data to keep and demote the other",
+			Next: "decide whose data to keep: " + j.each("; ", func(site string) string {
+				return j.command("reprotect", " --discard-site "+recovery.ShellQuote(site)) + " discards the writes that only " + site + " has"
+			}),
 		}
 		if unplanned {
 			v.Message = fmt.Sprintf("%s was given up for %s (operation %s) and still reports primary, as %s does", op.From, op.To, op.ID, op.To)

@@ -29,7 +29,7 @@ type Request struct {
 	Discard string
 	// DiscardSurvivor allows that to be the site that took over in the last unplanned failover.
 	DiscardSurvivor bool
-	// UnlessFollows has a resync leave a copy as it is that follows.
+	// UnlessFollows has a resync leave a copy as it is that follows. The user has named the site whose writes are discarded.
 	UnlessFollows bool
 	// Force promotes without the peer, or demotes although users remain and no synchronisation was reported.
 	Force bool

@@ -62,8 +62,8 @@ func resyncable(p *Pair, from, to *Site, r Request) *Stop {
 		return refuseSurvivor(p, from, to)
 	case r.UnlessFollows && survivor(p) == nil && to.is(vgrv1.Secondary) && to.follows():
 		return stopf(Nothing, "", "%s follows %s already", to.Name, from.Name)
-	case to.state() == vgrv1.StatePrimary && survivor(p) != from && !r.DiscardSurvivor:
-		return stopf(Refused, fmt.Sprintf("kubectl vgr demote %s -n %s --context %s, if you can lose the writes of %s", p.Name, p.Namespace, to.flag(), to.Name),
+	case to.state() == vgrv1.StatePrimary && survivor(p) != from && !r.DiscardSurvivor && !r.UnlessFollows: // the site was not named
+		return stopf(Refused, fmt.Sprintf("if you can lose the writes of %s: kubectl vgr reprotect %s -n %s --discard-site %s", to.Name, p.Name, p.Namespace, ShellQuote(to.Name)),
 			"%s is primary on %s as well: a resync would discard its data", p.Name, to.Name)
 	default:
 		return nil

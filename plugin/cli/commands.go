@@ -16,8 +16,9 @@ import (
 )
 
 // commandIn finds a command of the plugin in a text, which may be wrapped, wordIn its subcommand, and contextIn the context
-// that it names.
+// that it names. groupsIn finds the groups, where a flag or nothing comes behind them: it may be prose.
 var (
+	groupsIn  = regexp.MustCompile(`^(\s+[^\s;/-][^\s;/]*|(?:\s+[^\s;/-][^\s;/]*/[^\s;/]+)+)(?:\s+-|\s*$)`)
 	wordIn    = regexp.MustCompile(`^\s+([a-z]+)`)
 	commandIn = regexp.MustCompile(`kubectl\s+vgr\s+([a-z]+)`)
 	contextIn = regexp.MustCompile(`--context[\s=]+('[^']*'|[^\s']+)`)
@@ -47,6 +48,9 @@ func (e *Env) Commands(text string) string {
 		rest, _, _ := strings.Cut(text[start:end], ";")
 		if strings.HasPrefix(rest, " --help") {
 			continue
+		}
+		if groups := groupsIn.FindStringSubmatch(rest); groups != nil {
+			start += len(groups[1])
 		}
 		b.WriteString(text[done:start])
 		b.WriteString(e.given(rest))

@@ -21,22 +21,24 @@ func TestCommands(t *testing.T) {
 		text, want string
 	}{
 		"nothing was given":            {nil, "Next: kubectl vgr failover db -n shop --to west", "Next: kubectl vgr failover db -n shop --to west"},
-		"both sites":                   {both, "Next: kubectl vgr failover db -n shop --to west", "Next: kubectl vgr failover --context east --peer-context west db -n shop --to west"},
-		"this site":                    {[]string{"--context", "east"}, "kubectl vgr status db", "kubectl vgr status --context east db"},
-		"the peer":                     {[]string{"--peer-context", "west"}, "kubectl vgr status db", "kubectl vgr status --peer-context west db"},
-		"about the other site":         {both, "kubectl vgr promote db --context west", "kubectl vgr promote --peer-context east db --context west"},
-		"about the other, which is it": {[]string{"--context", "east"}, "kubectl vgr promote db --context west", "kubectl vgr promote --peer-context east db --context west"},
-		"about this site":              {both, "kubectl vgr demote db --context east", "kubectl vgr demote --peer-context west db --context east"},
-		"several":                      {both, "kubectl vgr failback db; kubectl vgr promote db --context west", "kubectl vgr failback --context east --peer-context west db; kubectl vgr promote --peer-context east db --context west"},
+		"both sites":                   {both, "Next: kubectl vgr failover db -n shop --to west", "Next: kubectl vgr failover db --context east --peer-context west -n shop --to west"},
+		"this site":                    {[]string{"--context", "east"}, "kubectl vgr status db", "kubectl vgr status db --context east"},
+		"the peer":                     {[]string{"--peer-context", "west"}, "kubectl vgr status db", "kubectl vgr status db --peer-context west"},
+		"about the other site":         {both, "kubectl vgr promote db --context west", "kubectl vgr promote db --peer-context east --context west"},
+		"about the other, which is it": {[]string{"--context", "east"}, "kubectl vgr promote db --context west", "kubectl vgr promote db --peer-context east --context west"},
+		"about this site":              {both, "kubectl vgr demote db --context east", "kubectl vgr demote db --peer-context west --context east"},
+		"several":                      {both, "kubectl vgr failback db; kubectl vgr promote db --context west", "kubectl vgr failback db --context east --peer-context west; kubectl vgr promote db --peer-context east --context west"},
+		"groups of several namespaces": {both, "kubectl vgr failover a/b c/d --to east", "kubectl vgr failover a/b c/d --context east --peer-context west --to east"},
+		"words that are no groups":     {both, "kubectl vgr status shows both sites", "kubectl vgr status --context east --peer-context west shows both sites"},
 		"a subcommand":                 {both, "kubectl vgr class list shows the classes", "kubectl vgr class list --context east --peer-context west shows the classes"},
 		"help":                         {both, "kubectl vgr failover --help", "kubectl vgr failover --help"},
 		"no command":                   {both, "written by x, and not by kubectl vgr since", "written by x, and not by kubectl vgr since"},
 		"another command":              {both, "kubectl get vgr -A", "kubectl get vgr -A"},
-		"wrapped":                      {both, "add: kubectl vgr\n      failover db", "add: kubectl vgr\n      failover --context east --peer-context west db"},
+		"wrapped":                      {both, "add: kubectl vgr\n      failover db", "add: kubectl vgr\n      failover db --context east --peer-context west"},
 		"names that a shell would split": {
 			[]string{"--context", "a b", "--kubeconfig", "/tmp/x y"},
 			"kubectl vgr failover db --context 'a b'",
-			"kubectl vgr failover --kubeconfig '/tmp/x y' db --context 'a b'",
+			"kubectl vgr failover db --kubeconfig '/tmp/x y' --context 'a b'",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
