@@ -70,6 +70,9 @@ func short(lead []string, width int) string {
 	}
 	var out []string
 	for _, hint := range append(lead, footer...) {
+		if slices.Contains(out, hint) {
+			continue
+		}
 		if room -= len(hint) + 2; room < 0 {
 			break
 		}

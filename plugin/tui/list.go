@@ -289,7 +289,7 @@ func (l *list) line(i int) string {
 	}
 	if i == l.row {
 		sign[0] = '>'
-		return reverse(string(sign)+ansi.Strip(line), l.width)
+		return reverse(string(sign)+selected.Replace(line), l.width)
 	}
 	return string(sign) + line
 }
@@ -305,6 +305,9 @@ func (l *list) remembered(site string) (last time.Time) {
 	}
 	return last
 }
+
+// selected keeps the colours of a line that is in reverse video, where what has changed is not.
+var selected = strings.NewReplacer("\x1b[0m", "\x1b[0m\x1b[7m", "\x1b[7m", "\x1b[0m")
 
 // status says what is shown of how much, and how.
 func (l *list) status() string {

@@ -385,7 +385,7 @@ func (m *Model) bottom() string {
 	case m.chooses:
 		return "Press the number of a step (the details show them), Esc to cancel"
 	case m.alone || m.focused:
-		return short([]string{"j k scroll", "esc back"}, m.width)
+		return short([]string{"1-5 tab", "j k scroll", "esc back"}, m.width)
 	default:
 		return short(nil, m.width)
 	}
