@@ -137,7 +137,7 @@ func (b *bench) aliases() {
 	for _, to := range []string{"paris", "ocp-east", ocpEast} {
 		b.has(b.vgr("failover", "orders", "--to", to, "--dry-run=client"), 0, "paris is primary already")
 	}
-	b.has(b.vgr("site", "alias", "Paris", "--context", ocpWest), 1, "paris is the name of another cluster", "alias --context "+ocpWest+" paris --remove")
+	b.has(b.vgr("site", "alias", "Paris", "--context", ocpWest), 1, "paris is the name of another cluster", "alias paris --context "+ocpWest+" --remove")
 	b.has(b.vgr("site", "alias", "twin"), 1, "is a context of the kubeconfig already")
 	b.has(b.vgr("site", "alias", "not a name"), 1, "letters, digits")
 	b.has(b.vgr("site", "alias", "paris", "--context", "dead"), 6, "cannot identify the cluster")
