@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab"
@@ -68,6 +69,45 @@ func TestMembership(t *testing.T) {
 			s.mirrored(lab.East, "logs")
 		})
 	}
+}
+
+// TestMemberListedForEver: csi-addons v0.14 never gets over a PVC that is gone and still on its list. The group prints the
+// command that helps.
+func TestMemberListedForEver(t *testing.T) {
+	t.Parallel()
+	s := newSceneAlone(t)
+	db := map[string]string{"app": "db"}
+	s.claims(lab.East, db, "data")
+	s.create(lab.East, s.group("db", gold, vgrv1.Primary, db))
+	s.ready(lab.East, "db", vgrv1.StatePrimary, 1)
+	native := &replicationv1.VolumeGroupReplication{}
+	get := func(ctx context.Context) error {
+		return s.sites[lab.East].Get(ctx, client.ObjectKey{Namespace: s.ns, Name: "db"}, native)
+	}
+	east := s.lab.Site(lab.East)
+	s.must(east.StopProc(t.Context(), lab.CSIAddons))
+	s.must(get(t.Context()))
+	native.Status.PersistentVolumeClaimsRefList = append(native.Status.PersistentVolumeClaimsRefList, corev1.LocalObjectReference{Name: "gone"})
+	s.must(s.sites[lab.East].Status().Update(t.Context(), native))
+	s.must(east.StartProc(lab.CSIAddons))
+	s.says(lab.East, "db", vgrv1.ReasonBackendError, `PersistentVolumeClaim "gone" not found; it never gets over that`)
+
+	message := s.get(lab.East, "db").Status.Message
+	_, patch, found := strings.Cut(message, "--subresource=status --type=json -p '")
+	patch, _, ended := strings.Cut(patch, "'")
+	if !found || !ended {
+		t.Fatalf("no command in %q", message)
+	}
+	s.must(get(t.Context()))
+	s.must(s.sites[lab.East].Status().Patch(t.Context(), native, client.RawPatch(types.JSONPatchType, []byte(patch))))
+	s.ready(lab.East, "db", vgrv1.StatePrimary, 1)
+	s.eventually("csi-addons to get on", func(ctx context.Context) error {
+		if err := get(ctx); err != nil || strings.Contains(native.Status.Message, "not found") {
+			return fmt.Errorf("%v: %s", err, native.Status.Message)
+		}
+		return nil
+	})
+	s.mirrored(lab.East, "data")
 }
 
 // TestNotReplicable is about PVCs that cannot be members: the group says which and why, and continues when

@@ -175,7 +175,7 @@ func groupProblem(in reading, current bool) *backend.Problem {
 	case refusedGroup(in) != "":
 		return backend.Problemf(vgrv1.ReasonGroupRefused, "%s", refusedGroup(in))
 	case groupFailed(in):
-		return backend.Problemf(vgrv1.ReasonBackendError, "VolumeGroupReplication %s: %s", g.Name, g.Status.Message)
+		return backend.Problemf(vgrv1.ReasonBackendError, "VolumeGroupReplication %s: %s%s", g.Name, g.Status.Message, listedForEver(in))
 	case current:
 		return nil
 	case in.driverTrouble != "":
@@ -290,6 +290,22 @@ func groupFailed(in reading) bool {
 		return true
 	}
 	return message != in.child.Status.Message && !strings.HasPrefix(message, "volume is ")
+}
+
+// listedForEver says how csi-addons gets over a PVC that is gone. It removes its finalizer from a PVC that leaves before it
+// writes its list of members; when that write fails, each later pass fails at the PVC.
+func listedForEver(in reading) string {
+	g := in.backendGroup
+	for i, ref := range g.Status.PersistentVolumeClaimsRefList {
+		if !strings.Contains(g.Status.Message, fmt.Sprintf("PersistentVolumeClaim %q not found", ref.Name)) {
+			continue
+		}
+		path := fmt.Sprintf("/status/persistentVolumeClaimsRefList/%d", i)
+		return fmt.Sprintf("; it never gets over that, since its list of members still has %s: "+
+			`kubectl -n %s patch volumegroupreplications.replication.storage.openshift.io %s --subresource=status --type=json -p '[{"op":"test","path":"%s/name","value":"%s"},{"op":"remove","path":"%s"}]'`,
+			ref.Name, g.Namespace, g.Name, path, ref.Name, path)
+	}
+	return ""
 }
 
 func groupConsistent(yes bool) metav1.Condition {
