@@ -4,12 +4,17 @@
 package plugin_test
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
+	"io"
 	"maps"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,15 +24,18 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/unified-replication/kubectl-vgr/pkg/backend/csiaddons"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend/drivers"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/pkg/testserver"
+	"github.com/unified-replication/kubectl-vgr/plugin"
 )
 
 // vendorCRDs are those of csi-addons, Trident, Dell and Ramen, as their vendors publish them.
@@ -228,6 +236,9 @@ func TestNative(t *testing.T) {
 	t.Run("names", func(t *testing.T) { b.with(t).nativeNames() })
 	t.Run("text", func(t *testing.T) { b.with(t).nativeText() })
 	t.Run("one site down", func(t *testing.T) { b.with(t).nativeAlone() })
+	t.Run("followed", func(t *testing.T) { b.with(t).nativeFollowed() })
+	t.Run("validate", func(t *testing.T) { b.with(t).nativeValidated() })
+	t.Run("gather", func(t *testing.T) { b.with(t).nativeGathered() })
 	t.Run("permissions", func(t *testing.T) { b.with(t).nativeTenant(both) })
 	t.Run("refused", func(t *testing.T) { b.with(t).nativeRefused() })
 }
@@ -324,6 +335,78 @@ func (b *bench) nativeAlone() {
 	}
 }
 
+// nativeFollowed: -w shows what comes while it runs, and what other tools are asked for.
+func (b *bench) nativeFollowed() {
+	b.t.Helper()
+	for what, args := range map[string][]string{
+		"all":        {"list", "-A", "-w", "--peer-context", "west"},
+		"by manager": {"status", "-A", "-w", "--managed-by", "csi-addons", "--peer-context", "west"},
+		"a name":     {"list", "later", "-n", "dr", "-w", "--peer-context", "west"},
+	} {
+		out := &growing{changed: make(chan struct{}, 1)}
+		ctx, stop := context.WithCancel(b.t.Context())
+		ended := make(chan int, 1)
+		go func() { ended <- b.follow(ctx, out, args...) }()
+		seen := func(text string) {
+			b.t.Helper()
+			for !strings.Contains(out.String(), text) {
+				select {
+				case <-out.changed:
+				case code := <-ended:
+					b.t.Fatalf("%s: ended with %d before %q: %s", what, code, text, out)
+				}
+			}
+		}
+		if what != "a name" {
+			seen("orders")
+		}
+		name := map[string]string{"all": "new", "by manager": "newer", "a name": "later"}[what]
+		b.claim(b.east, "dr", name, "h-"+name, nil)
+		b.replication(b.east, "dr", name, name, true, time.Minute)
+		seen(name)
+		seen("Unpaired")
+		if code := stopped(stop, ended); code != 130 {
+			b.t.Errorf("%s: %d: %s", what, code, out)
+		}
+		b.must(b.east.Delete(b.t.Context(), &replicationv1.VolumeReplication{ObjectMeta: metav1.ObjectMeta{Namespace: "dr", Name: name}}))
+	}
+}
+
+func stopped(stop func(), ended chan int) int {
+	stop()
+	return <-ended
+}
+
+// nativeValidated: the checks of a group of another tool are of what is known of it.
+func (b *bench) nativeValidated() {
+	r := b.vgr("validate", "data", "--peer-context", "west")
+	for _, want := range []string{"default/data from east to west", "Protected", "east is Primary, west is Secondary", "managed by csi-addons", "kubectl vgr migrate"} {
+		if r.code != 0 || !strings.Contains(strings.Join(strings.Fields(r.out), " "), want) {
+			b.t.Errorf("%q is not in %+v", want, r)
+		}
+	}
+	b.t.Log(r.out)
+	if r := b.vgr("validate", "late", "--managed-by", "csi-addons", "--peer-context", "west"); r.code != 4 || !strings.Contains(r.errOut, "1 of 1 groups have a problem") {
+		b.t.Errorf("%+v", r)
+	}
+	if r := b.vgr("validate", "nothing", "--peer-context", "west"); r.code != 2 {
+		b.t.Errorf("%+v", r)
+	}
+}
+
+// nativeGathered: gather has the groups of other tools, and their objects.
+func (b *bench) nativeGathered() {
+	dir := filepath.Join(b.t.TempDir(), "report")
+	r := b.vgr("gather", "-A", "--dir", dir, "--peer-context", "west")
+	if r.code != 0 {
+		b.t.Errorf("%+v", r)
+	}
+	page, err := os.ReadFile(filepath.Join(dir, "index.html"))
+	if b.must(err); !strings.Contains(string(page), "orders") || !strings.Contains(string(page), "Protected") {
+		b.t.Errorf("the page has not the groups")
+	}
+}
+
 // nativeTenant: what may not be listed is said once, and what depends on it is not claimed.
 func (b *bench) nativeTenant(both []client.Client) {
 	b.t.Helper()
@@ -394,4 +477,38 @@ func (b *bench) nativeRefused() {
 	if r := b.vgr("failover", "nothing", "--to", "west", "--peer-context", "west", "--yes"); r.code != 1 || !strings.Contains(r.errOut, "are not installed") {
 		b.t.Errorf("no such group: %+v", r)
 	}
+}
+
+// growing is what a command has written so far.
+type growing struct {
+	mu      sync.Mutex
+	text    bytes.Buffer
+	changed chan struct{}
+}
+
+func (g *growing) Write(p []byte) (int, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	select {
+	case g.changed <- struct{}{}:
+	default:
+	}
+	return g.text.Write(p)
+}
+
+func (g *growing) String() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.text.String()
+}
+
+// follow runs a command until its context ends.
+func (b *bench) follow(ctx context.Context, out io.Writer, args ...string) int {
+	env := map[string]string{"KUBECONFIG": b.kubeconfig, "HOME": b.home, "LANG": "C.UTF-8"}
+	return plugin.Main(ctx, plugin.Config{
+		Args:      append([]string{"kubectl-vgr", "--kubeconfig", b.kubeconfig}, args...),
+		IOStreams: genericiooptions.IOStreams{In: strings.NewReader(""), Out: out, ErrOut: out},
+		Getenv:    func(k string) string { return env[k] }, Clock: clock.RealClock{}, Profiles: b.profiles,
+		Executable: func() (string, error) { return "/nowhere/kubectl-vgr", nil },
+	})
 }

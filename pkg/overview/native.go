@@ -10,6 +10,9 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 )
 
 // Native is the object of a group on a site that no controller of kubectl vgr manages.
@@ -56,6 +59,45 @@ func (g *Group) Called() string {
 		return g.Name
 	}
 	return g.Namespace + "/" + g.Name
+}
+
+// Refusal says why no command of kubectl vgr changes the group, and what does; empty for a group of ours.
+func (g *Group) Refusal() (why, next string) {
+	for _, s := range g.Sites {
+		if n := s.Native; n != nil {
+			owner := n.ManagedBy
+			if n.Keeper != "" {
+				owner += "; " + n.Keeper + " decides over it"
+			}
+			return fmt.Sprintf("group %s is not changed: it is %s on %s, managed by %s", g.Called(), n, s.Site, owner), n.Next
+		}
+	}
+	return "", ""
+}
+
+// Checks are those of a group that another tool manages: what must be well before that tool moves it.
+func (g *Group) Checks() []recovery.Check {
+	severity := map[Level]recovery.Severity{OK: recovery.CheckOK, Warning: recovery.CheckWarning}[g.Verdict.Level]
+	out := []recovery.Check{{ID: "health", Severity: cmp.Or(severity, recovery.CheckProblem), Evidence: fmt.Sprintf("%s: %s", g.Verdict.Health(), g.Verdict.Message), Remedy: g.Verdict.Next}}
+	var roles []string
+	role := recovery.CheckOK
+	for _, s := range g.Sites {
+		roles = append(roles, s.Site+" is "+cmp.Or(string(s.State), "not known"))
+		if s.State != vgrv1.StatePrimary && s.State != vgrv1.StateSecondary {
+			role = recovery.CheckWarning
+		}
+	}
+	out = append(out, recovery.Check{ID: "roles", Severity: role, Evidence: strings.Join(roles, ", ")})
+	if role != recovery.CheckOK {
+		out[1].Remedy = "see the object of each site: kubectl vgr status " + recovery.ShellQuote(g.Name)
+		if g.Namespace != "" {
+			out[1].Remedy += " -n " + recovery.ShellQuote(g.Namespace)
+		}
+	}
+	if why, next := g.Refusal(); why != "" {
+		out = append(out, recovery.Check{ID: "managed-by", Severity: recovery.CheckWarning, Evidence: "kubectl vgr only reads it: " + strings.TrimPrefix(why, fmt.Sprintf("group %s is not changed: it is ", g.Called())), Remedy: next})
+	}
+	return out
 }
 
 // Object returns the first object of a group of another tool; nil of a group of ours.

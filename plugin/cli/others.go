@@ -29,9 +29,6 @@ func (o *Others) Put(e *Env, q *collect.Query) {
 	q.Native = &collect.Native{Profiles: e.Profiles, GroupBy: o.groupBy, ManagedBy: o.managedBy}
 }
 
-// Given reports whether the user asked for them.
-func (o *Others) Given() bool { return o.groupBy != "" || o.managedBy != "" }
-
 // OfOthers refuses to change a group that another tool manages. It is asked when no site has a group of ours of that name; nil
 // when there is none of others either.
 func (e *Env) OfOthers(ctx context.Context, known []overview.Site, q collect.Query, sites []*site.Site) error {
@@ -49,21 +46,10 @@ func (e *Env) OfOthers(ctx context.Context, known []overview.Site, q collect.Que
 	}
 	q.Native = &collect.Native{Profiles: e.Profiles, ManagedBy: collect.EveryManager}
 	o := overview.Build(collect.Sites(ctx, asked, q), e.Clock.Now())
-	for _, g := range o.Groups {
-		for i, s := range g.Sites {
-			if n := s.Native; n != nil {
-				return refuseOther(g, *n, asked[i])
-			}
+	for i := range o.Groups {
+		if why, next := o.Groups[i].Refusal(); why != "" {
+			return clierror.Refused(next, "%s", why)
 		}
 	}
 	return nil
-}
-
-// refuseOther says who manages a group, and what changes its role.
-func refuseOther(g overview.Group, n overview.Native, at *site.Site) error {
-	owner := n.ManagedBy
-	if n.Keeper != "" {
-		owner += "; " + n.Keeper + " decides over it"
-	}
-	return clierror.Refused(n.Next, "group %s is not changed: it is %s on %s, managed by %s", g.Called(), n, at.Name, owner)
 }

@@ -59,6 +59,11 @@ func (n *Native) always() bool {
 	return n.GroupBy != "" || n.ManagedBy != "" && n.ManagedBy != ours
 }
 
+// withoutOurs reports whether only groups of others are wanted.
+func (n *Native) withoutOurs() bool {
+	return n.ManagedBy != "" && n.ManagedBy != EveryManager && n.ManagedBy != ours
+}
+
 // serves reports whether a site has the API of our groups.
 func serves(ctx context.Context, s *site.Site) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.Timeout())
@@ -121,7 +126,7 @@ func addNative(ctx context.Context, sites []*site.Site, q Query, inputs []overvi
 	for i := range all {
 		in := &inputs[i]
 		in.Native = all[i].Native
-		if n.ManagedBy != "" && n.ManagedBy != EveryManager && n.ManagedBy != ours {
+		if n.withoutOurs() {
 			in.Groups = nil
 		}
 		for _, g := range all[i].Groups {

@@ -76,9 +76,7 @@ func (f *Follower) Show(ctx context.Context, show func(overview.Overview) error)
 
 // anything reports whether a site has said something.
 func (f *Follower) anything() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return slices.ContainsFunc(f.known, func(k siteKnown) bool { return k.input.Problem != overview.SiteAsking })
+	return slices.ContainsFunc(f.Inputs(), func(in overview.SiteInput) bool { return in.Problem != overview.SiteAsking })
 }
 
 // First waits until every site has said something, or for no longer than that once one has. It returns what is
@@ -121,13 +119,16 @@ func Follow(ctx context.Context, sites []*site.Site, q Query, c clock.WithTicker
 		}
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	f = &Follower{sites: sites, query: q, clock: c, known: make([]siteKnown, len(known)), changed: make(chan struct{}, 1)}
+	f = &Follower{sites: sites, query: q, clock: c, known: make([]siteKnown, len(known)), others: make([]others, len(known)), changed: make(chan struct{}, 1)}
 	for i, in := range known {
 		f.known[i].replace(in)
 	}
 	var followed sync.WaitGroup
 	for i := range sites {
 		followed.Go(func() { f.follow(ctx, i, known[i]) })
+	}
+	if q.Native != nil {
+		followed.Go(func() { f.followOthers(ctx) })
 	}
 	return f, func() {
 		cancel()
@@ -152,6 +153,8 @@ type Follower struct {
 
 	mu    sync.Mutex
 	known []siteKnown
+	// others are the groups of others, where they are wanted.
+	others []others
 }
 
 // siteKnown is what is known of one site. Changes go to the index; the list of groups in the input
@@ -188,6 +191,19 @@ func (f *Follower) Changed() <-chan struct{} { return f.changed }
 
 // Inputs returns what is known now, with the clocks of the clusters moved on.
 func (f *Follower) Inputs() []overview.SiteInput {
+	inputs := f.own()
+	if n := f.query.Native; n != nil {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		for i := range inputs {
+			inputs[i] = f.others[i].with(inputs[i], n)
+		}
+	}
+	return inputs
+}
+
+// own returns what is known of the groups of ours.
+func (f *Follower) own() []overview.SiteInput {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	inputs := make([]overview.SiteInput, len(f.known))

@@ -101,6 +101,7 @@ func kindsOf(c client.Client, namespace string, groups []string) []wanted {
 		{"", "v1", "Event", namespace},
 		{"storage.k8s.io", "v1", "StorageClass", ""},
 		{"coordination.k8s.io", "v1", "Lease", namespace},
+		{"ramendr.openshift.io", "v1alpha1", "VolumeReplicationGroup", namespace},
 		{"apps", "v1", "Deployment", manifests.Namespace},
 		{"", "v1", "Pod", manifests.Namespace},
 	} {

@@ -88,6 +88,7 @@ func installed() []schema.GroupVersionKind {
 		{Group: "admissionregistration.k8s.io", Version: "v1", Kind: "ValidatingAdmissionPolicyBinding"},
 		{Group: "policy", Version: "v1", Kind: "PodDisruptionBudget"},
 		{Group: "networking.k8s.io", Version: "v1", Kind: "NetworkPolicy"},
+		{Group: "ramendr.openshift.io", Version: "v1alpha1", Kind: "VolumeReplicationGroup"},
 		migration.Unified(),
 		VirtualMachine(),
 	}

@@ -40,6 +40,9 @@ func (m *Model) act(k string) (string, tea.Cmd) {
 // start runs a command in the console, unless it changes something and the screen is read-only.
 func (m *Model) start(args []string, targets []overview.Group) (string, tea.Cmd) {
 	look := slices.Contains(looks, args[0])
+	if why := foreign(targets); why != "" && !look {
+		return why, nil
+	}
 	if m.opts.ReadOnly && !look {
 		return "--read-only: not done: kubectl vgr " + strings.Join(args, " "), nil
 	}
@@ -79,6 +82,8 @@ func (m *Model) command(k string) (args []string, why string) {
 		return nil, ""
 	case len(targets) == 0:
 		return nil, "no group is selected"
+	case !slices.Contains(looks, verb) && foreign(targets) != "":
+		return nil, foreign(targets)
 	case k == "c":
 		return m.resume(targets)
 	case k == "a":
@@ -100,8 +105,22 @@ func (m *Model) command(k string) (args []string, why string) {
 			return nil, why
 		}
 		args = append(args, "--to", to)
+	case "v", "y":
+		if foreign(targets) != "" {
+			args = append(args, "--managed-by", "all")
+		}
 	}
 	return args, ""
+}
+
+// foreign says why no command changes one of the groups; empty when commands may.
+func foreign(groups []overview.Group) string {
+	for i := range groups {
+		if why, next := groups[i].Refusal(); why != "" {
+			return present.Clean(why + ". Next: " + next)
+		}
+	}
+	return ""
 }
 
 // names returns groups as commands name them: with one -n where that says it for all.

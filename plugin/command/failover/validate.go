@@ -40,6 +40,7 @@ func (v *validation) DeepCopyObject() runtime.Object { c := *v; return &c }
 // NewValidate makes the validate command.
 func NewValidate(e *cli.Env) *cobra.Command {
 	var sel cli.Selection
+	var others cli.Others
 	var to string
 	var quiesce bool
 	cmd := &cobra.Command{
@@ -53,26 +54,31 @@ func NewValidate(e *cli.Env) *cobra.Command {
 	}
 	cmd.Long = `Check whether a failover is possible now, and change nothing.
 
-The command runs the checks of a planned failover. It ends with exit code 4 if a failover would be refused.`
+The command runs the checks of a planned failover. It ends with exit code 4 if a failover would be refused.
+
+A group that another tool manages is moved with that tool. Here its roles, lag and health are checked; a problem ends the command with
+exit code 4 too.`
 	out := cli.NewOutput(cmd, "")
 	sel.AddFlags(cmd, false)
 	sel.AddEvacuation(e, cmd)
+	others.AddFlags(cmd)
 	cmd.Flags().StringVar(&to, "to", "", "the site to make primary, by its name or context (default: the site that is not primary)")
 	cmd.Flags().BoolVar(&quiesce, "quiesce", false, "check a failover that also stops the Deployments, StatefulSets and VirtualMachines that use the PVCs")
 	_ = cmd.RegisterFlagCompletionFunc("to", cli.CompleteSites(e))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		cmd.SilenceUsage = true
-		return validate(cmd.Context(), e, sel, args, to, quiesce, out)
+		return validate(cmd.Context(), e, sel, others, args, to, quiesce, out)
 	}
 	return cmd
 }
 
 // validate shows the checks of the selected groups.
-func validate(ctx context.Context, e *cli.Env, sel cli.Selection, args []string, to string, quiesce bool, out *cli.Output) error {
+func validate(ctx context.Context, e *cli.Env, sel cli.Selection, others cli.Others, args []string, to string, quiesce bool, out *cli.Output) error {
 	q, err := sel.Query(e, args, false)
 	if err != nil {
 		return err
 	}
+	others.Put(e, &q)
 	s, err := preflight.Read(ctx, e, q, quiesce)
 	if err != nil {
 		return err
@@ -92,8 +98,17 @@ func validate(ctx context.Context, e *cli.Env, sel cli.Selection, args []string,
 		to = leaving.away(s)
 	}
 	v := &validation{TypeMeta: metav1.TypeMeta{APIVersion: overview.APIVersion, Kind: "Validation"}, Groups: []validatedGroup{}}
-	refused := 0
+	refused, troubled := 0, 0
 	for _, g := range s.View.Groups {
+		if g.ManagedBy != "" {
+			checked := validatedGroup{Namespace: g.Namespace, Name: g.Name, Checks: g.Checks()}
+			checked.From, checked.To = roles(s, g)
+			if len(recovery.Problems(checked.Checks)) > 0 {
+				troubled++
+			}
+			v.Groups = append(v.Groups, checked)
+			continue
+		}
 		checked := validated(e, s, g, leaving, to, quiesce)
 		if len(recovery.Problems(checked.Checks)) > 0 {
 			refused++
@@ -108,10 +123,25 @@ func validate(ctx context.Context, e *cli.Env, sel cli.Selection, args []string,
 	} else {
 		err = out.Print(e, v)
 	}
-	if err == nil && refused > 0 {
+	switch {
+	case err != nil:
+		return err
+	case refused > 0:
 		return clierror.New(clierror.CodeFailed, "", "a planned failover would be refused for %d of %d groups", refused, len(v.Groups))
+	case troubled > 0:
+		return clierror.New(clierror.CodeFailed, "", "%d of %d groups have a problem", troubled, len(v.Groups))
+	default:
+		return nil
 	}
-	return err
+}
+
+// roles returns the site that is primary, and the other one; the sites in their order while that is not certain.
+func roles(s *preflight.Observation, g overview.Group) (from, to string) {
+	from, to = s.Sites[0].Name, s.Sites[1].Name
+	if p, ok := g.Primary(); ok && p.Site == to {
+		from, to = to, from
+	}
+	return from, to
 }
 
 // validated returns the checks of one group.

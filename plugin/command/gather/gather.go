@@ -27,6 +27,7 @@ import (
 // NewGather makes the gather command.
 func NewGather(e *cli.Env) *cobra.Command {
 	var sel cli.Selection
+	var others cli.Others
 	var dir string
 	cmd := &cobra.Command{
 		Use: "gather [NAME…]", Short: "Collect the state of both sites into files and one page", ValidArgsFunction: cli.CompleteGroups(e),
@@ -44,6 +45,7 @@ If a site does not answer, the command collects the rest and ends with exit code
   kubectl vgr gather -A --dir ./case-4711`,
 	}
 	sel.AddFlags(cmd, true)
+	others.AddFlags(cmd)
 	cmd.Flags().StringVar(&dir, "dir", "", "a directory that is empty or does not exist (default: vgr-gather-TIME in the current directory)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		cmd.SilenceUsage = true
@@ -51,6 +53,7 @@ If a site does not answer, the command collects the rest and ends with exit code
 		if err != nil {
 			return err
 		}
+		others.Put(e, &q)
 		return gatherInto(cmd.Context(), e, q, dir)
 	}
 	return cmd

@@ -74,9 +74,6 @@ func NewList(e *cli.Env) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := once(others, watch); err != nil {
-			return err
-		}
 		others.Put(e, &q)
 		style, err := e.Style()
 		if err != nil {
@@ -125,9 +122,6 @@ func NewStatus(e *cli.Env) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := once(others, watch || interactive); err != nil {
-			return err
-		}
 		others.Put(e, &q)
 		style, err := e.Style()
 		if err != nil {
@@ -143,14 +137,6 @@ func NewStatus(e *cli.Env) *cobra.Command {
 		return showGroups(cmd.Context(), e, q, out, watch, drawStatus(style, out.Format == "wide"), verdict)
 	}
 	return cmd
-}
-
-// once refuses to follow groups of others, which are read at one moment.
-func once(others cli.Others, follows bool) error {
-	if follows && others.Given() {
-		return clierror.New(clierror.CodeError, "leave out -w and -i", "groups of other tools are shown as they are now, and cannot be followed")
-	}
-	return nil
 }
 
 // worst returns the exit code of an overview.

@@ -30,6 +30,7 @@ import (
 // NewTUI makes the tui command.
 func NewTUI(e *cli.Env) *cobra.Command {
 	var sel cli.Selection
+	var others cli.Others
 	var readOnly bool
 	cmd := &cobra.Command{
 		Use: "tui [NAME…]", Short: "Watch groups of both sites on one screen, and run actions",
@@ -45,6 +46,7 @@ func NewTUI(e *cli.Env) *cobra.Command {
 The table is live. A site that stops answering is marked STALE. Actions run the same commands as without the screen, which
 show their plan and ask for confirmation. Without a terminal the command prints the status once. Press "?" for the keys.`
 	sel.AddFlags(cmd, true)
+	others.AddFlags(cmd)
 	cmd.Flags().BoolVar(&readOnly, "read-only", false, "refuse actions")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		cmd.SilenceUsage = true
@@ -52,6 +54,7 @@ show their plan and ask for confirmation. Without a terminal the command prints 
 		if err != nil {
 			return err
 		}
+		others.Put(e, &q)
 		style, err := e.Style()
 		if err != nil {
 			return err
