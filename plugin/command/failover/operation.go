@@ -9,7 +9,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
-	"os/user"
 	"slices"
 	"strings"
 	"time"
@@ -117,7 +116,7 @@ func (o *operation) leaving() evacuation { return evacuation{o.sel.From, o.abort
 // plan shows what will be done to each group. One that is refused does not stop the others.
 func (o *operation) plan(e *cli.Env, s *preflight.Observation, request requester) (jobs []*operate.Job, refused []ending, w *waves) {
 	w = &waves{of: map[*operate.Job]int{}}
-	by := whoami()
+	by := cli.WhoAmI()
 	me := holder(by)
 	var plans []present.Plan
 	for _, g := range s.View.Groups {
@@ -230,18 +229,6 @@ func (o *operation) operator(e *cli.Env, s *preflight.Observation, jobs []*opera
 	return &operate.Operator{
 		Sites: s.Sites, Clusters: s.Clusters, Clock: e.Clock, Clocks: &s.Clocks, Holder: jobs[0].Operation.Holder, Concurrency: o.concurrency, MaxOutage: o.maxOutage, Progress: func(*operate.Job, recovery.Decision) {},
 	}
-}
-
-// whoami returns the person that runs the command, for the journal.
-func whoami() string {
-	name := "unknown"
-	if u, err := user.Current(); err == nil {
-		name = u.Username
-	}
-	if host, err := os.Hostname(); err == nil {
-		name += "@" + host
-	}
-	return name
 }
 
 // holder returns this process.

@@ -156,6 +156,12 @@ func validated(e *cli.Env, s *preflight.Observation, g overview.Group, leaving e
 	return validatedGroup{g.Namespace, g.Name, from.Name, target.Name, checks}
 }
 
+// Readiness returns the sites and the checks of a planned failover of one group, as validate does.
+func Readiness(e *cli.Env, s *preflight.Observation, g overview.Group) (from, to string, checks []recovery.Check) {
+	v := validated(e, s, g, evacuation{}, "", false)
+	return v.From, v.To, v.Checks
+}
+
 // requested returns whether a planned failover would begin, and its checks.
 func requested(facts recovery.Facts, from, to recovery.SiteRef, quiesce bool) []recovery.Check {
 	const id, request = "validate", "request"

@@ -1,0 +1,165 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package report is what people who decide and who audit are told of all groups at one moment: what is protected and how
+// well, what is not, and what past failovers took. It is pure, and its JSON form is what pages are drawn from.
+package report
+
+import (
+	"fmt"
+	"strconv"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
+	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+)
+
+// Kind of the JSON form; its API version is that of the overview.
+const Kind = "Report"
+
+// Report is all of it.
+type Report struct {
+	metav1.TypeMeta `json:",inline"`
+	// CreatedAt is when the sites were asked, by the clock of this machine; CreatedBy is the user and the machine.
+	CreatedAt metav1.Time `json:"createdAt"`
+	CreatedBy string      `json:"createdBy"`
+	Plugin    string      `json:"plugin"`
+	// Scope says which groups were asked for.
+	Scope   string  `json:"scope"`
+	Sites   []Site  `json:"sites"`
+	Summary Summary `json:"summary"`
+	// Groups are worst first.
+	Groups []Group `json:"groups"`
+	// Unprotected are the PVCs that are in no group.
+	Unprotected []PVC `json:"unprotected"`
+	// NotKnown says what this report could not find out, and why.
+	NotKnown []string `json:"notKnown"`
+}
+
+// DeepCopyObject implements runtime.Object; printers only read.
+func (r *Report) DeepCopyObject() runtime.Object { c := *r; return &c }
+
+// Summary counts.
+type Summary struct {
+	Groups int `json:"groups"`
+	// Protected are those without a problem or warning; CanFailOver those of which no check of a planned failover refuses.
+	Protected   int `json:"protected"`
+	CanFailOver int `json:"canFailOver"`
+	// PVCs are those in groups, WithoutCopy those of them that the other site lacks, and Unprotected those in no group.
+	PVCs        int   `json:"pvcs"`
+	WithoutCopy Count `json:"withoutCopy"`
+	Unprotected Count `json:"unprotected"`
+}
+
+// Count is a number, or what is known of it.
+type Count struct {
+	Count int `json:"count"`
+	// AtLeast is true when a site could not be asked, which may have more.
+	AtLeast bool `json:"atLeast,omitempty"`
+}
+
+// Level is that of a count of what should not be.
+func (c Count) Level() overview.Level {
+	switch {
+	case c.Count > 0:
+		return overview.Problem
+	case c.AtLeast:
+		return overview.Warning
+	default:
+		return overview.OK
+	}
+}
+
+// String returns the count in words; unknown when nothing was found and a site could not be asked.
+func (c Count) String() string {
+	switch {
+	case !c.AtLeast:
+		return strconv.Itoa(c.Count)
+	case c.Count == 0:
+		return "unknown"
+	default:
+		return fmt.Sprintf("at least %d", c.Count)
+	}
+}
+
+// Site is one cluster.
+type Site struct {
+	Name       string `json:"name"`
+	Context    string `json:"context,omitempty"`
+	Answered   bool   `json:"answered"`
+	Message    string `json:"message,omitempty"`
+	Kubernetes string `json:"kubernetes,omitempty"`
+	Controller string `json:"controller"`
+}
+
+// Group is one group over both sites.
+type Group struct {
+	Namespace string         `json:"namespace"`
+	Name      string         `json:"name"`
+	Health    string         `json:"health"`
+	Level     overview.Level `json:"level"`
+	Message   string         `json:"message"`
+	Next      string         `json:"next,omitempty"`
+	ManagedBy string         `json:"managedBy"`
+	Class     string         `json:"class,omitempty"`
+	Backend   string         `json:"backend,omitempty"`
+	// Primary is the site whose storage is; empty when that is not known of exactly one.
+	Primary string `json:"primary,omitempty"`
+	// ScheduleSeconds, LastSyncTime and LagSeconds are absent when they are not known.
+	ScheduleSeconds *int64       `json:"scheduleSeconds,omitempty"`
+	LastSyncTime    *metav1.Time `json:"lastSyncTime,omitempty"`
+	LagSeconds      *int64       `json:"lagSeconds,omitempty"`
+	Readiness       Readiness    `json:"readiness"`
+	// Operations are the last failovers and other moves, newest first.
+	Operations      []Operation `json:"operations"`
+	PVCs            int         `json:"pvcs"`
+	WithoutCopy     []string    `json:"withoutCopy,omitempty"`
+	SizeDifferences []string    `json:"sizeDifferences,omitempty"`
+	// Note says what is not known of the group.
+	Note string `json:"note,omitempty"`
+}
+
+// Readiness is whether a planned failover would begin now.
+type Readiness struct {
+	Answer Answer `json:"answer"`
+	From   string `json:"from,omitempty"`
+	To     string `json:"to,omitempty"`
+	// Problems are the checks that refuse it.
+	Problems []recovery.Check `json:"problems,omitempty"`
+}
+
+// Answer is one to a question that may have none.
+type Answer string
+
+// Answers.
+const (
+	Yes     Answer = "yes"
+	No      Answer = "no"
+	Unknown Answer = "unknown"
+)
+
+// Operation is a past failover or other move of a group.
+type Operation struct {
+	ID      string           `json:"id"`
+	Kind    recovery.Kind    `json:"kind"`
+	From    string           `json:"from"`
+	To      string           `json:"to"`
+	By      string           `json:"by"`
+	Started metav1.MicroTime `json:"started"`
+	// Result is "in flight" until there is one.
+	Result string `json:"result"`
+	// RecoverySeconds is the time until the target was verified to be primary; absent when it was not.
+	RecoverySeconds *float64 `json:"recoverySeconds,omitempty"`
+	DataLoss        string   `json:"dataLoss"`
+}
+
+// PVC is one that is in no group.
+type PVC struct {
+	Site         string `json:"site"`
+	Namespace    string `json:"namespace"`
+	Name         string `json:"name"`
+	StorageClass string `json:"storageClass,omitempty"`
+	Size         string `json:"size,omitempty"`
+}
