@@ -286,6 +286,8 @@ func (b *bench) hostileGroups() {
 			{"history", "calm"},
 			{"history", "moving"},
 			{"history", "odd"},
+			{"report"},
+			{"report", "-A", "-o", "html"},
 			{"class", "list"},
 			{"class", "describe", "gold"},
 			{"class", "describe", nasty},
