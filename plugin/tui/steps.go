@@ -144,8 +144,8 @@ func besides(text string, o overview.Overview, g *overview.Group) string {
 	switch lead, _, _ := strings.Cut(text, "kubectl vgr "); {
 	case lead == "", lead == "if its process has ended: ":
 		return ""
-	case strings.HasSuffix(lead, "; "):
-		return strings.TrimSuffix(lead, "; ")
+	case strings.HasSuffix(lead, "; "), strings.HasSuffix(lead, ": ") && !strings.HasPrefix(lead, "if "):
+		return lead[:len(lead)-2]
 	default:
 		return text
 	}

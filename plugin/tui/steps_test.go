@@ -53,6 +53,7 @@ func TestBesides(t *testing.T) {
 		"stop it; kubectl vgr demote db -n prod; kubectl vgr create db -n prod again":                                                           "stop it; kubectl vgr demote db -n prod; kubectl vgr create db -n prod again",
 		"if west is lost: kubectl vgr demote db -n prod":                                                                                        "if west is lost: kubectl vgr demote db -n prod",
 		"label the PVCs alike": "label the PVCs alike",
+		"decide whose data to keep: kubectl vgr reprotect db -n prod --discard-site east discards it; kubectl vgr reprotect db -n prod --discard-site west discards that": "decide whose data to keep",
 	} {
 		if got := besides(text, overview.Overview{}, g); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
