@@ -86,6 +86,12 @@ func TestTUI(t *testing.T) {
 	}
 	term.keys("Enter")
 	term.shows("LAST SYNC", "orders-data", "follows", "esc back")
+	term.keys("3")
+	term.shows("[3 Events", "east  ", "VolumeGroupReplication/orders", "Promoted", "west  ", "Demoted")
+	term.keys("4")
+	term.shows("[4 Conditions", "True/Promoted", "True/Demoted")
+	term.keys("1")
+	term.shows("[1 PVCs", "LAST SYNC")
 	term.keys("f")
 	term.shows("planned failover from east to west", "Type orders and press Enter to continue")
 	term.keys("orders", "Enter")

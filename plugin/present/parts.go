@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -209,10 +210,41 @@ func Conditions(s Style, o overview.Overview, g overview.Group, wide bool) ([]st
 	if err := s.conditions(&b, o, g, wide); err != nil {
 		return nil, err
 	}
-	if n := Matter(g); n == 0 && !wide {
-		b.WriteString("\n  All conditions are as wanted; w shows them.\n")
+	if Matter(g) > 0 || wide {
+		return lines(&b), nil
+	}
+	b.WriteByte('\n')
+	switch all, silent := told(o, g); {
+	case len(silent) > 0:
+		fmt.Fprintln(&b, s.wrap("  ", "The conditions on "+strings.Join(silent, " and ")+" are not known."))
+	case all == 0:
+		b.WriteString("  No site has told a condition.\n")
+	default:
+		b.WriteString("  All conditions are as wanted; w shows them.\n")
 	}
 	return lines(&b), nil
+}
+
+// told counts the conditions of a group, and returns the sites whose conditions are not known.
+func told(o overview.Overview, g overview.Group) (all int, silent []string) {
+	for i, gs := range g.Sites {
+		all += len(gs.Conditions)
+		if !o.Sites[i].Answered || gs.Unread {
+			silent = append(silent, Clean(gs.Site))
+		}
+	}
+	return all, silent
+}
+
+// ConditionSign tells the conditions of a group in a sign: how many are not as wanted, or whether all are.
+func ConditionSign(s Style, o overview.Overview, g overview.Group) string {
+	if n := Matter(g); n > 0 {
+		return s.Verdict(overview.Warning, strconv.Itoa(n))
+	}
+	if all, silent := told(o, g); all == 0 || len(silent) > 0 {
+		return "?"
+	}
+	return s.Sign(overview.OK)
 }
 
 // Matter counts the conditions of a group that are not as wanted.
@@ -224,14 +256,17 @@ func Matter(g overview.Group) int {
 	return n
 }
 
-// Operations tells the operations of a group with their steps, those in flight first to be seen.
-func Operations(s Style, ops []recovery.Operation) []string {
-	if len(ops) == 0 {
-		return []string{"  No operation is recorded: kubectl vgr has not changed the roles of the group."}
+// Operations tells the operations that a group remembers, with their steps, newest first.
+func Operations(s Style, o overview.Overview, g overview.Group, ops []recovery.Operation) []string {
+	var b, history strings.Builder
+	_, silent := told(o, g)
+	if len(silent) > 0 {
+		fmt.Fprintln(&b, s.wrap("  ", "Operations that only "+strings.Join(silent, " and ")+" remembers are not known."))
+	} else if len(ops) == 0 {
+		b.WriteString("  No operation is recorded: kubectl vgr has not changed the roles of the group.\n")
 	}
-	var b, told strings.Builder
-	History(&told, ops)
-	for line := range strings.Lines(told.String()) {
+	History(&history, ops)
+	for line := range strings.Lines(history.String()) {
 		if !strings.HasPrefix(line, " ") {
 			line = s.paint(bold, strings.TrimSuffix(line, "\n")) + "\n"
 		}

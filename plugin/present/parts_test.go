@@ -63,3 +63,24 @@ func TestBrief(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestConditionSign: of a site that does not answer no condition is said to be as wanted.
+func TestConditionSign(t *testing.T) {
+	for name, tc := range map[string]struct{ sign, says string }{
+		"healthy":   {"+", "All conditions are as wanted"},
+		"west-dead": {"?", "The conditions on west are not known."},
+		"failing":   {"! 2", "Conditions on east"},
+	} {
+		o, ok := scenarios()[name]
+		if !ok {
+			t.Fatal(name)
+		}
+		if got := present.ConditionSign(present.Style{}, o, o.Groups[0]); got != tc.sign {
+			t.Errorf("%s: %q, want %q", name, got, tc.sign)
+		}
+		lines, err := present.Conditions(present.Style{}, o, o.Groups[0], false)
+		if text := strings.Join(lines, "\n"); err != nil || !strings.Contains(text, tc.says) || name == "west-dead" && strings.Contains(text, "as wanted") {
+			t.Errorf("%s: %v\n%s", name, err, text)
+		}
+	}
+}

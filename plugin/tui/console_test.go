@@ -100,7 +100,7 @@ func TestTargets(t *testing.T) {
 		says, then   []string
 		marked, word string
 	}{
-		"one that is open, another is marked": {"s g space enter f", []string{"Changes: production/b", "Type b and press Enter"}, []string{"1 marked"}, "b enter enter esc", ""},                             //nolint:dupword // keys
+		"one that is open, another is marked": {"s g space enter f", []string{"Changes: production/b", "Type b and press Enter"}, []string{"1 marked"}, "b enter enter esc", ""},                                                                                          //nolint:dupword // keys
 		"two marked":                          {"s g space j space f", []string{"$ kubectl vgr failover (2 groups) -n production --to west", "Changes: production/aaa", "production/c", "Type 2 and press Enter"}, []string{"3 groups", "by name"}, "2 enter enter", "2"}, //nolint:dupword // keys
 	} {
 		t.Run(name, func(t *testing.T) {

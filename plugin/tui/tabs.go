@@ -54,14 +54,11 @@ func (d *detail) content(o overview.Overview, g *overview.Group) (labels [tabs]s
 	if badJournal != nil {
 		labels[operationsTab] = d.style.Sign(overview.Warning)
 	}
-	labels[conditionsTab] = d.style.Sign(overview.OK)
-	if n := present.Matter(*g); n > 0 {
-		labels[conditionsTab] = d.style.Verdict(overview.Warning, strconv.Itoa(n))
-	}
+	labels[conditionsTab] = present.ConditionSign(d.style, o, *g)
 	var err error
 	switch d.tab {
 	case operationsTab:
-		if body, err = present.Operations(d.style, ops), badJournal; err != nil && len(ops) == 0 {
+		if body, err = present.Operations(d.style, o, *g, ops), badJournal; err != nil && len(ops) == 0 {
 			body = nil
 		}
 	case eventsTab:

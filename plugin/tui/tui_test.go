@@ -468,6 +468,7 @@ func TestActions(t *testing.T) {
 		"failback of what moved":      {view: west, keys: "b", want: "failback w -n production --to east"},
 		"promote":                     {view: groups, keys: "s g p", want: "promote a -n production"},
 		"validate":                    {view: groups, keys: "s g v", want: "validate a -n production"},
+		"operations of a silent site": {view: bereft, keys: "h", says: "Operations that only east remembers are not known."},
 		"operations of one":           {view: groups, keys: "s g h", says: "[2 Operations 0]"},
 		"without one primary":         {view: groups, keys: "f", says: "production/split-c has not one primary"},
 		"different directions":        {view: turned, keys: "s g space end space f", says: "primary on different sites"},
