@@ -11,6 +11,7 @@ images=${IMAGES:-docs/images}
 scratch=$(mktemp -d)
 trap 'tmux -L "$name" kill-server 2>/dev/null || true; rm -rf "$scratch"' EXIT
 
+(cd hack && go build -o "$scratch/fewcolours" ./fewcolours)
 tmux -L "$name" -f /dev/null new-session -d -x "$columns" -y "$rows" "env TERM=xterm-256color COLORTERM=truecolor $command; sleep 60"
 sleep 2
 for key; do
@@ -32,15 +33,16 @@ draw() {
 			pre { margin: 12px; font: 15px/18px "DejaVu Sans Mono"; color: #$ink; }
 			</style><pre>
 		EOS
-		# aha knows no reverse video
-		sed "s/\x1b\[7m/\x1b[$inverse""m/g" "$scratch/screen" | aha --no-header $scheme
+		# The screen ends reverse video with the default colours, which aha takes for those of the text in it; its grey is too light.
+		sed -E "s/\x1b\[(0;)?((1;)?)7m(\x1b\[39m)?(\x1b\[49m)?/\x1b[0m\x1b[\2${inverse}m/g" "$scratch/screen" | aha --no-header $scheme |
+			sed -E "s/filter: [^;\"]*;color:dimgray/color:#808790/g"
 		echo '</pre>'
 	} >"$scratch/screen.html"
-	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --default-background-color="$ground"ff \
+	chromium --headless --no-sandbox --disable-gpu --disable-lcd-text --hide-scrollbars --default-background-color="$ground"ff \
 		--window-size="$((columns * 903 / 100 + 24)),$((rows * 18 + 24))" \
 		--screenshot="$scratch/screen.png" "file://$scratch/screen.html" 2>/dev/null
 	mkdir -p "$images"
-	mv "$scratch/screen.png" "$images/$file.png"
+	"$scratch/fewcolours" <"$scratch/screen.png" >"$images/$file.png"
 }
 for theme in ${THEMES:-dark}; do
 	case $theme in
