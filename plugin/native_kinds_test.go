@@ -90,6 +90,9 @@ func TestNativeTrident(t *testing.T) {
 	if g := b.listed("list", "--managed-by", "trident", "--group-by", "app.kubernetes.io/instance", "--peer-context", "west")["default/shop"]; len(g.Sites) != 2 || len(g.Sites[0].Volumes) != 4 || g.Sites[1].Native == nil {
 		t.Errorf("grouped by a label: %+v", g)
 	}
+	if r := b.vgr("list", "--group-by", "auto", "--peer-context", "west"); !strings.Contains(r.out, "shop") || !strings.Contains(r.errOut, "grouped by the first label that they or their PVCs have of: app.kubernetes.io/instance") {
+		t.Errorf("%+v", r)
+	}
 	for _, r := range [][]string{{"list"}, {"status", "web", "torn"}} {
 		t.Log(b.vgr(append(r, "--peer-context", "west")...).out)
 	}

@@ -238,6 +238,7 @@ func TestNative(t *testing.T) {
 	t.Run("one site down", func(t *testing.T) { b.with(t).nativeAlone() })
 	t.Run("followed", func(t *testing.T) { b.with(t).nativeFollowed() })
 	t.Run("validate", func(t *testing.T) { b.with(t).nativeValidated() })
+	t.Run("guide", func(t *testing.T) { b.with(t).nativeGuide() })
 	t.Run("gather", func(t *testing.T) { b.with(t).nativeGathered() })
 	t.Run("permissions", func(t *testing.T) { b.with(t).nativeTenant(both) })
 	t.Run("refused", func(t *testing.T) { b.with(t).nativeRefused() })
@@ -391,6 +392,28 @@ func (b *bench) nativeValidated() {
 	}
 	if r := b.vgr("validate", "nothing", "--peer-context", "west"); r.code != 2 {
 		b.t.Errorf("%+v", r)
+	}
+}
+
+// nativeGuide: the commands of the guide's chapter work on clusters without our CRDs.
+func (b *bench) nativeGuide() {
+	guide, err := os.ReadFile(filepath.Join("..", "docs", "guide.md"))
+	b.must(err)
+	_, chapter, _ := strings.Cut(string(guide), "\n## Look at what you have\n")
+	chapter, _, _ = strings.Cut(chapter, "\n## ")
+	ran := 0
+	for line := range strings.Lines(chapter) {
+		command, ok := strings.CutPrefix(line, "kubectl vgr ")
+		if !ok {
+			continue
+		}
+		ran++
+		if r := b.vgr(strings.Fields(command)...); r.code != 0 || !strings.Contains(r.out, "orders") {
+			b.t.Errorf("%s: %+v", line, r)
+		}
+	}
+	if ran < 4 {
+		b.t.Errorf("the chapter has %d commands", ran)
 	}
 }
 

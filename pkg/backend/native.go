@@ -27,8 +27,8 @@ type Native struct {
 
 // NativeRequest says how groups are to be made of what was listed.
 type NativeRequest struct {
-	// GroupBy is the label of which all volumes of a namespace with the same value are one group; empty for none.
-	GroupBy string
+	// GroupBy are labels: all volumes of a namespace with the same value of the first of them that they have are one group.
+	GroupBy []string
 	// Now is the clock of the site.
 	Now time.Time
 }
@@ -93,6 +93,20 @@ type NativeGroup struct {
 	Terminating map[string]string
 	// Unproven is why nothing better than Unknown can be said of the group; empty when something can.
 	Unproven string
+}
+
+// Group returns the value by which an object is in a group with others, and its label: one of the object's own, or else of its PVC;
+// empty when it is a group of its own.
+func (r NativeRequest) Group(object map[string]string, pvc *Claim) (label, value string) {
+	for _, label := range r.GroupBy {
+		if value := object[label]; value != "" {
+			return label, value
+		}
+		if pvc != nil && pvc.Labels[label] != "" {
+			return label, pvc.Labels[label]
+		}
+	}
+	return "", ""
 }
 
 // Pairing is how the objects of two sites are known to be one group.

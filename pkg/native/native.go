@@ -81,7 +81,7 @@ type entry struct {
 }
 
 // Find finds the groups of one or two sites.
-func Find(profiles backend.Profiles, sites []Site, groupBy string) []Groups {
+func Find(profiles backend.Profiles, sites []Site, groupBy ...string) []Groups {
 	found := make([][]*entry, len(sites))
 	for i := range sites {
 		s := &sites[i]

@@ -43,7 +43,7 @@ func site(name, handle string, primary bool, more string) native.Site {
 
 // shown is the overview of the groups of two sites.
 func shown(sites ...native.Site) overview.Overview {
-	found := native.Find(drivers.Profiles(), sites, "")
+	found := native.Find(drivers.Profiles(), sites)
 	inputs := make([]overview.SiteInput, len(sites))
 	for i, s := range sites {
 		inputs[i] = overview.SiteInput{Site: overview.Site{Name: s.Name, Answered: true, ServerTime: &s.Now}, Groups: found[i].Groups, Native: found[i].Native}

@@ -28,8 +28,8 @@ import (
 // sites have it, that would be a dozen lists more for each of them.
 type Native struct {
 	Profiles backend.Profiles
-	// GroupBy is the label whose values make groups of volumes; empty for none.
-	GroupBy string
+	// GroupBy are the labels whose values make groups of volumes, the first that a volume has.
+	GroupBy []string
 	// ManagedBy selects groups by who manages them, ours as vgr, and has those of others read on every site; empty for all.
 	ManagedBy string
 }
@@ -56,7 +56,7 @@ func (n *Native) wanted(streams []*stream) bool {
 
 // always reports whether groups of others are read on every site.
 func (n *Native) always() bool {
-	return n.GroupBy != "" || n.ManagedBy != "" && n.ManagedBy != ours
+	return len(n.GroupBy) > 0 || n.ManagedBy != "" && n.ManagedBy != ours
 }
 
 // withoutOurs reports whether only groups of others are wanted.
@@ -121,7 +121,7 @@ func addNative(ctx context.Context, sites []*site.Site, q Query, inputs []overvi
 			found[i].Tell(&inputs[i].Groups[j])
 		}
 	}
-	all := native.Find(n.Profiles, found, n.GroupBy)
+	all := native.Find(n.Profiles, found, n.GroupBy...)
 	wanted := q.nativeKeys(all)
 	for i := range all {
 		in := &inputs[i]

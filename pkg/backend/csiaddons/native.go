@@ -82,12 +82,12 @@ func nativeGroups(l backend.Listed, r backend.NativeRequest) []backend.NativeGro
 			out = append(out, in.ofGroup(g))
 		}
 	}
-	together := map[types.NamespacedName][]*replicationv1.VolumeReplication{}
+	together, groupedBy := map[types.NamespacedName][]*replicationv1.VolumeReplication{}, map[types.NamespacedName]string{}
 	for key, vr := range in.volumes {
 		if in.made[key] {
 			continue
 		}
-		value := in.labelOf(vr, r.GroupBy)
+		label, value := r.Group(vr.Labels, in.Find(vr.Namespace, vr.Spec.DataSource.Name))
 		switch {
 		case vr.Spec.DataSource.Kind == groupKind && in.groups[types.NamespacedName{Namespace: vr.Namespace, Name: vr.Spec.DataSource.Name}] != nil:
 			continue // csi-addons' own, of a group
@@ -95,7 +95,7 @@ func nativeGroups(l backend.Listed, r backend.NativeRequest) []backend.NativeGro
 			out = append(out, in.withoutPVC(vr))
 		case value != "":
 			key := types.NamespacedName{Namespace: vr.Namespace, Name: value}
-			together[key] = append(together[key], vr)
+			together[key], groupedBy[key] = append(together[key], vr), label
 		default:
 			out = append(out, in.ofVolumes(backend.Owner{Kind: backend.VolumeReplicationKind, NamespacedName: types.NamespacedName{Namespace: vr.Namespace, Name: vr.Name}}, vr))
 		}
@@ -104,7 +104,7 @@ func nativeGroups(l backend.Listed, r backend.NativeRequest) []backend.NativeGro
 		slices.SortFunc(volumes, func(a, b *replicationv1.VolumeReplication) int { return strings.Compare(a.Name, b.Name) })
 		g := in.ofVolumes(backend.Owner{Kind: backend.VolumeGroupReplicationKind, NamespacedName: key}, volumes...)
 		if g.Keeper == "" {
-			g.Next = backend.Migrate(Name, r.GroupBy)
+			g.Next = backend.Migrate(Name, groupedBy[key])
 		}
 		out = append(out, g)
 	}
@@ -251,20 +251,6 @@ func dispatch(namespace, name string) func(backend.At) string {
 		}
 		return fmt.Sprintf("on the hub of Ramen, set spec.action of the DRPlacementControl: kubectl edit drplacementcontrols.ramendr.openshift.io %s -n %s", name, namespace)
 	}
-}
-
-// labelOf returns the value of a label on a VolumeReplication or else its PVC.
-func (in *listed) labelOf(vr *replicationv1.VolumeReplication, label string) string {
-	if label == "" {
-		return ""
-	}
-	if value := vr.Labels[label]; value != "" {
-		return value
-	}
-	if claim := in.Find(vr.Namespace, vr.Spec.DataSource.Name); claim != nil {
-		return claim.Labels[label]
-	}
-	return ""
 }
 
 // class returns the class of a VolumeReplication, and its interval.

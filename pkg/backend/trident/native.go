@@ -76,11 +76,11 @@ func nativeGroups(l backend.Listed, r backend.NativeRequest) []backend.NativeGro
 			in.updates[key] = append(in.updates[key], u)
 		}
 	}
-	together := map[types.NamespacedName][]*Mirror{}
+	together, labels := map[types.NamespacedName][]*Mirror{}, map[types.NamespacedName]string{}
 	for _, m := range all {
-		if value := in.labelOf(m, r.GroupBy); value != "" {
+		if label, value := r.Group(m.Labels, in.Find(m.Namespace, m.mapping().LocalPVCName)); value != "" {
 			key := types.NamespacedName{Namespace: m.Namespace, Name: value}
-			together[key] = append(together[key], m)
+			together[key], labels[key] = append(together[key], m), label
 			continue
 		}
 		out = append(out, in.group(backend.Owner{Kind: backend.VolumeReplicationKind, NamespacedName: types.NamespacedName{Namespace: m.Namespace, Name: m.Name}}, m))
@@ -88,7 +88,7 @@ func nativeGroups(l backend.Listed, r backend.NativeRequest) []backend.NativeGro
 	for key, mirrors := range together {
 		g := in.group(backend.Owner{Kind: backend.VolumeGroupReplicationKind, NamespacedName: key}, mirrors...)
 		if g.Keeper == "" {
-			g.Next = backend.Migrate(Name, r.GroupBy)
+			g.Next = backend.Migrate(Name, labels[key])
 		}
 		out = append(out, g)
 	}
@@ -96,20 +96,6 @@ func nativeGroups(l backend.Listed, r backend.NativeRequest) []backend.NativeGro
 		return cmp.Or(cmp.Compare(a.Group.Owner.Namespace, b.Group.Owner.Namespace), cmp.Compare(a.Group.Owner.Name, b.Group.Owner.Name))
 	})
 	return out
-}
-
-// labelOf returns the value of a label on a Mirror or else its PVC.
-func (in *listed) labelOf(m *Mirror, label string) string {
-	if label == "" {
-		return ""
-	}
-	if value := m.Labels[label]; value != "" {
-		return value
-	}
-	if claim := in.Find(m.Namespace, m.mapping().LocalPVCName); claim != nil {
-		return claim.Labels[label]
-	}
-	return ""
 }
 
 // managed says who manages a Mirror. Trident Protect has one of its own kind for each, which sets it back.
