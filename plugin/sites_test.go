@@ -141,6 +141,10 @@ func (b *bench) aliases() {
 	b.has(b.vgr("site", "alias", "twin"), 1, "is a context of the kubeconfig already")
 	b.has(b.vgr("site", "alias", "not a name"), 1, "letters, digits")
 	b.has(b.vgr("site", "alias", "paris", "--context", "dead"), 6, "cannot identify the cluster")
+	b.has(b.vgr("site", "list", "--context", ocpEast, "--peer-context", "dead"), 0, "known, and not asked by commands without", ocpWest)
+	if r := b.vgr("site", "list", "--context", ocpEast, "--peer-context", ocpWest); strings.Contains(r.out, "known, and not") {
+		b.t.Errorf("the pair is listed twice:\n%s", r.out)
+	}
 	b.has(b.vgr("site", "alias", "ocp-west"), 0) // what the other site would be called
 	b.areCalled("ocp-west " + ocpWest)
 	b.has(b.vgr("failover", "orders", "--to", "ocp-west", "--dry-run=client"), 1, "both sites have that name", "--to "+ocpEast)

@@ -33,7 +33,9 @@ type resolution struct {
 	sizes map[string]int64
 	// terminating are the members that are being deleted, by their PVCs, with what is deleted.
 	terminating map[string]string
-	problem     *backend.Problem
+	// drivers are those of the members' volumes.
+	drivers []string
+	problem *backend.Problem
 	// recheck is when to look again although nothing changes; zero for never.
 	recheck time.Duration
 }
@@ -57,10 +59,12 @@ func (r *Reconciler) resolve(ctx context.Context, s target) (resolution, error) 
 			res.note(backend.Problemf(vgrv1.ReasonObjectConflict, "%s", err))
 		}
 	}
+	var missing *backend.Problem
 	class, err := s.class(ctx, r.Client)
 	switch {
 	case apierrors.IsNotFound(err):
-		res.note(backend.Problemf(vgrv1.ReasonClassNotFound, "class %q does not exist; create it: kubectl vgr class create %s", s.className, s.className))
+		missing = backend.Problemf(vgrv1.ReasonClassNotFound, "class %q does not exist", s.className)
+		res.note(missing)
 	case err != nil:
 		return res, err
 	default:
@@ -80,9 +84,25 @@ func (r *Reconciler) resolve(ctx context.Context, s target) (resolution, error) 
 	if err := r.resolveMembers(ctx, s, &res); err != nil {
 		return res, err
 	}
+	if missing != nil {
+		missing.Message += r.createAgain(s, res.drivers)
+	}
 	res.group.Blocked = res.problem
 	guard(s, &res.group)
 	return res, nil
+}
+
+// createAgain returns the command that makes a class for the drivers of the volumes. Its other parameters went with it.
+func (r *Reconciler) createAgain(s target, drivers []string) string {
+	command := "kubectl vgr class create " + s.className
+	if len(drivers) != 1 {
+		return "; create it: " + command + " --provisioner DRIVER"
+	}
+	command += " --provisioner " + drivers[0]
+	if _, known := r.Backends.find(backend.Class{Provisioner: drivers[0]}, ""); !known && s.status.Backend != "" {
+		command += " --parameter " + vgrv1.ParameterBackend + "=" + s.status.Backend
+	}
+	return "; create it, with the other parameters that it had: " + command
 }
 
 // checkBackend notes a backend that is not installed, and parameters that it cannot honour.
@@ -125,12 +145,13 @@ func (r *Reconciler) resolveMembers(ctx context.Context, s target, res *resoluti
 	if err != nil {
 		return err
 	}
-	sorter := memberSorter{driver: res.group.Class.Provisioner, claimed: claimed, inGroup: s.inGroup, sizes: map[string]int64{}}
+	sorter := memberSorter{driver: res.group.Class.Provisioner, claimed: claimed, inGroup: s.inGroup, sizes: map[string]int64{}, drivers: map[string]bool{}}
 	for i := range pvcs {
 		if err := sorter.add(ctx, r.Client, &pvcs[i]); err != nil {
 			return err
 		}
 	}
+	res.drivers = slices.Sorted(maps.Keys(sorter.drivers))
 	res.group.Members, res.refused, res.terminating, res.sizes = sorter.members, sorter.refused, sorter.terminating, sorter.sizes
 	res.note(sorter.problem())
 	if res.backend != nil {
@@ -156,6 +177,8 @@ type memberSorter struct {
 	terminating map[string]string
 	// sizes are the bytes of the members' volumes.
 	sizes map[string]int64
+	// drivers are those of the members' volumes.
+	drivers map[string]bool
 }
 
 func (m *memberSorter) add(ctx context.Context, c client.Reader, pvc *corev1.PersistentVolumeClaim) error {
@@ -193,6 +216,7 @@ func (m *memberSorter) add(ctx context.Context, c client.Reader, pvc *corev1.Per
 			member.Secret = types.NamespacedName{Namespace: secret.Namespace, Name: secret.Name}
 		}
 		m.members = append(m.members, member)
+		m.drivers[pv.Spec.CSI.Driver] = true
 		if size := pv.Spec.Capacity.Storage().Value(); size > 0 {
 			m.sizes[pvc.Name] = size
 		}

@@ -46,6 +46,8 @@ type listedSite struct {
 	Reachable  bool                         `json:"reachable"`
 	Problem    overview.SiteProblem         `json:"problem,omitempty"`
 	Message    string                       `json:"message,omitempty"`
+	// Other is true of a site that commands without flags are not about: it has an alias, or was found as a peer before.
+	Other bool `json:"other,omitempty"`
 
 	groups []vgrv1.VolumeGroupReplication
 }
@@ -58,8 +60,9 @@ const offersRead = 50
 
 func newList(e *cli.Env) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "list", Aliases: []string{"ls"}, Short: "Show the names, contexts, clusters and versions of both sites", Args: cobra.NoArgs,
-		Long: `Show the names, contexts, clusters and versions of both sites, and whether they answer.
+		Use: "list", Aliases: []string{"ls"}, Short: "Show the names, contexts, clusters and versions of the sites", Args: cobra.NoArgs,
+		Long: `Show the names, contexts, clusters and versions of the sites, and whether they answer: first the two that commands are about,
+then others that have an alias or that were found as a peer before.
 
 The command changes nothing in a cluster. It reads the names again that groups offer for the two clusters.`,
 		Example: "  kubectl vgr site list\n  kubectl vgr site list -o wide --peer-kubeconfig west.yaml",
@@ -74,17 +77,23 @@ The command changes nothing in a cluster. It reads the names again that groups o
 		}
 		l := &listed{TypeMeta: metav1.TypeMeta{APIVersion: overview.APIVersion, Kind: "Sites"}}
 		sites := make([]*connect.Site, len(p.All()))
-		l.Sites = make([]listedSite, len(sites))
-		var asked sync.WaitGroup
 		for i, s := range p.All() {
 			sites[i] = e.Sites.Unbound(s)
-			asked.Go(func() { l.Sites[i] = ask(ctx, sites[i]) })
+		}
+		others := e.Sites.Others(sites...)
+		l.Sites = make([]listedSite, len(sites)+len(others))
+		var asked sync.WaitGroup
+		for i, s := range slices.Concat(sites, others) {
+			asked.Go(func() {
+				l.Sites[i] = ask(ctx, s)
+				l.Sites[i].Other = i >= len(sites)
+			})
 		}
 		asked.Wait()
 		if err := cli.Ended(ctx, "", "not all sites were waited for"); err != nil {
 			return err
 		}
-		learn(e, l, sites)
+		learn(e, l, sites, others)
 		if !out.Human() {
 			return out.Print(e, l)
 		}
@@ -118,10 +127,10 @@ func ask(ctx context.Context, s *connect.Site) listedSite {
 }
 
 // learn keeps the names that the groups of both sites offer, and shows the names by which the next command knows the sites.
-func learn(e *cli.Env, l *listed, sites []*connect.Site) {
+func learn(e *cli.Env, l *listed, sites, others []*connect.Site) {
 	clusters := map[string]*connect.Site{}
 	var groups []vgrv1.VolumeGroupReplication
-	for i := range l.Sites {
+	for i := range sites {
 		groups = append(groups, l.Sites[i].groups...)
 		if l.Sites[i].Cluster != "" {
 			clusters[l.Sites[i].Cluster] = sites[i]
@@ -132,7 +141,7 @@ func learn(e *cli.Env, l *listed, sites []*connect.Site) {
 	}
 	e.Sites.Rename(sites...)
 	aliases, _ := e.Sites.Aliases()
-	for i, s := range sites {
+	for i, s := range slices.Concat(sites, others) {
 		at := &l.Sites[i]
 		at.Name = s.Name
 		of := slices.IndexFunc(aliases, func(a connect.Alias) bool { return a.Endpoint == s.Endpoint() })
@@ -154,7 +163,10 @@ func (l *listed) print(e *cli.Env, wide, paired bool) error {
 		return err
 	}
 	reached := false
-	for _, s := range l.Sites {
+	for i, s := range l.Sites {
+		if s.Other && !l.Sites[i-1].Other {
+			fmt.Fprintln(e.Out, "\nknown, and not asked by commands without --context and --peer-context:")
+		}
 		state := "reachable"
 		if !s.Reachable {
 			state = string(s.Problem) + ": " + s.Message
