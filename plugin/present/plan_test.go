@@ -64,7 +64,7 @@ func TestPlans(t *testing.T) {
 	for i, p := range first { // after an earlier move, each at its own time
 		if p.Backend == "csi-addons" {
 			first[i].Estimate.Waits = true
-			first[i].Checks = append(p.Checks, recovery.Check{
+			first[i].Checks = append(first[i].Checks, recovery.Check{
 				ID: "sync", Severity: recovery.CheckWarning, Evidence: fmt.Sprintf("east has not synchronised since 03:0%d", i), Brief: "east has not synchronised since it became primary", Remedy: "the operation waits for it",
 			})
 		}
