@@ -400,8 +400,18 @@ type Profile struct {
 	Unlike func(wanted, there []client.Object) string
 	// Native finds the groups that are made of the backend's own objects, made by us or not. Nil for a backend of which none are read.
 	Native *Native
+	// Rehearsal says how a copy is cloned beside its replication.
+	Rehearsal Rehearsal
 	// Ending says what the end of a replication destroys, by the role of the site that ends it.
 	Ending map[vgrv1.State]string
+}
+
+// Rehearsal is what a backend can do for kubectl vgr rehearse.
+type Rehearsal struct {
+	// Refuses says why the copies of a driver's volumes cannot be cloned beside their replication; empty when they can.
+	Refuses func(driver string) string
+	// Pods finds those that run a driver, from an API server. Nil for a backend that refuses all.
+	Pods func(ctx context.Context, c client.Reader, driver string) ([]types.NamespacedName, error)
 }
 
 // Profiles are the backends of a program, in the order in which they are asked.

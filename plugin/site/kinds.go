@@ -11,6 +11,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
@@ -34,7 +35,7 @@ func newKinds(profiles backend.Profiles) (kinds, error) {
 	scheme := runtime.NewScheme()
 	adders := []func(*runtime.Scheme) error{
 		vgrv1.AddToScheme, corev1.AddToScheme, appsv1.AddToScheme, autoscalingv1.AddToScheme,
-		coordinationv1.AddToScheme, storagev1.AddToScheme, authorizationv1.AddToScheme,
+		coordinationv1.AddToScheme, storagev1.AddToScheme, authorizationv1.AddToScheme, batchv1.AddToScheme,
 	}
 	for _, p := range profiles {
 		if p.AddToScheme != nil {

@@ -222,6 +222,14 @@ const (
 	// AnnotationPeerHandles are the replication handles of the peer's volumes by the names of the PVCs,
 	// as a JSON object. Only the plugin sees both sites.
 	AnnotationPeerHandles = "replication.unified.io/peer-handles"
+	// LabelRehearsal on all that a rehearsal makes is its identifier.
+	LabelRehearsal = "replication.unified.io/rehearsal"
+	// AnnotationRehearsals are the rehearsals of the group on this site, newest first, as JSON.
+	AnnotationRehearsals = "replication.unified.io/rehearsals"
+	// AnnotationRehearsalOf names the group that a namespace or volume of a rehearsal is for, and AnnotationRehearsalSecret the
+	// Secret that removes the volume's image.
+	AnnotationRehearsalOf     = "replication.unified.io/rehearsal-of"
+	AnnotationRehearsalSecret = "replication.unified.io/rehearsal-secret" //nolint:gosec // the name of one
 )
 
 // PeerState is what is known of the other copy. Backends that change both sites at once act on it.

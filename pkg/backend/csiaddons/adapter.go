@@ -91,6 +91,7 @@ func Profile() backend.Profile {
 		Unlike:          unlike,
 		Native:          native(),
 		Ending:          ending(),
+		Rehearsal:       backend.Rehearsal{Refuses: refusesRehearsal, Pods: driverPods},
 	}
 }
 

@@ -75,6 +75,9 @@ func Profile() backend.Profile {
 		NamesPeerClasses: "the parameter remoteStorageClassName of the source's StorageClass",
 		Held:             held,
 		Native:           native(),
+		Rehearsal: backend.Rehearsal{Refuses: func(string) string {
+			return "PowerStore's driver has no action that clones a copy (CREATE_SNAPSHOT is not supported there), and other Dell drivers are not built yet"
+		}},
 	}
 }
 

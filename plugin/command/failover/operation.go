@@ -5,8 +5,6 @@ package failover
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"fmt"
 	"os"
 	"slices"
@@ -131,7 +129,7 @@ func (o *operation) plan(e *cli.Env, s *preflight.Observation, request requester
 			continue
 		}
 		req := request(g, facts)
-		req.By, req.Holder, req.ID, req.Schedule = by, me, newID(), facts.Schedule
+		req.By, req.Holder, req.ID, req.Schedule = by, me, operate.NewID(), facts.Schedule
 		op, stop := recovery.Begin(facts.Pair, req, facts.Traits)
 		if unclear := o.leaving().refuse(s, facts.Pair); unclear != nil {
 			stop = unclear
@@ -232,10 +230,4 @@ func (o *operation) operator(e *cli.Env, s *preflight.Observation, jobs []*opera
 }
 
 // holder returns this process.
-func holder(by string) string { return fmt.Sprintf("%s/%d-%s", by, os.Getpid(), newID()) }
-
-func newID() string {
-	b := make([]byte, 4)
-	_, _ = rand.Read(b) // never fails
-	return hex.EncodeToString(b)
-}
+func holder(by string) string { return fmt.Sprintf("%s/%d-%s", by, os.Getpid(), operate.NewID()) }

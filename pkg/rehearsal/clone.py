@@ -1,0 +1,204 @@
+# SPDX-FileCopyrightText: The kubectl-vgr Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Clones the newest complete mirror snapshot of images, or removes such clones. The Job of a rehearsal runs it beside the
+CSI driver, whose image has rbd. Each step may run again: what is there is kept. Nothing here writes to a mirrored image."""
+import calendar, json, os, re, subprocess, sys, time
+
+CONFIG, SECRET, RESULT = "/tmp/vgr/config/config.json", "/tmp/vgr/secret", "/tmp/vgr-result"
+OLDEST = (19, 2)
+NOT_FOUND, BUSY = 2, 16
+KEY = "vgr.rehearsal"  # of an image's metadata: what a clone was made from
+
+
+class Refused(Exception):
+    pass
+
+
+class Failed(Exception):
+    def __init__(self, code, text):
+        super().__init__(text)
+        self.code = code
+
+
+class Cluster:
+    def __init__(self, cluster_id):
+        with open(CONFIG) as f:
+            found = [c for c in json.load(f) if c.get("clusterID") == cluster_id]
+        if not found:
+            raise Refused("the driver's configuration has no clusterID %s" % cluster_id)
+        rados = found[0].get("radosNamespace") or (found[0].get("rbd") or {}).get("radosNamespace") or ""
+        self.namespace = rados + "/" if rados else ""
+        with open(SECRET + "/userID") as f:
+            user = f.read().strip()
+        self.options = ["-m", ",".join(found[0]["monitors"]), "--id", user, "--keyfile", SECRET + "/userKey", "--no-progress"]
+        if not os.path.exists("/etc/ceph/ceph.conf"):
+            self.options += ["-c", "/dev/null"]
+
+    def spec(self, pool, image):
+        return "%s/%s%s" % (pool, self.namespace, image)
+
+    def rbd(self, *args):
+        p = subprocess.run(["rbd"] + self.options + list(args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
+                           env=dict(os.environ, TZ="UTC", LC_ALL="C"))
+        if p.returncode != 0:
+            said = [line for line in p.stderr.splitlines() if "failed to query services" not in line]
+            raise Failed(p.returncode, "rbd %s: %s" % (" ".join(args), (said or ["exit code %d" % p.returncode])[-1]))
+        return p.stdout
+
+    def json(self, *args):
+        text = self.rbd(*(list(args) + ["--format", "json"]))
+        return json.loads(text) if text.strip() else None
+
+
+def check_version():
+    text = subprocess.run(["rbd", "--version"], stdout=subprocess.PIPE, universal_newlines=True).stdout
+    found = re.search(r"version (\d+)\.(\d+)", text)
+    if not found:
+        raise Refused("rbd does not say its version: %s" % text.strip())
+    if (int(found.group(1)), int(found.group(2))) < OLDEST:
+        raise Refused("the driver's image has Ceph %s.%s; Ceph 19.2 or later can clone the snapshot of a mirror" % found.groups())
+
+
+def moment(text):
+    """A time as rbd prints it, in UTC."""
+    for layout in ("%a %b %d %H:%M:%S %Y", "%Y-%m-%d %H:%M:%S"):
+        try:
+            return calendar.timegm(time.strptime(text, layout))
+        except ValueError:
+            pass
+    return 0
+
+
+def newest(snapshots):
+    """The newest snapshot that mirroring has completed; None without one."""
+    complete = [s for s in snapshots or []
+                if (s.get("namespace") or {}).get("type") == "mirror" and s["namespace"].get("complete", s["namespace"].get("state") == "demoted")]
+    return max(complete, key=lambda s: s["id"]) if complete else None
+
+
+def source_time(status):
+    """When the primary took what the newest complete snapshot holds, and when rbd-mirror said so; 0 where it does not say."""
+    found = re.search(r"\{.*\}", status.get("description", ""))
+    if not found:
+        return 0, 0
+    said = json.loads(found.group(0))
+    at = said.get("local_snapshot_timestamp", 0)
+    if not at and said.get("replay_state") == "idle":
+        at = said.get("remote_snapshot_timestamp", 0)
+    return int(at), moment(status.get("last_update", ""))
+
+
+class Volume:
+    def __init__(self, v, clusters):
+        if v["cluster"] not in clusters:
+            clusters[v["cluster"]] = Cluster(v["cluster"])
+        self.cluster, self.name = clusters[v["cluster"]], v["pvc"]
+        self.image, self.clone = self.cluster.spec(v["pool"], v["image"]), self.cluster.spec(v["pool"], v["clone"])
+        if not v["clone"].startswith("vgr-rehearsal-"):
+            raise Refused("%s is no image of a rehearsal" % v["clone"])
+        self.result = None
+
+    def status_time(self):
+        try:
+            return source_time(self.cluster.json("mirror", "image", "status", self.image) or {})
+        except Failed:
+            return 0, 0  # without rbd-mirror there is no status
+
+    def made(self):
+        """What an earlier run has cloned; a clone that does not say from what is made anew."""
+        try:
+            self.cluster.json("info", self.clone)
+        except Failed as e:
+            if e.code == NOT_FOUND:
+                return None
+            raise
+        keys = self.cluster.json("image-meta", "list", self.clone) or {}
+        if KEY in keys:
+            return json.loads(keys[KEY])
+        self.remove()
+        return None
+
+    def make(self):
+        self.result = self.made()
+        if self.result:
+            return
+        try:
+            info = self.cluster.json("info", self.image)
+        except Failed as e:
+            if e.code == NOT_FOUND:
+                raise Refused("PVC %s: the image %s is not there" % (self.name, self.image))
+            raise
+        mirroring = info.get("mirroring") or {}
+        if mirroring.get("primary"):
+            raise Refused("PVC %s: the image %s is primary here, and no copy" % (self.name, self.image))
+        if mirroring.get("state") != "enabled" or mirroring.get("mode", "snapshot") != "snapshot":
+            raise Refused("PVC %s: the image %s is not mirrored by snapshots" % (self.name, self.image))
+        features = [f for f in info["features"] if f in ("layering", "exclusive-lock", "object-map", "fast-diff", "deep-flatten")]
+        for attempt in range(5):
+            at, _ = self.status_time()  # before the snapshots: it is never about a newer one
+            snapshot = newest(self.cluster.json("snap", "ls", "--all", self.image))
+            if not snapshot:
+                raise Refused("PVC %s: no complete copy is on this site yet" % self.name)
+            try:
+                self.cluster.rbd("clone", "--rbd-default-clone-format", "2", *(
+                    [a for f in features for a in ("--image-feature", f)] + ["--snap-id", str(snapshot["id"]), self.image, self.clone]))
+                break
+            except Failed as e:  # rbd-mirror removes a snapshot when a newer one is complete
+                if e.code != NOT_FOUND or attempt == 4:
+                    raise
+        copied = moment(snapshot["timestamp"])
+        self.result = [snapshot["id"], copied, min(at, copied), snapshot["size"]]
+        # A daemon that has not looked since the copy speaks of an older one. It looks every 30 seconds.
+        for _ in range(40):
+            at, said = self.status_time()
+            if said == 0 or newest(self.cluster.json("snap", "ls", "--all", self.image)) != snapshot:
+                break
+            self.result[2] = max(self.result[2], min(at, copied))
+            if said >= copied:
+                break
+            time.sleep(1)
+        self.cluster.rbd("image-meta", "set", self.clone, KEY, json.dumps(self.result))
+
+    def remove(self):
+        for attempt in range(60):
+            try:
+                self.cluster.rbd("rm", self.clone)
+                return
+            except Failed as e:
+                if e.code == NOT_FOUND:
+                    return
+                if e.code != BUSY or attempt == 59:  # a node lets go of it a while after its last Pod
+                    raise
+            time.sleep(1)
+
+
+def main():
+    plan = json.loads(os.environ["VGR_PLAN"])
+    clusters = {}
+    if sys.argv[1] == "clone":
+        check_version()
+    volumes = [Volume(v, clusters) for v in plan]
+    for v in volumes:
+        if sys.argv[1] == "clone":
+            v.make()
+            print("%s: snapshot %d of %s is cloned as %s" % (v.name, v.result[0], v.image, v.clone), flush=True)
+        else:
+            v.remove()
+            print("%s: %s is removed" % (v.name, v.clone), flush=True)
+    return {"volumes": [v.result for v in volumes]} if sys.argv[1] == "clone" else {}
+
+
+def run():
+    try:
+        said, code = main(), 0
+    except Refused as e:
+        said, code = {"refused": str(e)[:1000]}, 1
+    except (Failed, OSError, KeyError, ValueError) as e:
+        said, code = {"failed": str(e)[:1000]}, 1
+    print(json.dumps(said), flush=True)
+    with open(RESULT, "w") as f:
+        json.dump(said, f, separators=(",", ":"))
+    sys.exit(code)
+
+
+run()

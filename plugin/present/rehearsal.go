@@ -1,0 +1,66 @@
+// SPDX-FileCopyrightText: The kubectl-vgr Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package present
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/duration"
+
+	"github.com/unified-replication/kubectl-vgr/pkg/rehearsal"
+)
+
+// Rehearsal tells a rehearsal with what it recovered.
+func Rehearsal(w io.Writer, s Style, site string, r rehearsal.Record, now time.Time) {
+	fmt.Fprintf(w, "%s  rehearsal %s on %s  %s  by %s\n", r.Started.UTC().Format(time.RFC3339), Clean(r.ID), Clean(site), Clean(cmp.Or(string(r.Result), "no result")), Clean(r.By))
+	if r.Message != "" {
+		fmt.Fprintln(w, s.wrap("  ", Clean(r.Message)))
+	}
+	if r.Ended == nil {
+		fmt.Fprintln(w, s.wrap("  ", Clean(Kept(&r, now))))
+	}
+	for _, v := range r.Volumes {
+		if v.Copied == nil {
+			continue
+		}
+		what := "data of an unknown time before " + v.Copied.UTC().Format(time.RFC3339)
+		if v.Point != nil && v.AgeSeconds != nil {
+			what = fmt.Sprintf("data of %s, %s old then", v.Point.UTC().Format(time.RFC3339), duration.HumanDuration(time.Duration(*v.AgeSeconds)*time.Second))
+		}
+		fmt.Fprintf(w, "    %s: %s, %s\n", Clean(v.PVC), what, resource.NewQuantity(v.Bytes, resource.BinarySI))
+	}
+	if c := r.Check; c != nil {
+		result := "failed"
+		if c.Passed {
+			result = "passed"
+		}
+		fmt.Fprintf(w, "  check %s %s\n", Clean(c.Job), result)
+		for line := range strings.SplitSeq(strings.TrimSpace(c.Log), "\n") {
+			if line != "" {
+				fmt.Fprintf(w, "    | %s\n", Clean(line))
+			}
+		}
+	}
+	for _, step := range r.Steps {
+		took := "not finished"
+		if d, ok := r.Took(step.ID); ok {
+			took = d.Round(100 * time.Millisecond).String()
+		}
+		fmt.Fprintf(w, "  %-12s  %s  %s\n", Clean(string(step.ID)), step.Started.UTC().Format("15:04:05.0"), took)
+	}
+}
+
+// Kept says what is still there of a rehearsal.
+func Kept(r *rehearsal.Record, now time.Time) string {
+	text := r.State(now)
+	if r.Kept() {
+		text += " until " + r.KeptUntil.UTC().Format(time.RFC3339)
+	}
+	return text + ", in namespace " + r.Namespace
+}
