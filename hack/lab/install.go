@@ -33,7 +33,7 @@ func (s *Site) installAPIs(ctx context.Context) error {
 		return err
 	}
 	install := applier{client: client, namespace: csiAddonsNamespace}
-	if err := install.namespaces(ctx, csiAddonsNamespace, controllerNamespace, "rook-ceph"); err != nil {
+	if err := install.namespaces(ctx, csiAddonsNamespace, controllerNamespace, driverNamespace); err != nil {
 		return err
 	}
 	vendor := os.DirFS(s.plane.assets.CSIAddonsManifests())
@@ -113,10 +113,10 @@ func user(name string) rbacv1.Subject {
 func (s *Site) csiAddonsNode(c sidecar) *unstructured.Unstructured {
 	return &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "csiaddons.openshift.io/v1alpha1", "kind": "CSIAddonsNode",
-		"metadata": map[string]any{"namespace": csiAddonsNamespace, "name": c.node},
+		"metadata": map[string]any{"namespace": c.namespace, "name": c.node},
 		"spec": map[string]any{"driver": map[string]any{
 			"name": c.driver, "nodeID": "lab-" + s.Name,
-			"endpoint": fmt.Sprintf("pod://%s.%s:%d", c.pod, csiAddonsNamespace, s.Driver.Port()),
+			"endpoint": fmt.Sprintf("pod://%s.%s:%d", c.pod, c.namespace, s.Driver.Port()),
 		}},
 	}}
 }
@@ -130,7 +130,7 @@ func (s *Site) waitUntilConnected(ctx context.Context) error {
 	nodes := client.Resource(schema.GroupVersionResource{Group: "csiaddons.openshift.io", Version: "v1alpha1", Resource: "csiaddonsnodes"})
 	return s.await(ctx, CSIAddons, func(ctx context.Context) error {
 		for _, c := range s.sidecars() {
-			node, err := nodes.Namespace(csiAddonsNamespace).Get(ctx, c.node, metav1.GetOptions{})
+			node, err := nodes.Namespace(c.namespace).Get(ctx, c.node, metav1.GetOptions{})
 			if err != nil {
 				return err
 			}

@@ -160,6 +160,13 @@ func (l *Lab) start(ctx context.Context, o Options) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
+	if l.Real != nil {
+		for i, site := range l.sites {
+			if err := site.startJobs(ctx, l.Real[i]); err != nil {
+				return fmt.Errorf("site %q: Jobs of rehearsals: %w", site.Name, err)
+			}
+		}
+	}
 	if o.Dell {
 		for i, site := range l.sites {
 			if err := site.connectDell(ctx, l.sites[1-i]); err != nil {

@@ -29,14 +29,16 @@ const (
 )
 
 // sidecar is what makes csi-addons find a driver. It knows a connection by the pod, so each name has its own.
-type sidecar struct{ driver, pod, node string }
+type sidecar struct{ driver, pod, node, namespace string }
 
 func (s *Site) sidecars() []sidecar {
-	all := []sidecar{{driver.Name, "csi-rbdplugin-provisioner-0", "lab-" + s.Name}}
-	if s.simulated() {
-		all = append(all, sidecar{driver.FastName, "csi-fastplugin-provisioner-0", "lab-fast-" + s.Name})
+	if !s.simulated() { // where Rook has it, beside its Secret
+		return []sidecar{{driver.Name, "csi-rbdplugin-provisioner-0", "lab-" + s.Name, driverNamespace}}
 	}
-	return all
+	return []sidecar{
+		{driver.Name, "csi-rbdplugin-provisioner-0", "lab-" + s.Name, csiAddonsNamespace},
+		{driver.FastName, "csi-fastplugin-provisioner-0", "lab-fast-" + s.Name, csiAddonsNamespace},
+	}
 }
 
 // simulated: fast volumes are, and so is all of Ceph then.
@@ -83,17 +85,27 @@ func (s *Site) sidecar(c sidecar) []runtime.Object {
 	return []runtime.Object{
 		&corev1.Pod{
 			TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
-			ObjectMeta: metav1.ObjectMeta{Namespace: csiAddonsNamespace, Name: c.pod},
+			ObjectMeta: metav1.ObjectMeta{Namespace: c.namespace, Name: c.pod},
 			Spec: corev1.PodSpec{
-				NodeName:   "lab-" + s.Name,
-				Containers: []corev1.Container{{Name: "csi-addons", Image: "quay.io/csiaddons/k8s-sidecar:v0.14.0"}},
+				NodeName: "lab-" + s.Name,
+				Containers: []corev1.Container{
+					{Name: "csi-addons", Image: "quay.io/csiaddons/k8s-sidecar:v0.14.0"},
+					{
+						Name: "csi-rbdplugin", Image: "quay.io/cephcsi/cephcsi:v3.15.0",
+						VolumeMounts: []corev1.VolumeMount{{Name: "ceph-csi-configs", MountPath: "/etc/ceph-csi-config/"}},
+					},
+				},
+				Volumes: []corev1.Volume{{Name: "ceph-csi-configs", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
+					LocalObjectReference: corev1.LocalObjectReference{Name: driverConfigMap},
+					Items:                []corev1.KeyToPath{{Key: "csi-cluster-config-json", Path: "config.json"}},
+				}}}},
 			},
 			Status: corev1.PodStatus{Phase: corev1.PodRunning, PodIP: "127.0.0.1", PodIPs: []corev1.PodIP{{IP: "127.0.0.1"}}},
 		},
 		// csi-addons asks the holder of this lease and never looks at its expiry.
 		&coordinationv1.Lease{
 			TypeMeta:   metav1.TypeMeta{APIVersion: coordinationv1.SchemeGroupVersion.String(), Kind: "Lease"},
-			ObjectMeta: metav1.ObjectMeta{Namespace: csiAddonsNamespace, Name: leaseName(c.driver) + "-csi-addons"},
+			ObjectMeta: metav1.ObjectMeta{Namespace: c.namespace, Name: leaseName(c.driver) + "-csi-addons"},
 			Spec:       coordinationv1.LeaseSpec{HolderIdentity: &holder},
 		},
 	}

@@ -30,7 +30,7 @@ class Cluster:
         self.namespace = rados + "/" if rados else ""
         with open(SECRET + "/userID") as f:
             user = f.read().strip()
-        self.options = ["-m", ",".join(found[0]["monitors"]), "--id", user, "--keyfile", SECRET + "/userKey", "--no-progress"]
+        self.options = ["-m", ",".join(found[0]["monitors"]), "--id", user, "--keyfile", SECRET + "/userKey"]
         if not os.path.exists("/etc/ceph/ceph.conf"):
             self.options += ["-c", "/dev/null"]
 
@@ -162,7 +162,7 @@ class Volume:
     def remove(self):
         for attempt in range(60):
             try:
-                self.cluster.rbd("rm", self.clone)
+                self.cluster.rbd("rm", "--no-progress", self.clone)
                 return
             except Failed as e:
                 if e.code == NOT_FOUND:

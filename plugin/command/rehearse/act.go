@@ -108,8 +108,10 @@ func (p *place) words(a rehearsal.Action) string {
 	switch a.Do {
 	case rehearsal.DoWait:
 		return string(a.Step) + ": " + a.Text
-	case rehearsal.DoStorageJob, rehearsal.DoDeleteJob:
+	case rehearsal.DoStorageJob:
 		return fmt.Sprintf("%s: %s: %s/%s", a.Step, doing[a.Do], p.record.DriverNamespace, p.record.Job(a.Step))
+	case rehearsal.DoDeleteJob:
+		return fmt.Sprintf("%s: %s: %s/%s", rehearsal.StepRemove, doing[a.Do], p.record.DriverNamespace, p.record.Job(a.Step))
 	case rehearsal.DoNamespace, rehearsal.DoDeleteNamespace:
 		return fmt.Sprintf("%s: %s %s", a.Step, doing[a.Do], p.record.Namespace)
 	case rehearsal.DoPolicy, rehearsal.DoVolumes, rehearsal.DoCheck, rehearsal.DoDeleteVolumes:
@@ -271,4 +273,3 @@ func (p *place) deleteVolumes(ctx context.Context) error {
 	}
 	return nil
 }
-
