@@ -158,6 +158,8 @@ type Group struct {
 	LagSeconds   *int64       `json:"lagSeconds,omitempty"`
 	// Operation is the group's last failover or failback; absent when it has never been moved.
 	Operation *Operation `json:"operation,omitempty"`
+	// Rehearsal is the group's last rehearsal; absent when there was none.
+	Rehearsal *Rehearsal `json:"rehearsal,omitempty"`
 	// Sites has one entry for each site of the overview, in its order.
 	Sites []GroupSite `json:"sites"`
 

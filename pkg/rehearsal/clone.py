@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The kubectl-vgr Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Clones the newest complete mirror snapshot of images, or removes such clones. The Job of a rehearsal runs it beside the
+"""Clones mirror snapshots of images, each the newest synchronised state of a copy, or removes such clones. The Job of a rehearsal runs it beside the
 CSI driver, whose image has rbd. Each step may run again: what is there is kept. Nothing here writes to a mirrored image."""
 import calendar, json, os, re, subprocess, sys, time
 
@@ -69,23 +69,23 @@ def moment(text):
     return 0
 
 
-def newest(snapshots):
-    """The newest snapshot that mirroring has completed; None without one."""
-    complete = [s for s in snapshots or []
-                if (s.get("namespace") or {}).get("type") == "mirror" and s["namespace"].get("complete", s["namespace"].get("state") == "demoted")]
-    return max(complete, key=lambda s: s["id"]) if complete else None
+def mirrored(snapshots):
+    """The snapshots of mirroring, oldest first."""
+    return sorted((s for s in snapshots or [] if (s.get("namespace") or {}).get("type") == "mirror"), key=lambda s: s["id"])
+
+
+def complete(snapshot):
+    namespace = snapshot["namespace"]
+    return namespace.get("complete", namespace.get("state") == "demoted")
 
 
 def source_time(status):
-    """When the primary took what the newest complete snapshot holds, and when rbd-mirror said so; 0 where it does not say."""
+    """When the primary took what was synchronised last, by what rbd-mirror said last; 0 where it does not say."""
     found = re.search(r"\{.*\}", status.get("description", ""))
     if not found:
-        return 0, 0
+        return 0
     said = json.loads(found.group(0))
-    at = said.get("local_snapshot_timestamp", 0)
-    if not at and said.get("replay_state") == "idle":
-        at = said.get("remote_snapshot_timestamp", 0)
-    return int(at), moment(status.get("last_update", ""))
+    return int(said.get("local_snapshot_timestamp", 0))
 
 
 class Volume:
@@ -96,13 +96,14 @@ class Volume:
         self.image, self.clone = self.cluster.spec(v["pool"], v["image"]), self.cluster.spec(v["pool"], v["clone"])
         if not v["clone"].startswith("vgr-rehearsal-"):
             raise Refused("%s is no image of a rehearsal" % v["clone"])
-        self.result = None
+        self.result = self.whole = None
+        self.at = 0
 
     def status_time(self):
         try:
             return source_time(self.cluster.json("mirror", "image", "status", self.image) or {})
         except Failed:
-            return 0, 0  # without rbd-mirror there is no status
+            return 0  # without rbd-mirror there is no status
 
     def made(self):
         """What an earlier run has cloned; a clone that does not say from what is made anew."""
@@ -118,7 +119,8 @@ class Volume:
         self.remove()
         return None
 
-    def make(self):
+    def prepare(self):
+        """Finds what an earlier run has made, or refuses what is no copy."""
         self.result = self.made()
         if self.result:
             return
@@ -133,31 +135,41 @@ class Volume:
             raise Refused("PVC %s: the image %s is primary here, and no copy" % (self.name, self.image))
         if mirroring.get("state") != "enabled" or mirroring.get("mode", "snapshot") != "snapshot":
             raise Refused("PVC %s: the image %s is not mirrored by snapshots" % (self.name, self.image))
-        features = [f for f in info["features"] if f in ("layering", "exclusive-lock", "object-map", "fast-diff", "deep-flatten")]
-        for attempt in range(5):
-            at, _ = self.status_time()  # before the snapshots: it is never about a newer one
-            snapshot = newest(self.cluster.json("snap", "ls", "--all", self.image))
-            if not snapshot:
-                raise Refused("PVC %s: no complete copy is on this site yet" % self.name)
-            try:
-                self.cluster.rbd("clone", "--rbd-default-clone-format", "2", *(
-                    [a for f in features for a in ("--image-feature", f)] + ["--snap-id", str(snapshot["id"]), self.image, self.clone]))
-                break
-            except Failed as e:  # rbd-mirror removes a snapshot when a newer one is complete
-                if e.code != NOT_FOUND or attempt == 4:
-                    raise
+        self.features = [f for f in info["features"] if f in ("layering", "exclusive-lock", "object-map", "fast-diff", "deep-flatten")]
+
+    def make(self):
+        """Clones the newest snapshot if it is known what that holds, and reports whether it did.
+
+        rbd-mirror makes a snapshot of the copy when it begins to synchronise, and then writes beside it: the snapshot holds what
+        the copy was before, all of the synchronisation that was complete then. (Seen on 20.2.4. The snapshot of the first
+        synchronisation is empty, and is complete like any other.) So a snapshot is of use once an older one was seen complete."""
+        at = self.status_time()  # before the snapshots: it is never about a newer one
+        snapshots = mirrored(self.cluster.json("snap", "ls", "--all", self.image))
+        if not snapshots:
+            return False
+        newest, whole = snapshots[-1], [s for s in snapshots if complete(s)]
+        if self.whole is not None and self.whole["id"] < newest["id"]:
+            return self.clone_of(newest, self.at)
+        if whole and whole[-1]["id"] < newest["id"]:  # it synchronises just now
+            return self.clone_of(newest, min(at, moment(whole[-1]["timestamp"])))
+        # The newest is complete, and what it holds is unknown: the next one will hold what the copy is now.
+        self.whole = newest if complete(newest) else self.whole
+        if self.whole is newest:
+            self.at = max(self.at, min(at, moment(newest["timestamp"])))
+        return False
+
+    def clone_of(self, snapshot, at):
+        try:
+            self.cluster.rbd("clone", "--rbd-default-clone-format", "2", *(
+                [a for f in self.features for a in ("--image-feature", f)] + ["--snap-id", str(snapshot["id"]), self.image, self.clone]))
+        except Failed as e:
+            if e.code == NOT_FOUND:
+                return False  # rbd-mirror has removed it: a newer one is complete
+            raise
         copied = moment(snapshot["timestamp"])
         self.result = [snapshot["id"], copied, min(at, copied), snapshot["size"]]
-        # A daemon that has not looked since the copy speaks of an older one. It looks every 30 seconds.
-        for _ in range(40):
-            at, said = self.status_time()
-            if said == 0 or newest(self.cluster.json("snap", "ls", "--all", self.image)) != snapshot:
-                break
-            self.result[2] = max(self.result[2], min(at, copied))
-            if said >= copied:
-                break
-            time.sleep(1)
         self.cluster.rbd("image-meta", "set", self.clone, KEY, json.dumps(self.result))
+        return True
 
     def remove(self):
         for attempt in range(60):
@@ -172,20 +184,37 @@ class Volume:
             time.sleep(1)
 
 
+def clone(volumes, patience):
+    for v in volumes:
+        v.prepare()
+    end = time.monotonic() + patience
+    while True:
+        for v in volumes:
+            if not v.result and v.make():
+                print("%s: snapshot %d of %s is cloned as %s" % (v.name, v.result[0], v.image, v.clone), flush=True)
+        left = [v for v in volumes if not v.result]
+        if not left:
+            return
+        if time.monotonic() > end:
+            if left[0].whole is None:
+                raise Refused("PVC %s: no complete copy is on this site yet" % left[0].name)
+            raise Refused("PVC %s: no synchronisation has begun for %d seconds, and only the next one makes a snapshot of what the copy is now" % (left[0].name, patience))
+        time.sleep(1)
+
+
 def main():
     plan = json.loads(os.environ["VGR_PLAN"])
     clusters = {}
     if sys.argv[1] == "clone":
         check_version()
     volumes = [Volume(v, clusters) for v in plan]
+    if sys.argv[1] == "clone":
+        clone(volumes, int(os.environ["VGR_PATIENCE"]))
+        return {"volumes": [v.result for v in volumes]}
     for v in volumes:
-        if sys.argv[1] == "clone":
-            v.make()
-            print("%s: snapshot %d of %s is cloned as %s" % (v.name, v.result[0], v.image, v.clone), flush=True)
-        else:
-            v.remove()
-            print("%s: %s is removed" % (v.name, v.clone), flush=True)
-    return {"volumes": [v.result for v in volumes]} if sys.argv[1] == "clone" else {}
+        v.remove()
+        print("%s: %s is removed" % (v.name, v.clone), flush=True)
+    return {}
 
 
 def run():

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -117,7 +118,7 @@ func (r *Record) StorageJob(group types.NamespacedName, id StepID, run Runner) (
 	if err != nil {
 		return nil, err
 	}
-	labels, no, once, deadline, kept, mode := Labels(group, r.ID), false, int32(0), jobDeadline, jobKept, int32(0o400)
+	labels, no, once, deadline, kept, mode := Labels(group, r.ID), false, int32(0), jobDeadline+r.PatienceSeconds, jobKept, int32(0o400)
 	return &batchv1.Job{
 		TypeMeta:   metav1.TypeMeta{APIVersion: batchv1.SchemeGroupVersion.String(), Kind: "Job"},
 		ObjectMeta: metav1.ObjectMeta{Namespace: run.Namespace, Name: r.Job(id), Labels: labels},
@@ -134,7 +135,7 @@ func (r *Record) StorageJob(group types.NamespacedName, id StepID, run Runner) (
 					}}),
 					Containers: []corev1.Container{{
 						Name: "rbd", Image: run.image, ImagePullPolicy: run.pull, Command: []string{"python3", "-c", script, string(id)},
-						Env:                    []corev1.EnvVar{{Name: "VGR_PLAN", Value: string(text)}},
+						Env:                    []corev1.EnvVar{{Name: "VGR_PLAN", Value: string(text)}, {Name: "VGR_PATIENCE", Value: strconv.FormatInt(r.PatienceSeconds, 10)}},
 						VolumeMounts:           append(slices.Clone(run.mounts), corev1.VolumeMount{Name: "vgr-secret", MountPath: jobSecret, ReadOnly: true}),
 						TerminationMessagePath: jobResult, TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 						SecurityContext: &corev1.SecurityContext{AllowPrivilegeEscalation: &no, Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}},

@@ -155,7 +155,7 @@ func (s Seen) clone(now time.Time) Action {
 	case s.Clone.Failed:
 		return s.fail(now, false, "the copy was not cloned: %s", why(s.Clone))
 	case !s.Clone.Done:
-		return wait(StepClone, "%s", cmp.Or(s.Clone.Waiting, "the newest complete snapshots are being cloned"))
+		return wait(StepClone, "%s", cmp.Or(s.Clone.Waiting, "the next synchronisation of each volume is waited for, which makes a snapshot of what its copy is now, and the snapshot is cloned"))
 	default:
 		read, err := r.cloned(s.Clone.Message)
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -109,7 +110,8 @@ func (f Facts) SecretName() (name, why string) {
 
 // Plan says what a rehearsal will do, step by step.
 func (r *Record) Plan() []string {
-	what := fmt.Sprintf("a Job in namespace %s clones the newest complete snapshot of %d images, each with its own point in time", r.DriverNamespace, len(r.Volumes))
+	what := fmt.Sprintf("a Job in namespace %s clones %d images as they were last synchronised, each with its own point in time, when the next synchronisation begins (within %s)",
+		r.DriverNamespace, len(r.Volumes), time.Duration(r.PatienceSeconds)*time.Second)
 	network := "whose Pods have no network"
 	if r.Network {
 		network = "whose Pods may use the network"

@@ -18,6 +18,15 @@ import (
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 )
 
+// Patience is how long to wait for a synchronisation of a group with a schedule; zero for one that is not known.
+func Patience(schedule time.Duration) time.Duration {
+	const delay, unknown = 2 * time.Minute, 10 * time.Minute
+	if schedule <= 0 {
+		return unknown
+	}
+	return schedule + delay
+}
+
 // Result is how a rehearsal ended, or has gone so far when it is kept.
 type Result string
 
@@ -57,8 +66,8 @@ type Volume struct {
 	Image   string `json:"image,omitempty"`
 	// Snapshot is the one that was cloned; 0 before.
 	Snapshot int64 `json:"snapshot,omitempty"`
-	// Copied is when the snapshot came to this site. Point is when the primary took it, which may not be known: then the data
-	// is older than Copied.
+	// Copied is when the snapshot was made on this site: it holds the synchronisation before. Point is when the primary took
+	// what that brought, or earlier; it may not be known, and then the data is older than Copied.
 	Copied *metav1.Time `json:"copied,omitempty"`
 	Point  *metav1.Time `json:"point,omitempty"`
 	Bytes  int64        `json:"bytes,omitempty"`
@@ -86,6 +95,8 @@ type Record struct {
 	Secret          string   `json:"secret,omitempty"`
 	Volumes         []Volume `json:"volumes,omitempty"`
 	Steps           []Step   `json:"steps,omitempty"`
+	// PatienceSeconds is how long a synchronisation may take to begin: it makes the snapshot that is cloned.
+	PatienceSeconds int64 `json:"patienceSeconds,omitempty"`
 	// Network is true when Pods in the namespace may use the network.
 	Network bool `json:"network,omitempty"`
 	// CheckJob is the user's Job that is to run; empty for none.
@@ -136,7 +147,7 @@ func (r *Record) fits() bool {
 			return false
 		}
 	}
-	return isID(r.ID) && len(r.Volumes) <= maxVolumes && len(r.Steps) <= 8 && r.Namespace != "" &&
+	return isID(r.ID) && len(r.Volumes) <= maxVolumes && len(r.Steps) <= 8 && r.Namespace != "" && r.PatienceSeconds >= 0 &&
 		!slices.ContainsFunc(texts, func(text string) bool { return len(text) > maxText })
 }
 

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/duration"
 
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/pkg/rehearsal"
 )
 
@@ -63,4 +64,23 @@ func Kept(r *rehearsal.Record, now time.Time) string {
 		text += " until " + r.KeptUntil.UTC().Format(time.RFC3339)
 	}
 	return text + ", in namespace " + r.Namespace
+}
+
+// lastRehearsal is a line of a group's status.
+func lastRehearsal(r *overview.Rehearsal, g overview.Group) string {
+	text := fmt.Sprintf("last rehearsal %s: on %s, %s, begun %s by %s", r.ID, r.Site, cmp.Or(string(r.Result), r.State), r.Started.UTC().Format(time.RFC3339), r.By)
+	if r.AgeSeconds != nil {
+		text += fmt.Sprintf("; the oldest data was %s old", duration.HumanDuration(time.Duration(*r.AgeSeconds)*time.Second))
+	}
+	if r.Namespace == "" {
+		return text
+	}
+	text += "; " + r.State
+	switch {
+	case r.Expired:
+		text += " at " + r.KeptUntil.UTC().Format(time.RFC3339)
+	case r.KeptUntil != nil && r.Result != "":
+		text += " until " + r.KeptUntil.UTC().Format(time.RFC3339)
+	}
+	return fmt.Sprintf("%s, in namespace %s: kubectl vgr rehearse end %s -n %s", text, r.Namespace, g.Name, g.Namespace)
 }

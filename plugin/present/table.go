@@ -360,6 +360,9 @@ func briefly(op *overview.Operation) string {
 
 // oddities writes what is unusual about a group on a site, whatever its state is.
 func (s Style) oddities(b *strings.Builder, g overview.Group) {
+	if r := g.Rehearsal; r != nil {
+		fmt.Fprintln(b, s.wrap("  ", Clean(lastRehearsal(r, g))))
+	}
 	for _, gs := range g.Sites {
 		if gs.Unguarded {
 			fmt.Fprintln(b, s.wrap("  ", Clean("unguarded on "+gs.Site+": the controller obeys every request for primary, whatever the other site is")))

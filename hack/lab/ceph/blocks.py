@@ -4,7 +4,8 @@
 
   write POOL IMAGE RUN COUNT PAUSE   after the last block, COUNT blocks or until standard input ends;
                                      prints the number of each block that is acknowledged
-  read POOL IMAGE                    prints which blocks of which run are there, as JSON
+  read POOL IMAGE [CLONE]            prints which blocks of which run are there, or in a clone of it, as JSON
+  sum POOL IMAGE SNAPSHOT            prints the SHA-256 of a snapshot by its number, or of what is there now for 0
 """
 import hashlib
 import json
@@ -63,6 +64,13 @@ def write(image, name, run, count, pause):
         time.sleep(pause)
 
 
+def checksum(image):
+    hashed, end = hashlib.sha256(), image.size()
+    for offset in range(0, end, AT_ONCE):
+        hashed.update(image.read(offset, min(AT_ONCE, end - offset)))
+    return hashed.hexdigest()
+
+
 def end_with(stream):
     stream.read()
     os._exit(0)
@@ -71,7 +79,12 @@ def end_with(stream):
 def main(what, pool, name, *rest):
     with rados.Rados(conffile="/etc/ceph/ceph.conf", name="client.admin") as cluster:
         with cluster.open_ioctx(pool) as ioctx:
-            with rbd.Image(ioctx, name, read_only=what == "read") as image:
+            with rbd.Image(ioctx, rest[0] if what == "read" and rest else name, read_only=what != "write") as image:
+                if what == "sum":
+                    if int(rest[0]):
+                        image.set_snap_by_id(int(rest[0]))
+                    print(checksum(image))
+                    return
                 if what == "read":
                     print(json.dumps(read(image, name)))
                     return

@@ -25,6 +25,8 @@ type history struct {
 	Name            string `json:"name"`
 	// Operations are newest first.
 	Operations []recovery.Operation `json:"operations"`
+	// Rehearsals are newest first, those of both sites.
+	Rehearsals []overview.RehearsedOn `json:"rehearsals,omitempty"`
 }
 
 // DeepCopyObject implements runtime.Object; printers only read.
@@ -33,13 +35,14 @@ func (h *history) DeepCopyObject() runtime.Object { c := *h; return &c }
 // NewHistory makes the history command.
 func NewHistory(e *cli.Env) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "history NAME", Short: "Show the failovers and failbacks of a group", Args: cobra.ExactArgs(1),
+		Use: "history NAME", Short: "Show the failovers, failbacks and rehearsals of a group", Args: cobra.ExactArgs(1),
 		Example:           "  kubectl vgr history postgresql -n production",
 		ValidArgsFunction: cli.CompleteGroups(e),
 	}
-	cmd.Long = `Show the failovers and failbacks of a group.
+	cmd.Long = `Show the failovers, failbacks and rehearsals of a group.
 
-The command reads the journals that operations write to the group on both sites. The group keeps the last ten.`
+The command reads the journals that operations and rehearsals write to the group on both sites. The group keeps the last ten of
+each.`
 	out := cli.NewOutput(cmd, "")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		cmd.SilenceUsage = true
@@ -72,6 +75,9 @@ The command reads the journals that operations write to the group on both sites.
 			if h.Operations, err = g.Timeline(); err != nil {
 				return err
 			}
+			if h.Rehearsals, err = g.Rehearsals(); err != nil {
+				return err
+			}
 		}
 		if !out.Human() {
 			return out.Print(e, h)
@@ -80,6 +86,13 @@ The command reads the journals that operations write to the group on both sites.
 			fmt.Fprintf(e.ErrOut, "%s/%s has not been moved\n", present.Clean(h.Namespace), present.Clean(h.Name))
 		}
 		present.History(e.Out, h.Operations)
+		style, err := e.Style()
+		if err != nil {
+			return err
+		}
+		for _, r := range h.Rehearsals {
+			present.Rehearsal(e.Out, style, r.Site, r.Record, e.Clock.Now())
+		}
 		return nil
 	}
 	return cmd

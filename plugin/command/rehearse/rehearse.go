@@ -46,8 +46,9 @@ type rehearse struct {
 
 const long = `Prove that the copy of a group works, without a change of its replication.
 
-The command clones the newest complete snapshot of each volume on the site where the group is Secondary, and makes PVCs of the
-clones in a namespace of their own. With --check it runs your Job there, with the PVCs that it mounts. Then it records how old
+The command clones each volume, as it was last synchronised, on the site where the group is Secondary, and makes PVCs of the
+clones in a namespace of their own. Ceph makes the snapshot for this when the next synchronisation begins, so the command waits
+for that, as long as the schedule is. With --check it runs your Job there, with the PVCs that it mounts. Then it records how old
 the data was and what the check said, and removes all of it again. No role, schedule or mirror changes, and replication
 continues meanwhile.
 
@@ -112,6 +113,16 @@ func find(ctx context.Context, e *cli.Env, args []string) (found, error) {
 	}
 	f.view = overview.Build(f.inputs, e.Clock.Now())
 	return f, p.Once(ctx, f.view)
+}
+
+// schedule is the interval of the group's class; zero where it is not known.
+func (f *found) schedule() time.Duration {
+	for _, g := range f.view.Groups {
+		if g.ScheduleSeconds != nil {
+			return time.Duration(*g.ScheduleSeconds) * time.Second
+		}
+	}
+	return 0
 }
 
 // on returns the named site, which must have answered.
@@ -223,6 +234,7 @@ func (r *rehearse) begin(ctx context.Context, p *place, f found, mode cli.DryRun
 		Steps: []rehearsal.Step{{ID: rehearsal.StepClone, Started: metav1.NewMicroTime(now)}},
 	}
 	p.record.Secret, _ = facts.SecretName()
+	p.record.PatienceSeconds = int64(rehearsal.Patience(f.schedule()).Seconds())
 	if r.keep > 0 {
 		p.record.KeptUntil = &metav1.Time{Time: now.Add(r.keep)}
 	}
