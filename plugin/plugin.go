@@ -29,8 +29,8 @@ import (
 	"github.com/unified-replication/kubectl-vgr/plugin/command/history"
 	"github.com/unified-replication/kubectl-vgr/plugin/command/install"
 	"github.com/unified-replication/kubectl-vgr/plugin/command/migrate"
-	reportcommand "github.com/unified-replication/kubectl-vgr/plugin/command/report"
 	"github.com/unified-replication/kubectl-vgr/plugin/command/rehearse"
+	reportcommand "github.com/unified-replication/kubectl-vgr/plugin/command/report"
 	"github.com/unified-replication/kubectl-vgr/plugin/command/show"
 	sitecommand "github.com/unified-replication/kubectl-vgr/plugin/command/site"
 	versioncommand "github.com/unified-replication/kubectl-vgr/plugin/command/version"
@@ -163,8 +163,6 @@ func addGroups(root *cobra.Command, e *cli.Env) {
 		}
 	}
 	add(look, show.NewList(e), show.NewStatus(e), show.NewTUI(e), failover.NewValidate(e), history.NewHistory(e), reportcommand.NewReport(e), gather.NewGather(e))
-	add(act, failover.NewFailover(e), failover.NewFailback(e), group.NewCreate(e), failover.NewPromote(e), failover.NewDemote(e), failover.NewResync(e), failover.NewReprotect(e), group.NewDelete(e), migrate.NewMigrate(e))
-	add(look, show.NewList(e), show.NewStatus(e), show.NewTUI(e), failover.NewValidate(e), history.NewHistory(e), gather.NewGather(e))
 	add(act, failover.NewFailover(e), failover.NewFailback(e), group.NewCreate(e), failover.NewPromote(e), failover.NewDemote(e), failover.NewResync(e), failover.NewReprotect(e), rehearse.NewRehearse(e), group.NewDelete(e), migrate.NewMigrate(e))
 	add(admin, install.NewInstall(e), install.NewUninstall(e), class.NewClass(e), sitecommand.NewSite(e), completion.NewCompletion(e), versioncommand.NewVersion(e))
 	root.SetHelpCommandGroupID(admin)

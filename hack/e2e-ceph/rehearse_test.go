@@ -67,7 +67,7 @@ func (s *rehearsed) args(more ...string) []string {
 	return append([]string{"rehearse", group, "-n", s.ns, "--on", lab.West, "--namespace-name", s.in, "--yes"}, more...)
 }
 
-// ticking synchronises every few seconds, so that nobody has to wait for the schedule.
+// ticking synchronises every few seconds, so that the test does not wait for the schedule.
 func (s *rehearsed) ticking() (stop func()) {
 	ctx, cancel := context.WithCancel(s.t.Context())
 	ended := make(chan struct{})
@@ -149,7 +149,7 @@ func (s *rehearsed) nothingLeft(r rehearsal.Record) {
 }
 
 // testRehearsalClones: three volumes are cloned while they are written to. Each clone is what its snapshot is, and holds what
-// was acknowledged before the point in time that the tool names; replication goes on beside the clones, and nothing of it changes.
+// was acknowledged before the point in time that the tool names; replication continues beside the clones, and nothing of it changes.
 func testRehearsalClones(t *testing.T, w *world) {
 	t.Parallel()
 	s := rehearsalScene(t, w, map[string]string{"data": "64Mi", "logs": "40Mi", "config": "32Mi"})
@@ -351,7 +351,7 @@ func (s *rehearsed) killedAfter(n int) bool {
 	return cmd.ProcessState.ExitCode() == -1
 }
 
-// testRehearsalMoves: clones that were forgotten keep nobody from a failover, there and back, from a copy that is fetched
+// testRehearsalMoves: forgotten clones do not prevent a failover, there and back, from a copy that is fetched
 // anew, or from the end of the replication; then they are removed, although the group is gone.
 func testRehearsalMoves(t *testing.T, w *world) {
 	t.Parallel()

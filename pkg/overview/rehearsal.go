@@ -25,7 +25,7 @@ type Rehearsal struct {
 	Message string           `json:"message,omitempty"`
 	// AgeSeconds is how old the oldest data was when it was cloned; absent where that is not known of each volume.
 	AgeSeconds *int64 `json:"ageSeconds,omitempty"`
-	// Namespace is where what is kept can be looked at, until KeptUntil; absent when nothing is left.
+	// Namespace is where a person finds what is kept, until KeptUntil; absent when nothing is left.
 	Namespace string       `json:"namespace,omitempty"`
 	KeptUntil *metav1.Time `json:"keptUntil,omitempty"`
 	Expired   bool         `json:"expired,omitempty"`

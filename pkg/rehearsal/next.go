@@ -72,7 +72,7 @@ const (
 	DoDeleteNamespace Do = "delete namespace" // delete the namespace
 	DoDeleteVolumes   Do = "delete volumes"   // delete the PersistentVolumes
 	DoWait            Do = "wait"             // look again; Action.Text says what for
-	DoStop            Do = "stop"             // it cannot go on; Action.Text says why
+	DoStop            Do = "stop"             // it cannot continue; Action.Text says why
 	DoEnd             Do = "end"              // nothing is left to do, or it is kept
 )
 
@@ -90,7 +90,7 @@ func wait(step StepID, format string, args ...any) Action {
 	return Action{Do: DoWait, Step: step, Text: fmt.Sprintf(format, args...)}
 }
 
-// Next decides from what a site shows. Whoever asks again after a crash gets the step that was not finished.
+// Next decides from what a site shows. A command that asks after a crash gets the step that was not finished.
 func Next(s Seen, now time.Time) Action {
 	r := s.Record
 	switch {
@@ -98,7 +98,7 @@ func Next(s Seen, now time.Time) Action {
 		return Action{Do: DoStop, Text: "the group does not have the record of this rehearsal any more"}
 	case r.Ended != nil && s.Remove.Exists && !s.Remove.Leaving:
 		return Action{Do: DoDeleteJob, Step: StepRemove}
-	case r.Ended != nil && s.left(): // somebody slept between a look and a write
+	case r.Ended != nil && s.left(): // a process slept between a look and a write
 		again := *r
 		again.Ended, again.Ending = nil, true
 		return Action{Do: DoRecord, Record: again}

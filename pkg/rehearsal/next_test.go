@@ -291,7 +291,7 @@ func TestKept(t *testing.T) {
 	}
 }
 
-// TestStops: what somebody else made is not touched, and what a Job says is passed on.
+// TestStops: what another user made is not touched, and what a Job says is passed on.
 func TestStops(t *testing.T) {
 	w := newWorld(false, true)
 	w.run(t, 1) // the Job

@@ -62,7 +62,10 @@ func Checks(f Facts) []recovery.Check {
 	secondary := s == vgrv1.StateSecondary && f.Group.Spec.ReplicationState == vgrv1.Secondary && f.Group.DeletionTimestamp.IsZero()
 	add("copy", secondary, "the group is Secondary on "+f.Site,
 		fmt.Sprintf("the group is %s on %s, and a rehearsal clones a copy", cmp.Or(string(s), "Unknown"), f.Site), "name the site where it is Secondary with --on")
-	if broken := state.Of(f.Group).Broken(); secondary && broken != "" {
+	if !secondary { // the rest is about a copy
+		return all
+	}
+	if broken := state.Of(f.Group).Broken(); broken != "" {
 		all = append(all, recovery.Check{ID: "follows", Severity: recovery.CheckWarning, Evidence: "the copy does not follow: " + broken, Remedy: "the rehearsal shows how old its data is"})
 	}
 	add("operation", f.Operation == "", "no operation is in flight", f.Operation+" is in flight", "wait until it has ended: kubectl vgr status "+f.Group.Name+" -n "+f.Group.Namespace)

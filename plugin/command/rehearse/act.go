@@ -53,7 +53,7 @@ func (p *place) run(ctx context.Context, next string) error {
 			}
 			say(a)
 			if a.Do == rehearsal.DoStop {
-				return clierror.New(clierror.CodeFailed, cmp.Or(a.Next, next), "%s: %s", p.key, a.Text)
+				return clierror.New(clierror.CodeFailed, cmp.Or(a.Next, next), "rehearse %s on %s: %s", p.key, p.at.Name, a.Text)
 			}
 			err = p.act(ctx, a)
 		}
@@ -83,7 +83,7 @@ func (p *place) stops(ctx context.Context, err error, a rehearsal.Action, next s
 		return nil
 	}
 	if _, unread := errors.AsType[*noRunner](err); unread {
-		return clierror.New(clierror.CodeFailed, next, "%s: %v", p.key, err)
+		return clierror.New(clierror.CodeFailed, next, "rehearse %s on %s: %v", p.key, p.at.Name, err)
 	}
 	if operate.Refused(err) && !apierrors.IsTooManyRequests(err) && errors.As(err, new(apierrors.APIStatus)) {
 		return cli.SiteError(ctx, p.at, cmp.Or(doing[a.Do], "read what belongs to rehearsal "+p.record.ID), err)
@@ -91,7 +91,7 @@ func (p *place) stops(ctx context.Context, err error, a rehearsal.Action, next s
 	return nil
 }
 
-// passing reports whether an error only says that somebody was faster.
+// passing reports whether an error only says that another process was faster.
 func passing(err error) bool {
 	return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) || apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause)
 }

@@ -75,10 +75,10 @@ func (r *end) run(ctx context.Context, e *cli.Env, args []string) error {
 			continue
 		}
 		p, err := open(ctx, e, at, f.key, inputs[i].Group(f.key.Namespace, f.key.Name))
-		if err != nil {
-			return err
-		}
-		if p != nil {
+		switch {
+		case err != nil: // the rehearsal may be on the other site
+			silent = err
+		case p != nil:
 			places = append(places, p)
 		}
 	}
@@ -123,7 +123,7 @@ func (p *place) end(ctx context.Context) error {
 	next := endCommand(p.key, p.at)
 	if p.recovered {
 		if _, err := p.storageJob(ctx, rehearsal.StepRemove); err != nil { // finds where the driver runs
-			return clierror.New(clierror.CodeFailed, next, "%s: %v", p.key, err)
+			return clierror.New(clierror.CodeFailed, next, "end the rehearsal of %s on %s: %v", p.key, p.at.Name, err)
 		}
 	}
 	for !p.record.Ending && p.record.Ended == nil {
@@ -149,6 +149,12 @@ func open(ctx context.Context, e *cli.Env, at *site.Site, key types.NamespacedNa
 		return nil, err
 	}
 	p := &place{e: e, at: at, c: c, key: key, group: group}
+	if group != nil {
+		if last := rehearsal.Last(group); last.Open() {
+			p.record = *last
+			return p, nil
+		}
+	}
 	var pvs corev1.PersistentVolumeList
 	if err := c.List(ctx, &pvs, client.HasLabels{vgrv1.LabelRehearsal}); err != nil {
 		return nil, cli.SiteError(ctx, at, "list PersistentVolumes", err)

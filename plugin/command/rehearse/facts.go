@@ -42,7 +42,7 @@ func (r *rehearse) facts(ctx context.Context, p *place, f found) (rehearsal.Fact
 	} else {
 		out.Refuses = profile.Rehearsal.Refuses(out.Driver)
 	}
-	if out.Refuses != "" {
+	if out.Refuses != "" || p.group.Status.State != vgrv1.StateSecondary { // refused, whatever else there is
 		return out, nil
 	}
 	found, broken, err := sources(ctx, p.c, p.group)

@@ -188,7 +188,7 @@ func (r *rehearse) run(ctx context.Context, e *cli.Env, args []string) error {
 func (r *rehearse) resume(ctx context.Context, p *place, last rehearsal.Record, mode cli.DryRun) error {
 	end := endCommand(p.key, p.at)
 	if last.Kept() {
-		return clierror.Refused(end, "%s: rehearsal %s is kept in namespace %s on %s", p.key, last.ID, last.Namespace, p.at.Name)
+		return clierror.Refused(end, "rehearse %s on %s: rehearsal %s is kept in namespace %s", p.key, p.at.Name, last.ID, last.Namespace)
 	}
 	p.record = last
 	if last.CheckJob != "" && last.Check == nil && r.check != "" {
@@ -197,7 +197,7 @@ func (r *rehearse) resume(ctx context.Context, p *place, last rehearsal.Record, 
 			return err
 		}
 		if job.Name != last.CheckJob {
-			return clierror.Refused(end, "%s: rehearsal %s has begun with the check %s, not %s", p.key, last.ID, last.CheckJob, job.Name)
+			return clierror.Refused(end, "rehearse %s on %s: rehearsal %s has begun with the check %s, not %s", p.key, p.at.Name, last.ID, last.CheckJob, job.Name)
 		}
 		p.check = job
 	}
@@ -251,7 +251,7 @@ func (r *rehearse) begin(ctx context.Context, p *place, f found, mode cli.DryRun
 		if n := len(problems) - 1; n > 0 {
 			more = fmt.Sprintf(" (and %d more)", n)
 		}
-		return clierror.Refused(problems[0].Remedy, "%s: %s%s; nothing was changed", p.key, problems[0].Evidence, more)
+		return clierror.Refused(problems[0].Remedy, "rehearse %s on %s: %s%s; nothing was changed", p.key, p.at.Name, problems[0].Evidence, more)
 	}
 	if mode == cli.DryRunServer {
 		if err := p.dryRun(ctx); err != nil {
@@ -271,7 +271,7 @@ func (r *rehearse) begin(ctx context.Context, p *place, f found, mode cli.DryRun
 		return cli.SiteError(ctx, p.at, "read group "+p.key.Name, err)
 	}
 	if last := rehearsal.Last(&g); last.Open() {
-		return clierror.Refused("kubectl vgr rehearse list -n "+p.key.Namespace, "%s: rehearsal %s was begun meanwhile by %s", p.key, last.ID, last.By)
+		return clierror.Refused("kubectl vgr rehearse list -n "+p.key.Namespace, "rehearse %s on %s: rehearsal %s was begun meanwhile by %s", p.key, p.at.Name, last.ID, last.By)
 	}
 	if g.UID != p.group.UID || g.Spec.ReplicationState != vgrv1.Secondary {
 		return clierror.Refused("run the same command again", "%s has changed on %s meanwhile", p.key, p.at.Name)
@@ -298,9 +298,9 @@ func (r *rehearse) finish(ctx context.Context, p *place) error {
 	present.Rehearsal(p.e.Out, style, p.at.Name, p.record, p.now())
 	switch {
 	case p.record.Result == rehearsal.Failed && p.record.Kept():
-		return clierror.New(clierror.CodeFailed, end, "%s: the rehearsal failed: %s", p.key, p.record.Message)
+		return clierror.New(clierror.CodeFailed, end, "rehearse %s on %s: %s", p.key, p.at.Name, p.record.Message)
 	case p.record.Result == rehearsal.Failed:
-		return clierror.New(clierror.CodeFailed, "", "%s: the rehearsal failed: %s", p.key, p.record.Message)
+		return clierror.New(clierror.CodeFailed, "", "rehearse %s on %s: %s", p.key, p.at.Name, p.record.Message)
 	case p.record.Kept():
 		fmt.Fprintf(p.e.ErrOut, "the clones are kept until %s; remove them with: %s\n", p.record.KeptUntil.UTC().Format(time.RFC3339), present.Clean(end))
 	}

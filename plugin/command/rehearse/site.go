@@ -235,9 +235,9 @@ func runnerOf(ctx context.Context, c client.Client, of backend.Rehearsal, driver
 		case readErr != nil:
 			return rehearsal.Runner{}, readErr
 		}
-		r, unfit := rehearsal.RunnerOf(&pod)
-		if unfit != nil {
-			err = unfit
+		r, lacks := rehearsal.RunnerOf(&pod)
+		if lacks != nil {
+			err = lacks
 			continue
 		}
 		if slices.ContainsFunc(pod.OwnerReferences, func(o metav1.OwnerReference) bool { return o.Kind == "DaemonSet" }) {
