@@ -35,7 +35,7 @@ func shifted(t *testing.T, b *bench, site string, by *atomic.Int64) *httptest.Se
 	proxy := httputil.NewSingleHostReverseProxy(must(url.Parse(config.Host)))
 	proxy.Transport = over
 	proxy.ModifyResponse = func(r *http.Response) error {
-		r.Header.Set("Date", time.Now().Add(time.Duration(by.Load())).UTC().Format(http.TimeFormat))
+		r.Header.Set("Date", time.Now().Add(time.Duration(by.Load())).UTC().Format(http.TimeFormat)) //nolint:forbidigo // of a real answer
 		return nil
 	}
 	s := httptest.NewServer(proxy)
@@ -103,8 +103,8 @@ func TestTwoClocks(t *testing.T) {
 		"west's controller's clock differs": {-3 * time.Hour, 10 * time.Minute, -3 * time.Hour, true, false},
 	} {
 		ahead.Store(int64(tc.clock))
-		by := time.Now().Add(tc.clock)
-		lease(b.east, time.Now())
+		by := time.Now().Add(tc.clock) //nolint:forbidigo // the plugin reads the clock of this machine
+		lease(b.east, time.Now())      //nolint:forbidigo // as above
 		lease(b.west, by.Add(-tc.renewed))
 		var g vgrv1.VolumeGroupReplication
 		b.must(b.west.Get(t.Context(), client.ObjectKey{Namespace: "default", Name: "db"}, &g))

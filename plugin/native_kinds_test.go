@@ -34,7 +34,7 @@ func (b *bench) object(c client.Client, format string, args ...any) {
 }
 
 // ago is a time as API servers write it.
-func ago(d time.Duration) string { return time.Now().Add(-d).UTC().Format(time.RFC3339) }
+func ago(d time.Duration) string { return time.Now().Add(-d).UTC().Format(time.RFC3339) } //nolint:forbidigo // the plugin reads the clock of this machine
 
 // mirror makes a TridentMirrorRelationship of which Trident says a state.
 func (b *bench) mirror(c client.Client, name, labels, asks, says, local, remote string) {
@@ -174,7 +174,7 @@ func TestNativeRamen(t *testing.T) {
 			"status":{"state":%q,"observedGeneration":%d,"lastUpdateTime":%q,"conditions":[{"type":"DataReady","status":"True","reason":"Ready","message":"PVCs are ready","observedGeneration":%d,"lastTransitionTime":%q}%s}}`,
 			namespace, name, name, asks, says, observed, ago(time.Minute), observed, ago(time.Hour), more)
 	}
-	primary := func(name, pvc string, synced time.Duration) string {
+	primary := func(pvc string, synced time.Duration) string {
 		return fmt.Sprintf(`],"lastGroupSyncTime":%q,"protectedPVCs":[{"namespace":"default","name":%q,"lastSyncTime":%q,"lastSyncBytes":10,"resources":{}}]`, ago(synced), pvc, ago(synced))
 	}
 	for _, name := range []string{"shop", "late", "old", "torn", "half"} {
@@ -187,7 +187,7 @@ func TestNativeRamen(t *testing.T) {
 		if name == "old" {
 			observed = 7
 		}
-		more := primary(name, "pvc-"+name, synced)
+		more := primary("pvc-"+name, synced)
 		if name == "torn" {
 			more = fmt.Sprintf(`,{"type":"ClusterDataProtected","status":"False","reason":"UploadError","message":"no bucket","lastTransitionTime":%q}`, ago(time.Minute)) + more
 		}

@@ -174,7 +174,7 @@ func commandsOf(text string) (all [][]string) {
 			part, _, _ = strings.Cut(part, prose)
 		}
 		var args []string
-		for _, word := range strings.Fields(part) {
+		for word := range strings.FieldsSeq(part) {
 			args = append(args, strings.Trim(word, "'"))
 		}
 		all = append(all, args)

@@ -133,7 +133,7 @@ func (b *bench) rehearsalRoles(c client.Client) {
 	b.t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "docs", "samples", "rehearse-rbac.yaml"))
 	b.must(err)
-	for _, part := range strings.Split(string(text), "\n---\n") {
+	for part := range strings.SplitSeq(string(text), "\n---\n") {
 		var role rbacv1.ClusterRole
 		b.must(yaml.Unmarshal([]byte(part), &role))
 		subjects := []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: "nobody"}}
@@ -200,7 +200,8 @@ func TestRehearse(t *testing.T) {
 	b.group(b.west, "orders", vgrv1.Secondary, vgrv1.StateSecondary, ready("Demoted"))
 	b.driver(c)
 	a := &actor{c: c}
-	clones := fmt.Sprintf(`{"volumes":[[7,%d,%d,1048576]]}`, time.Now().Unix()-10, time.Now().Unix()-90)
+	now := time.Now().Unix() //nolint:forbidigo // the plugin reads the clock of this machine
+	clones := fmt.Sprintf(`{"volumes":[[7,%d,%d,1048576]]}`, now-10, now-90)
 	a.says.Store(&clones)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})

@@ -5,6 +5,7 @@ package e2e_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -102,8 +103,11 @@ func TestMemberListedForEver(t *testing.T) {
 	s.must(s.sites[lab.East].Status().Patch(t.Context(), native, client.RawPatch(types.JSONPatchType, []byte(patch))))
 	s.ready(lab.East, "db", vgrv1.StatePrimary, 1)
 	s.eventually("csi-addons to get on", func(ctx context.Context) error {
-		if err := get(ctx); err != nil || strings.Contains(native.Status.Message, "not found") {
-			return fmt.Errorf("%v: %s", err, native.Status.Message)
+		if err := get(ctx); err != nil {
+			return err
+		}
+		if strings.Contains(native.Status.Message, "not found") {
+			return errors.New(native.Status.Message)
 		}
 		return nil
 	})

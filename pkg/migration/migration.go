@@ -162,8 +162,19 @@ func (t *Target) check(taken func(namespace, label string) []string) {
 	if w := t.Whole(); w != nil && (t.Single || t.Name != w.Name) {
 		t.problem("%s can only be taken over by a group of its name: use --into %s", t.Volumes[0].From, w.Name)
 	}
-	members := map[string]bool{}
-	said := map[string]bool{}
+	t.checkVolumes()
+	if t.Single || t.Whole() != nil {
+		return
+	}
+	for _, pvc := range taken(t.Namespace, t.Name) {
+		if !slices.ContainsFunc(t.Volumes, func(v Volume) bool { return v.PVC == pvc }) {
+			t.problem("PVC %s has the label %s=%s too and would come in", pvc, LabelMember, t.Name)
+		}
+	}
+}
+
+func (t *Target) checkVolumes() {
+	members, said := map[string]bool{}, map[string]bool{}
 	for _, v := range t.Volumes {
 		if members[v.PVC] {
 			t.problem("PVC %s has several replications", v.PVC)
@@ -186,14 +197,6 @@ func (t *Target) check(taken func(namespace, label string) []string) {
 		}
 		if owner, ok := owned(v.Object); ok && owner != t.Owner() && (t.Single || v.Single() == "") {
 			t.problem("PVC %s belongs to %s %s already", v.PVC, owner.Kind, owner.Name)
-		}
-	}
-	if t.Single || t.Whole() != nil {
-		return
-	}
-	for _, pvc := range taken(t.Namespace, t.Name) {
-		if !members[pvc] {
-			t.problem("PVC %s has the label %s=%s too and would come in", pvc, LabelMember, t.Name)
 		}
 	}
 }

@@ -81,6 +81,11 @@ func (g *Group) Rows() []Row {
 // badness orders levels, the worst highest.
 func badness(l Level) int { return slices.Index([]Level{OK, Warning, Problem}, l) }
 
+// tellsVolumes reports whether a volume that the site does not name is not there.
+func (s *GroupSite) tellsVolumes() bool {
+	return s.Current && (s.Native == nil || !s.Native.VolumesUnknown)
+}
+
 // complete compares the sites of a row.
 func (g *Group) complete(r *Row) {
 	p, led := g.Primary()
@@ -89,7 +94,7 @@ func (g *Group) complete(r *Row) {
 		on, s := &r.On[i], &g.Sites[i]
 		v := on.Volume
 		if v == nil {
-			if on.Missing = s.Current && !(s.Native != nil && s.Native.VolumesUnknown); on.Missing {
+			if on.Missing = s.tellsVolumes(); on.Missing {
 				r.Trouble = true
 				r.Notes = append(r.Notes, "not in the group on "+s.Site)
 			}

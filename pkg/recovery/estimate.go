@@ -26,15 +26,10 @@ type Estimate struct {
 // EstimateOf returns how long an operation will take, by the group's earlier ones of the same kind.
 func EstimateOf(p Pair, op Operation, t backend.Traits) Estimate {
 	usual, earlier := history(p, op.Kind)
-	e := Estimate{Earlier: earlier}
-	if from := p.Site(op.From); t.ConfirmsSync && (op.Kind == Planned || op.Kind == Failback) && !op.Discard && from != nil {
-		e.Waits = from.askedToLead() && !from.replicated()
-	}
+	e := Estimate{Earlier: earlier, Waits: waits(p, op, t)}
 	out := false
 	for _, s := range Steps(op, t) {
-		if op.Kind == Planned || op.Kind == Failback {
-			out = out || s.ID == StepQuiesce || s.ID == StepDemote && !t.PromoteFirst
-		}
+		out = out || takesPrimary(op, s.ID, t)
 		e.Stops = e.Stops || out
 		if s.ID == StepVerify && e.Waits {
 			continue // earlier operations say nothing about this wait
@@ -44,7 +39,7 @@ func EstimateOf(p Pair, op Operation, t backend.Traits) Estimate {
 			e.Earlier = 0 // an earlier operation had other steps
 		}
 		e.Total += took
-		if out && !(t.PromoteFirst && s.ID == StepReprotect) {
+		if out && (!t.PromoteFirst || s.ID != StepReprotect) {
 			e.Outage += took
 		}
 		if s.ID == StepPromote {
@@ -58,4 +53,15 @@ func EstimateOf(p Pair, op Operation, t backend.Traits) Estimate {
 		}
 	}
 	return e
+}
+
+// waits reports whether the source has to synchronise before it gives up its role.
+func waits(p Pair, op Operation, t backend.Traits) bool {
+	from := p.Site(op.From)
+	return t.ConfirmsSync && (op.Kind == Planned || op.Kind == Failback) && !op.Discard && from != nil && from.askedToLead() && !from.replicated()
+}
+
+// takesPrimary reports whether no site is primary from this step on.
+func takesPrimary(op Operation, step StepID, t backend.Traits) bool {
+	return (op.Kind == Planned || op.Kind == Failback) && (step == StepQuiesce || step == StepDemote && !t.PromoteFirst)
 }

@@ -136,13 +136,10 @@ func End(r Record, now time.Time) Record {
 	return next
 }
 
-// fail records that the rehearsal has failed. What there is of it is removed, unless a person is to look at it.
-func (s Seen) fail(now time.Time, keeps bool, format string, args ...any) Action {
+// fail records that the rehearsal has failed before there was anything to look at: what there is of it is removed.
+func (s Seen) fail(now time.Time, format string, args ...any) Action {
 	next := s.Record.settled(now)
-	next.Result, next.Message = Failed, limited(fmt.Sprintf(format, args...), maxText)
-	if !keeps {
-		next.KeptUntil = nil
-	}
+	next.Result, next.Message, next.KeptUntil = Failed, limited(fmt.Sprintf(format, args...), maxText), nil
 	return Action{Do: DoRecord, Record: next}
 }
 
@@ -153,13 +150,13 @@ func (s Seen) clone(now time.Time) Action {
 	case !s.Clone.Exists:
 		return Action{Do: DoStorageJob, Step: StepClone}
 	case s.Clone.Failed:
-		return s.fail(now, false, "the copy was not cloned: %s", why(s.Clone))
+		return s.fail(now, "the copy was not cloned: %s", why(s.Clone))
 	case !s.Clone.Done:
 		return wait(StepClone, "%s", cmp.Or(s.Clone.Waiting, "the next synchronisation of each volume is waited for, which makes a snapshot of what its copy is now, and the snapshot is cloned"))
 	default:
 		read, err := r.cloned(s.Clone.Message)
 		if err != nil {
-			return s.fail(now, false, "the copy was not cloned: %v", err)
+			return s.fail(now, "the copy was not cloned: %v", err)
 		}
 		read = read.aged(now)
 		return Action{Do: DoRecord, Step: StepVolumes, Record: read.with(StepVolumes, now)}
@@ -179,7 +176,7 @@ func (s Seen) bind(now time.Time) Action {
 	r := s.Record
 	switch s.Namespace {
 	case Foreign:
-		return s.fail(now, false, "another user has made the namespace %s meanwhile", r.Namespace)
+		return s.fail(now, "another user has made the namespace %s meanwhile", r.Namespace)
 	case Leaving:
 		return wait(StepVolumes, "namespace %s is being deleted", r.Namespace)
 	case Absent:
@@ -193,7 +190,7 @@ func (s Seen) bind(now time.Time) Action {
 	for i, v := range s.Volumes {
 		switch {
 		case v.PV == Foreign || v.PVC == Foreign:
-			return s.fail(now, false, "another user has made a PersistentVolume or PVC for %s meanwhile", r.Volumes[i].PVC)
+			return s.fail(now, "another user has made a PersistentVolume or PVC for %s meanwhile", r.Volumes[i].PVC)
 		case v.PV == Leaving || v.PVC == Leaving:
 			unbound = r.Volumes[i].PVC
 		case v.PV == Absent || v.PVC == Absent:

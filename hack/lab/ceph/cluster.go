@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -124,7 +123,7 @@ func (c *Cluster) makePool(ctx context.Context) error {
 
 // mirror makes the peers known to each other in both directions and starts their mirroring daemons.
 func mirror(ctx context.Context, from, to *Cluster) error {
-	token, err := from.output(ctx, nil, "rbd", "mirror", "pool", "peer", "bootstrap", "create", "--site-name", from.Site, Pool)
+	token, err := from.output(ctx, "rbd", "mirror", "pool", "peer", "bootstrap", "create", "--site-name", from.Site, Pool)
 	if err != nil {
 		return err
 	}
@@ -150,10 +149,9 @@ func (c *Cluster) Close() error {
 func (c *Cluster) file(name string) string { return filepath.Join(c.dir, name) }
 
 // output runs a program as the cluster's administrator and returns what it prints.
-func (c *Cluster) output(ctx context.Context, stdin io.Reader, name string, args ...string) ([]byte, error) {
+func (c *Cluster) output(ctx context.Context, name string, args ...string) ([]byte, error) {
 	path, all := c.programs.command(c.dir, name, args...)
 	cmd := exec.CommandContext(ctx, path, all...)
-	cmd.Stdin = stdin
 	out, err := output(cmd)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -162,7 +160,7 @@ func (c *Cluster) output(ctx context.Context, stdin io.Reader, name string, args
 }
 
 func (c *Cluster) run(ctx context.Context, name string, args ...string) error {
-	_, err := c.output(ctx, nil, name, args...)
+	_, err := c.output(ctx, name, args...)
 	return err
 }
 

@@ -101,9 +101,11 @@ func (c *Cluster) GroupMembers(ctx context.Context, handle string) ([]string, er
 
 // CanMirrorGroups reports whether this Ceph has commands for the mirroring of groups.
 func (c *Cluster) CanMirrorGroups(ctx context.Context) (bool, error) {
-	out, err := c.output(ctx, nil, "rbd", "help")
+	out, err := c.output(ctx, "rbd", "help")
 	return strings.Contains(string(out), "mirror group"), err
 }
 
 // groupSpec is a group as rbd names it.
-func groupSpec(handle string) string { return Pool + "/csi-vol-group-" + strings.TrimPrefix(handle, handlePrefix) }
+func groupSpec(handle string) string {
+	return Pool + "/csi-vol-group-" + strings.TrimPrefix(handle, handlePrefix)
+}

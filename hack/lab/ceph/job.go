@@ -22,7 +22,7 @@ func (c *Cluster) DriverKey(ctx context.Context) ([]byte, error) {
 	if err := c.run(ctx, "ceph", "auth", "get-or-create", "client."+DriverUser, "mon", `profile rbd, allow command "osd blocklist"`, "mgr", "allow rw", "osd", "profile rbd"); err != nil {
 		return nil, err
 	}
-	return c.output(ctx, nil, "ceph", "auth", "get-key", "client."+DriverUser)
+	return c.output(ctx, "ceph", "auth", "get-key", "client."+DriverUser)
 }
 
 // DriverConfig is what ceph-csi knows of the cluster.

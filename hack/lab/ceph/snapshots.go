@@ -42,13 +42,13 @@ func (c *Cluster) Images(ctx context.Context) ([]string, error) {
 
 // Schedules is what the cluster prints about when it takes mirror snapshots.
 func (c *Cluster) Schedules(ctx context.Context) (string, error) {
-	out, err := c.output(ctx, nil, "rbd", "mirror", "snapshot", "schedule", "ls", "--pool", Pool, "--recursive")
+	out, err := c.output(ctx, "rbd", "mirror", "snapshot", "schedule", "ls", "--pool", Pool, "--recursive")
 	return string(out), err
 }
 
 // ChecksumAt is that of an image by its name, at a snapshot by its number, or now for zero.
 func (c *Cluster) ChecksumAt(ctx context.Context, image string, snapshot int64) (string, error) {
-	out, err := c.output(ctx, nil, "python3", "-c", blocks, "sum", Pool, image, strconv.FormatInt(snapshot, 10))
+	out, err := c.output(ctx, "python3", "-c", blocks, "sum", Pool, image, strconv.FormatInt(snapshot, 10))
 	return string(bytes.TrimSpace(out)), err
 }
 

@@ -222,7 +222,7 @@ func (c *Cluster) image(ctx context.Context, t array.Target) (image, error) {
 
 // decode reads what a command prints; nothing is an empty answer.
 func (c *Cluster) decode(ctx context.Context, into any, name string, args ...string) error {
-	out, err := c.output(ctx, nil, name, args...)
+	out, err := c.output(ctx, name, args...)
 	if err != nil || len(bytes.TrimSpace(out)) == 0 {
 		return err
 	}

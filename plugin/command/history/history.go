@@ -82,18 +82,22 @@ each.`
 		if !out.Human() {
 			return out.Print(e, h)
 		}
-		if len(h.Operations) == 0 {
-			fmt.Fprintf(e.ErrOut, "%s/%s has not been moved\n", present.Clean(h.Namespace), present.Clean(h.Name))
-		}
-		present.History(e.Out, h.Operations)
-		style, err := e.Style()
-		if err != nil {
-			return err
-		}
-		for _, r := range h.Rehearsals {
-			present.Rehearsal(e.Out, style, r.Site, r.Record, e.Clock.Now())
-		}
-		return nil
+		return h.show(e)
 	}
 	return cmd
+}
+
+func (h *history) show(e *cli.Env) error {
+	style, err := e.Style()
+	if err != nil {
+		return err
+	}
+	if len(h.Operations) == 0 {
+		fmt.Fprintf(e.ErrOut, "%s/%s has not been moved\n", present.Clean(h.Namespace), present.Clean(h.Name))
+	}
+	present.History(e.Out, h.Operations)
+	for _, r := range h.Rehearsals {
+		present.Rehearsal(e.Out, style, r.Site, r.Record, e.Clock.Now())
+	}
+	return nil
 }

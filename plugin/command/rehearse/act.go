@@ -80,13 +80,13 @@ func (p *place) run(ctx context.Context, next string) error {
 // stops returns the error that ends the command; nil where it is worth to look again.
 func (p *place) stops(ctx context.Context, err error, a rehearsal.Action, next string) error {
 	if err == nil || ctx.Err() != nil || passing(err) {
-		return nil
+		return nil //nolint:nilerr // as said
 	}
 	if _, unread := errors.AsType[*noRunner](err); unread {
 		return clierror.New(clierror.CodeFailed, next, "rehearse %s on %s: %v", p.key, p.at.Name, err)
 	}
 	if operate.Refused(err) && !apierrors.IsTooManyRequests(err) && errors.As(err, new(apierrors.APIStatus)) {
-		return cli.SiteError(ctx, p.at, cmp.Or(doing[a.Do], "read what belongs to rehearsal "+p.record.ID), err)
+		return cli.SiteError(ctx, p.at, cmp.Or(doing(a.Do), "read what belongs to rehearsal "+p.record.ID), err)
 	}
 	return nil
 }
@@ -96,11 +96,30 @@ func passing(err error) bool {
 	return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) || apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause)
 }
 
-// doing says what an action does, for errors and progress.
-var doing = map[rehearsal.Do]string{
-	rehearsal.DoRecord: "write the record of the rehearsal", rehearsal.DoStorageJob: "create a Job", rehearsal.DoDeleteJob: "delete a Job",
-	rehearsal.DoNamespace: "create the namespace", rehearsal.DoPolicy: "create the NetworkPolicy", rehearsal.DoVolumes: "create the PersistentVolumes and PVCs",
-	rehearsal.DoCheck: "create the check", rehearsal.DoDeleteNamespace: "delete the namespace", rehearsal.DoDeleteVolumes: "delete the PersistentVolumes",
+// doing says what an action does, for errors and progress; empty for what only reads.
+func doing(d rehearsal.Do) string {
+	switch d {
+	case rehearsal.DoRecord:
+		return "write the record of the rehearsal"
+	case rehearsal.DoStorageJob:
+		return "create a Job"
+	case rehearsal.DoDeleteJob:
+		return "delete a Job"
+	case rehearsal.DoNamespace:
+		return "create the namespace"
+	case rehearsal.DoPolicy:
+		return "create the NetworkPolicy"
+	case rehearsal.DoVolumes:
+		return "create the PersistentVolumes and PVCs"
+	case rehearsal.DoCheck:
+		return "create the check"
+	case rehearsal.DoDeleteNamespace:
+		return "delete the namespace"
+	case rehearsal.DoDeleteVolumes:
+		return "delete the PersistentVolumes"
+	default:
+		return ""
+	}
 }
 
 // words says in a line what comes next.
@@ -109,13 +128,13 @@ func (p *place) words(a rehearsal.Action) string {
 	case rehearsal.DoWait:
 		return string(a.Step) + ": " + a.Text
 	case rehearsal.DoStorageJob:
-		return fmt.Sprintf("%s: %s: %s/%s", a.Step, doing[a.Do], p.record.DriverNamespace, p.record.Job(a.Step))
+		return fmt.Sprintf("%s: %s: %s/%s", a.Step, doing(a.Do), p.record.DriverNamespace, p.record.Job(a.Step))
 	case rehearsal.DoDeleteJob:
-		return fmt.Sprintf("%s: %s: %s/%s", rehearsal.StepRemove, doing[a.Do], p.record.DriverNamespace, p.record.Job(a.Step))
+		return fmt.Sprintf("%s: %s: %s/%s", rehearsal.StepRemove, doing(a.Do), p.record.DriverNamespace, p.record.Job(a.Step))
 	case rehearsal.DoNamespace, rehearsal.DoDeleteNamespace:
-		return fmt.Sprintf("%s: %s %s", a.Step, doing[a.Do], p.record.Namespace)
+		return fmt.Sprintf("%s: %s %s", a.Step, doing(a.Do), p.record.Namespace)
 	case rehearsal.DoPolicy, rehearsal.DoVolumes, rehearsal.DoCheck, rehearsal.DoDeleteVolumes:
-		return string(a.Step) + ": " + doing[a.Do]
+		return string(a.Step) + ": " + doing(a.Do)
 	default:
 		return ""
 	}
