@@ -85,7 +85,7 @@ func testSplit(t *testing.T, w *world) {
 	t.Parallel()
 	s := newScene(t, w, map[string]string{"data": "24Mi"})
 	stop := s.write(lab.East, "kept")
-	s.synced(lab.East, time.Time{})
+	s.synced()
 	stop()
 	s.must(s.cluster(lab.West).ForcePromote(t.Context(), s.volumes["data"]))
 	s.eventuallySplit()

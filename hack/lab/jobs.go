@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -126,9 +127,7 @@ func (j *jobs) serve(ctx context.Context, job *batchv1.Job) {
 	started := metav1.Now()
 	controller := true
 	labels := map[string]string{batchv1.JobNameLabel: job.Name}
-	for key, value := range job.Spec.Template.Labels {
-		labels[key] = value
-	}
+	maps.Copy(labels, job.Spec.Template.Labels)
 	pod, err := j.client.CoreV1().Pods(job.Namespace).Create(ctx, &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: job.Name + "-0", Labels: labels,
