@@ -155,6 +155,7 @@ func testRehearsalClones(t *testing.T, w *world) {
 	s := rehearsalScene(t, w, map[string]string{"data": "64Mi", "logs": "40Mi", "config": "32Mi"})
 	before := s.shape()
 	stop := s.write(lab.East, "run")
+	s.advances(5) // the copies hold blocks
 	ticks := s.ticking()
 	s.done(s.args("--keep", "1h")...)
 	ticks()
@@ -302,7 +303,7 @@ spec:
       - {name: data, persistentVolumeClaim: {claimName: data}}
 `
 
-// testRehearsalKilled ends the command by force after each of its lines. The same command takes the rehearsal to its end.
+// testRehearsalKilled ends the command by force after every second of its lines. The same command takes the rehearsal to its end.
 func testRehearsalKilled(t *testing.T, w *world) {
 	t.Parallel()
 	s := rehearsalScene(t, w, map[string]string{"data": "8Mi", "logs": "8Mi"})

@@ -97,7 +97,7 @@ class Volume:
         if not v["clone"].startswith("vgr-rehearsal-"):
             raise Refused("%s is no image of a rehearsal" % v["clone"])
         self.result = self.whole = None
-        self.at = 0
+        self.at, self.copied = 0, False
 
     def status_time(self):
         try:
@@ -142,15 +142,17 @@ class Volume:
 
         rbd-mirror makes a snapshot of the copy when it begins to synchronise, and then writes beside it: the snapshot holds what
         the copy was before, all of the synchronisation that was complete then. (Seen on 20.2.4. The snapshot of the first
-        synchronisation is empty, and is complete like any other.) So a snapshot is of use once an older one was seen complete."""
+        synchronisation is empty, and is complete like any other.) So a snapshot is of use once an older one was seen complete,
+        and rbd-mirror has said of when that is: data of an unknown time proves nothing."""
         at = self.status_time()  # before the snapshots: it is never about a newer one
         snapshots = mirrored(self.cluster.json("snap", "ls", "--all", self.image))
         if not snapshots:
             return False
         newest, whole = snapshots[-1], [s for s in snapshots if complete(s)]
-        if self.whole is not None and self.whole["id"] < newest["id"]:
+        self.copied = bool(whole)
+        if self.at and self.whole["id"] < newest["id"]:
             return self.clone_of(newest, self.at)
-        if whole and whole[-1]["id"] < newest["id"]:  # it synchronises just now
+        if at and whole and whole[-1]["id"] < newest["id"]:  # it synchronises just now
             return self.clone_of(newest, min(at, moment(whole[-1]["timestamp"])))
         # The newest is complete, and what it holds is unknown: the next one will hold what the copy is now.
         self.whole = newest if complete(newest) else self.whole
@@ -196,8 +198,10 @@ def clone(volumes, patience):
         if not left:
             return
         if time.monotonic() > end:
-            if left[0].whole is None:
+            if not left[0].copied:
                 raise Refused("PVC %s: no complete copy is on this site yet" % left[0].name)
+            if not left[0].at:
+                raise Refused("PVC %s: rbd-mirror has not said for %d seconds of when the copy is" % (left[0].name, patience))
             raise Refused("PVC %s: no synchronisation has begun for %d seconds, and only the next one makes a snapshot of what the copy is now" % (left[0].name, patience))
         time.sleep(1)
 

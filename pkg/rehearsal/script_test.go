@@ -42,7 +42,7 @@ func TestScript(t *testing.T) {
 		says   string
 	}{
 		"synchronises":     {nil, `{"volumes":[[8,1795918595,1795918563,33554432]]}`},
-		"silent daemon":    {map[string]string{"status": `{"state":"down+unknown","description":"status not found","last_update":""}`}, `{"volumes":[[8,1795918595,0,33554432]]}`},
+		"silent daemon":    {map[string]string{"status": `{"state":"down+unknown","description":"status not found","last_update":""}`}, `{"refused":"PVC data: rbd-mirror has not said for 0 seconds of when the copy is"}`},
 		"no next one":      {map[string]string{"snaps": "[" + whole + "]"}, `{"refused":"PVC data: no synchronisation has begun for 0 seconds`},
 		"too old":          {map[string]string{"version": "ceph version 18.2.7 (x) reef (stable)"}, `{"refused":"the driver's image has Ceph 18.2; Ceph 19.2 or later can clone the snapshot of a mirror"}`},
 		"not complete":     {map[string]string{"snaps": "[" + partial + "]"}, `{"refused":"PVC data: no complete copy is on this site yet"}`},

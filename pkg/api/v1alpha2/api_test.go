@@ -97,6 +97,11 @@ func testSamples(t *testing.T, c client.Client) {
 				if obj.GetKind() == "Namespace" {
 					continue
 				}
+				if ns := obj.GetNamespace(); ns == "rook-ceph" { // that of Rook is there before
+					if err := c.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}}); client.IgnoreAlreadyExists(err) != nil {
+						t.Fatal(err)
+					}
+				}
 				if err := c.Create(t.Context(), obj, client.DryRunAll); err != nil {
 					t.Error(err)
 				}
