@@ -38,9 +38,9 @@ func bare(out, errOut *bytes.Buffer, self string) plugin.Config {
 func TestCompletesFlags(t *testing.T) {
 	free := []string{
 		"as", "as-group", "as-uid", "as-user-extra", "cluster", "proxy-url", "request-timeout", "server", "tls-server-name", "token", "user", // kubectl's own
-		"accept-data-loss", "concurrency", "group-by", "image", "image-pull-secret", "image-registry", "into", "max-outage", "parameter", "replicas", "selector", "timeout",
+		"accept-data-loss", "concurrency", "group-by", "image", "image-pull-secret", "image-registry", "into", "keep", "max-outage", "namespace-name", "parameter", "replicas", "secret", "selector", "timeout",
 	}
-	files := []string{"cache-dir", "certificate-authority", "client-certificate", "client-key", "dir", "kubeconfig", "peer-kubeconfig", "template"}
+	files := []string{"cache-dir", "certificate-authority", "check", "client-certificate", "client-key", "dir", "kubeconfig", "peer-kubeconfig", "template"}
 	var walk func(cmd *cobra.Command)
 	walk = func(cmd *cobra.Command) {
 		for _, sub := range cmd.Commands() {

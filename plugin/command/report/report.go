@@ -61,6 +61,7 @@ If a site does not answer, the report says so, and the command ends with exit co
 	cmd.Flags().BoolVarP(&r.everywhere, "all-namespaces", "A", false, "report on all namespaces")
 	cmd.Flags().StringVarP(&r.format, "output", "o", "markdown", "one of: "+formats)
 	cmd.Flags().StringVar(&r.from, "from", "", "file with a report as JSON, to draw a page from")
+	_ = cmd.RegisterFlagCompletionFunc("from", cobra.FixedCompletions([]string{"json"}, cobra.ShellCompDirectiveFilterFileExt))
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"markdown", "html", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cmd.SilenceUsage = true
