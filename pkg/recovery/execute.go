@@ -48,7 +48,7 @@ func (n *next) execute(s Step) *Decision {
 	case StepFinish:
 		return n.end(s)
 	default:
-		return n.fail(s, "", "the journal has a step %q that this version does not know", s.ID)
+		return n.fail(s, "", "step %q cannot be carried out", s.ID)
 	}
 }
 

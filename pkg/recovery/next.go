@@ -76,6 +76,10 @@ func Next(p Pair, op Operation, t backend.Traits) Decision {
 		return n.stop(Step{}, s)
 	}
 	n.known = n.op.clone()
+	if id := n.op.unknownStep(); id != "" && n.op.Result == "" {
+		return n.stop(Step{}, stopf(Failed, "run it with the newer version of the plugin that began it, which "+n.op.By+" has; without it: "+discardCommand(&p),
+			"the journal has a step %q that this version does not know", id))
+	}
 	if s := n.abortable(); s != nil {
 		return n.stop(Step{}, s)
 	}

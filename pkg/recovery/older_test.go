@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 )
@@ -162,5 +164,41 @@ func TestOlderStepNames(t *testing.T) {
 	}
 	if len(met) != len(olderNames) {
 		t.Errorf("only met %v", met)
+	}
+}
+
+// TestNewerPlugin: a journal of a newer plugin is in a step that this one does not know. Nothing is written, and the step is named.
+func TestNewerPlugin(t *testing.T) {
+	for name, traits := range storages {
+		w := newWorld(traits, recovery.Planned, 0)
+		w.settle()
+		w.app = false
+		r := w.request("A")
+		w.begin(0, r)
+		for w.groups[east].Annotations[vgrv1.AnnotationOperation] == "" || w.groups[west].Annotations[vgrv1.AnnotationOperation] == "" {
+			w.advance()
+		}
+		for i := range sites {
+			g := w.groups[i].DeepCopy()
+			var op recovery.Operation
+			if err := json.Unmarshal([]byte(g.Annotations[vgrv1.AnnotationOperation]), &op); err != nil {
+				t.Fatal(err)
+			}
+			op.Steps = append(op.Steps, recovery.StepTimes{ID: "reseal", Started: metav1.NowMicro()})
+			data, err := json.Marshal(op)
+			if err != nil {
+				t.Fatal(err)
+			}
+			g.Annotations[vgrv1.AnnotationOperation] = string(data)
+			w.change(i, g)
+		}
+		w.tools[0].die()
+		before := [2]string{w.groups[east].ResourceVersion, w.groups[west].ResourceVersion}
+		if end := w.run(r); !strings.Contains(end, `a step "reseal" that this version does not know`) {
+			t.Errorf("%s: %s", name, end)
+		}
+		if after := [2]string{w.groups[east].ResourceVersion, w.groups[west].ResourceVersion}; after != before {
+			t.Errorf("%s: the groups were %v and are %v", name, before, after)
+		}
 	}
 }

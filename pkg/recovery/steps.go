@@ -36,6 +36,19 @@ const (
 // olderNames are the names that steps have in journals of plugins before this one.
 var olderNames = map[StepID]StepID{"halt": StepStopTarget, "surrender": StepDemoteStale, "follow": StepRejoin, "reverse": StepReprotect}
 
+// unknownStep returns a step of the journal that only a newer plugin knows: what it has done is not known here.
+func (op *Operation) unknownStep() StepID {
+	for _, s := range op.Steps {
+		switch s.ID {
+		case StepRecord, StepStopTarget, StepDemoteStale, StepDiscard, StepRejoin, StepQuiesce, StepVerify, StepDemote, StepSnapshot,
+			StepUpdate, StepSync, StepPromote, StepReprotect, StepRestore, StepStart, StepFinish:
+		default:
+			return s.ID
+		}
+	}
+	return ""
+}
+
 // UnmarshalText reads the name of a step, also the one that an older plugin wrote.
 func (id *StepID) UnmarshalText(text []byte) error {
 	*id = StepID(text)
