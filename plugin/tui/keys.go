@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/charmbracelet/x/ansi"
+	"charm.land/lipgloss/v2"
 
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
 )
@@ -117,16 +117,10 @@ func (m *Model) allHelp() []string {
 	left, right := m.column(actKeys, leaveKeys), m.column(showKeys, moveKeys)
 	lines := slices.Concat(left, []string{""}, right)
 	if m.width >= 2*helpColumn {
+		columns := lipgloss.JoinHorizontal(lipgloss.Top, lipgloss.NewStyle().Width(helpColumn).Render(strings.Join(left, "\n")), strings.Join(right, "\n"))
 		lines = nil
-		for i := range max(len(left), len(right)) {
-			line := ""
-			if i < len(left) {
-				line = left[i]
-			}
-			if i < len(right) {
-				line += strings.Repeat(" ", helpColumn-ansi.StringWidth(line)) + right[i]
-			}
-			lines = append(lines, line)
+		for line := range strings.SplitSeq(columns, "\n") {
+			lines = append(lines, strings.TrimRight(line, " "))
 		}
 	}
 	return append(lines, "", "  A command shows its plan and asks first. Promote, demote, resync: on "+present.Clean(m.opts.Here)+".")
