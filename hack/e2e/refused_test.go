@@ -5,6 +5,7 @@ package e2e_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -132,6 +133,12 @@ func TestSecrets(t *testing.T) {
 		return fmt.Errorf("%+v", vr.Status)
 	})
 	s.create(lab.East, s.group("old", ceph, vgrv1.Primary, map[string]string{"app": "old"}))
+	s.eventually("the controller to have the group", func(context.Context) error {
+		if len(s.get(lab.East, "old").Finalizers) == 0 {
+			return errors.New("it has no finalizer") // and is gone before the controller has seen it
+		}
+		return nil
+	})
 	s.free("old", "old")
 	s.gone(lab.East, vr)
 }
