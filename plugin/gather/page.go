@@ -11,8 +11,6 @@ import (
 	"io"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
@@ -79,7 +77,7 @@ func HTML(w io.Writer, r Report) error {
 	parsed, err := template.New(Page).Funcs(template.FuncMap{
 		"text": func(v any) string { return present.Clean(Text(fmt.Sprint(v))) },
 		"icon": func(v overview.Verdict) string { return present.Style{Unicode: true}.Icon(v) },
-		"time": stamp,
+		"time": present.Stamp,
 		"loss": func(op operation) string { return present.Loss(op.Operation) },
 		"took": func(s recovery.StepTimes) string {
 			if s.Finished == nil {
@@ -87,7 +85,7 @@ func HTML(w io.Writer, r Report) error {
 			}
 			return s.Finished.Sub(s.Started.Time).Round(100 * time.Millisecond).String()
 		},
-		"lag": func(g overview.Group) string { return span(g.LagSeconds) },
+		"lag": func(g overview.Group) string { return present.Span(g.LagSeconds) },
 		"add": func(a, b int) int { return a + b },
 		"mul": func(a, b int) int { return a * b },
 	}).Parse(pageText)
@@ -110,38 +108,10 @@ func bars(groups []overview.Group) []bar {
 			continue
 		}
 		lag, schedule := *g.LagSeconds, *g.ScheduleSeconds
-		b := bar{Group: g.Namespace + "/" + g.Name, Lag: span(&lag), Schedule: span(&schedule)}
+		b := bar{Group: g.Namespace + "/" + g.Name, Lag: present.Span(&lag), Schedule: present.Span(&schedule)}
 		b.Level = g.Lateness()
 		b.Width = int(min(300, max(0, lag)*100/schedule))
 		out = append(out, b)
 	}
 	return out
-}
-
-func span(seconds *int64) string {
-	if seconds == nil {
-		return "unknown"
-	}
-	return (time.Duration(*seconds) * time.Second).String()
-}
-
-// stamp returns a time in UTC, which both sites have in common.
-func stamp(v any) string {
-	var t time.Time
-	switch at := v.(type) {
-	case time.Time:
-		t = at
-	case metav1.Time:
-		t = at.Time
-	case *metav1.Time:
-		if at != nil {
-			t = at.Time
-		}
-	case metav1.MicroTime:
-		t = at.Time
-	}
-	if t.IsZero() {
-		return "unknown"
-	}
-	return t.UTC().Format("2006-01-02 15:04:05")
 }

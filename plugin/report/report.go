@@ -16,8 +16,6 @@ import (
 	texttemplate "text/template"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/pkg/report"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
@@ -80,8 +78,8 @@ func functions(text func(string) string) map[string]any {
 		"answer": func(a report.Answer) overview.Level {
 			return map[report.Answer]overview.Level{report.Yes: overview.OK, report.No: overview.Problem}[a]
 		},
-		"time":    stamp,
-		"span":    span,
+		"time":    present.Stamp,
+		"span":    present.Span,
 		"seconds": duration,
 		"join":    func(all []string) string { return text(strings.Join(all, "; ")) },
 		"level": func(bad int) overview.Level {
@@ -112,35 +110,9 @@ func plain(s string) string {
 	return b.String()
 }
 
-func span(seconds *int64) string {
-	if seconds == nil {
-		return "unknown"
-	}
-	return (time.Duration(*seconds) * time.Second).String()
-}
-
 func duration(seconds *float64) string {
 	if seconds == nil {
 		return "–"
 	}
 	return time.Duration(*seconds * float64(time.Second)).Round(100 * time.Millisecond).String()
-}
-
-// stamp returns a time in UTC, which both sites have in common.
-func stamp(v any) string {
-	var t time.Time
-	switch at := v.(type) {
-	case metav1.Time:
-		t = at.Time
-	case *metav1.Time:
-		if at != nil {
-			t = at.Time
-		}
-	case metav1.MicroTime:
-		t = at.Time
-	}
-	if t.IsZero() {
-		return "unknown"
-	}
-	return t.UTC().Format("2006-01-02 15:04:05")
 }
