@@ -246,11 +246,6 @@ func appendTime(b []byte, t *metav1.Time) []byte {
 
 func fate(g *vgrv1.VolumeGroupReplication) vgrv1.PeerState { return state.Peer(g) }
 
-type event struct {
-	name  string
-	world world
-}
-
 func newWorld(t backend.Traits, kind recovery.Kind, faults int) world {
 	w := world{faults: faults, cutOff: -1, traits: t, kind: kind, read: newMemory(), up: [2]bool{true, true}, link: true, app: !t.PromoteFirst, accepted: kind == recovery.Unplanned}
 	w.primary = [2]bool{east: true}
@@ -358,8 +353,8 @@ func (w *world) usage(i int) *recovery.Usage {
 }
 
 // key tells worlds apart: objects, storage, tools. Of numbers that only grow it takes the order.
-func (w *world) key() []byte {
-	b := w.truth(nil)
+func (w *world) key(b []byte) []byte {
+	b = w.truth(b)
 	b = append(b, byte(w.faults), byte(w.edits), byte(w.remakes))
 	for _, yes := range []bool{w.up[0], w.up[1], w.link} {
 		b = strconv.AppendBool(b, yes)
@@ -469,14 +464,8 @@ func (w *world) invariant() string {
 // active reports whether a site is primary, or the backend is making it so.
 func (w *world) active(i int) bool { return w.primary[i] || w.promoting[i] }
 
-// events are all that can happen next.
-func (w *world) events() []event {
-	var out []event
-	add := func(name string, change func(n *world)) {
-		n := *w
-		change(&n)
-		out = append(out, event{name, n})
-	}
+// events are all that can happen next: a name, and what it changes.
+func (w *world) events(add func(name string, change func(*world))) {
 	for i := range w.tools {
 		w.toolEvents(i, add)
 	}
@@ -523,7 +512,6 @@ func (w *world) events() []event {
 	if w.traits.PromoteFirst && w.app && !w.quiesce && w.repeats() {
 		add("the application stops", func(n *world) { n.app = false })
 	}
-	return out
 }
 
 // secondEvents are what can happen to the second volume on a site.
