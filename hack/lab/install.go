@@ -25,7 +25,7 @@ import (
 
 const admissionPolicies = "admission/*.yaml"
 
-// installAPIs applies the CRDs and RBAC of csi-addons and of ours, and what makes csi-addons find
+// installAPIs applies the CRDs and RBAC of csi-addons and, unless the site is bare, of ours, and what makes csi-addons find
 // the driver. It returns when all kinds can be used.
 func (s *Site) installAPIs(ctx context.Context) error {
 	client, err := dynamic.NewForConfig(s.DirectRESTConfig())
@@ -33,7 +33,11 @@ func (s *Site) installAPIs(ctx context.Context) error {
 		return err
 	}
 	install := applier{client: client, namespace: csiAddonsNamespace}
-	if err := install.namespaces(ctx, csiAddonsNamespace, controllerNamespace, driverNamespace); err != nil {
+	namespaces := []string{csiAddonsNamespace, driverNamespace}
+	if !s.bare {
+		namespaces = append(namespaces, controllerNamespace)
+	}
+	if err := install.namespaces(ctx, namespaces...); err != nil {
 		return err
 	}
 	vendor := os.DirFS(s.plane.assets.CSIAddonsManifests())
@@ -41,7 +45,10 @@ func (s *Site) installAPIs(ctx context.Context) error {
 		files   fs.FS
 		pattern string
 	}
-	sources := []source{{vendor, "*.yaml"}, {manifests.FS, "crd/*.yaml"}, {manifests.FS, admissionPolicies}, {manifests.FS, "rbac/*.yaml"}}
+	sources := []source{{vendor, "*.yaml"}}
+	if !s.bare {
+		sources = append(sources, source{manifests.FS, "crd/*.yaml"}, source{manifests.FS, admissionPolicies}, source{manifests.FS, "rbac/*.yaml"})
+	}
 	if s.dell != nil {
 		sources = append(sources, source{os.DirFS(s.plane.assets.DellManifests()), "*.yaml"})
 	}
@@ -78,7 +85,9 @@ func (s *Site) bindings(install applier) []runtime.Object {
 	objects := []runtime.Object{
 		clusterBinding("csi-addons-manager", "manager-role", csiAddonsUser),
 		binding(csiAddonsNamespace, "leader-election-role", csiAddonsUser),
-		clusterBinding("vgr-controller", "vgr-controller", controllerUser),
+	}
+	if !s.bare {
+		objects = append(objects, clusterBinding("vgr-controller", "vgr-controller", controllerUser))
 	}
 	if install.applied["Role/"+controllerAccount] {
 		objects = append(objects, binding(controllerNamespace, controllerAccount, controllerUser))

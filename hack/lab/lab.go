@@ -41,6 +41,8 @@ const (
 type Options struct {
 	// ControllerBinary is vgr-controller; when empty, none runs.
 	ControllerBinary string
+	// Bare leaves our APIs, roles and namespace out: clusters on which nothing of ours is installed.
+	Bare bool
 	// ControllerArgs are added to the controller's flags.
 	ControllerArgs []string
 	// Dir holds everything the lab writes. When empty it is a temporary directory that Close removes.
@@ -96,6 +98,9 @@ func Start(ctx context.Context, o Options) (*Lab, error) {
 		o.Assets = set
 	}
 	if o.ControllerBinary != "" {
+		if o.Bare {
+			return nil, errors.New("a lab without our APIs cannot run our controller")
+		}
 		path, err := filepath.Abs(o.ControllerBinary)
 		if err != nil {
 			return nil, err

@@ -49,7 +49,9 @@ type Site struct {
 	// Driver answers csi-addons; its Faults break single calls.
 	Driver *driver.Server
 
-	dir   string
+	dir string
+	// bare is true without our APIs.
+	bare  bool
 	ports ports
 	storages
 	dell   *powerstore.Driver // nil without
@@ -91,7 +93,7 @@ func (s *Site) start(ctx context.Context, l *process.Launcher, o Options) error 
 	if err != nil {
 		return err
 	}
-	s.plane = plane
+	s.plane, s.bare = plane, o.Bare
 	for name, spec := range plane.specs() {
 		s.processes[name] = process.New(l, spec)
 	}

@@ -25,6 +25,7 @@ import (
 type runFlags struct {
 	getenv     func(string) string
 	controller string
+	bare       bool
 	args       []string
 	transfer   time.Duration
 	status     time.Duration
@@ -38,6 +39,7 @@ const vendorBuild = "vendor"
 func (f *runFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.controller, "controller", "", "vgr-controller to run on each site; none when empty")
+	flags.BoolVar(&f.bare, "bare", false, "leave the APIs of kubectl vgr out, as on clusters on which nothing of it is installed")
 	flags.StringArrayVar(&f.args, "controller-arg", nil, "additional flag of the controller; may be repeated")
 	flags.StringSliceVar(&f.backends, "backend", []string{"ceph"}, "storage to simulate: ceph, which is always there, dell and trident")
 	flags.StringVar(&f.ceph, "ceph", "simulated", "what is behind Ceph's class: simulated, vendor for a simulated build that mirrors groups, or real for two clusters of Ceph's own programs")
@@ -48,6 +50,9 @@ func (f *runFlags) add(cmd *cobra.Command) {
 // arguments returns the flags as they are passed on to run.
 func (f *runFlags) arguments() []string {
 	args := []string{"--transfer-time=" + f.transfer.String(), "--mirror-status-interval=" + f.status.String(), "--backend=" + strings.Join(f.backends, ","), "--ceph=" + f.ceph}
+	if f.bare {
+		args = append(args, "--bare")
+	}
 	if f.controller != "" {
 		args = append(args, "--controller="+f.controller)
 	}
@@ -117,7 +122,7 @@ func supervise(ctx context.Context, dir control.StateDir, f *runFlags, log io.Wr
 	}
 	l, err := lab.Start(ctx, lab.Options{
 		Ceph: real, VendorBuild: f.ceph == vendorBuild,
-		Dir: string(dir), ControllerBinary: f.controller, ControllerArgs: f.args, TransferTime: f.transfer, StatusInterval: f.status,
+		Dir: string(dir), ControllerBinary: f.controller, Bare: f.bare, ControllerArgs: f.args, TransferTime: f.transfer, StatusInterval: f.status,
 		Dell: slices.Contains(f.backends, "dell"), Trident: slices.Contains(f.backends, "trident"), Log: log,
 	})
 	if err != nil {
