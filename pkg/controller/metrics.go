@@ -13,6 +13,7 @@ import (
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	"github.com/unified-replication/kubectl-vgr/pkg/rehearsal"
 	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
@@ -23,7 +24,7 @@ type Metrics struct {
 	elected <-chan struct{}
 	version string
 
-	build, spec, state, condition, reason, volumes, lastSync, schedule, operation, deletion, unguarded *prometheus.Desc
+	build, spec, state, condition, reason, volumes, lastSync, schedule, operation, rehearsal, passed, due, deletion, unguarded *prometheus.Desc
 }
 
 // NewMetrics makes the collector. What list returns is only read, so it may be a cache's own.
@@ -44,12 +45,15 @@ func NewMetrics(list func(client.ObjectList) error, elected <-chan struct{}, ver
 		deletion:  desc("deletion_timestamp_seconds", "When the object was deleted that is still there; absent when it was not."),
 		unguarded: desc("promotion_unguarded", "1 when every request for primary is obeyed, by the annotation promotion; else 0."),
 		operation: desc("last_operation_timestamp_seconds", "When the last failover or failback began.", "operation", "result"),
+		rehearsal: desc("last_rehearsal_timestamp_seconds", "When the last rehearsal on this site began.", "result"),
+		passed:    desc("last_passed_rehearsal_timestamp_seconds", "When the last rehearsal on this site began that passed; absent when none did."),
+		due:       desc("rehearsal_due_timestamp_seconds", "When the rehearsal should end of which something is left; absent when nothing is."),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.build, m.spec, m.state, m.condition, m.reason, m.volumes, m.lastSync, m.schedule, m.operation, m.deletion, m.unguarded} {
+	for _, d := range []*prometheus.Desc{m.build, m.spec, m.state, m.condition, m.reason, m.volumes, m.lastSync, m.schedule, m.operation, m.rehearsal, m.passed, m.due, m.deletion, m.unguarded} {
 		ch <- d
 	}
 }
@@ -92,6 +96,7 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 			kind, result := journalled(op)
 			ch <- gauge(m.operation, float64(op.Started.Unix()), append(r.labels[:], kind, result)...)
 		}
+		m.rehearsals(ch, g, r.labels[:])
 	}
 	for i := range singles.Items {
 		v := &singles.Items[i]
@@ -143,6 +148,28 @@ func (m *Metrics) tell(ch chan<- prometheus.Metric, r replicated, schedules map[
 	}
 	if seconds, ok := schedules[r.labels[0]+"/"+r.class]; ok {
 		send(m.schedule, float64(seconds))
+	}
+}
+
+// rehearsals sends what the group remembers of them on this site.
+func (m *Metrics) rehearsals(ch chan<- prometheus.Metric, g *vgrv1.VolumeGroupReplication, labels []string) {
+	all, err := rehearsal.Records(g)
+	if err != nil || len(all) == 0 {
+		return
+	}
+	last, result := all[0], other
+	switch {
+	case slices.Contains([]rehearsal.Result{rehearsal.Passed, rehearsal.Failed, rehearsal.Abandoned}, last.Result):
+		result = string(last.Result)
+	case last.Result == "":
+		result = "in progress"
+	}
+	ch <- gauge(m.rehearsal, float64(last.Started.Unix()), append(slices.Clone(labels), result)...)
+	if passed := rehearsal.LastPassed(all); passed != nil {
+		ch <- gauge(m.passed, float64(passed.Unix()), labels...)
+	}
+	if last.Open() {
+		ch <- gauge(m.due, float64(last.Due().Unix()), labels...)
 	}
 }
 

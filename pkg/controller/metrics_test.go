@@ -33,6 +33,8 @@ func listed(list client.ObjectList) error {
 		known := vgrv1.VolumeGroupReplication{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "production", Name: "db", Annotations: map[string]string{
 				vgrv1.AnnotationOperation: `{"id":"a1","kind":"planned","started":"2026-01-31T11:00:00.000000Z","result":"done"}`,
+				vgrv1.AnnotationRehearsals: `[{"id":"0000000b","started":"2026-01-31T10:00:00.000000Z","namespace":"db-rehearsal","keptUntil":"2026-01-31T14:00:00Z","result":"failed"},` +
+					`{"id":"0000000a","started":"2026-01-30T10:00:00.000000Z","namespace":"db-rehearsal","result":"passed","ended":"2026-01-30T11:00:00.000000Z"}]`,
 			}},
 			Spec: vgrv1.VolumeGroupReplicationSpec{VolumeGroupReplicationClass: "gold", ReplicationState: vgrv1.Primary},
 		}
@@ -44,7 +46,8 @@ func listed(list client.ObjectList) error {
 		}
 		unseen := vgrv1.VolumeGroupReplication{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "production", Name: "unseen", Annotations: map[string]string{
-				vgrv1.AnnotationOperation: `{"id":"a2","kind":"unplanned","started":"2026-01-31T11:00:00.000000Z"}`,
+				vgrv1.AnnotationOperation:  `{"id":"a2","kind":"unplanned","started":"2026-01-31T11:00:00.000000Z"}`,
+				vgrv1.AnnotationRehearsals: `[{"id":"forged"}]`,
 			}},
 			Spec: vgrv1.VolumeGroupReplicationSpec{VolumeGroupReplicationClass: "none", ReplicationState: vgrv1.Secondary},
 		}

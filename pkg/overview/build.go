@@ -148,7 +148,8 @@ func (b *Builder) group(namespace, name string, sites []SiteInput, objects []*vg
 		g.Class = cmp.Or(g.Class, obj.Spec.VolumeGroupReplicationClass)
 		g.Backend = cmp.Or(g.Backend, obj.Status.Backend)
 	}
-	g.Operation, g.Rehearsal = b.lastOperation(namespace, name, objects, g.refs), lastRehearsal(sites, objects, now)
+	g.Operation = b.lastOperation(namespace, name, objects, g.refs)
+	g.rehearsed(sites, now)
 	if seconds, ok := schedules[g.Class]; ok {
 		g.ScheduleSeconds = &seconds
 	}

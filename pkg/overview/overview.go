@@ -160,6 +160,8 @@ type Group struct {
 	Operation *Operation `json:"operation,omitempty"`
 	// Rehearsal is the group's last rehearsal; absent when there was none.
 	Rehearsal *Rehearsal `json:"rehearsal,omitempty"`
+	// RehearsalsUnread are the sites whose rehearsals of the group are not known: there may be a later one.
+	RehearsalsUnread []string `json:"rehearsalsUnread,omitempty"`
 	// Sites has one entry for each site of the overview, in its order.
 	Sites []GroupSite `json:"sites"`
 

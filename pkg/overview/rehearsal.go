@@ -9,7 +9,6 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/rehearsal"
 )
 
@@ -28,7 +27,10 @@ type Rehearsal struct {
 	// Namespace is where a person finds what is kept, until KeptUntil; absent when nothing is left.
 	Namespace string       `json:"namespace,omitempty"`
 	KeptUntil *metav1.Time `json:"keptUntil,omitempty"`
-	Expired   bool         `json:"expired,omitempty"`
+	// Expired is true when it should have been ended by now.
+	Expired bool `json:"expired,omitempty"`
+	// LastPassed is when the last one that passed began; absent when the group remembers none.
+	LastPassed *metav1.MicroTime `json:"lastPassed,omitempty"`
 }
 
 // RehearsedOn is a rehearsal with the site that it took place on.
@@ -37,18 +39,28 @@ type RehearsedOn struct {
 	rehearsal.Record
 }
 
-// lastRehearsal returns the newest that a site knows of; a record that cannot be read is none.
-func lastRehearsal(sites []SiteInput, objects []*vgrv1.VolumeGroupReplication, now time.Time) *Rehearsal {
+// rehearsed takes over the newest rehearsal that a site knows of.
+func (g *Group) rehearsed(sites []SiteInput, now time.Time) {
 	var out *Rehearsal
-	for i, obj := range objects {
-		if obj == nil || obj.Annotations[vgrv1.AnnotationRehearsals] == "" {
+	var passed *metav1.MicroTime
+	for i, obj := range g.copies {
+		if obj == nil {
+			if !sites[i].Answered {
+				g.RehearsalsUnread = append(g.RehearsalsUnread, sites[i].Name)
+			}
 			continue
 		}
-		r := rehearsal.Last(obj)
-		if r == nil || out != nil && out.Started.After(r.Started.Time) {
+		all, err := rehearsal.Records(obj)
+		if err != nil {
+			g.RehearsalsUnread = append(g.RehearsalsUnread, sites[i].Name)
+		}
+		if p := rehearsal.LastPassed(all); p != nil && (passed == nil || passed.Before(p)) {
+			passed = p
+		}
+		if len(all) == 0 || out != nil && out.Started.After(all[0].Started.Time) {
 			continue
 		}
-		at := clockOf(sites, sites[i].Name, now)
+		r, at := &all[0], clockOf(sites, sites[i].Name, now)
 		out = &Rehearsal{ID: r.ID, Site: sites[i].Name, By: r.By, Started: r.Started, Result: r.Result, State: r.State(at), Message: r.Message, Expired: r.Expired(at)}
 		if age, ok := r.Age(); ok {
 			out.AgeSeconds = new(int64(age.Seconds()))
@@ -57,7 +69,10 @@ func lastRehearsal(sites []SiteInput, objects []*vgrv1.VolumeGroupReplication, n
 			out.Namespace, out.KeptUntil = r.Namespace, r.KeptUntil
 		}
 	}
-	return out
+	if out != nil {
+		out.LastPassed = passed
+	}
+	g.Rehearsal = out
 }
 
 // Rehearsals returns those that the group remembers on both sites, newest first.

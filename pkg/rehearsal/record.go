@@ -192,23 +192,51 @@ func (r *Record) Open() bool { return r != nil && r.Ended == nil }
 // Kept reports whether it has a result and waits for a person to end it.
 func (r *Record) Kept() bool { return r.Open() && !r.Ending && r.Result != "" && r.KeptUntil != nil }
 
-// Expired reports whether a kept one should have been ended by now.
-func (r *Record) Expired(now time.Time) bool { return r.Kept() && now.After(r.KeptUntil.Time) }
+// mostWork is how long a rehearsal may take that is not kept: no command runs as long.
+const mostWork = 24 * time.Hour
+
+// Due is when it should have ended; zero when it has.
+func (r *Record) Due() time.Time {
+	switch {
+	case !r.Open():
+		return time.Time{}
+	case r.Kept():
+		return r.KeptUntil.Time
+	default:
+		return r.Started.Add(mostWork)
+	}
+}
+
+// Expired reports whether it should have ended by now.
+func (r *Record) Expired(now time.Time) bool { return r.Open() && now.After(r.Due()) }
 
 // State is what a list says of it.
 func (r *Record) State(now time.Time) string {
+	expired := r.Expired(now)
 	switch {
-	case r.Expired(now):
+	case r.Kept() && expired:
 		return "kept, expired"
 	case r.Kept():
 		return "kept"
 	case r.Ended != nil:
 		return "ended"
+	case expired:
+		return "left unfinished"
 	case r.Ending:
 		return "being removed"
 	default:
 		return "in progress"
 	}
+}
+
+// LastPassed returns when the last one that passed began, of records that are newest first; nil without one.
+func LastPassed(all []Record) *metav1.MicroTime {
+	for i := range all {
+		if all[i].Result == Passed {
+			return &all[i].Started
+		}
+	}
+	return nil
 }
 
 // Age returns how old the oldest data was when it was cloned; false where that is not known of each volume.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	"github.com/unified-replication/kubectl-vgr/pkg/rehearsal"
 )
 
 // maxOperations is how many operations of a group a report has; history has the rest.
@@ -79,6 +80,7 @@ func groupOf(in Input, g *overview.Group) Group {
 		Namespace: g.Namespace, Name: g.Name, Health: g.Verdict.Health(), Level: g.Verdict.Level, Message: g.Verdict.Message, Next: g.Verdict.Next,
 		ManagedBy: g.Managed(), Class: g.Class, Backend: g.Backend,
 		ScheduleSeconds: g.ScheduleSeconds, LastSyncTime: g.LastSyncTime, LagSeconds: g.LagSeconds, Operations: []Operation{},
+		Rehearsal: g.Rehearsal, RehearsalsUnread: g.RehearsalsUnread,
 	}
 	if p, led := g.Primary(); led {
 		out.Primary = p.Site
@@ -198,6 +200,12 @@ func (r *Report) count(in Input) {
 	for _, g := range r.Groups {
 		if g.Level == overview.OK {
 			r.Summary.Protected++
+		}
+		switch {
+		case len(g.RehearsalsUnread) > 0: // a later one may have passed, or failed
+			r.Summary.Rehearsed.AtLeast = true
+		case g.Rehearsal != nil && g.Rehearsal.Result == rehearsal.Passed:
+			r.Summary.Rehearsed.Count++
 		}
 		if g.Readiness.Answer == Yes {
 			r.Summary.CanFailOver++

@@ -14,6 +14,7 @@ import (
 
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	"github.com/unified-replication/kubectl-vgr/pkg/rehearsal"
 )
 
 // Kind of the JSON form; its API version is that of the overview.
@@ -47,6 +48,8 @@ type Summary struct {
 	// Protected are those without a problem or warning; CanFailOver those of which no check of a planned failover refuses.
 	Protected   int `json:"protected"`
 	CanFailOver int `json:"canFailOver"`
+	// Rehearsed are those whose last rehearsal passed, as far as all sites have told.
+	Rehearsed Count `json:"rehearsed"`
 	// PVCs are those in groups, WithoutCopy those of them that the other site lacks, and Unprotected those in no group.
 	PVCs        int   `json:"pvcs"`
 	WithoutCopy Count `json:"withoutCopy"`
@@ -112,6 +115,9 @@ type Group struct {
 	LastSyncTime    *metav1.Time `json:"lastSyncTime,omitempty"`
 	LagSeconds      *int64       `json:"lagSeconds,omitempty"`
 	Readiness       Readiness    `json:"readiness"`
+	// Rehearsal is the last one; absent when none is known of. RehearsalsUnread are the sites whose rehearsals are not known.
+	Rehearsal        *overview.Rehearsal `json:"rehearsal,omitempty"`
+	RehearsalsUnread []string            `json:"rehearsalsUnread,omitempty"`
 	// Operations are the last failovers and other moves, newest first.
 	Operations      []Operation `json:"operations"`
 	PVCs            int         `json:"pvcs"`
@@ -128,6 +134,38 @@ type Readiness struct {
 	To     string `json:"to,omitempty"`
 	// Problems are the checks that refuse it.
 	Problems []recovery.Check `json:"problems,omitempty"`
+}
+
+// Rehearsed says how the last rehearsal of a group went: "never" only where all sites have told.
+func (g Group) Rehearsed() string {
+	switch r := g.Rehearsal; {
+	case r != nil && r.Result != "":
+		return string(r.Result)
+	case r != nil:
+		return r.State
+	case len(g.RehearsalsUnread) > 0:
+		return "unknown"
+	case g.ManagedBy != "vgr":
+		return "not possible"
+	default:
+		return "never"
+	}
+}
+
+// RehearsalLevel is that of its result; empty where there is none.
+func (g Group) RehearsalLevel() overview.Level {
+	switch r := g.Rehearsal; {
+	case r == nil:
+		return ""
+	case r.Result == rehearsal.Failed:
+		return overview.Problem
+	case r.Expired || r.Result == rehearsal.Abandoned:
+		return overview.Warning
+	case r.Result == rehearsal.Passed:
+		return overview.OK
+	default:
+		return ""
+	}
 }
 
 // Answer is one to a question that may have none.

@@ -89,3 +89,44 @@ func TestBuildOfNothing(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// TestRehearsals: a rehearsal counts when it passed, was the last, and both sites have told.
+func TestRehearsals(t *testing.T) {
+	const passed = `[{"id":"0000000a","started":"2025-12-30T12:00:00.000000Z","namespace":"n","result":"passed","ended":"2025-12-30T13:00:00.000000Z"}]`
+	for name, tc := range map[string]struct {
+		east, west string
+		silent     bool
+		says       string
+		level      overview.Level
+		counted    string
+	}{
+		"never":            {"", "", false, "never", "", "0"},
+		"silent":           {"", "", true, "unknown", "", "unknown"},
+		"passed":           {"", passed, false, "passed", overview.OK, "1"},
+		"passed, silent":   {passed, "", true, "passed", overview.OK, "unknown"},
+		"failed last":      {strings.NewReplacer("passed", "failed", "12-30T", "12-31T").Replace(passed), passed, false, "failed", overview.Problem, "0"},
+		"cannot be read":   {"", "[{}]", false, "unknown", "", "unknown"},
+		"kept, expired":    {"", strings.Replace(passed, `"ended"`, `"keptUntil":"2025-12-31T12:00:00Z","x"`, 1), false, "passed", overview.Warning, "1"},
+		"begun, and ended": {"", strings.Replace(passed, "passed", "ended early", 1), false, "ended early", overview.Warning, "0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var sites []overview.SiteInput
+			for at, text := range map[string]string{"east": tc.east, "west": tc.west} {
+				g := vgrv1.VolumeGroupReplication{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "db", Annotations: map[string]string{}}}
+				if text != "" {
+					g.Annotations[vgrv1.AnnotationRehearsals] = text
+				}
+				in := overview.SiteInput{Site: overview.Site{Name: at, Answered: true}, Groups: []vgrv1.VolumeGroupReplication{g}}
+				if at == "west" && tc.silent {
+					in = overview.SiteInput{Site: overview.Site{Name: at, Problem: overview.SiteUnreachable}}
+				}
+				sites = append(sites, in)
+			}
+			r := built(overview.Build(sites, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)), "")
+			g := r.Groups[0]
+			if g.Rehearsed() != tc.says || g.RehearsalLevel() != tc.level || r.Summary.Rehearsed.String() != tc.counted {
+				t.Errorf("%q %q, counted %s: %+v", g.Rehearsed(), g.RehearsalLevel(), r.Summary.Rehearsed, g.Rehearsal)
+			}
+		})
+	}
+}

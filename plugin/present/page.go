@@ -23,6 +23,10 @@ func Stamp(v any) string {
 		}
 	case metav1.MicroTime:
 		t = at.Time
+	case *metav1.MicroTime:
+		if at != nil {
+			t = at.Time
+		}
 	}
 	if t.IsZero() {
 		return "unknown"

@@ -57,6 +57,7 @@ func Headline(s Style, o overview.Overview, g overview.Group, steps []Step, curv
 	if op := g.Operation; op != nil && op.Result == "" {
 		fmt.Fprintln(&b, s.wrap("  ", "operation "+briefly(op)))
 	}
+	s.rehearsals(&b, o, g)
 	s.oddities(&b, g)
 	s.lastSeen(&b, o, g)
 	for i, gs := range g.Sites { // one that is as asked says nothing of interest; the conditions have it

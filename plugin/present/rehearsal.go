@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -66,6 +67,18 @@ func Kept(r *rehearsal.Record, now time.Time) string {
 	return text + ", in namespace " + r.Namespace
 }
 
+// rehearsals writes what is known of the group's last rehearsal.
+func (s Style) rehearsals(b *strings.Builder, o overview.Overview, g overview.Group) {
+	if r := g.Rehearsal; r != nil {
+		fmt.Fprintln(b, s.wrap("  ", Clean(lastRehearsal(r, g))))
+	}
+	for _, at := range o.Sites { // of one that does not answer this is said already
+		if at.Answered && slices.Contains(g.RehearsalsUnread, at.Name) {
+			fmt.Fprintln(b, s.wrap("  ", Clean("the rehearsals on "+at.Name+" cannot be read")))
+		}
+	}
+}
+
 // lastRehearsal is a line of a group's status.
 func lastRehearsal(r *overview.Rehearsal, g overview.Group) string {
 	text := fmt.Sprintf("last rehearsal %s: on %s, %s, begun %s by %s", r.ID, r.Site, cmp.Or(string(r.Result), r.State), r.Started.UTC().Format(time.RFC3339), r.By)
@@ -75,12 +88,37 @@ func lastRehearsal(r *overview.Rehearsal, g overview.Group) string {
 	if r.Namespace == "" {
 		return text
 	}
-	text += "; " + r.State
-	switch {
-	case r.Expired:
-		text += " at " + r.KeptUntil.UTC().Format(time.RFC3339)
-	case r.KeptUntil != nil && r.Result != "":
-		text += " until " + r.KeptUntil.UTC().Format(time.RFC3339)
+	if r.Result != "" || r.Expired {
+		text += "; " + r.State
+	}
+	if r.KeptUntil != nil && r.Result != "" {
+		word := " until "
+		if r.Expired {
+			word = " at "
+		}
+		text += word + r.KeptUntil.UTC().Format(time.RFC3339)
 	}
 	return fmt.Sprintf("%s, in namespace %s: kubectl vgr rehearse end %s -n %s", text, r.Namespace, g.Name, g.Namespace)
+}
+
+// rehearsed is the cell of a group's last rehearsal: how it went, when, and how old the data was. "never" is said only where
+// both sites have told.
+func rehearsed(o overview.Overview, g *overview.Group) string {
+	r := g.Rehearsal
+	switch {
+	case r == nil && g.ManagedBy != "":
+		return "-"
+	case r == nil && len(g.RehearsalsUnread) > 0:
+		return "unknown"
+	case r == nil:
+		return "never"
+	}
+	text := fmt.Sprintf("%s %s ago", cmp.Or(string(r.Result), "begun"), duration.HumanDuration(max(0, o.ObservedAt.Sub(r.Started.Time))))
+	if r.AgeSeconds != nil {
+		text += ", data " + duration.HumanDuration(time.Duration(*r.AgeSeconds)*time.Second) + " old"
+	}
+	if r.Namespace != "" {
+		text += ", " + r.State
+	}
+	return text
 }

@@ -78,7 +78,7 @@ func groupTable(o overview.Overview, s Style, namespaces, wide bool) table {
 	}
 	t.head = append(t.head, "HEALTH")
 	if wide {
-		t.head = append(t.head, "CLASS", "MESSAGE")
+		t.head = append(t.head, "CLASS", "REHEARSED", "MESSAGE")
 	}
 	return t
 }
@@ -120,7 +120,7 @@ func groupRow(o overview.Overview, g *overview.Group, s Style, namespaces, sever
 	}
 	row = append(row, s.health(g.Verdict))
 	if wide {
-		row = append(row, Clean(g.Class), Clean(g.Verdict.Message))
+		row = append(row, Clean(g.Class), Clean(rehearsed(o, g)), Clean(g.Verdict.Message))
 	}
 	return row
 }
@@ -331,6 +331,7 @@ func (s Style) group(b *strings.Builder, o overview.Overview, g overview.Group, 
 	if op := g.Operation; op != nil {
 		fmt.Fprintf(b, "  last operation %s\n", briefly(op))
 	}
+	s.rehearsals(b, o, g)
 	s.oddities(b, g)
 	b.WriteByte('\n')
 	if err := s.sites(b, o, g); err != nil {
@@ -360,9 +361,6 @@ func briefly(op *overview.Operation) string {
 
 // oddities writes what is unusual about a group on a site, whatever its state is.
 func (s Style) oddities(b *strings.Builder, g overview.Group) {
-	if r := g.Rehearsal; r != nil {
-		fmt.Fprintln(b, s.wrap("  ", Clean(lastRehearsal(r, g))))
-	}
 	for _, gs := range g.Sites {
 		if gs.Unguarded {
 			fmt.Fprintln(b, s.wrap("  ", Clean("unguarded on "+gs.Site+": the controller obeys every request for primary, whatever the other site is")))

@@ -88,6 +88,12 @@ func functions(text func(string) string) map[string]any {
 			}
 			return overview.OK
 		},
+		"good": func(c report.Count, of int) overview.Level {
+			if c.Count < of {
+				return overview.Warning
+			}
+			return overview.OK
+		},
 		"late": func(g report.Group) overview.Level {
 			if g.LagSeconds == nil || g.ScheduleSeconds == nil {
 				return ""
