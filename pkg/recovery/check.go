@@ -187,7 +187,7 @@ func (c *checker) both() []*Site { return []*Site{c.from, c.to} }
 func (c *checker) identity() {
 	switch {
 	case c.from.Cluster == "" || c.to.Cluster == "":
-		c.add("identity", c.unlessLost(c.from), "allow get on the namespace kube-system", "the clusters of %s and %s could not be identified", c.from.Name, c.to.Name)
+		c.unidentified()
 	case c.from.Cluster == c.to.Cluster:
 		c.add("identity", CheckProblem, "name the other site with --peer-context", "%s and %s are the same cluster", c.from.Name, c.to.Name)
 	default:
@@ -202,6 +202,25 @@ func (c *checker) identity() {
 			c.add("identity", CheckProblem, "name the right site with --peer-context", "%s is not the cluster that the group on %s is paired with", other.Name, s.Name)
 		}
 	}
+}
+
+// unidentified tells which cluster is not known, unless it is silent: then a check says that.
+func (c *checker) unidentified() {
+	var silent, denied []string
+	for _, s := range c.both() {
+		switch {
+		case s.Cluster != "":
+		case s.Answered:
+			denied = append(denied, s.Name)
+		default:
+			silent = append(silent, s.Name)
+		}
+	}
+	if len(denied) > 0 {
+		c.add("identity", c.unlessLost(c.from), "allow get on the namespace kube-system", "the cluster of %s could not be identified", strings.Join(denied, " and of "))
+		return
+	}
+	c.add("identity", c.unlessLost(c.from), "", "the cluster of %s could not be identified, since it does not answer", strings.Join(silent, " and of "))
 }
 
 func (c *checker) answers() {

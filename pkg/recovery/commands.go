@@ -99,6 +99,12 @@ func (p *Pair) takeBackCommand(to, survived *Site) string {
 	return fmt.Sprintf("kubectl vgr reprotect %s -n %s --discard-site %s discards the writes that only %s has, and has it follow; failback moves the role back as well", p.Name, p.Namespace, site, site)
 }
 
+// unplannedCommand has a site take over without the other one, accepting the loss to be expected.
+func (p *Pair) unplannedCommand(from, to *Site) string {
+	loss, _ := LossOf(from, to)
+	return fmt.Sprintf("kubectl vgr failover %s -n %s --to %s --unplanned --accept-data-loss %s", p.Name, p.Namespace, ShellQuote(to.Name), accepts(loss))
+}
+
 // rescueCommand makes a site primary again that was demoted, when nothing else can be.
 func rescueCommand(site *Site, namespace, name string) string {
 	return fmt.Sprintf("kubectl vgr failover %s -n %s --to %s --unplanned --accept-data-loss unknown makes %s primary again", name, namespace, ShellQuote(site.Name), site.Name)

@@ -52,11 +52,8 @@ func LossOf(from, to *Site) (Loss, *metav1.Time) {
 
 // acceptable compares the loss that is accepted with the one that is to be expected.
 func acceptable(from, to *Site, accept Loss) *Stop {
-	loss, last := LossOf(from, to)
-	lost := unknownLoss(from, to)
-	if !loss.Unknown {
-		lost = lossWords(loss, last)
-	}
+	loss, _ := LossOf(from, to)
+	lost := lostWords(from, to)
 	switch {
 	case accept.Unknown:
 		return nil
@@ -98,6 +95,15 @@ func clocksApart(from, to *Site) string {
 		}
 	}
 	return ""
+}
+
+// lostWords says what would be lost if the source were lost now.
+func lostWords(from, to *Site) string {
+	loss, last := LossOf(from, to)
+	if loss.Unknown {
+		return unknownLoss(from, to)
+	}
+	return lossWords(loss, last)
 }
 
 func lossWords(l Loss, last *metav1.Time) string {

@@ -52,8 +52,7 @@ func present(p *Pair, from, to *Site, r Request) *Stop {
 		case away == from && r.Kind == Promote:
 			next = fmt.Sprintf("if %s is lost: kubectl vgr promote %s -n %s --context %s --accept-split-brain", from.Name, p.Name, p.Namespace, to.flag())
 		case away == from && r.Kind == Planned:
-			loss, _ := LossOf(from, to)
-			next = fmt.Sprintf("if %s is lost: kubectl vgr failover %s -n %s --to %s --unplanned --accept-data-loss %s", from.Name, p.Name, p.Namespace, ShellQuote(to.Name), accepts(loss))
+			next = fmt.Sprintf("if %s is lost: %s", from.Name, p.unplannedCommand(from, to))
 		}
 		return stopf(Unreachable, next, "%s", away.silence())
 	}

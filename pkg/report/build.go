@@ -29,8 +29,8 @@ type Input struct {
 	Scope     string
 	// Sites has one entry for each site of the view, in its order.
 	Sites []SiteFacts
-	// Ready returns the checks of a planned failover of a group of ours.
-	Ready func(g overview.Group) (from, to string, checks []recovery.Check)
+	// Ready returns whether a group of ours could be moved, and from where to where.
+	Ready func(g overview.Group) (from, to string, ready recovery.Readiness)
 	// Loss tells what an operation has lost.
 	Loss func(op recovery.Operation) string
 }
@@ -104,8 +104,11 @@ func (o *Group) readiness(in Input, g *overview.Group) {
 		o.Note = o.ManagedBy + " moves it; kubectl vgr does not check whether that is possible"
 		return
 	}
-	from, to, checks := in.Ready(*g)
-	o.Readiness.From, o.Readiness.To, o.Readiness.Problems = from, to, recovery.Problems(checks)
+	from, to, ready := in.Ready(*g)
+	o.Readiness.From, o.Readiness.To, o.Readiness.Problems = from, to, recovery.Problems(ready.Checks)
+	if u := ready.Unplanned; u != nil {
+		o.Readiness.Unplanned = &Unplanned{Loss: u.Loss, Command: u.Command, Problems: recovery.Problems(u.Checks)}
+	}
 	silent := slices.ContainsFunc(in.View.Sites, func(s overview.Site) bool { return !s.Answered })
 	switch {
 	case len(o.Readiness.Problems) > 0:

@@ -134,6 +134,30 @@ type Readiness struct {
 	To     string `json:"to,omitempty"`
 	// Problems are the checks that refuse it.
 	Problems []recovery.Check `json:"problems,omitempty"`
+	// Unplanned is what is left where the source does not answer.
+	Unplanned *Unplanned `json:"unplanned,omitempty"`
+}
+
+// Unplanned is whether an unplanned failover would begin now.
+type Unplanned struct {
+	// Loss is what would be lost.
+	Loss string `json:"loss"`
+	// Command begins it, accepting that loss; empty where it would be refused.
+	Command string `json:"command,omitempty"`
+	// Problems are the checks that refuse it.
+	Problems []recovery.Check `json:"problems,omitempty"`
+}
+
+// Words answers the question whether a group could fail over.
+func (r Readiness) Words() string {
+	to := ""
+	if r.To != "" {
+		to = ", to " + r.To
+	}
+	if r.Unplanned != nil && r.Unplanned.Command != "" {
+		return "only with data loss" + to
+	}
+	return string(r.Answer) + to
 }
 
 // Rehearsed says how the last rehearsal of a group went: "never" only where all sites have told.

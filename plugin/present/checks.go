@@ -11,6 +11,17 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 )
 
+// Unsourced draws whether a site could take over from one that does not answer.
+func Unsourced(w io.Writer, s Style, title, from, to string, u recovery.Unsourced) {
+	Checks(w, s, fmt.Sprintf("%s, unplanned: %s does not answer", title, from), u.Checks)
+	if u.Command == "" {
+		fmt.Fprintln(w, s.Hang("  ", s.level(overview.Problem, Clean("Cannot fail over to "+to+"."))))
+		return
+	}
+	fmt.Fprintln(w, s.Hang("  ", s.level(overview.Problem, Clean(fmt.Sprintf("Can fail over to %s only with accepted data loss: %s.", to, u.Loss)))))
+	fmt.Fprintln(w, s.Hang("  ", Clean(fmt.Sprintf("If %s is lost: %s", from, u.Command))))
+}
+
 // Checks draws pre-flight checks under a title, with what to do below each that is not well.
 func Checks(w io.Writer, s Style, title string, checks []recovery.Check) {
 	fmt.Fprintln(w, Clean(title))

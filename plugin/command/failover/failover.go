@@ -206,9 +206,13 @@ func (f *failover) named(s *preflight.Observation) error {
 	return nil
 }
 
-// target returns the site that was named, or else the one that is not primary.
+// target returns the site that was named, or else the one that is not primary. Where neither is known to be, a site that
+// does not answer is the one to move away from.
 func target(s *preflight.Observation, g overview.Group, to string) recovery.SiteRef {
 	at := 1
+	if s.Inputs[0].Answered && !s.Inputs[1].Answered {
+		at = 0
+	}
 	for i, x := range s.Sites {
 		gs := g.On(x.Name)
 		switch {

@@ -32,6 +32,8 @@ type validatedGroup struct {
 	From      string           `json:"from"`
 	To        string           `json:"to"`
 	Checks    []recovery.Check `json:"checks"`
+	// Unplanned is what is left where the source does not answer.
+	Unplanned *recovery.Unsourced `json:"unplanned,omitempty"`
 }
 
 // DeepCopyObject implements runtime.Object; printers only read.
@@ -54,7 +56,9 @@ func NewValidate(e *cli.Env) *cobra.Command {
 	}
 	cmd.Long = `Check whether a failover is possible now, and change nothing.
 
-The command runs the checks of a planned failover. It ends with exit code 4 if a failover would be refused.
+The command runs the checks of a planned failover. It ends with exit code 4 if a planned failover would be refused. If the source
+does not answer and the other site does, the command shows the checks of an unplanned failover instead, what it would lose, and
+the command for it.
 
 A group that another tool manages is moved with that tool. Here its roles, lag and health are checked; a problem ends the command with
 exit code 4 too.`
@@ -98,7 +102,7 @@ func validate(ctx context.Context, e *cli.Env, sel cli.Selection, others cli.Oth
 		to = leaving.away(s)
 	}
 	v := &validation{TypeMeta: metav1.TypeMeta{APIVersion: overview.APIVersion, Kind: "Validation"}, Groups: []validatedGroup{}}
-	refused, troubled := 0, 0
+	refused, troubled, unplanned := 0, 0, 0
 	for _, g := range s.View.Groups {
 		if g.ManagedBy != "" {
 			checked := validatedGroup{Namespace: g.Namespace, Name: g.Name, Checks: g.Checks()}
@@ -110,8 +114,11 @@ func validate(ctx context.Context, e *cli.Env, sel cli.Selection, others cli.Oth
 			continue
 		}
 		checked := validated(e, s, g, leaving, to, quiesce)
-		if len(recovery.Problems(checked.Checks)) > 0 {
+		if len(recovery.Problems(checked.Checks)) > 0 || checked.Unplanned != nil {
 			refused++
+		}
+		if u := checked.Unplanned; u != nil && u.Command != "" {
+			unplanned++
 		}
 		v.Groups = append(v.Groups, checked)
 	}
@@ -126,6 +133,8 @@ func validate(ctx context.Context, e *cli.Env, sel cli.Selection, others cli.Oth
 	switch {
 	case err != nil:
 		return err
+	case unplanned > 0 && unplanned == refused:
+		return clierror.New(clierror.CodeFailed, "", "%d of %d groups could fail over only with accepted data loss; a planned failover would be refused", unplanned, len(v.Groups))
 	case refused > 0:
 		return clierror.New(clierror.CodeFailed, "", "a planned failover would be refused for %d of %d groups", refused, len(v.Groups))
 	case troubled > 0:
@@ -138,7 +147,8 @@ func validate(ctx context.Context, e *cli.Env, sel cli.Selection, others cli.Oth
 // roles returns the site that is primary, and the other one; the sites in their order while that is not certain.
 func roles(s *preflight.Observation, g overview.Group) (from, to string) {
 	from, to = s.Sites[0].Name, s.Sites[1].Name
-	if p, ok := g.Primary(); ok && p.Site == to {
+	p, ok := g.Primary()
+	if ok && p.Site == to || !ok && s.Inputs[0].Answered && !s.Inputs[1].Answered {
 		from, to = to, from
 	}
 	return from, to
@@ -149,41 +159,19 @@ func validated(e *cli.Env, s *preflight.Observation, g overview.Group, leaving e
 	facts := s.Facts(e, g)
 	target := target(s, g, to)
 	from := facts.Other(target)
-	checks := requested(facts, from, target, quiesce)
+	ready := recovery.Ready(facts, target, quiesce)
+	v := validatedGroup{g.Namespace, g.Name, from.Name, target.Name, ready.Checks, ready.Unplanned}
 	if unclear := leaving.refuse(s, facts.Pair); unclear != nil {
-		checks = append([]recovery.Check{{ID: "request", Severity: recovery.CheckProblem, Evidence: unclear.Message, Remedy: unclear.Next}}, checks...)
+		v.Checks = append([]recovery.Check{{ID: "request", Severity: recovery.CheckProblem, Evidence: unclear.Message, Remedy: unclear.Next}}, v.Checks...)
+		v.Unplanned = nil
 	}
-	return validatedGroup{g.Namespace, g.Name, from.Name, target.Name, checks}
+	return v
 }
 
-// Readiness returns the sites and the checks of a planned failover of one group, as validate does.
-func Readiness(e *cli.Env, s *preflight.Observation, g overview.Group) (from, to string, checks []recovery.Check) {
+// Readiness returns the sites of a group as validate does, and whether it could be moved.
+func Readiness(e *cli.Env, s *preflight.Observation, g overview.Group) (from, to string, ready recovery.Readiness) {
 	v := validated(e, s, g, evacuation{}, "", false)
-	return v.From, v.To, v.Checks
-}
-
-// requested returns whether a planned failover would begin, and its checks.
-func requested(facts recovery.Facts, from, to recovery.SiteRef, quiesce bool) []recovery.Check {
-	const id, request = "validate", "request"
-	op, stop := recovery.Begin(facts.Pair, recovery.Request{Kind: recovery.Planned, To: to, Quiesce: quiesce, ID: id, Schedule: facts.Schedule}, facts.Traits)
-	wanted := recovery.Operation{Kind: recovery.Planned, From: from, To: to, Quiesce: quiesce}
-	switch {
-	case stop != nil && stop.Reason == recovery.Nothing:
-		return []recovery.Check{{ID: request, Severity: recovery.CheckOK, Evidence: stop.Message}}
-	case stop != nil && stop.Reason == recovery.Unreachable: // a check says the same
-		return recovery.Checks(facts, wanted)
-	case stop != nil:
-		refused := recovery.Check{ID: request, Severity: recovery.CheckProblem, Evidence: stop.Message, Remedy: stop.Next}
-		return append([]recovery.Check{refused}, recovery.Checks(facts, wanted)...)
-	case op.ID != id:
-		inFlight := recovery.Check{ID: request, Severity: recovery.CheckWarning, Evidence: fmt.Sprintf("%s is in flight, begun by %s", op.String(), op.By), Remedy: op.ResumeCommand(facts.Namespace, facts.Name) + " continues it"}
-		if facts.Backend == "" {
-			return append([]recovery.Check{inFlight}, recovery.Checks(facts, op)...)
-		}
-		return append([]recovery.Check{inFlight}, recovery.Writers(facts)...)
-	default:
-		return recovery.Checks(facts, op)
-	}
+	return v.From, v.To, recovery.Readiness{Checks: v.Checks, Unplanned: v.Unplanned}
 }
 
 func showChecks(e *cli.Env, v *validation) error {
@@ -195,7 +183,12 @@ func showChecks(e *cli.Env, v *validation) error {
 		if i > 0 {
 			fmt.Fprintln(e.Out)
 		}
-		present.Checks(e.Out, style, fmt.Sprintf("%s/%s from %s to %s", g.Namespace, g.Name, g.From, g.To), g.Checks)
+		title := fmt.Sprintf("%s/%s from %s to %s", g.Namespace, g.Name, g.From, g.To)
+		if g.Unplanned == nil {
+			present.Checks(e.Out, style, title, g.Checks)
+		} else {
+			present.Unsourced(e.Out, style, title, g.From, g.To, *g.Unplanned)
+		}
 	}
 	return nil
 }

@@ -174,7 +174,7 @@ func (r *reporting) make(ctx context.Context, e *cli.Env) (made *report.Report, 
 	}
 	return report.Build(report.Input{
 		View: s.View, CreatedBy: cli.WhoAmI(), Plugin: version.Get().Version, Scope: scope, Sites: facts, Loss: present.Loss,
-		Ready: func(g overview.Group) (string, string, []recovery.Check) { return failover.Readiness(e, s, g) },
+		Ready: func(g overview.Group) (string, string, recovery.Readiness) { return failover.Readiness(e, s, g) },
 	}), failed, nil
 }
 
