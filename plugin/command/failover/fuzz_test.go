@@ -8,6 +8,7 @@ import (
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	"github.com/unified-replication/kubectl-vgr/plugin/operate"
 )
 
 // FuzzFlags: what is typed behind a flag, or written in an annotation, is understood or refused.
@@ -22,7 +23,7 @@ func FuzzFlags(f *testing.F) {
 		}
 		g := &vgrv1.VolumeGroupReplication{}
 		g.Annotations = map[string]string{vgrv1.AnnotationWave: text}
-		if n, err := waveOf(recovery.Pair{Sites: [2]recovery.Site{{}, {Group: g}}}); err != nil && n != 0 || text == "" && err != nil {
+		if n, err := operate.WaveOf(recovery.Pair{Sites: [2]recovery.Site{{}, {Group: g}}}); err != nil && n != 0 || text == "" && err != nil {
 			t.Errorf("wave %q: %d, %v", text, n, err)
 		}
 	})

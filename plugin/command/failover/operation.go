@@ -112,17 +112,17 @@ func (o *operation) run(ctx context.Context, e *cli.Env, args []string, workload
 func (o *operation) leaving() evacuation { return evacuation{o.sel.From, o.abort} }
 
 // plan shows what will be done to each group. One that is refused does not stop the others.
-func (o *operation) plan(e *cli.Env, s *preflight.Observation, request requester) (jobs []*operate.Job, refused []ending, w *waves) {
-	w = &waves{of: map[*operate.Job]int{}}
+func (o *operation) plan(e *cli.Env, s *preflight.Observation, request requester) (jobs []*operate.Job, refused []ending, w *operate.Waves[*operate.Job]) {
+	w = &operate.Waves[*operate.Job]{}
 	by := cli.WhoAmI()
 	me := holder(by)
 	var plans []present.Plan
 	for _, g := range s.View.Groups {
 		facts := s.Facts(e, g)
-		wave, err := waveOf(facts.Pair)
+		wave, err := operate.WaveOf(facts.Pair)
 		refuse := func(err error) {
 			refused = append(refused, ending{namespace: g.Namespace, name: g.Name, err: err})
-			w.stop(wave)
+			w.Stop(wave)
 		}
 		if err != nil {
 			refuse(err)
@@ -167,7 +167,8 @@ func (o *operation) plan(e *cli.Env, s *preflight.Observation, request requester
 			continue
 		}
 		j := &operate.Job{Namespace: g.Namespace, Name: g.Name, Operation: op, Traits: facts.Traits, Usual: recovery.Usual(facts.Pair, op.Kind)}
-		jobs, w.of[j] = append(jobs, j), wave
+		w.Put(j, wave)
+		jobs = append(jobs, j)
 	}
 	present.Plans(e.ErrOut, e.ErrStyle(), plans)
 	return jobs, refused, w
