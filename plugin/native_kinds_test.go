@@ -6,6 +6,8 @@ package plugin_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/unified-replication/kubectl-vgr/pkg/backend/drivers"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 )
 
@@ -228,5 +231,42 @@ func TestNativeRamen(t *testing.T) {
 	}
 	for _, r := range [][]string{{"list", "-A"}, {"status", "shop"}} {
 		t.Log(b.vgr(append(r, "--peer-context", "west")...).out)
+	}
+}
+
+// TestNativeBeside: what a group of ours drives is shown as that alone, also when the query leaves that group out.
+func TestNativeBeside(t *testing.T) {
+	b := newBench(t, vendorCRDs(t)...)
+	b.profiles = drivers.Profiles()
+	for i, c := range []client.Client{b.east, b.west} {
+		site := []string{"east", "west"}[i]
+		for _, name := range []string{"rg-ours", "rg-theirs"} {
+			b.object(c, `{"apiVersion":"v1","kind":"PersistentVolume","metadata":{"name":"pv-%s","labels":{"replication.storage.dell.com/replicationGroupName":%q}},
+				"spec":{"capacity":{"storage":"1Gi"},"accessModes":["ReadWriteOnce"],"storageClassName":"x","claimRef":{"namespace":"default","name":%q},
+				"csi":{"driver":"csi-powerstore.dellemc.com","volumeHandle":"%s-%s"}}}`, name, name, name, site, name)
+			arrays := []string{"array-east-" + name, "array-west-" + name}
+			b.replicationGroup(c, name, arrays[i], arrays[1-i], "SYNCHRONIZED", i == 0, -time.Minute)
+		}
+		b.object(c, `{"apiVersion":"replication.unified.io/v1alpha2","kind":"VolumeGroupReplication","metadata":{"namespace":"default","name":"db","labels":{"app":"db"}},
+			"spec":{"volumeGroupReplicationClass":"dell","replicationState":%q,"selector":{"matchLabels":{"app":"db"}}},
+			"status":{"backendRef":{"apiVersion":"replication.storage.dell.com/v1","kind":"DellCSIReplicationGroup","name":"rg-ours"}}}`, []string{"primary", "secondary"}[i])
+	}
+	for what, tc := range map[string]struct {
+		args []string
+		want []string
+	}{
+		"all":                  {[]string{"list", "--managed-by", "all"}, []string{"default/db", "default/rg-theirs"}},
+		"its manager":          {[]string{"list", "--managed-by", "dell"}, []string{"default/rg-theirs"}},
+		"our name":             {[]string{"list", "db", "--managed-by", "all"}, []string{"default/db"}},
+		"the other's name":     {[]string{"list", "rg-theirs", "--managed-by", "all"}, []string{"default/rg-theirs"}},
+		"a label":              {[]string{"list", "-A", "-l", "app!=db", "--managed-by", "all"}, []string{"default/rg-theirs"}},
+		"a label, its manager": {[]string{"list", "-A", "-l", "app!=db", "--managed-by", "dell"}, []string{"default/rg-theirs"}},
+	} {
+		if got := slices.Sorted(maps.Keys(b.listed(append(tc.args, "--peer-context", "west")...))); !slices.Equal(got, tc.want) {
+			t.Errorf("%s: %v, want %v", what, got, tc.want)
+		}
+	}
+	if r := b.vgr("list", "rg-ours", "--managed-by", "all", "--peer-context", "west"); r.code != 2 || !strings.Contains(r.errOut, "no group rg-ours") {
+		t.Errorf("the name of what db drives: %+v", r)
 	}
 }

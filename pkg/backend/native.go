@@ -40,6 +40,8 @@ type NativeKind struct {
 	Namespaced bool
 	// Groups is true when its objects may be groups, so that without it groups are missing.
 	Groups bool
+	// Unmarked is true when its objects do not say which group of ours drives them: only that group does.
+	Unmarked bool
 	// Pairs is true when it tells which objects of the two sites are one group.
 	Pairs bool
 }

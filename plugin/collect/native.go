@@ -111,15 +111,17 @@ func addNative(ctx context.Context, sites []*site.Site, q Query, inputs []overvi
 	for i, s := range sites {
 		found[i] = native.Site{Name: s.Name, Ours: inputs[i].Answered, Kubectl: s.Kubectl(), Flag: s.Flag()}
 		if inputs[i].Answered || lacks(inputs[i]) {
-			asked.Go(func() { found[i].Listed = list(ctx, s, q, &inputs[i]) })
+			asked.Go(func() {
+				found[i].Listed = list(ctx, s, q, &inputs[i])
+				for _, g := range drivers(ctx, s, q, &inputs[i], found[i].Listed) {
+					found[i].Tell(&g)
+				}
+			})
 		}
 	}
 	asked.Wait()
 	for i := range found {
 		found[i].Now = metav1.NewTime(sites[i].Now())
-		for j := range inputs[i].Groups {
-			found[i].Tell(&inputs[i].Groups[j])
-		}
 	}
 	all := native.Find(n.Profiles, found, n.GroupBy...)
 	wanted := q.nativeKeys(all)
@@ -136,6 +138,33 @@ func addNative(ctx context.Context, sites []*site.Site, q Query, inputs []overvi
 		}
 		in.Sort()
 	}
+}
+
+// drivers returns the groups of ours on a site that may drive what was listed: those that the query selects, and the others too where
+// only they tell what they drive.
+func drivers(ctx context.Context, s *site.Site, q Query, in *overview.SiteInput, l backend.Listed) []vgrv1.VolumeGroupReplication {
+	unmarked := slices.ContainsFunc(kindsOf(q.Native.Profiles), func(k backend.NativeKind) bool { return k.Unmarked && len(l[k.Resource]) > 0 })
+	if all := q.Namespace == "" && len(q.Names) == 0 && q.Selector == nil; all || !unmarked || !in.Answered {
+		return in.Groups
+	}
+	var out []vgrv1.VolumeGroupReplication
+	read := func(namespace string) error {
+		out = nil
+		return pages(ctx, s, Query{Namespace: namespace}, func(p pageOf) error {
+			out = append(out, p.groups...)
+			return nil
+		})
+	}
+	err := read("")
+	if apierrors.IsForbidden(err) && q.Namespace != "" {
+		err = read(q.Namespace)
+	}
+	if err != nil {
+		_, message := Explain(s, err)
+		in.Unread = append(in.Unread, "which of the groups belong to kubectl vgr is not known: "+message)
+		return in.Groups
+	}
+	return out
 }
 
 // nativeKeys returns which groups the query selects: those of which one site's object has the name, the labels and the manager.

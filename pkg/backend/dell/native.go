@@ -33,7 +33,7 @@ func classResource() schema.GroupVersionResource {
 func native() *backend.Native {
 	return &backend.Native{
 		Kinds: []backend.NativeKind{
-			{Resource: groupResource(), Groups: true},
+			{Resource: groupResource(), Groups: true, Unmarked: true},
 			{Resource: classResource()},
 			{Resource: backend.PVCResource(), Namespaced: true, Pairs: true},
 			{Resource: backend.PVResource(), Pairs: true},
