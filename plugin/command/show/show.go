@@ -266,6 +266,11 @@ func noGroups(w io.Writer, q collect.Query, sites []overview.Site) {
 		}
 		return
 	}
+	if i := slices.IndexFunc(sites, func(s overview.Site) bool { return s.NativeOnly }); i >= 0 {
+		fmt.Fprintf(w, "No groups in %s: no other tool replicates there, and the CRDs of kubectl vgr are not installed on %s.\nNext: kubectl vgr install --context %s installs them; -A shows all\n",
+			present.Clean(where), present.Clean(sites[i].Name), sites[i].Flag)
+		return
+	}
 	fmt.Fprintf(w, "No groups in %s.\nNext: kubectl vgr create NAME --class CLASS -l SELECTOR creates one; -A shows all\n", present.Clean(where))
 }
 

@@ -17,6 +17,7 @@ import (
 // TestNoGroups: what a silent site has is not known, so nothing is said of it.
 func TestNoGroups(t *testing.T) {
 	east, west := overview.Site{Name: "east", Answered: true}, overview.Site{Name: "west", Answered: true}
+	bare := overview.Site{Name: "east", Flag: "east-admin", Answered: true, NativeOnly: true}
 	silent := overview.Site{Name: "west", Problem: overview.SiteUnreachable}
 	for _, tc := range []struct {
 		sites     []overview.Site
@@ -24,6 +25,7 @@ func TestNoGroups(t *testing.T) {
 		want      string
 	}{
 		{[]overview.Site{east, west}, "shop", "No groups in namespace shop.\nNext: kubectl vgr create NAME --class CLASS -l SELECTOR creates one; -A shows all\n"},
+		{[]overview.Site{bare, west}, "shop", "No groups in namespace shop: no other tool replicates there, and the CRDs of kubectl vgr are not installed on east.\nNext: kubectl vgr install --context east-admin installs them; -A shows all\n"},
 		{[]overview.Site{east, silent}, "shop", "No groups on east in namespace shop.\n"},
 		{[]overview.Site{east, silent}, "", "No groups on east in any namespace.\n"},
 	} {
