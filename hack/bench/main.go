@@ -44,6 +44,7 @@ type options struct {
 	root, json                 string
 	runs                       int
 	groups, volumes            int
+	replications               int
 	reconciled, moved          int
 	changes                    int
 	watched, idle, soaked      time.Duration
@@ -59,6 +60,7 @@ func scenarios() []scenario {
 	return []scenario{
 		{"size", (*bench).size},
 		{"read", (*bench).read},
+		{"native", (*bench).native},
 		{"screen", (*bench).screen},
 		{"controller", (*bench).reconcile},
 		{"restart", (*bench).restarts},
@@ -83,6 +85,7 @@ func main() {
 	flag.StringVar(&b.controllerFile, "controller", "", "vgr-controller to measure instead of the one here")
 	flag.IntVar(&b.runs, "runs", 5, "counted runs of each command")
 	flag.IntVar(&b.groups, "groups", 10000, "groups on each site that are read")
+	flag.IntVar(&b.replications, "replications", 2000, "VolumeReplications of others on each site that are read")
 	flag.IntVar(&b.volumes, "volumes", 5, "volumes of each group")
 	flag.IntVar(&b.reconciled, "reconciled", 1000, "groups that are created at once")
 	flag.IntVar(&b.moved, "moved", 10, "groups that are failed over at once")

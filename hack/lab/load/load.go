@@ -11,11 +11,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	replicationv1 "github.com/csi-addons/kubernetes-csi-addons/api/replication.storage/v1alpha1"
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -38,8 +40,10 @@ type Sites [2]client.Client
 func Connect(configs [2]*rest.Config) (Sites, error) {
 	var sites Sites
 	scheme := clientgoscheme.Scheme
-	if err := vgrv1.AddToScheme(scheme); err != nil {
-		return sites, err
+	for _, add := range []func(*runtime.Scheme) error{vgrv1.AddToScheme, replicationv1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return sites, err
+		}
 	}
 	for i, config := range configs {
 		config = rest.CopyConfig(config)
