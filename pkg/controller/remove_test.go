@@ -76,7 +76,7 @@ func TestRemoveWithoutOneKind(t *testing.T) {
 	if err := w.Delete(t.Context(), g); err != nil {
 		t.Fatal(err)
 	}
-	w.says("[user] deletes the group with its replication", csi.key, "False/Deleting: waiting for csi-addons to remove its VolumeGroupReplication")
+	w.says("[user] deletes the group with its replication", csi.key, "False/Deleting: waiting for csi-addons to remove its VolumeGroupReplication \"db\"; it waits for csi-addons.test/protection (of another tool, which must take it off)")
 	vgr := csi.group()
 	if vgr.DeletionTimestamp.IsZero() {
 		t.Error("the replication is not ended")
@@ -93,7 +93,7 @@ func TestForeignFinalizer(t *testing.T) {
 	if err := w.Delete(t.Context(), g); err != nil {
 		t.Fatal(err)
 	}
-	w.says("[user] deletes the group, which another one holds", csi.key, "False/Deleting: the controller has released this object, which waits for the finalizers other.test/hold")
+	w.says("[user] deletes the group, which another one holds", csi.key, "False/Deleting: the controller has released this object, which waits for other.test/hold (of another tool, which must take it off)")
 	csi.asks("retained", replicationv1.Primary)
 	change(w, g, func(g *vgrv1.VolumeGroupReplication) { g.Finalizers = nil })
 }

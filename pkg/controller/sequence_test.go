@@ -191,6 +191,7 @@ func TestSequenceGroup(t *testing.T) {
 	change(w, pvc, func(p *corev1.PersistentVolumeClaim) { p.Labels = nil })
 	w.settle("[user] takes the label off a PVC", key, "False/Progressing")
 	csi.form("data", "logs")
+	w.eventually("the PVC has left", func(ctx context.Context) bool { return w.Get(ctx, key, g) == nil && len(g.Status.Volumes) == 2 })
 	w.settle("[csi-addons] lets the PVC go", key, "True/Demoted")
 
 	if err := w.Delete(t.Context(), &vgrv1.VolumeGroupReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: "gold"}}); err != nil {

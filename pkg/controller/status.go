@@ -5,7 +5,6 @@ package controller
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -15,6 +14,7 @@ import (
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
 	"github.com/unified-replication/kubectl-vgr/pkg/observed"
+	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
 // setStatus puts what was observed into the target's status.
@@ -56,7 +56,7 @@ func (r *Reconciler) setRemovalStatus(s target, removal backend.Removal) time.Du
 func (r *Reconciler) setReleasedStatus(s target) {
 	r.setCondition(s.status, metav1.Condition{
 		Type: vgrv1.ConditionReady, Status: metav1.ConditionFalse, Reason: vgrv1.ReasonDeleting, ObservedGeneration: s.obj.GetGeneration(),
-		Message: "the controller has released this object, which waits for the finalizers " + strings.Join(s.obj.GetFinalizers(), ", "),
+		Message: "the controller has released this object" + state.WaitsFor(", which waits for ", s.obj),
 	})
 }
 

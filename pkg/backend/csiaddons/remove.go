@@ -16,6 +16,7 @@ import (
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
 // Remove implements backend.Adapter. The csi-addons manager takes its own objects apart in the
@@ -131,16 +132,27 @@ func absent(err error) error {
 // only in its own log, so this is what can be known from outside.
 func (a *Adapter) whyStays(ctx context.Context, f found) (string, error) {
 	var replication replicationv1.VolumeReplication
-	var what string
+	var what, waits string
 	if f.group != nil {
 		if err := absent(a.live.Get(ctx, client.ObjectKey{Namespace: f.group.Namespace, Name: childName(f.group)}, &replication)); err != nil {
 			return "", err
 		}
-		what = fmt.Sprintf("VolumeGroupReplication %q", f.group.Name)
+		content, err := a.contentOf(ctx, f.group)
+		if absent(err) != nil {
+			return "", err
+		}
+		what, waits = fmt.Sprintf("VolumeGroupReplication %q", f.group.Name), state.WaitsFor("; it waits for ", f.group)
+		if content != nil && !content.DeletionTimestamp.IsZero() {
+			waits += state.WaitsFor("; VolumeGroupReplicationContent "+content.Name+" waits for ", content)
+		}
+		if replication.Name != "" && !replication.DeletionTimestamp.IsZero() {
+			waits += state.WaitsFor("; VolumeReplication "+replication.Name+" waits for ", &replication)
+		}
 	} else {
-		replication, what = f.volumes[0], fmt.Sprintf("VolumeReplication %q", f.volumes[0].Name)
+		replication = f.volumes[0]
+		what, waits = fmt.Sprintf("VolumeReplication %q", replication.Name), state.WaitsFor("; it waits for ", &replication)
 	}
-	waiting := fmt.Sprintf("waiting for csi-addons to remove its %s", what)
+	waiting := fmt.Sprintf("waiting for csi-addons to remove its %s%s", what, waits)
 	if replication.Name == "" {
 		return waiting, nil
 	}

@@ -17,6 +17,7 @@ import (
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/backend"
+	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
 // Adapter is the Trident backend of one cluster.
@@ -200,7 +201,7 @@ func (a *Adapter) Remove(ctx context.Context, o backend.Owner, retain bool) (bac
 	if retain {
 		return backend.Removal{Done: true}, nil
 	}
-	var left []string
+	var left []client.Object
 	for _, list := range []client.ObjectList{&GroupSnapshotList{}, &UpdateList{}, &MirrorList{}} {
 		err := a.live.List(ctx, list, client.InNamespace(o.Namespace), client.MatchingLabels(o.Labels()))
 		if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
@@ -209,31 +210,44 @@ func (a *Adapter) Remove(ctx context.Context, o backend.Owner, retain bool) (bac
 		if err != nil {
 			return backend.Removal{}, err
 		}
-		names, err := a.deleteAll(ctx, list)
+		deleted, err := a.deleteAll(ctx, list)
 		if err != nil {
 			return backend.Removal{}, err
 		}
 		if _, mirrors := list.(*MirrorList); mirrors {
-			left = names // of the others none is waited for
+			left = deleted // of the others none is waited for
 		}
 	}
-	slices.Sort(left)
-	return backend.Removal{Done: len(left) == 0, Waiting: "Trident is ending the relationships " + strings.Join(left, ", ")}, nil
+	return backend.Removal{Done: len(left) == 0, Waiting: notGone(left)}, nil
 }
 
-// deleteAll deletes what is in a list, and names it.
-func (a *Adapter) deleteAll(ctx context.Context, list client.ObjectList) ([]string, error) {
+// notGone names the Mirrors that are not gone yet, and what the first that anything holds waits for.
+func notGone(left []client.Object) string {
+	var names []string
+	waits := ""
+	slices.SortFunc(left, func(a, b client.Object) int { return strings.Compare(a.GetName(), b.GetName()) })
+	for _, obj := range left {
+		names = append(names, obj.GetName())
+		if waits == "" {
+			waits = state.WaitsFor("; "+obj.GetName()+" waits for ", obj)
+		}
+	}
+	return "Trident is ending the relationships " + strings.Join(names, ", ") + waits
+}
+
+// deleteAll deletes what is in a list, and returns it.
+func (a *Adapter) deleteAll(ctx context.Context, list client.ObjectList) ([]client.Object, error) {
 	all, err := meta.ExtractList(list)
 	if err != nil {
 		return nil, err
 	}
-	var names []string
+	var out []client.Object
 	for _, o := range all {
 		obj, ok := o.(client.Object)
 		if !ok {
 			continue
 		}
-		names = append(names, obj.GetName())
+		out = append(out, obj)
 		if !obj.GetDeletionTimestamp().IsZero() {
 			continue
 		}
@@ -242,5 +256,5 @@ func (a *Adapter) deleteAll(ctx context.Context, list client.ObjectList) ([]stri
 			return nil, err
 		}
 	}
-	return names, nil
+	return out, nil
 }

@@ -223,12 +223,21 @@ func TestRemove(t *testing.T) {
 	if removal, err := c.adapter.Remove(t.Context(), g.Owner, true); err != nil || !removal.Done || len(c.snapshots()) != 2 {
 		t.Errorf("retain: %+v, %v, %v", removal, err, c.snapshots())
 	}
-	removal, err := c.adapter.Remove(t.Context(), g.Owner, false)
-	c.must(err)
-	if removal.Done || !strings.Contains(removal.Waiting, "data") {
-		t.Errorf("delete: %+v", removal)
+	held := c.mirror("data")
+	held.Finalizers = []string{"trident.netapp.io", "example.com/backup"}
+	c.must(c.Update(t.Context(), held))
+	for range 2 { // as it is deleted, and as it stays
+		removal, err := c.adapter.Remove(t.Context(), g.Owner, false)
+		c.must(err)
+		const waits = "; data waits for trident.netapp.io (Trident, until it has ended the mirror relationship; the events of the object have its errors), example.com/backup (of another tool, which must take it off)"
+		if removal.Done || !strings.HasPrefix(removal.Waiting, "Trident is ending the relationships data") || !strings.HasSuffix(removal.Waiting, waits) {
+			t.Errorf("delete: %+v", removal)
+		}
 	}
-	if removal, err = c.adapter.Remove(t.Context(), g.Owner, false); err != nil || !removal.Done {
+	held = c.mirror("data")
+	held.Finalizers = nil
+	c.must(c.Update(t.Context(), held))
+	if removal, err := c.adapter.Remove(t.Context(), g.Owner, false); err != nil || !removal.Done {
 		t.Errorf("deleted: %+v, %v", removal, err)
 	}
 	c.mirror("theirs")
