@@ -375,6 +375,7 @@ func TestCreateForUnlikeClusters(t *testing.T) {
 	dry("    with StorageClass west-rbd for east-rbd\n", on...)
 	create(on...)
 	copied("disk-vm-1")
+	c.resized(on)
 	// A volume without its claim is bound only by a claim of its StorageClass.
 	for _, name := range []string{"disk-vm-0", "disk-vm-1"} {
 		var pvc corev1.PersistentVolumeClaim
@@ -385,6 +386,53 @@ func TestCreateForUnlikeClusters(t *testing.T) {
 	}
 	c.refuses("a volume of another class", on, `PersistentVolume pv-disk-vm-0 on west has the StorageClass "west-rbd", and PVC disk-vm-0 would have "east-rbd": they would never be bound`,
 		"Next: run the same command again with --storage-class-map east-rbd=west-rbd")
+}
+
+// resized: create again gives a copy the size that its source has got meanwhile, as far as west takes it, and shrinks none.
+func (c *creating) resized(on []string) {
+	c.t.Helper()
+	var pv corev1.PersistentVolume
+	c.must(c.east.Get(c.t.Context(), client.ObjectKey{Name: "pv-disk-vm-0"}, &pv))
+	pv.Spec.Capacity[corev1.ResourceStorage] = resource.MustParse("2Gi")
+	c.must(c.east.Update(c.t.Context(), &pv))
+	var pvc corev1.PersistentVolumeClaim
+	c.must(c.west.Get(c.t.Context(), client.ObjectKey{Namespace: "default", Name: "disk-vm-0"}, &pvc))
+	pvc.Status.Phase, pvc.Status.Capacity = corev1.ClaimBound, pvc.Spec.Resources.Requests
+	c.must(c.west.Status().Update(c.t.Context(), &pvc))
+	again := func(says ...string) {
+		c.t.Helper()
+		c.has(c.vgr(append([]string{"create", "--class", "gold", "--yes", "--timeout", "5s"}, on...)...), 3, says...)
+	}
+	sizes := func(volume, claim string) {
+		c.t.Helper()
+		c.must(c.west.Get(c.t.Context(), client.ObjectKey{Name: "pv-disk-vm-0"}, &pv))
+		c.must(c.west.Get(c.t.Context(), client.ObjectKey{Namespace: "default", Name: "disk-vm-0"}, &pvc))
+		if got := pv.Spec.Capacity.Storage().String() + " " + pvc.Spec.Resources.Requests.Storage().String(); got != volume+" "+claim {
+			c.t.Errorf("the copy has %s, want %s %s", got, volume, claim)
+		}
+	}
+	c.has(c.vgr(append([]string{"create", "--class", "gold", "--dry-run=client"}, on...)...), 0,
+		"  keep PersistentVolume pv-disk-vm-0, with the size 2Gi of its source instead of 1Gi\n", "  keep PersistentVolumeClaim disk-vm-0, with the size 2Gi of its source instead of 1Gi\n", "  keep PersistentVolume pv-disk-vm-1\n")
+	sizes("1Gi", "1Gi")
+	again("west: PersistentVolume pv-disk-vm-0 has 2Gi now, as its source, and not 1Gi\n",
+		"cannot write the size 2Gi of its source on PersistentVolumeClaim disk-vm-0 on west, which says 1Gi: ", "must support resize")
+	sizes("2Gi", "1Gi")
+	var class storagev1.StorageClass
+	c.must(c.west.Get(c.t.Context(), client.ObjectKey{Name: "west-rbd"}, &class))
+	class.AllowVolumeExpansion = new(true)
+	c.must(c.west.Update(c.t.Context(), &class))
+	c.must(wait.PollUntilContextTimeout(c.t.Context(), 50*time.Millisecond, 2*time.Minute, true, func(ctx context.Context) (bool, error) { // admission has a cache
+		larger := pvc.DeepCopy()
+		larger.Spec.Resources.Requests[corev1.ResourceStorage] = resource.MustParse("2Gi")
+		return c.west.Update(ctx, larger, client.DryRunAll) == nil, nil
+	}))
+	again("west: PersistentVolumeClaim disk-vm-0 has 2Gi now, as its source, and not 1Gi\n")
+	sizes("2Gi", "2Gi")
+	c.must(c.east.Get(c.t.Context(), client.ObjectKey{Name: "pv-disk-vm-0"}, &pv))
+	pv.Spec.Capacity[corev1.ResourceStorage] = resource.MustParse("1Gi")
+	c.must(c.east.Update(c.t.Context(), &pv))
+	again()
+	sizes("2Gi", "2Gi")
 }
 
 // TestCreatePreparesCopies: what create makes on the peer says what it is, takes the handle that the backend tells for

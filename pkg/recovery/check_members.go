@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
@@ -100,8 +102,12 @@ func (c *checker) sizes() {
 		return
 	}
 	for _, s := range state.SmallerCopies(c.from.Group.Status.Volumes, c.to.Group.Status.Volumes) {
-		c.add("sizes", CheckWarning, fmt.Sprintf(`once %s is primary: kubectl --context %s -n %s patch pvc %s --type=merge -p '{"spec":{"resources":{"requests":{"storage":"%s"}}}}' (its StorageClass must allow expansion)`,
-			c.to.Name, c.to.kubectl(), ShellQuote(c.facts.Namespace), ShellQuote(s.PVC), s.Source),
-			"PVC %s was resized: it has %s on %s, its copy on %s has %s", s.PVC, s.Source, c.from.Name, c.to.Name, s.Copy)
+		remedy := fmt.Sprintf(`once %s is primary: kubectl --context %s -n %s patch pvc %s --type=merge -p '{"spec":{"resources":{"requests":{"storage":"%s"}}}}' (its StorageClass must allow expansion)`,
+			c.to.Name, c.to.kubectl(), ShellQuote(c.facts.Namespace), ShellQuote(s.PVC), s.Source)
+		if g := c.from.Group; c.facts.Traits.ConfirmsSync && g.Spec.Selector != nil && g.Spec.VolumeGroupReplicationClass != "" { // create makes the PersistentVolumes of these copies
+			remedy = fmt.Sprintf("kubectl vgr create %s -n %s --class %s -l %s --context %s --peer-context %s", ShellQuote(c.facts.Name), ShellQuote(c.facts.Namespace),
+				ShellQuote(g.Spec.VolumeGroupReplicationClass), ShellQuote(metav1.FormatLabelSelector(g.Spec.Selector)), c.from.flag(), c.to.flag())
+		}
+		c.add("sizes", CheckWarning, remedy, "PVC %s was resized: it has %s on %s, its copy on %s has %s", s.PVC, s.Source, c.from.Name, c.to.Name, s.Copy)
 	}
 }

@@ -51,7 +51,8 @@ func NewCreate(e *cli.Env) *cobra.Command {
 		Long: `Replicate the PVCs that a selector matches, as one group.
 
 With a peer (--peer-context, or KUBECTL_VGR_PEER_CONTEXT) the command also prepares the other site: it creates the class, PersistentVolumes
-and PVCs with the volume handles of the copies, the handle of the group, and the group as secondary. Run the command again to resume it.
+and PVCs with the volume handles of the copies, the handle of the group, and the group as secondary. Run the command again to resume it,
+to prepare the copies of PVCs that came later, and to have the copies say the size of sources that were resized.
 
 The copies have the StorageClasses of their sources; --storage-class-map names others. A later create gives new copies the StorageClass that the
 others have. Namespaces and names are the same on both sites.`,
@@ -224,7 +225,11 @@ func (s seen) show(e *cli.Env, p cli.Pair, group *vgrv1.VolumeGroupReplication) 
 	for i, there := range s.peerHas {
 		switch there.(type) {
 		case *corev1.PersistentVolume, *corev1.PersistentVolumeClaim:
-			fmt.Fprintf(e.ErrOut, "  keep %s %s\n", s.peerObjects[i].GetObjectKind().GroupVersionKind().Kind, present.Clean(there.GetName()))
+			resized := ""
+			if g, ok := s.grows(i); ok {
+				resized = fmt.Sprintf(", with the size %s of its source instead of %s", g.to.String(), g.from.String())
+			}
+			fmt.Fprintf(e.ErrOut, "  keep %s %s%s\n", s.peerObjects[i].GetObjectKind().GroupVersionKind().Kind, present.Clean(there.GetName()), resized)
 		}
 	}
 	for _, n := range s.notes {

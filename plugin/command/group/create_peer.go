@@ -253,7 +253,10 @@ func (s *seen) ensure(ctx context.Context, e *cli.Env, at *site.Site, cl client.
 		if difference != "" {
 			return clierror.Refused(leftOver(at, kind, wanted), "%s %s on %s exists and is another one: %s", kind, wanted.GetName(), at.Name, difference)
 		}
-		return mark(ctx, e, at, cl, wanted, obj)
+		if err := mark(ctx, e, at, cl, wanted, obj); err != nil {
+			return err
+		}
+		return s.grow(ctx, e, at, cl, i)
 	}
 	if err != nil {
 		return cli.WriteError(ctx, at, false, "create "+kind+" "+wanted.GetName(), err)
