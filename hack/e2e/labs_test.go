@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -83,11 +84,26 @@ func ownWorld(t *testing.T) *world {
 
 func ownWorldAt(t *testing.T, interval time.Duration) *world {
 	t.Helper()
+	return ownLab(t, func(ctx context.Context) (*world, error) { return startWorld(ctx, worlds.bin, interval) })
+}
+
+// bareWorld is a lab with the vendors' controllers and nothing of ours, which the test has for itself.
+func bareWorld(t *testing.T) *world {
+	t.Helper()
+	return ownLab(t, func(ctx context.Context) (*world, error) {
+		return startLab(ctx, worlds.bin, lab.Options{Bare: true, Dell: true, StatusInterval: 2 * time.Second, Log: os.Stderr})
+	})
+}
+
+func ownLab(t *testing.T, start func(context.Context) (*world, error)) *world {
+	t.Helper()
 	began := time.Now()
 	worlds.other <- struct{}{}
 	waited(t, began)
 	t.Cleanup(func() { <-worlds.other })
-	w, err := worlds.start(t.Context(), interval)
+	worlds.starting.Lock()
+	w, err := start(t.Context())
+	worlds.starting.Unlock()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,18 +29,33 @@ import (
 type handmade struct {
 	*scene
 	pvcs []string
+	// fast is true on the fast storage.
+	fast bool
 }
 
 func newHandmade(s *scene, pvcs ...string) handmade {
 	s.t.Helper()
-	h := handmade{s, pvcs}
+	h := handmade{scene: s, pvcs: pvcs}
 	h.cephClaims(lab.East, nil, pvcs...)
+	return h.begin()
+}
+
+// newFastHandmade are the same on the storage that synchronises every few seconds.
+func newFastHandmade(s *scene, pvcs ...string) handmade {
+	s.t.Helper()
+	h := handmade{scene: s, pvcs: pvcs, fast: true}
+	h.claims(lab.East, nil, pvcs...)
+	return h.begin()
+}
+
+func (h handmade) begin() handmade {
+	h.t.Helper()
 	h.replicate(lab.East, replicationv1.Primary)
 	h.confirmed(lab.East, replicationv1.PrimaryState)
-	for _, name := range pvcs {
+	for _, name := range h.pvcs {
 		h.copyClaim(name)
 	}
-	h.bound(lab.West, pvcs...)
+	h.bound(lab.West, h.pvcs...)
 	h.replicate(lab.West, replicationv1.Secondary)
 	h.confirmed(lab.West, replicationv1.SecondaryState)
 	return h
@@ -54,6 +69,9 @@ func (h handmade) replicate(site string, state replicationv1.ReplicationState) {
 			"schedulingInterval": "1m", "mirroringMode": "snapshot",
 			"replication.storage.openshift.io/replication-secret-name": "rook-csi-rbd-provisioner", "replication.storage.openshift.io/replication-secret-namespace": "rook-ceph",
 		}},
+	}
+	if h.fast {
+		class.Spec.Provisioner, class.Spec.Parameters["schedulingInterval"] = driver.FastName, "10s"
 	}
 	h.create(site, class)
 	h.t.Cleanup(func() { _ = h.sites[site].Delete(context.WithoutCancel(h.t.Context()), class) })
@@ -189,7 +207,7 @@ func (h handmade) same(east, west string) {
 // handmadeGroup makes a VolumeGroupReplication as people make one, on both sites, east primary.
 func handmadeGroup(s *scene, pvcs ...string) handmade {
 	s.t.Helper()
-	h := handmade{s, pvcs}
+	h := handmade{scene: s, pvcs: pvcs}
 	h.claims(lab.East, map[string]string{"app": "db"}, pvcs...)
 	h.nativeGroup(lab.East, replicationv1.Primary, "")
 	for _, name := range pvcs {

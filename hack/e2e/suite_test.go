@@ -112,10 +112,33 @@ func build(ctx context.Context, bin string) error {
 // startWorld starts a lab with the programs that were built, and makes the classes. The interval is that of Ceph's
 // daemons; their default when zero.
 func startWorld(ctx context.Context, bin string, interval time.Duration) (*world, error) {
-	l, err := lab.Start(ctx, lab.Options{
+	w, err := startLab(ctx, bin, lab.Options{
 		ControllerBinary: filepath.Join(bin, "vgr-controller"), Dell: true, Trident: true, StatusInterval: interval, Log: os.Stderr,
 		People: []string{operator},
 	})
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range w.sites {
+		for name, spec := range map[string]vgrv1.ClassSpec{
+			gold: {Provisioner: driver.FastName, Parameters: map[string]string{"backend": "csi-addons", "schedulingInterval": "10s"}},
+			// csi-addons itself writes once per interval; nothing else may.
+			"hourly": {Provisioner: driver.FastName, Parameters: map[string]string{"backend": "csi-addons", "schedulingInterval": "1h"}},
+			single:   {Provisioner: driver.FastName, Parameters: map[string]string{"backend": "csi-addons", "schedulingInterval": "10s", "consistencyGroup": "disabled"}},
+			ceph:     {Provisioner: driver.Name, Parameters: map[string]string{"schedulingInterval": "1m", "consistencyGroup": "disabled"}},
+		} {
+			class := &vgrv1.VolumeGroupReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: spec}
+			if err := c.Create(ctx, class); err != nil {
+				return nil, errors.Join(err, w.lab.Close())
+			}
+		}
+	}
+	return w, nil
+}
+
+// startLab starts a lab and connects to it.
+func startLab(ctx context.Context, bin string, o lab.Options) (*world, error) {
+	l, err := lab.Start(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -132,18 +155,6 @@ func startWorld(ctx context.Context, bin string, interval time.Duration) (*world
 			return nil, errors.Join(err, l.Close())
 		}
 		w.sites[site.Name] = c
-		for name, spec := range map[string]vgrv1.ClassSpec{
-			gold: {Provisioner: driver.FastName, Parameters: map[string]string{"backend": "csi-addons", "schedulingInterval": "10s"}},
-			// csi-addons itself writes once per interval; nothing else may.
-			"hourly": {Provisioner: driver.FastName, Parameters: map[string]string{"backend": "csi-addons", "schedulingInterval": "1h"}},
-			single:   {Provisioner: driver.FastName, Parameters: map[string]string{"backend": "csi-addons", "schedulingInterval": "10s", "consistencyGroup": "disabled"}},
-			ceph:     {Provisioner: driver.Name, Parameters: map[string]string{"schedulingInterval": "1m", "consistencyGroup": "disabled"}},
-		} {
-			class := &vgrv1.VolumeGroupReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: spec}
-			if err := c.Create(ctx, class); err != nil {
-				return nil, errors.Join(err, l.Close())
-			}
-		}
 	}
 	return w, nil
 }
