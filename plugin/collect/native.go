@@ -196,13 +196,17 @@ type answer struct {
 	// inside is true when only the namespace that was asked for was read.
 	inside bool
 	err    error
+	// elsewhere is why a kind that is not served is not known to be missing; empty when it is.
+	elsewhere string
 }
 
 // list lists what makes groups of others on a site, each kind at the same time, and writes down what the site lacks.
 func list(ctx context.Context, s *site.Site, q Query, in *overview.SiteInput) backend.Listed {
 	kinds := kindsOf(q.Native.Profiles)
 	answers := make([]answer, len(kinds))
+	var versions site.Versions
 	var asked sync.WaitGroup
+	asked.Go(func() { versions, _ = s.Versions(ctx) }) // without them, what is not served is not there
 	for i, k := range kinds {
 		asked.Go(func() {
 			a := &answers[i] // of all namespaces, since the other site's object may be in another one
@@ -221,6 +225,11 @@ func list(ctx context.Context, s *site.Site, q Query, in *overview.SiteInput) ba
 		})
 	}
 	asked.Wait()
+	for i, k := range kinds {
+		if a := &answers[i]; apierrors.IsNotFound(a.err) {
+			a.elsewhere = elsewhere(ctx, s, versions, k.Resource)
+		}
+	}
 	out := backend.Listed{}
 	installed := false
 	var first error
@@ -230,6 +239,10 @@ func list(ctx context.Context, s *site.Site, q Query, in *overview.SiteInput) ba
 			in.Namespace = q.Namespace
 		}
 		switch absent := apierrors.IsNotFound(a.err); {
+		case a.elsewhere != "":
+			installed = installed || k.Groups
+			in.Incomplete = in.Incomplete || k.Groups || k.Pairs
+			in.Unread = append(in.Unread, a.elsewhere)
 		case a.err == nil, absent:
 			installed = installed || !absent && k.Groups
 			out[k.Resource] = a.items // of a kind that is not served there is nothing
@@ -246,6 +259,20 @@ func list(ctx context.Context, s *site.Site, q Query, in *overview.SiteInput) ba
 		conclude(s, q, in, installed, first)
 	}
 	return out
+}
+
+// elsewhere says in which other versions a site has a kind; empty when it has none.
+func elsewhere(ctx context.Context, s *site.Site, versions site.Versions, resource schema.GroupVersionResource) string {
+	others, err := s.Others(ctx, versions, resource)
+	switch {
+	case err != nil:
+		_, message := Explain(s, err)
+		return fmt.Sprintf("in which versions %s are served is not known: %s", resource.GroupResource(), message)
+	case len(others) > 0:
+		return fmt.Sprintf("%s are served as %s only, which this version of kubectl vgr does not read", resource.GroupResource(), strings.Join(others, ", "))
+	default:
+		return ""
+	}
 }
 
 // conclude puts into a site without the API of our groups what its groups of others say of it: it has answered when a kind of

@@ -336,12 +336,15 @@ func (m *Model) body(height int) []string {
 
 // noGroups says so of the sites that have answered.
 func noGroups(sites []overview.Site) string {
-	silent := func(s overview.Site) bool { return !s.Answered }
+	silent := func(s overview.Site) bool { return !s.Answered || s.Incomplete }
 	if !slices.ContainsFunc(sites, silent) {
 		return "No groups."
 	}
 	if answered := slices.DeleteFunc(slices.Clone(sites), silent); len(answered) > 0 {
 		return "No groups on " + present.Clean(answered[0].Name) + "."
+	}
+	if slices.ContainsFunc(sites, func(s overview.Site) bool { return s.Answered }) {
+		return "No groups are known: not all kinds could be listed."
 	}
 	return "No groups are known: no site answers."
 }

@@ -259,7 +259,7 @@ func noGroups(w io.Writer, q collect.Query, sites []overview.Site) {
 	if q.Selector != nil && !q.Selector.Empty() {
 		where += " with labels " + q.Selector.String()
 	}
-	silent := func(s overview.Site) bool { return !s.Answered }
+	silent := func(s overview.Site) bool { return !s.Answered || s.Incomplete }
 	if slices.ContainsFunc(sites, silent) {
 		for _, s := range slices.DeleteFunc(slices.Clone(sites), silent) {
 			fmt.Fprintln(w, present.Clean(fmt.Sprintf("No groups on %s in %s.", s.Name, where)))
