@@ -20,6 +20,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
@@ -160,20 +161,29 @@ func (b *bench) driver(c client.Client) {
 		Containers: []corev1.Container{{Name: "csi-rbdplugin", Image: "cephcsi", VolumeMounts: []corev1.VolumeMount{{Name: "config", MountPath: "/etc/ceph-csi-config"}}}},
 		Volumes:    []corev1.Volume{{Name: "config", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: "c"}}}}},
 	}}))
-	b.volume(c, "data", "rbd.csi.ceph.com", map[string]string{"group": "orders"})
-	var pv corev1.PersistentVolume
-	b.must(c.Get(b.t.Context(), client.ObjectKey{Name: "pv-data"}, &pv))
-	pv = corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "pv-real"}, Spec: pv.Spec}
-	pv.Spec.CSI.VolumeAttributes = map[string]string{"clusterID": "rook-ceph", "pool": "pool", "imageName": "csi-vol-1"}
-	pv.Spec.CSI.ControllerExpandSecretRef = &corev1.SecretReference{Namespace: "rook-ceph", Name: "provisioner"}
-	b.must(c.Create(b.t.Context(), &pv))
-	pvc := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "orders-data"}, Spec: corev1.PersistentVolumeClaimSpec{
-		StorageClassName: new(string), VolumeName: "pv-real", AccessModes: pv.Spec.AccessModes, Resources: corev1.VolumeResourceRequirements{Requests: pv.Spec.Capacity},
+	b.copied(c, "orders", "csi-vol-1")
+}
+
+// copied gives a group a volume whose image is a copy on real Ceph.
+func (b *bench) copied(c client.Client, group, image string) {
+	b.t.Helper()
+	size := corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}
+	modes := []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}
+	pv := &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "pv-" + group}, Spec: corev1.PersistentVolumeSpec{
+		Capacity: size, AccessModes: modes,
+		PersistentVolumeSource: corev1.PersistentVolumeSource{CSI: &corev1.CSIPersistentVolumeSource{
+			Driver: "rbd.csi.ceph.com", VolumeHandle: "handle-" + image, VolumeAttributes: map[string]string{"clusterID": "rook-ceph", "pool": "pool", "imageName": image},
+			ControllerExpandSecretRef: &corev1.SecretReference{Namespace: "rook-ceph", Name: "provisioner"},
+		}},
+	}}
+	b.must(c.Create(b.t.Context(), pv))
+	pvc := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: group + "-data"}, Spec: corev1.PersistentVolumeClaimSpec{
+		StorageClassName: new(string), VolumeName: pv.Name, AccessModes: modes, Resources: corev1.VolumeResourceRequirements{Requests: size},
 	}}
 	b.must(c.Create(b.t.Context(), pvc))
 	var g vgrv1.VolumeGroupReplication
-	b.must(c.Get(b.t.Context(), keyOf("default", "orders"), &g))
-	g.Status.PersistentVolumeClaimsRefList = []corev1.LocalObjectReference{{Name: "orders-data"}}
+	b.must(c.Get(b.t.Context(), keyOf("default", group), &g))
+	g.Status.PersistentVolumeClaimsRefList = []corev1.LocalObjectReference{{Name: pvc.Name}}
 	b.must(c.Status().Update(b.t.Context(), &g))
 }
 
@@ -255,6 +265,9 @@ func TestRehearse(t *testing.T) {
 	b.must(c.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "taken"}}))
 	run(2, "the namespace taken exists", with("--namespace-name", "taken")...)
 
+	b.rehearsesExpired(run)
+	b.rehearsesSeveral(a, run)
+
 	var g vgrv1.VolumeGroupReplication
 	b.must(c.Get(t.Context(), keyOf("default", "orders"), &g))
 	if g.Generation != 1 || g.Spec.ReplicationState != vgrv1.Secondary {
@@ -267,7 +280,97 @@ func TestRehearse(t *testing.T) {
 	b.must(c.Patch(t.Context(), forged, client.MergeFrom(&g)))
 	run(4, "cannot be read", rehearse...)
 	b.must(c.Delete(t.Context(), &g))
+	run(0, "the group is gone", "rehearse", "list")
+	run(0, "no rehearsal has expired", "rehearse", "end", "--expired", "-A", "--yes")
 	run(0, "ended", "rehearse", "end", "orders", "--yes") // by its volumes: the record is gone with the group
+	b.nothing(c)
+}
+
+// says runs a command as the user, and expects its exit code and a part of its output.
+type says func(code int, says string, args ...string) string
+
+// rehearsesExpired: what was kept is shown when its time is up, and ended by a command for all, or by the next rehearsal.
+func (b *bench) rehearsesExpired(run says) {
+	b.t.Helper()
+	keep := []string{"rehearse", "orders", "--keep", "1ms", "--yes"}
+	run(0, "kept, expired", keep...)
+	run(0, "kept, expired at", "status", "orders")
+	run(0, "kept, expired", "rehearse", "list")
+	run(0, ", kept, expired", "list", "-o", "wide")
+	run(5, "not confirmed", "rehearse", "end", "--expired")
+	run(0, "ended", "rehearse", "end", "--expired", "-A", "--yes")
+	run(0, "no rehearsal has expired", "rehearse", "end", "--expired", "-A", "--yes")
+	b.nothing(b.west)
+	run(0, "kept, expired", keep...)
+	run(0, "It is ended first", "rehearse", "orders", "--yes") // to the site where the copy is, without --on
+	b.nothing(b.west)
+	run(1, "one of them", "rehearse", "end", "orders", "--expired")
+	run(1, "one of them", "rehearse", "end")
+	run(1, "--expired only", "rehearse", "end", "orders", "-A")
+}
+
+// rehearsesSeveral: groups are selected, ordered and refused as for failover, and one that is refused does not stop the others.
+func (b *bench) rehearsesSeveral(a *actor, run says) {
+	b.t.Helper()
+	c := b.west
+	for _, name := range []string{"billing", "ledger"} {
+		b.group(b.east, name, vgrv1.Primary, vgrv1.StatePrimary, ready("Promoted"))
+		b.group(c, name, vgrv1.Secondary, vgrv1.StateSecondary, ready("Demoted"))
+		b.copied(c, name, "csi-vol-"+name)
+	}
+	run(1, "name groups, or use -l or --all", "rehearse", "--yes")
+	run(1, "--concurrency must be at least 1", "rehearse", "--all", "--concurrency", "0", "--yes")
+	run(1, "--keep must not be negative", "rehearse", "--all", "--keep", "-1s", "--yes")
+	run(1, "--namespace-name is for one group", "rehearse", "--all", "--namespace-name", "x", "--yes")
+	run(1, "neither of the two sites", "rehearse", "--all", "--on", "nowhere", "--yes")
+	run(2, "no group", "rehearse", "-l", "app=none", "--yes")
+	run(2, "no group lost", "rehearse", "orders", "lost", "--yes")
+	run(5, "not confirmed", "rehearse", "--all")
+	run(0, "nothing was changed", "rehearse", "--all", "--dry-run=server")
+	run(2, "is Primary on nobody-east", "rehearse", "--all", "--on", "nobody-east", "--yes")
+	b.nothing(c)
+
+	run(0, "3 of 3 groups passed", "rehearse", "--all", "--concurrency", "2", "--yes")
+	run(0, "2 of 2 groups passed", "rehearse", "billing", "ledger", "--yes")
+	b.nothing(c)
+
+	b.group(b.east, "unborn", vgrv1.Primary, vgrv1.StatePrimary, ready("Promoted"))
+	if out := run(2, "Secondary on no site", "rehearse", "--all", "--yes"); !strings.Contains(out, "3 of 4 groups passed") || !strings.Contains(out, "1 of 4 groups are refused and stay as they are") {
+		b.t.Errorf("one that is refused stops the others:\n%s", out)
+	}
+	b.nothing(c)
+
+	wave := func(name, n string) {
+		for _, at := range []client.Client{b.east, c} {
+			var g vgrv1.VolumeGroupReplication
+			b.must(at.Get(b.t.Context(), keyOf("default", name), &g))
+			old := g.DeepCopy()
+			metav1.SetMetaDataAnnotation(&g.ObjectMeta, vgrv1.AnnotationWave, n)
+			b.must(at.Patch(b.t.Context(), &g, client.MergeFrom(old)))
+		}
+	}
+	wave("ledger", "1")
+	a.fails.Store(true)
+	out := run(4, "default/ledger on nobody-west: not started, because wave 0 is not done", "rehearse", "orders", "ledger", "--yes")
+	a.fails.Store(false)
+	if !strings.Contains(out, "0 of 2 groups passed") || strings.Contains(out, "nobody-west  default/ledger  clone") {
+		b.t.Errorf("a wave does not wait for the one before:\n%s", out)
+	}
+	run(0, "2 of 2 groups passed", "rehearse", "orders", "ledger", "--yes")
+	wave("ledger", "soon")
+	run(2, "is not a number", "rehearse", "ledger", "--yes")
+	b.nothing(c)
+
+	silent := func(code int, says string, args ...string) {
+		b.t.Helper()
+		r := b.vgr(append([]string{"rehearse", "billing", "--yes"}, args...)...)
+		if all := r.out + r.errOut; r.code != code || !strings.Contains(all, says) {
+			b.t.Errorf("%v: exit code %d, want %d and %q\n%s", args, r.code, code, says, all)
+		}
+	}
+	silent(0, "dead does not answer", "--context", "nobody-west", "--peer-context", "dead")
+	silent(6, "", "--context", "nobody-west", "--peer-context", "dead", "--on", "dead")
+	silent(6, "", "--context", "nobody-east", "--peer-context", "dead")
 	b.nothing(c)
 }
 

@@ -131,6 +131,9 @@ func (r *Record) VolumeObjects(group types.NamespacedName, i int, s Source) (*co
 			}},
 		},
 	}
+	if r.KeptUntil != nil {
+		pv.Annotations[vgrv1.AnnotationRehearsalUntil] = r.KeptUntil.UTC().Format(time.RFC3339)
+	}
 	pvc := &corev1.PersistentVolumeClaim{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "PersistentVolumeClaim"},
 		ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: v.PVC, Labels: maps.Clone(labels)},
@@ -156,7 +159,7 @@ func Recover(pvs []corev1.PersistentVolume) *Record {
 		if r == nil {
 			r = &Record{
 				ID: id, Started: made, Namespace: claim.Namespace, Driver: csi.Driver, Secret: pv.Annotations[vgrv1.AnnotationRehearsalSecret],
-				Ending: true, Result: Abandoned, Steps: []Step{{ID: StepClone, Started: made}},
+				KeptUntil: until(pv.Annotations[vgrv1.AnnotationRehearsalUntil]), Ending: true, Result: Abandoned, Steps: []Step{{ID: StepClone, Started: made}},
 			}
 		}
 		for len(r.Volumes) <= i { // one that is missing is gone, or never was
@@ -165,6 +168,15 @@ func Recover(pvs []corev1.PersistentVolume) *Record {
 		r.Volumes[i] = Volume{PVC: claim.Name, Cluster: csi.VolumeAttributes["clusterID"], Pool: csi.VolumeAttributes["pool"]}
 	}
 	return r
+}
+
+// until reads when one expires; nil for what is no time.
+func until(text string) *metav1.Time {
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return nil
+	}
+	return &metav1.Time{Time: t}
 }
 
 func unix(seconds int64) *metav1.Time {

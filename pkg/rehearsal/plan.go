@@ -27,6 +27,8 @@ type Facts struct {
 	Command string
 	// Operation is one that is in flight; empty for none.
 	Operation string
+	// Silent is the other site when it does not answer.
+	Silent string
 	// Backend serves the group; Refuses is why that backend's copies cannot be rehearsed.
 	Backend string
 	Refuses string
@@ -67,6 +69,12 @@ func Checks(f Facts) []recovery.Check {
 	}
 	if broken := state.Of(f.Group).Broken(); broken != "" {
 		all = append(all, recovery.Check{ID: "follows", Severity: recovery.CheckWarning, Evidence: "the copy does not follow: " + broken, Remedy: "the rehearsal shows how old its data is"})
+	}
+	if f.Silent != "" {
+		all = append(all, recovery.Check{
+			ID: "source", Severity: recovery.CheckWarning, Evidence: f.Silent + " does not answer",
+			Remedy: "if its storage is lost too, no synchronisation begins, and the rehearsal fails when it has waited for one",
+		})
 	}
 	add("operation", f.Operation == "", "no operation is in flight", f.Operation+" is in flight", "wait until it has ended: kubectl vgr status "+f.Group.Name+" -n "+f.Group.Namespace)
 	add("backend", f.Refuses == "", "the backend "+f.Backend+" can clone a copy beside its replication", f.Refuses, "")
@@ -109,6 +117,18 @@ func (f Facts) SecretName() (name, why string) {
 	default:
 		return named[0].Name, ""
 	}
+}
+
+// Brief says in a line what a rehearsal will do.
+func (r *Record) Brief() string {
+	text := fmt.Sprintf("clone %d images into namespace %s when the next synchronisation begins (within %s)", len(r.Volumes), r.Namespace, time.Duration(r.PatienceSeconds)*time.Second)
+	if r.CheckJob != "" {
+		text += ", run Job " + r.CheckJob
+	}
+	if r.KeptUntil != nil {
+		return text + ", keep all of it until " + r.KeptUntil.UTC().Format("2006-01-02 15:04 MST")
+	}
+	return text + ", remove all of it"
 }
 
 // Plan says what a rehearsal will do, step by step.

@@ -200,7 +200,7 @@ func (r *Record) Due() time.Time {
 	switch {
 	case !r.Open():
 		return time.Time{}
-	case r.Kept():
+	case r.KeptUntil != nil && r.Result != "":
 		return r.KeptUntil.Time
 	default:
 		return r.Started.Add(mostWork)
@@ -259,6 +259,17 @@ func (r *Record) Took(id StepID) (time.Duration, bool) {
 		}
 	}
 	return 0, false
+}
+
+// Proven returns how long it took until the volumes were there and checked; false where that did not happen.
+func (r *Record) Proven() (time.Duration, bool) {
+	var last time.Time
+	for _, s := range r.Steps {
+		if s.ID != StepRemove && s.Finished != nil && s.Finished.After(last) {
+			last = s.Finished.Time
+		}
+	}
+	return last.Sub(r.Started.Time), r.Result == Passed && !last.IsZero()
 }
 
 func (r *Record) begun(id StepID) bool {

@@ -226,6 +226,8 @@ const (
 	LabelRehearsal = "replication.unified.io/rehearsal"
 	// AnnotationRehearsals are the rehearsals of the group on this site, newest first, as JSON.
 	AnnotationRehearsals = "replication.unified.io/rehearsals"
+	// AnnotationRehearsalUntil on its PersistentVolumes is when one that is kept expires.
+	AnnotationRehearsalUntil = "replication.unified.io/rehearsal-until"
 	// AnnotationRehearsalOf names the group that a namespace or volume of a rehearsal is for, and AnnotationRehearsalSecret the
 	// Secret that removes the volume's image.
 	AnnotationRehearsalOf     = "replication.unified.io/rehearsal-of"

@@ -40,6 +40,10 @@ func (p *place) run(ctx context.Context, next string) error {
 	say := func(a rehearsal.Action) {
 		if text := p.words(a); text != "" && text != said {
 			said = text
+			if p.lines != nil {
+				p.lines.Lock()
+				defer p.lines.Unlock()
+			}
 			fmt.Fprintf(p.e.ErrOut, "%4s  %s  %s  %s\n", p.e.Clock.Since(began).Round(time.Second), present.Clean(p.at.Name), present.Clean(p.key.String()), present.Clean(text))
 		}
 	}

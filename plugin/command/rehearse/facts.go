@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/pkg/rehearsal"
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
 	"github.com/unified-replication/kubectl-vgr/plugin/collect"
@@ -25,16 +26,18 @@ import (
 )
 
 // facts reads what the checks need.
-func (r *rehearse) facts(ctx context.Context, p *place, f found) (rehearsal.Facts, error) {
+func (r *rehearse) facts(ctx context.Context, p *job, f found, g *overview.Group, namespace string) (rehearsal.Facts, error) {
 	out := rehearsal.Facts{
-		Site: p.at.Name, Kubectl: p.at.Kubectl(), Group: p.group, Secret: r.secret, Namespace: cmp.Or(r.namespace, rehearsal.NamespaceOf(p.key.Name)),
+		Site: p.at.Name, Kubectl: p.at.Kubectl(), Group: p.group, Secret: r.secret, Namespace: namespace, Backend: g.Backend,
 		Command: fmt.Sprintf("kubectl vgr rehearse %s -n %s --on %s", p.key.Name, p.key.Namespace, p.at.Flag()),
 	}
-	for _, g := range f.view.Groups {
-		if op := g.Operation; op != nil && op.Result == "" {
-			out.Operation = fmt.Sprintf("operation %s (%s to %s)", op.ID, op.Kind, op.To)
+	if op := g.Operation; op != nil && op.Result == "" {
+		out.Operation = fmt.Sprintf("operation %s (%s to %s)", op.ID, op.Kind, op.To)
+	}
+	for _, in := range f.inputs {
+		if !in.Answered {
+			out.Silent = in.Name
 		}
-		out.Backend = g.Backend
 	}
 	profile, known := p.e.Profiles.Named(out.Backend)
 	if out.Driver = r.driver(f, p.group); !known || profile.Rehearsal.Refuses == nil {
@@ -67,9 +70,10 @@ func (r *rehearse) facts(ctx context.Context, p *place, f found) (rehearsal.Fact
 	default:
 		p.runner, out.DriverNamespace = &runner, runner.Namespace
 	}
-	switch err := p.c.Get(ctx, client.ObjectKey{Name: out.Namespace}, &corev1.Namespace{}); {
-	case err == nil:
-		out.Taken = true
+	var ns corev1.Namespace
+	switch err := p.c.Get(ctx, client.ObjectKey{Name: out.Namespace}, &ns); {
+	case err == nil: // that of a rehearsal which is ended first is free then
+		out.Taken = p.ends == nil || ns.Labels[vgrv1.LabelRehearsal] != p.ends.ID
 	case !apierrors.IsNotFound(err):
 		return out, cli.SiteError(ctx, p.at, "read namespace "+out.Namespace, err)
 	}

@@ -5,12 +5,17 @@ package rehearse
 
 import (
 	"cmp"
+	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
@@ -18,6 +23,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
 	"github.com/unified-replication/kubectl-vgr/plugin/collect"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
+	"github.com/unified-replication/kubectl-vgr/plugin/site"
 )
 
 // listed is what rehearse list prints as JSON.
@@ -42,7 +48,8 @@ func newList(e *cli.Env) *cobra.Command {
 		Use: "list", Aliases: []string{"ls"}, Short: "Show the last rehearsal of each group", Args: cobra.NoArgs,
 		Long: `Show the last rehearsal of each group on each site: what it found, how old the data was, and what is still there.
 
-A rehearsal that is kept expires at a time, and then stays until you end it.`,
+A rehearsal that is kept expires at a time, and then stays until you end it: "rehearse end --expired". Those whose group was
+deleted meanwhile are listed too, where you may list PersistentVolumes.`,
 		Example: "  kubectl vgr rehearse list -A",
 	}
 	cmd.Flags().BoolVarP(&namespaces, "all-namespaces", "A", false, "groups of all namespaces")
@@ -63,7 +70,7 @@ A rehearsal that is kept expires at a time, and then stays until you end it.`,
 		if err := cli.Ended(ctx, "", "not all sites were waited for"); err != nil {
 			return err
 		}
-		l, silent := rowsOf(e, inputs, all)
+		l, silent := rowsOf(ctx, e, p.All(), inputs, q.Namespace, all)
 		if len(l.Rehearsals) == 0 && silent != nil {
 			return silent
 		}
@@ -76,15 +83,20 @@ A rehearsal that is kept expires at a time, and then stays until you end it.`,
 }
 
 // rowsOf reads the rehearsals of all groups. A site that does not answer is said.
-func rowsOf(e *cli.Env, inputs []overview.SiteInput, all bool) (*listed, error) {
+func rowsOf(ctx context.Context, e *cli.Env, sites []*site.Site, inputs []overview.SiteInput, namespace string, all bool) (*listed, error) {
 	l := &listed{TypeMeta: metav1.TypeMeta{APIVersion: overview.APIVersion, Kind: "Rehearsals"}, Rehearsals: []row{}}
 	var silent error
-	for _, in := range inputs {
+	for at, in := range inputs {
 		if !in.Answered {
 			silent = cli.Silent(in)
 			fmt.Fprintf(e.ErrOut, "%s: %s: %s; its rehearsals are missing\n", present.Clean(in.Name), in.Problem, present.Clean(in.Message))
 			continue
 		}
+		left, err := leftOver(ctx, sites[at])
+		if err != nil {
+			fmt.Fprintln(e.ErrOut, present.Clean(fmt.Sprintf("%s: rehearsals whose group is gone are not shown: %v", in.Name, err)))
+		}
+		known := map[string]bool{}
 		for i := range in.Groups {
 			g := &in.Groups[i]
 			records, err := rehearsal.Records(g)
@@ -92,12 +104,30 @@ func rowsOf(e *cli.Env, inputs []overview.SiteInput, all bool) (*listed, error) 
 				fmt.Fprintln(e.ErrOut, present.Clean(in.Name+": "+err.Error()))
 				continue
 			}
+			for _, r := range records {
+				known[r.ID] = true
+			}
 			if !all {
 				records = records[:min(len(records), 1)]
 			}
 			for _, r := range records {
 				l.Rehearsals = append(l.Rehearsals, row{g.Namespace + "/" + g.Name, in.Name, r.State(clockOf(in, e)), r})
 			}
+		}
+		for _, key := range slices.SortedFunc(maps.Keys(left), func(a, b types.NamespacedName) int { return strings.Compare(a.String(), b.String()) }) {
+			r := rehearsal.Recover(left[key])
+			if r == nil || known[r.ID] || namespace != "" && namespace != key.Namespace {
+				continue
+			}
+			state := "the group is gone"
+			if in.Group(key.Namespace, key.Name) != nil {
+				state = "the record is gone"
+			}
+			if r.Expired(clockOf(in, e)) {
+				state += ", expired"
+			}
+			r.Result = "" // nothing tells it
+			l.Rehearsals = append(l.Rehearsals, row{key.String(), in.Name, state, *r})
 		}
 	}
 	return l, silent
@@ -125,7 +155,7 @@ func (l *listed) print(e *cli.Env) error {
 		if d, ok := r.Age(); ok {
 			age = duration.HumanDuration(d)
 		}
-		if r.Kept() {
+		if r.KeptUntil != nil && r.Ended == nil {
 			until = r.KeptUntil.UTC().Format(time.RFC3339)
 		}
 		cells := []string{r.Group, r.Site, r.ID, cmp.Or(string(r.Result), "-"), r.State, r.Started.UTC().Format(time.RFC3339), age, until}

@@ -37,6 +37,8 @@ type place struct {
 	// group is as it was read last, and source are its volumes where they are needed.
 	group  *vgrv1.VolumeGroupReplication
 	runner *rehearsal.Runner
+	// lines keeps what several rehearsals say apart.
+	lines *sync.Mutex
 }
 
 // read looks at all that belongs to the rehearsal.
