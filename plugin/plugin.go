@@ -10,7 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
@@ -47,6 +49,8 @@ type Config struct {
 	Clock      clock.WithTicker
 	Profiles   backend.Profiles
 	Executable func() (string, error)
+	// Patience is how long a site may take before the command says that it waits for it; 0 is for ever.
+	Patience time.Duration
 
 	// screen is set when another command runs this one.
 	screen *cli.Screen
@@ -60,7 +64,12 @@ func Main(ctx context.Context, c Config) int {
 		args = append([]string{cobra.ShellCompRequestCmd}, args...) // kubectl asks for completions
 	}
 	root.SetArgs(args)
+	completes := slices.ContainsFunc(args, func(a string) bool { return a == cobra.ShellCompRequestCmd || a == cobra.ShellCompNoDescRequestCmd })
+	if !completes { // a shell has its user's line on the terminal
+		ctx = e.Waiting(ctx, c.Patience)
+	}
 	err := root.ExecuteContext(ctx)
+	e.Waited()
 	if err == nil {
 		return clierror.CodeOK
 	}

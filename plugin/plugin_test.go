@@ -50,6 +50,8 @@ type bench struct {
 	east, west client.Client
 	profiles   backend.Profiles
 	env        map[string]string
+	// patience is how long a site may take before a command says that it waits.
+	patience time.Duration
 	// etcd are the stores of the sites, by their names.
 	etcd map[string]*url.URL
 }
@@ -135,7 +137,7 @@ func (b *bench) vgrMeanwhile(call func(), args ...string) result {
 		Args:      append([]string{"kubectl-vgr", "--kubeconfig", b.kubeconfig}, args...),
 		IOStreams: genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: &meanwhile{&errOut, call}},
 		Getenv:    func(k string) string { return env[k] }, Clock: clock.RealClock{}, Profiles: b.profiles,
-		Executable: func() (string, error) { return "/nowhere/kubectl-vgr", nil },
+		Executable: func() (string, error) { return "/nowhere/kubectl-vgr", nil }, Patience: b.patience,
 	})
 	text := func(printed *bytes.Buffer) string { // printed commands repeat the flag that every command of a test has
 		return strings.ReplaceAll(printed.String(), " --kubeconfig "+b.kubeconfig, "")

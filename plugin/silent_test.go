@@ -5,12 +5,15 @@ package plugin_test
 
 import (
 	"encoding/json"
+	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -20,17 +23,27 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/report"
 )
 
-// gate makes the context gate-NAME, and returns what stops the server that answers there.
-func (b *bench) gate(name string) (stop func()) {
+// gate makes the context gate-NAME, and returns what has the server that answers there hang, and what stops it.
+func (b *bench) gate(name string) (hang func(), stop func()) {
 	b.t.Helper()
 	config := must(clientcmd.LoadFromFile(b.kubeconfig))
 	to := must(clientcmd.NewNonInteractiveClientConfig(*config, name, nil, nil).ClientConfig())
-	over, target := must(rest.TransportFor(to)), must(url.Parse(to.Host))
-	server := httptest.NewServer(&httputil.ReverseProxy{Transport: over, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }})
+	target := must(url.Parse(to.Host))
+	proxy := &httputil.ReverseProxy{Transport: must(rest.TransportFor(to)), Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }}
+	var hangs atomic.Bool
+	over := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if hangs.Load() {
+			<-over // that a client has left is not seen before its request was read
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
 	b.t.Cleanup(server.Close)
+	b.t.Cleanup(func() { close(over) })
 	addContext(config, "gate-"+name, &rest.Config{Host: server.URL})
 	b.must(clientcmd.WriteToFile(*config, b.kubeconfig))
-	return server.Close
+	return func() { hangs.Store(true) }, server.Close
 }
 
 // TestSourceIsSilent: the site of the primary is stopped. Whichever site the command was given first, the question is
@@ -47,7 +60,7 @@ func TestSourceIsSilent(t *testing.T) {
 		b.group(c, "orders", state, said, ready("Promoted"))
 		b.led(c, "orders")
 	}
-	stop := b.gate("east")
+	_, stop := b.gate("east")
 	pairs := [][]string{{"--context", "gate-east", "--peer-context", "west"}, {"--context", "west", "--peer-context", "gate-east"}}
 	run := func(pair []string, args ...string) result { return b.vgr(append(args, pair...)...) }
 	for _, pair := range pairs {
@@ -99,5 +112,31 @@ func TestSourceIsSilent(t *testing.T) {
 				t.Errorf("%s does not say what is left:\n%s", format, page)
 			}
 		}
+	}
+}
+
+// TestWaiting: a site that accepts a request and never answers is named while it is waited for: once where nothing can be
+// taken away again, and on a terminal until it was given up.
+func TestWaiting(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.group(b.east, "orders", vgrv1.Primary, vgrv1.StatePrimary, ready("Promoted"))
+	b.group(b.west, "orders", vgrv1.Secondary, vgrv1.StateSecondary, ready("Demoted"))
+	hang, _ := b.gate("east")
+	hang()
+	b.patience = time.Millisecond
+	const says = "waiting for gate-east (up to 1s)…"
+	for _, args := range [][]string{{"list"}, {"status", "orders"}, {"validate", "orders"}, {"history", "orders"}, {"report"}, {"version"}} {
+		r := b.vgr(append(args, "--context", "west", "--peer-context", "gate-east", "--request-timeout", "1s")...)
+		if strings.Count(r.errOut, says+"\n") != 1 || strings.Contains(r.out, "waiting for") {
+			t.Errorf("%v: exit code %d\n%s%s", args, r.code, r.out, r.errOut)
+		}
+	}
+	if r := b.vgr("__complete", "status", "--context", "gate-east", "--peer-context", "west", "--request-timeout", "1s", ""); strings.Contains(r.out+r.errOut, "waiting for") {
+		t.Errorf("in the middle of what the user types: %s%s", r.out, r.errOut)
+	}
+	b.patience = 0
+	if r := b.vgr("list", "--context", "west", "--peer-context", "gate-east", "--request-timeout", "1s"); strings.Contains(r.errOut, "waiting for") {
+		t.Errorf("although it never is to be said: %s", r.errOut)
 	}
 }

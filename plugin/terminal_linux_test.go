@@ -95,6 +95,40 @@ func TestHostileTerminal(t *testing.T) {
 	}
 }
 
+// TestWaitingOnTerminal: the line that says which site is waited for is gone when the command says more.
+func TestWaitingOnTerminal(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.group(b.west, "orders", vgrv1.Secondary, vgrv1.StateSecondary, ready("Demoted"))
+	hang, _ := b.gate("east")
+	hang()
+	reads, writes := pseudoTerminal(t)
+	said := make(chan string)
+	go func() {
+		var all bytes.Buffer
+		_, _ = io.Copy(&all, reads) // ends with an error when no program can write any more
+		said <- all.String()
+	}()
+	env := map[string]string{"KUBECONFIG": b.kubeconfig, "HOME": b.home, "LANG": "C.UTF-8", "TERM": "xterm", "NO_COLOR": "1"}
+	plugin.Main(t.Context(), plugin.Config{
+		Args:      []string{"kubectl-vgr", "list", "--kubeconfig", b.kubeconfig, "--context", "west", "--peer-context", "gate-east", "--request-timeout", "1s"},
+		IOStreams: genericiooptions.IOStreams{In: strings.NewReader(""), Out: writes, ErrOut: writes},
+		Getenv:    func(k string) string { return env[k] }, Clock: clock.RealClock{}, Profiles: b.profiles, Patience: time.Millisecond,
+	})
+	if err := writes.Close(); err != nil {
+		t.Error(err)
+	}
+	text := <-said
+	if !strings.Contains(text, "waiting for gate-east") {
+		t.Errorf("nothing says what is waited for: %q", text)
+	}
+	for line := range strings.SplitSeq(text, "\n") {
+		if parts := strings.Split(line, "\r\x1b[K"); strings.Contains(parts[len(parts)-1], "waiting for") {
+			t.Errorf("the line stays: %q", line)
+		}
+	}
+}
+
 // TestAlive: who gives up the writes of a source that answers sees so in red, and types it.
 func TestAlive(t *testing.T) {
 	t.Parallel()

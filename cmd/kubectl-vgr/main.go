@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/go-logr/logr"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
@@ -41,6 +42,7 @@ func main() {
 		Clock:      clock.RealClock{},
 		Profiles:   drivers.Profiles(),
 		Executable: func() (string, error) { return called(os.Args[0]) },
+		Patience:   2 * time.Second,
 	})
 	stop()
 	ended()

@@ -44,8 +44,10 @@ func built(v overview.Overview, unread string, checks ...recovery.Check) *report
 	east := report.SiteFacts{PVCs: []corev1.PersistentVolumeClaim{pvc("data"), pvc("one"), pvc("scratch")}, Single: map[types.NamespacedName]bool{{Namespace: "shop", Name: "one"}: true}}
 	return report.Build(report.Input{
 		View: v, Sites: []report.SiteFacts{east, {Single: map[types.NamespacedName]bool{}, Unread: unread}},
-		Ready: func(overview.Group) (string, string, recovery.Readiness) { return "east", "west", recovery.Readiness{Checks: checks} },
-		Loss:  func(recovery.Operation) string { return "none" },
+		Ready: func(overview.Group) (string, string, recovery.Readiness) {
+			return "east", "west", recovery.Readiness{Checks: checks}
+		},
+		Loss: func(recovery.Operation) string { return "none" },
 	})
 }
 

@@ -52,6 +52,7 @@ type Env struct {
 	Screen *Screen
 
 	progressing sync.Mutex
+	waits       *waiting
 }
 
 // Screen is what a command that another one runs has instead of a terminal.
@@ -66,9 +67,10 @@ type Screen struct {
 
 // Guard has all output pass present.Guard on its way to the raw streams, and commands in it get the flags that the user gave.
 func (e *Env) Guard() {
+	e.waits = &waiting{e: e, slow: map[string]int{}, told: map[string]bool{}}
 	e.IOStreams = genericiooptions.IOStreams{
-		In: e.Raw.In, Out: commandWriter{e, present.Guard(e.Raw.Out, e.Colours)},
-		ErrOut: commandWriter{e, present.Guard(e.Raw.ErrOut, func() bool { return e.ErrStyle().Color })},
+		In: e.Raw.In, Out: commandWriter{e, e.waits.above(present.Guard(e.Raw.Out, e.Colours))},
+		ErrOut: commandWriter{e, e.waits.above(present.Guard(e.Raw.ErrOut, func() bool { return e.ErrStyle().Color }))},
 	}
 }
 

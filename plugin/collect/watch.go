@@ -118,7 +118,7 @@ func Follow(ctx context.Context, sites []*site.Site, q Query, c clock.WithTicker
 			known = append(known, Asking(s))
 		}
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(site.Quietly(ctx))
 	f = &Follower{sites: sites, query: q, clock: c, known: make([]siteKnown, len(known)), others: make([]others, len(known)), changed: make(chan struct{}, 1)}
 	for i, in := range known {
 		f.known[i].replace(in)

@@ -124,6 +124,7 @@ func (o *Operator) Run(ctx context.Context, namespace string, jobs []*Job, known
 		}
 		names = append(names, name)
 	}
+	ctx = site.Quietly(ctx)
 	following, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var done func()

@@ -93,24 +93,23 @@ func connect(at target, config *rest.Config, k kinds, now func() time.Time) *Sit
 	if proxy == nil {
 		proxy = http.ProxyFromEnvironment
 	}
+	s := &Site{Name: at.context, Context: at.context, File: at.file, proxy: at.proxy(), config: config, kinds: k, date: date, now: now}
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
-		return answers{retryTransport{dateReader{next, date, now}}, proxy}
+		return waits{answers{retryTransport{dateReader{next, date, now}}, proxy}, func() *Site { return s }}
 	})
 	// Warnings of the API server would end up in the middle of a table.
 	config.WarningHandler = rest.NoWarnings{}
-	return &Site{
-		Name: at.context, Context: at.context, File: at.file, proxy: at.proxy(), config: config, kinds: k, date: date, now: now,
-		transport: sync.OnceValues(func() (*http.Client, error) {
-			over, err := rest.HTTPClientFor(config)
-			if err != nil {
-				return nil, unsent("kubeconfig: %v", err)
-			}
-			if config.ExecProvider != nil || config.AuthProvider != nil {
-				over.Transport = newLogin(over.Transport, now)
-			}
-			return over, nil
-		}),
-	}
+	s.transport = sync.OnceValues(func() (*http.Client, error) {
+		over, err := rest.HTTPClientFor(config)
+		if err != nil {
+			return nil, unsent("kubeconfig: %v", err)
+		}
+		if config.ExecProvider != nil || config.AuthProvider != nil {
+			over.Transport = newLogin(over.Transport, now)
+		}
+		return over, nil
+	})
+	return s
 }
 
 // Client returns made at the first use.

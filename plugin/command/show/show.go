@@ -21,6 +21,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/collect"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
+	"github.com/unified-replication/kubectl-vgr/plugin/site"
 	"github.com/unified-replication/kubectl-vgr/plugin/tui"
 )
 
@@ -293,6 +294,7 @@ func followGroups(ctx context.Context, e *cli.Env, p cli.Pair, q collect.Query, 
 	if !out.Human() {
 		return clierror.New(clierror.CodeError, "leave out -o", "-w shows a table; -o %s cannot be followed", out.Format)
 	}
+	ctx = site.Quietly(ctx)
 	if terminal, _ := e.OutTerminal(); terminal {
 		return live(ctx, e, p, q, draw)
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
 	"github.com/unified-replication/kubectl-vgr/plugin/collect"
 	"github.com/unified-replication/kubectl-vgr/plugin/memory"
+	"github.com/unified-replication/kubectl-vgr/plugin/site"
 	"github.com/unified-replication/kubectl-vgr/plugin/tui"
 )
 
@@ -85,6 +86,7 @@ func screen(e *cli.Env, cmd *cobra.Command, q collect.Query, o tui.Options) erro
 	if p.Login(ctx); ctx.Err() != nil {
 		return clierror.New(clierror.CodeInterrupted, "", "interrupted")
 	}
+	ctx = site.Quietly(ctx)
 	q.Early = len(q.Names) == 0
 	follower, stop := collect.Follow(ctx, p.All(), q, e.Clock, nil)
 	defer stop()
