@@ -40,7 +40,7 @@ func mayHandOver(s target) bool {
 func undirected(s target) *backend.Problem {
 	return backend.Problemf(vgrv1.ReasonRoleDiffers,
 		"with this storage a demotion is a failover to the other site, which only kubectl vgr can check, so the backend is asked for nothing; %s, or set spec.replicationState to primary",
-		remedy(s, "the context of the other cluster"))
+		remedy(s, "the context of the other cluster", ""))
 }
 
 // isCopy reports whether the volumes are a copy of the peer's: by their last role, or by the marks of
@@ -72,7 +72,7 @@ func accept(s target) string {
 		if s.state == vgrv1.Primary {
 			role = vgrv1.Secondary
 		}
-		return fmt.Sprintf("%s, or set spec.replicationState to %s to keep the new role", remedy(s, ""), role)
+		return fmt.Sprintf("set spec.replicationState to %s to keep the new role", role)
 	}
 	command := func(verb string) string {
 		return fmt.Sprintf("kubectl vgr %s %s -n %s --context SITE", verb, s.owner.Name, s.owner.Namespace)
@@ -89,13 +89,19 @@ func accept(s target) string {
 func notConfirmed(s target) *backend.Problem {
 	return backend.Problemf(vgrv1.ReasonPromotionNotConfirmed,
 		"nothing that was written with the spec confirms that the peer has given up the role of primary, so the backend is asked for nothing; %s; the annotation %s: %s has every request for primary obeyed",
-		remedy(s, "the context of this cluster"), vgrv1.AnnotationPromotion, vgrv1.PromotionUnguarded)
+		remedy(s, "the context of this cluster", vgrv1.PeerDemoted), vgrv1.AnnotationPromotion, vgrv1.PromotionUnguarded)
 }
 
-// remedy returns the command that moves the role with what it needs to know of the peer.
-func remedy(s target, site string) string {
+// remedy returns the command that moves the role with what it needs to know of the peer. Nothing of ours moves a single
+// volume: there the user says what the peer is, once for this generation.
+func remedy(s target, site string, peer vgrv1.PeerState) string {
 	if s.owner.Kind == backend.VolumeReplicationKind {
-		return "run kubectl vgr migrate -n " + s.owner.Namespace + " to make a group of it, which kubectl vgr failover moves"
+		command := fmt.Sprintf("kubectl -n %s annotate --overwrite volumereplications.replication.unified.io %s %s=%s", s.owner.Namespace, s.owner.Name,
+			vgrv1.AnnotationBoundTo, state.Bound(s.obj, s.obj.GetGeneration()))
+		if peer == "" {
+			return "if you have checked that: " + command
+		}
+		return fmt.Sprintf("if it has: %s %s=%s/checked", command, vgrv1.AnnotationPeer, peer)
 	}
 	return fmt.Sprintf("run kubectl vgr failover %s -n %s --to SITE (SITE is %s)", s.owner.Name, s.owner.Namespace, site)
 }

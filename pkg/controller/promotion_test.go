@@ -5,6 +5,7 @@ package controller_test
 
 import (
 	"context"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -176,9 +177,7 @@ func TestCopies(t *testing.T) {
 		}
 	}
 	w.eventually("a volume over a copy is refused", ready(vgrv1.ReasonPromotionNotConfirmed))
-	if message := v.Status.Message; !strings.Contains(message, "kubectl vgr migrate -n default") {
-		t.Errorf("%q does not name the command", message)
-	}
+	command := regexp.MustCompile(`if it has: kubectl -n default annotate --overwrite volumereplications\.replication\.unified\.io one (\S+)=(\S+) (\S+)=(\S+); `)
 	var groups replicationv1.VolumeGroupReplicationList
 	var volumes replicationv1.VolumeReplicationList
 	if err := w.List(t.Context(), &groups); err != nil || len(groups.Items) > 0 {
@@ -193,6 +192,27 @@ func TestCopies(t *testing.T) {
 	})
 	change(w, v, func(v *vgrv1.VolumeReplication) { v.Spec.ReplicationState = vgrv1.Primary })
 	w.eventually("and not primary", ready(vgrv1.ReasonPromotionNotConfirmed))
+	var printed []string
+	w.eventually("the command of this generation", func(ctx context.Context) bool {
+		if w.Get(ctx, client.ObjectKeyFromObject(v), v) != nil {
+			return false
+		}
+		printed = command.FindStringSubmatch(v.Status.Message)
+		return printed != nil && printed[2] == state.Bound(v, v.Generation)
+	})
+	change(w, v, func(v *vgrv1.VolumeReplication) {
+		metav1.SetMetaDataAnnotation(&v.ObjectMeta, printed[1], printed[2])
+		metav1.SetMetaDataAnnotation(&v.ObjectMeta, printed[3], printed[4])
+	})
+	w.eventually("the printed command confirms it", func(ctx context.Context) bool {
+		return w.Get(ctx, client.ObjectKeyFromObject(one), one) == nil && one.Spec.ReplicationState == replicationv1.Primary
+	})
+	change(w, v, func(v *vgrv1.VolumeReplication) { v.Spec.ReplicationState = vgrv1.Secondary })
+	w.eventually("it may be secondary again", func(ctx context.Context) bool {
+		return w.Get(ctx, client.ObjectKeyFromObject(one), one) == nil && one.Spec.ReplicationState == replicationv1.Secondary
+	})
+	change(w, v, func(v *vgrv1.VolumeReplication) { v.Spec.ReplicationState = vgrv1.Primary })
+	w.eventually("and the command of before confirms nothing", ready(vgrv1.ReasonPromotionNotConfirmed))
 	change(w, v, func(v *vgrv1.VolumeReplication) {
 		metav1.SetMetaDataAnnotation(&v.ObjectMeta, vgrv1.AnnotationPromotion, vgrv1.PromotionUnguarded)
 	})

@@ -141,6 +141,7 @@ func (b *Builder) group(namespace, name string, sites []SiteInput, objects []*vg
 			continue
 		}
 		gs := groupSite(sites[i].Name, obj, clockOf(sites, sites[i].Name, now))
+		gs.nameSites(sites, i)
 		if w := sites[i].Writers[types.NamespacedName{Namespace: namespace, Name: name}]; !w.None() {
 			gs.JournalWriter = &w
 		}
@@ -249,6 +250,26 @@ func groupSite(site string, obj *vgrv1.VolumeGroupReplication, now time.Time) Gr
 	}
 	gs.Volumes = proven(obj, now)
 	return gs
+}
+
+// nameSites puts the names of the sites into the commands that the controller prints.
+func (gs *GroupSite) nameSites(sites []SiteInput, at int) {
+	called := func(s SiteInput) string { return cmp.Or(s.Flag, recovery.ShellQuote(s.Name)) }
+	here, other := called(sites[at]), ""
+	if len(sites) == 2 {
+		other = called(sites[1-at])
+	}
+	name := func(text string) string { return state.NameSites(text, here, other) }
+	gs.Message, gs.Ready.Message, gs.CopyError = name(gs.Message), name(gs.Ready.Message), name(gs.CopyError)
+	for i := range gs.Volumes {
+		gs.Volumes[i].Message = name(gs.Volumes[i].Message)
+	}
+	if slices.ContainsFunc(gs.Conditions, func(c metav1.Condition) bool { return name(c.Message) != c.Message }) {
+		gs.Conditions = slices.Clone(gs.Conditions)
+		for i := range gs.Conditions {
+			gs.Conditions[i].Message = name(gs.Conditions[i].Message)
+		}
+	}
 }
 
 // proven returns the volumes without what proves nothing: synchronisation times that are the epoch, to come, or of an

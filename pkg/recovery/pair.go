@@ -184,7 +184,7 @@ func (s *Site) says() string {
 	case s.ready() == nil:
 		return "waiting for the controller"
 	default:
-		return s.ready().Reason + ": " + s.ready().Message
+		return s.ready().Reason + ": " + state.NameSites(s.ready().Message, s.flag(), "")
 	}
 }
 
