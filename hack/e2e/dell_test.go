@@ -134,6 +134,9 @@ func (d dell) has(site string, n int64) {
 func TestDellThereAndBack(t *testing.T) {
 	t.Parallel()
 	d := newDell(t)
+	if r := d.vgr("rehearse", "db", "-n", d.ns, "--on", "west", "--yes"); r.code != 2 || !strings.Contains(r.errOut, "the driver of PowerStore has no action that shows the data of a copy") {
+		t.Errorf("rehearse: exit code %d\n%s", r.code, r.errOut)
+	}
 	d.write(lab.East, 7)
 	d.done("failover", "db", "-n", d.ns, "--to", "west", "--yes")
 	d.ready(lab.West, "db", vgrv1.StatePrimary, 2)

@@ -166,6 +166,9 @@ func TestTridentThereAndBack(t *testing.T) {
 	t.Parallel()
 	n := newNetApp(t)
 	n.did("establish west")
+	if r := n.vgr("rehearse", "db", "-n", n.ns, "--on", "west", "--yes"); r.code != 2 || !strings.Contains(r.errOut, "a FlexClone of a snapshot that SnapMirror has transferred") || !strings.Contains(r.errOut, "docs/rehearse.md") {
+		t.Errorf("rehearse: exit code %d\n%s", r.code, r.errOut)
+	}
 	n.write(lab.East, 7)
 	n.done("failover", "db", "-n", n.ns, "--to", "west", "--yes")
 	n.ready(lab.West, "db", vgrv1.StatePrimary, 2)

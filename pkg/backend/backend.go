@@ -410,6 +410,8 @@ type Profile struct {
 type Rehearsal struct {
 	// Refuses says why the copies of a driver's volumes cannot be cloned beside their replication; empty when they can.
 	Refuses func(driver string) string
+	// Instead names the way that the storage itself has for that; empty without one. Nil for a backend that has none.
+	Instead func(driver string) string
 	// Pods finds those that run a driver, from an API server. Nil for a backend that refuses all.
 	Pods func(ctx context.Context, c client.Reader, driver string) ([]types.NamespacedName, error)
 }

@@ -29,9 +29,10 @@ type Facts struct {
 	Operation string
 	// Silent is the other site when it does not answer.
 	Silent string
-	// Backend serves the group; Refuses is why that backend's copies cannot be rehearsed.
+	// Backend serves the group; Refuses is why that backend's copies cannot be rehearsed, and Instead the storage's own way.
 	Backend string
 	Refuses string
+	Instead string
 	// Volumes are those of the group there; Broken says what is wrong with others.
 	Volumes []Volume
 	Broken  []string
@@ -77,7 +78,7 @@ func Checks(f Facts) []recovery.Check {
 		})
 	}
 	add("operation", f.Operation == "", "no operation is in flight", f.Operation+" is in flight", "wait until it has ended: kubectl vgr status "+f.Group.Name+" -n "+f.Group.Namespace)
-	add("backend", f.Refuses == "", "the backend "+f.Backend+" can clone a copy beside its replication", f.Refuses, "")
+	add("backend", f.Refuses == "", "the backend "+f.Backend+" can clone a copy beside its replication", f.Refuses, f.Instead)
 	if f.Refuses != "" { // the rest is about a backend that can
 		return all
 	}

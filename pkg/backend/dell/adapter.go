@@ -38,7 +38,7 @@ const (
 
 // drivers returns those whose actions are known to have the meaning that the adapter relies on: after a
 // failover the target is the source. Which actions a driver supports is published nowhere.
-func drivers() []string { return []string{"csi-powerstore.dellemc.com"} }
+func drivers() []string { return []string{powerStore} }
 
 // freshFor is three times the sidecar's default monitoring interval: a link state older than that is
 // not known any more.
@@ -75,9 +75,7 @@ func Profile() backend.Profile {
 		NamesPeerClasses: "the parameter remoteStorageClassName of the source's StorageClass",
 		Held:             held,
 		Native:           native(),
-		Rehearsal: backend.Rehearsal{Refuses: func(string) string {
-			return "PowerStore's driver has no action that clones a copy (CREATE_SNAPSHOT is not supported there), and other Dell drivers are not built yet"
-		}},
+		Rehearsal:        backend.Rehearsal{Refuses: refusesRehearsal, Instead: insteadOfRehearsal},
 	}
 }
 

@@ -430,3 +430,18 @@ func TestClaims(t *testing.T) {
 		}
 	}
 }
+
+// TestRehearsal: each driver is refused with its own reason; only that of PowerFlex has a way of Dell's.
+func TestRehearsal(t *testing.T) {
+	r := Profile().Rehearsal
+	for driver, want := range map[string]struct{ why, instead string }{
+		"csi-powerstore.dellemc.com": {"the driver of PowerStore has no action that shows the data of a copy: it does not offer CREATE_SNAPSHOT", ""},
+		"csi-vxflexos.dellemc.com":   {"never removes the snapshots that it makes on this site, and none was ever tried on PowerFlex", "repctl snapshot: docs/rehearse.md shows how"},
+		"csi-powermax.dellemc.com":   {"whether the driver csi-powermax.dellemc.com offers CREATE_SNAPSHOT", ""},
+		"":                           {"whether the driver of the group offers CREATE_SNAPSHOT", ""},
+	} {
+		if why, instead := r.Refuses(driver), r.Instead(driver); !strings.Contains(why, want.why) || !strings.HasSuffix(instead, want.instead) || want.instead == "" && instead != "" {
+			t.Errorf("%s: %s; %s", driver, why, instead)
+		}
+	}
+}

@@ -51,9 +51,7 @@ func Profile() backend.Profile {
 		Unlike:          unlike,
 		Ending:          ending(),
 		Native:          native(),
-		Rehearsal: backend.Rehearsal{Refuses: func(string) string {
-			return "a rehearsal of a Trident copy needs a FlexClone of a transferred snapshot, which is not built yet"
-		}},
+		Rehearsal:       backend.Rehearsal{Refuses: refusesRehearsal, Instead: insteadOfRehearsal},
 	}
 }
 

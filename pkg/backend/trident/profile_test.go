@@ -116,3 +116,14 @@ func TestCheckParameters(t *testing.T) {
 		}
 	}
 }
+
+// TestRehearsal: the refusal says why, and what Trident itself has for it.
+func TestRehearsal(t *testing.T) {
+	r := trident.Profile().Rehearsal
+	if why := r.Refuses(provisioner); !strings.Contains(why, "FlexClone of a snapshot that SnapMirror has transferred") || !strings.Contains(why, "none was ever tried on ONTAP") {
+		t.Error(why)
+	}
+	if instead := r.Instead(provisioner); !strings.Contains(instead, "docs/rehearse.md") {
+		t.Error(instead)
+	}
+}

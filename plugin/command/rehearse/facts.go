@@ -44,6 +44,9 @@ func (r *rehearse) facts(ctx context.Context, p *job, f found, g *overview.Group
 		out.Refuses = fmt.Sprintf("the backend %q of the group cannot be rehearsed", cmp.Or(out.Backend, "unknown"))
 	} else {
 		out.Refuses = profile.Rehearsal.Refuses(out.Driver)
+		if profile.Rehearsal.Instead != nil {
+			out.Instead = profile.Rehearsal.Instead(out.Driver)
+		}
 	}
 	if out.Refuses != "" || p.group.Status.State != vgrv1.StateSecondary { // refused, whatever else there is
 		return out, nil
