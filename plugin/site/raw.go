@@ -40,7 +40,11 @@ func (s *Site) Serves(ctx context.Context, version schema.GroupVersion) (bool, e
 	if err != nil {
 		return false, err
 	}
-	err = c.Get().AbsPath("/apis", version.Group, version.Version).Do(ctx).Error()
+	path := []string{"/apis", version.Group, version.Version}
+	if version.Group == "" {
+		path = []string{"/api", version.Version}
+	}
+	err = c.Get().AbsPath(path...).Do(ctx).Error()
 	if apierrors.IsNotFound(err) {
 		return false, nil
 	}

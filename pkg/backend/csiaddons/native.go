@@ -62,6 +62,8 @@ type listed struct {
 	mappings map[string]map[string]string
 	// nodesListed is false when it is not known whether a driver is connected.
 	nodesListed bool
+	// unlisted are kinds that tell of a VolumeGroupReplication and could not be listed.
+	unlisted []string
 	// ramen are the VolumeReplicationGroups of Ramen, and made and madeGroups what was made for those.
 	ramen      []*ramenVRG
 	made       map[types.NamespacedName]bool
@@ -159,6 +161,11 @@ func readListed(l backend.Listed) *listed {
 		c := &replicationv1.VolumeReplicationClass{}
 		if backend.ReadJSON(data, c) == nil {
 			in.classes[c.Name] = c
+		}
+	}
+	for _, kind := range []string{"volumereplications", "volumegroupreplicationcontents"} {
+		if _, ok := l[resource(kind)]; !ok {
+			in.unlisted = append(in.unlisted, kind)
 		}
 	}
 	var nodes []json.RawMessage
@@ -382,6 +389,11 @@ func (in *listed) ofGroup(group *replicationv1.VolumeGroupReplication) backend.N
 		}
 		g.Observation.State = stateOf(group.Status.State)
 		g.Unproven = fmt.Sprintf("VolumeGroupReplication %s is external: its controller does not say which request its state answers", group.Name)
+	case len(in.unlisted) > 0: // what is not known of it is not missing
+		g.Unproven = fmt.Sprintf("whether VolumeGroupReplication %s replicates is not known: %s cannot be listed", group.Name, strings.Join(in.unlisted, " and "))
+		if group.DeletionTimestamp == nil {
+			g.Observation.Problem = nil
+		}
 	case !in.Listed || r.content == nil && group.Spec.VolumeGroupReplicationContentName != "":
 		g.Unproven = fmt.Sprintf("the volumes of VolumeGroupReplication %s are not known", group.Name)
 	}
