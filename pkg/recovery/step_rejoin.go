@@ -44,7 +44,11 @@ func (n *next) discard(s Step) *Decision {
 		if runs {
 			return &Decision{Operation: n.op, Step: s, Wait: n.from.Name + " reports no synchronisation yet that came after the resync began"}
 		}
-		return n.wait(s, n.to)
+		d := n.wait(s, n.to)
+		if d.Wait != "" && ready != nil && ready.Reason == vgrv1.ReasonFailedToResync { // the storage says so on the normal way too
+			d.Wait = n.to.Name + " is not resynchronised yet, and its storage tries again: " + ready.Message
+		}
+		return d
 	}
 	if n.op.asked(s.ID) {
 		return n.become(s, n.to, vgrv1.Resync, "", false)

@@ -100,7 +100,7 @@ func (w Waiter) follow(ctx context.Context, started time.Time, last *Outcome) (O
 			g = nil
 		}
 		o := w.Judge(g)
-		if o.Says != last.Says && o.Says != "" {
+		if !present.SameButNumbers(o.Says, last.Says) && o.Says != "" {
 			w.say(started, o.Says)
 		}
 		*last = o

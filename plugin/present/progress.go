@@ -5,6 +5,7 @@ package present
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -67,6 +68,14 @@ func (p Progress) usual() string {
 	default:
 		return ""
 	}
+}
+
+// numbers are counts, times and sizes, such as 4, 1m2s and 1.5 GiB.
+var numbers = regexp.MustCompile(`(?:\d[\d.]*(?: ?(?:ms|s|m|h|d|[KMGT]?i?B|%))?)+`)
+
+// SameButNumbers reports whether two texts say the same, but for counts, times and sizes: what only counts on is not news.
+func SameButNumbers(a, b string) bool {
+	return numbers.ReplaceAllString(a, "#") == numbers.ReplaceAllString(b, "#")
 }
 
 // barWidth is how many cells a bar has.

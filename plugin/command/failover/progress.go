@@ -118,7 +118,12 @@ func (p *progress) remind() {
 			continue
 		}
 		p.told[i] = now
-		p.draw(fmt.Sprintf("%6s  %s\n", now.Sub(p.started).Round(100*time.Millisecond), present.Clean(fmt.Sprintf("%s  %d/%d %s  still waits, for %s", m.Group, m.Step, m.Steps, m.Name, m.Waited()))))
+		text := fmt.Sprintf("%s  %d/%d %s  still waits, for %s", m.Group, m.Step, m.Steps, m.Name, m.Waited())
+		if !strings.HasSuffix(p.last[i], m.Says) { // its numbers have changed
+			p.last[i] = whole(m)
+			text += ": " + m.Says
+		}
+		p.draw(fmt.Sprintf("%6s  %s\n", now.Sub(p.started).Round(100*time.Millisecond), present.Clean(text)))
 	}
 }
 
@@ -221,15 +226,20 @@ func (p *progress) line(i int) string {
 	if m.Says == "" || p.rows > 0 && len(p.groups) > 1 {
 		return ""
 	}
-	line := fmt.Sprintf("%s  %d/%d %s  %s", m.Group, m.Step, m.Steps, m.Name, m.Says)
-	if m.Step == 0 {
-		line = m.Group + "  " + m.Says
-	}
-	if p.last[i] == line {
+	line := whole(m)
+	if present.SameButNumbers(p.last[i], line) { // the bar shows the numbers, or the next reminder
 		return ""
 	}
 	p.last[i], p.told[i] = line, p.e.Clock.Now()
 	return fmt.Sprintf("%6s  %s\n", p.e.Clock.Since(p.started).Round(100*time.Millisecond), present.Clean(line))
+}
+
+// whole returns a group with its step and what it waits for.
+func whole(m present.Progress) string {
+	if m.Step == 0 {
+		return m.Group + "  " + m.Says
+	}
+	return fmt.Sprintf("%s  %d/%d %s  %s", m.Group, m.Step, m.Steps, m.Name, m.Says)
 }
 
 // draw puts a line above the bars, and the bars anew.

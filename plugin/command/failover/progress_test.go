@@ -5,6 +5,7 @@ package failover
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -130,5 +131,37 @@ func TestProgressReminds(t *testing.T) {
 				t.Errorf("it says\n%s\nwant\n%s", got, tc.want)
 			}
 		})
+	}
+}
+
+// TestProgressCounts: what only counts on is told once, and by the reminders.
+func TestProgressCounts(t *testing.T) {
+	op := recovery.Operation{Kind: recovery.Planned, From: recovery.SiteRef{Name: "east"}, To: recovery.SiteRef{Name: "west"}}
+	traits := backend.Traits{PromoteFirst: true}
+	jobs := []*operate.Job{{Namespace: "a", Name: "one", Traits: traits}}
+	var out bytes.Buffer
+	clock := clocktesting.NewFakeClock(time.Unix(1000, 0))
+	e := &cli.Env{Raw: genericiooptions.IOStreams{ErrOut: &out, Out: &out}, Clock: clock, Getenv: func(string) string { return "" }}
+	e.Guard()
+	p := newProgress(e, jobs)
+	step := recovery.Steps(op, traits)[3]
+	for _, says := range []string{"2 of 3 volumes, 1.5 GiB sent in 59s", "2 of 3 volumes, 1.9 GiB sent in 1m2s", "3 of 3 volumes, 2 GiB sent in 1m5s", "east stops"} {
+		p.tell(jobs[0], recovery.Decision{Operation: op, Step: step, Wait: says})
+		if says == "3 of 3 volumes, 2 GiB sent in 1m5s" {
+			p.mu.Lock()
+			clock.Step(11 * time.Second)
+			p.remind()
+			p.mu.Unlock()
+		}
+	}
+	p.close()
+	var got []string
+	for line := range strings.Lines(out.String()) {
+		_, says, _ := strings.Cut(strings.TrimSpace(line), string(step.ID)+"  ")
+		got = append(got, says)
+	}
+	want := []string{"2 of 3 volumes, 1.5 GiB sent in 59s", "still waits, for 11s: 3 of 3 volumes, 2 GiB sent in 1m5s", "east stops"}
+	if !slices.Equal(got, want) {
+		t.Errorf("it says %q, want %q", got, want)
 	}
 }
