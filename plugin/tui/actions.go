@@ -46,6 +46,9 @@ func (m *Model) start(args []string, targets []overview.Group) (string, tea.Cmd)
 	if m.opts.ReadOnly && !look {
 		return "--read-only: not done: kubectl vgr " + strings.Join(args, " "), nil
 	}
+	if m.console.busy() {
+		return "one command at a time: t goes back to the one that runs", nil
+	}
 	if look {
 		targets = nil
 	}
@@ -220,6 +223,9 @@ func (m *Model) typedCommand() (string, tea.Cmd) {
 	m.line = ""
 	switch {
 	case len(args) == 0:
+		return "", nil
+	case (args[0] == "q" || args[0] == "quit") && m.console.busy():
+		m.console.show(true)
 		return "", nil
 	case args[0] == "q" || args[0] == "quit":
 		return "", tea.Quit

@@ -58,10 +58,12 @@ type console struct {
 	// confirmed is true once it was.
 	confirmed bool
 	asks      bool // whether to stop
-	code      int
-	moves     []present.Progress
-	text      []string // what the command said last
-	cut       int      // lines that it said before
+	// hidden is true while the groups are on the screen and the command continues.
+	hidden bool
+	code   int
+	moves  []present.Progress
+	text   []string // what the command said last
+	cut    int      // lines that it said before
 	// lines are the text as wrapped for a width, and ends where each of its lines ends there.
 	lines      []string
 	ends       []int
@@ -95,7 +97,7 @@ func (c *console) begin(ctx context.Context, args []string, acts bool, changes [
 	for i := range changes {
 		c.targets = append(c.targets, idOf(&changes[i]))
 	}
-	c.args, c.acts, c.input, c.wrong, c.confirmed, c.asks, c.phase = args, acts, "", false, false, false, running
+	c.args, c.acts, c.input, c.wrong, c.confirmed, c.asks, c.hidden, c.phase = args, acts, "", false, false, false, false, running
 	if acts && !slices.ContainsFunc(args, func(a string) bool { return a == "-y" || strings.HasPrefix(a, "--yes") }) {
 		c.phase = planning
 	}
@@ -162,7 +164,7 @@ func (c *console) hear(msg consoleSaid) tea.Cmd {
 	current := msg.number == c.number
 	switch {
 	case msg.answer != nil && current:
-		c.phase, c.want, c.answer, c.input, c.wrong = confirming, msg.want, msg.answer, "", false
+		c.phase, c.want, c.answer, c.input, c.wrong, c.hidden = confirming, msg.want, msg.answer, "", false, false
 		return nil // it says nothing before it has the answer
 	case msg.answer != nil:
 		msg.answer <- false
@@ -205,10 +207,36 @@ func (c *console) add(text string) {
 }
 
 // open reports whether the console is on the screen.
-func (c *console) open() bool { return len(c.args) > 0 }
+func (c *console) open() bool { return len(c.args) > 0 && !c.hidden }
 
 // busy reports whether a command is at work that would be cut short.
-func (c *console) busy() bool { return c.open() && c.phase == running && c.acts }
+func (c *console) busy() bool { return len(c.args) > 0 && c.phase == running && c.acts }
+
+// behind reports whether a command was left that continues, or what it said.
+func (c *console) behind() bool { return len(c.args) > 0 && c.hidden }
+
+// show puts a console that was left on the screen again.
+func (c *console) show(asks bool) { c.hidden, c.asks = false, asks && c.busy() }
+
+// ran returns how long the command has run, by the pictures that have come meanwhile.
+func (c *console) ran() time.Duration {
+	if c.began.IsZero() {
+		return 0
+	}
+	return c.now.Sub(c.began).Round(time.Second)
+}
+
+// brief says how the command is that was left.
+func (c *console) brief() string {
+	switch verb := present.Clean(c.args[0]); {
+	case c.phase != ended:
+		return fmt.Sprintf("t %s, running for %s", verb, c.ran())
+	case c.code == 0:
+		return "t " + verb + ", done"
+	default:
+		return fmt.Sprintf("t %s, FAILED with exit code %d", verb, c.code)
+	}
+}
 
 // key returns a key while the console is open; it closes with esc when nothing runs.
 func (c *console) key(k, text string) tea.Cmd {
@@ -220,7 +248,9 @@ func (c *console) key(k, text string) tea.Cmd {
 		c.asks = false
 	case c.phase == confirming:
 		return c.typed(k, text)
-	case c.busy() && (k == "esc" || k == "q" || k == "ctrl+c"):
+	case c.busy() && k == "esc":
+		c.hidden = true
+	case c.busy() && (k == "q" || k == "ctrl+c"):
 		c.asks = true
 	case k == "esc" || k == "q" || k == "ctrl+c" || k == "enter" && c.phase == ended:
 		c.close()
@@ -240,7 +270,7 @@ func (c *console) key(k, text string) tea.Cmd {
 func (c *console) close() {
 	c.stop()
 	c.number++
-	c.args = nil
+	c.args, c.hidden = nil, false
 }
 
 func (c *console) typed(k, text string) tea.Cmd {
@@ -398,7 +428,7 @@ func (c *console) bottom() string {
 		}
 		return text
 	case c.phase == running && c.busy():
-		return fmt.Sprintf("running for %s; press Esc to stop", c.now.Sub(c.began).Round(time.Second))
+		return fmt.Sprintf("running for %s; Esc shows the groups meanwhile, q stops it", c.ran())
 	case c.phase == running:
 		return "Esc cancels"
 	case c.code == 0:

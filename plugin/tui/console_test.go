@@ -139,7 +139,7 @@ func TestStop(t *testing.T) {
 	m := screen(t, o, tea.WindowSizeMsg{Width: 80, Height: 24}, picture(now, live, "a"), "f a")
 	m, listen := m.Update(press("enter"))
 	<-began
-	for _, k := range []tea.Msg{press("esc"), press("n"), press("q"), press("n"), tea.KeyPressMsg{Code: 'c', Mod: tea.ModCtrl}} {
+	for _, k := range []tea.Msg{press("q"), press("n"), press("esc"), press("q"), press("n"), tea.KeyPressMsg{Code: 'c', Mod: tea.ModCtrl}} {
 		var cmd tea.Cmd
 		if m, cmd = m.Update(k); cmd != nil {
 			t.Fatalf("%v did something", k)
@@ -153,6 +153,58 @@ func TestStop(t *testing.T) {
 	m = drive(m, listen())
 	if frame := content(m); !strings.Contains(frame, "interrupted; nothing more is done") || !strings.Contains(frame, "exit code 130") {
 		t.Errorf("it shows\n%s", frame)
+	}
+}
+
+// TestLeft: the groups are looked at while an action runs, which is not stopped by that. No second one begins meanwhile, and
+// its end is said.
+func TestLeft(t *testing.T) {
+	began, ends := make(chan bool), make(chan bool)
+	var ran []string
+	o := tui.Options{Title: "x", Run: func(ctx context.Context, args []string, talk tui.Talk) int {
+		ran = append(ran, strings.Join(args, " "))
+		if !talk.Confirm("a") {
+			return 5
+		}
+		close(began)
+		<-ends
+		if ctx.Err() != nil {
+			return 130
+		}
+		fmt.Fprintln(talk.Out, "a is primary on west")
+		return 0
+	}}
+	m := screen(t, o, tea.WindowSizeMsg{Width: 80, Height: 24}, picture(now, live, "a", "b"), "s g f a")
+	m, listen := m.Update(press("enter"))
+	<-began
+	see := func(want string, hidden string, keys ...string) {
+		t.Helper()
+		for _, k := range keys {
+			m, _ = m.Update(press(k))
+		}
+		if frame := content(m); !strings.Contains(frame, want) || hidden != "" && strings.Contains(frame, hidden) {
+			t.Errorf("after %v no %q, or %q:\n%s", keys, want, hidden, frame)
+		}
+	}
+	see("Esc shows the groups meanwhile, q stops it", "")
+	see("t failover, running for", "$ kubectl vgr", "esc")
+	see("production/b", "$ kubectl vgr", "j")
+	see("one command at a time", "", "f")
+	see("one command at a time", "", "v")
+	see("$ kubectl vgr failover a", "", "t")
+	see("t failover, running for", "$ kubectl vgr", "esc")
+	see("Stop before the next step?", "", "q")
+	see("running for", "Stop before", "n")
+	see("t failover, running for", "$ kubectl vgr", "esc")
+	see("Stop before the next step?", "", ":", "q", "enter")
+	see("t failover, running for", "", "n", "esc")
+	close(ends)
+	m = drive(m, listen())
+	see("t failover, done", "running for")
+	see("a is primary on west", "", "t")
+	see("? help", "t failover", "enter")
+	if len(ran) != 1 {
+		t.Errorf("it ran %q", ran)
 	}
 }
 

@@ -31,6 +31,7 @@ var (
 		{"p d r", "promote, demote, resync"},
 		{"v", "validate a failover"},
 		{"c a", "resume, abort an operation"},
+		{"t", "back to a command that runs"},
 		{"space", "mark groups for an action"},
 		{":", "a command, such as :list -A"},
 	}}

@@ -141,6 +141,8 @@ func (m Model) key(msg tea.KeyPressMsg) (tea.Model, tea.Cmd) {
 		m.note, cmd = m.commandLine(k, msg.Text)
 	case m.chooses:
 		m.note, cmd = m.choose(k)
+	case m.console.busy() && (k == "ctrl+c" || k == "q" && !m.filters && !m.help):
+		m.console.show(true)
 	case k == "ctrl+c":
 		return m, tea.Quit
 	case m.help && m.turnHelp(k):
@@ -150,6 +152,8 @@ func (m Model) key(msg tea.KeyPressMsg) (tea.Model, tea.Cmd) {
 		m.typed(k, msg.Text)
 	case k == "q":
 		return m, tea.Quit
+	case k == "t" && m.console.behind():
+		m.console.show(false)
 	case k == "?":
 		m.help = true
 	case m.asks(k):
@@ -388,10 +392,18 @@ func (m *Model) bottom() string {
 	case m.chooses:
 		return "Press the number of a step (the details show them), Esc to cancel"
 	case m.alone || m.focused:
-		return short([]string{"1-5 tab", "j k scroll", "esc back"}, m.width)
+		return short(append(m.behind(), "1-5 tab", "j k scroll", "esc back"), m.width)
 	default:
-		return short(nil, m.width)
+		return short(m.behind(), m.width)
 	}
+}
+
+// behind is the hint to a command that was left.
+func (m *Model) behind() []string {
+	if !m.console.behind() {
+		return nil
+	}
+	return []string{m.console.brief()}
 }
 
 // fill makes the lines as many as there is room for.
