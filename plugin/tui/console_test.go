@@ -156,7 +156,7 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// TestLeft: the groups are looked at while an action runs, which is not stopped by that. No second one begins meanwhile, and
+// TestLeft: the user sees the groups while an action runs, which that does not stop. No second one begins meanwhile, and
 // its end is said.
 func TestLeft(t *testing.T) {
 	began, ends := make(chan bool), make(chan bool)
