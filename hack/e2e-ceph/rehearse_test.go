@@ -37,6 +37,7 @@ func TestRehearsal(t *testing.T) {
 		t.Run("Check", func(t *testing.T) { testRehearsalCheck(t, w) })
 		t.Run("Killed", func(t *testing.T) { testRehearsalKilled(t, w) })
 		t.Run("Moves", func(t *testing.T) { testRehearsalMoves(t, w) })
+		t.Run("GivenUp", func(t *testing.T) { testRehearsalGivenUp(t, w) })
 	})
 }
 
@@ -394,6 +395,54 @@ func testRehearsalMoves(t *testing.T, w *world) {
 	}
 	for range 2 {
 		s.done("rehearse", "end", group, "-n", s.ns, "--yes")
+		s.nothingLeft(r)
+	}
+}
+
+// testRehearsalGivenUp: an expired rehearsal is told of and prevents nothing. West, whose images have clones, takes over, is given
+// up for east, is fetched anew from east, and takes over again; the clones keep their data until what has expired is ended.
+func testRehearsalGivenUp(t *testing.T, w *world) {
+	t.Parallel()
+	s := rehearsalScene(t, w, map[string]string{"data": "8Mi"})
+	s.synced()
+	s.must(s.cluster(lab.East).Write(t.Context(), s.volumes["data"], 30))
+	s.acknowledged["data"][lab.East] = 30
+	ticks := s.ticking()
+	s.done(s.args("--keep", "1ms")...)
+	ticks()
+	r := s.newest()
+	for _, args := range [][]string{{"status", group}, {"rehearse", "list"}, {"list", "-o", "wide"}} {
+		if out := s.done(append(args, "-n", s.ns)...); !strings.Contains(out, "kept, expired") {
+			t.Errorf("%v does not say that the rehearsal has expired:\n%s", args, out)
+		}
+	}
+	sum := func() string {
+		t.Helper()
+		text, err := s.cluster(lab.West).ChecksumAt(t.Context(), r.Clone(0), 0)
+		s.must(err)
+		return text
+	}
+	before := sum()
+	for _, move := range []struct {
+		to   string
+		args []string
+	}{
+		{lab.West, []string{"failover", group}},
+		{lab.East, []string{"failover", group, "--unplanned", "--accept-data-loss", "unknown"}},
+		{lab.West, []string{"failback", group, "--discard-site", lab.West}},
+	} {
+		s.done(append(move.args, "-n", s.ns, "--to", move.to, "--yes", "--timeout", (2*patience).String())...)
+		s.whole(move.to)
+		if sum() != before {
+			t.Errorf("%v to %s has changed the clone", move.args, move.to)
+		}
+	}
+	s.equal()
+	s.agree(lab.West)
+	for _, says := range []string{"ended", ""} {
+		if out := s.done("rehearse", "end", "--expired", "-n", s.ns, "--yes"); !strings.Contains(out, says) {
+			t.Errorf("end --expired: %s", out)
+		}
 		s.nothingLeft(r)
 	}
 }
