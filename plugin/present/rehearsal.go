@@ -61,7 +61,10 @@ func Rehearsal(w io.Writer, s Style, site string, r rehearsal.Record, now time.T
 // Kept says what is still there of a rehearsal.
 func Kept(r *rehearsal.Record, now time.Time) string {
 	text := r.State(now)
-	if r.Kept() {
+	switch {
+	case r.Kept() && r.Expired(now):
+		text += " at " + r.KeptUntil.UTC().Format(time.RFC3339)
+	case r.Kept():
 		text += " until " + r.KeptUntil.UTC().Format(time.RFC3339)
 	}
 	return text + ", in namespace " + r.Namespace
