@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -42,7 +43,8 @@ type RowSite struct {
 	// Follows is true of the copy of a live primary. Ceph calls such a one degraded and resyncing for ever, or healthy for
 	// ever if it once was: neither says anything about now.
 	Follows bool
-	// Leftover is true of the copy of a site that does not answer: what was said of its health is of the time before.
+	// Leftover is true of the copy of a site that does not answer, and of a group that is being deleted: what was said of its
+	// health is of the time before.
 	Leftover bool
 	// Clashes is true of a primary whose copy on another site is primary too.
 	Clashes bool
@@ -100,8 +102,9 @@ func (g *Group) complete(r *Row) {
 			}
 			continue
 		}
-		on.Follows = g.follows(s) && v.State == vgrv1.StateSecondary && v.Health != vgrv1.HealthError && v.Health != ""
-		on.Leftover = g.cutOff(s) && v.Health != vgrv1.HealthError
+		leaves := s.Deleting && !meta.IsStatusConditionTrue(s.Conditions, vgrv1.ConditionDeletionHeld) // the controller looks at its volumes no more
+		on.Follows = !leaves && g.follows(s) && v.State == vgrv1.StateSecondary && v.Health != vgrv1.HealthError && v.Health != ""
+		on.Leftover = (leaves || g.cutOff(s)) && v.Health != vgrv1.HealthError
 		if led && p.Site == s.Site || led && r.Synced == nil && reportsNothing(p) {
 			r.Synced = v
 		}

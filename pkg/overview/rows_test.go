@@ -66,10 +66,17 @@ func TestRows(t *testing.T) {
 	}
 	unanswered := copies()
 	unanswered.Generation++
+	going := func(g *vgrv1.VolumeGroupReplication, more ...metav1.Condition) *vgrv1.VolumeGroupReplication {
+		g.DeletionTimestamp, g.Finalizers = &metav1.Time{Time: now}, []string{vgrv1.Finalizer}
+		g.Status.Conditions = append(g.Status.Conditions, more...)
+		return g
+	}
 	cases := map[string]struct {
 		east, west *vgrv1.VolumeGroupReplication
 		want       []string
 	}{
+		"being deleted":           {leads("a"), going(copies("a")), []string{"a|Primary|left over"}},
+		"its deletion is held":    {leads("a"), going(copies("a"), condition(vgrv1.ConditionDeletionHeld, "True", "OperationInFlight")), []string{"a|Primary|follows"}},
 		"in natural order":        {leads("d-10", "d-2", "d-1"), copies("d-1", "d-10", "d-2"), []string{"d-1|Primary|follows", "d-2|Primary|follows", "d-10|Primary|follows"}},
 		"one is missing, first":   {leads("a", "b"), copies("a"), []string{"b|Primary|missing|!|not in the group on west", "a|Primary|follows"}},
 		"the peer is not asked":   {leads("a"), unanswered, []string{"a|Primary|unknown"}},

@@ -6,6 +6,7 @@ package csiaddons
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -120,6 +121,11 @@ func diverged(vr *replicationv1.VolumeReplication) string {
 	return d.Message
 }
 
+// released reports whether csi-addons has ended a replication that is being deleted: only others hold the object.
+func released(vr *replicationv1.VolumeReplication) bool {
+	return !vr.DeletionTimestamp.IsZero() && len(vr.Finalizers) > 0 && !slices.ContainsFunc(vr.Finalizers, func(f string) bool { return strings.HasPrefix(f, replicationv1.GroupVersion.Group) })
+}
+
 // absent drops the errors that say that an object or its kind is not there.
 func absent(err error) error {
 	if meta.IsNoMatchError(err) {
@@ -153,7 +159,7 @@ func (a *Adapter) whyStays(ctx context.Context, f found) (string, error) {
 		what, waits = fmt.Sprintf("VolumeReplication %q", replication.Name), state.WaitsFor("; it waits for ", &replication)
 	}
 	waiting := fmt.Sprintf("waiting for csi-addons to remove its %s%s", what, waits)
-	if replication.Name == "" {
+	if replication.Name == "" || released(&replication) {
 		return waiting, nil
 	}
 	var class replicationv1.VolumeReplicationClass

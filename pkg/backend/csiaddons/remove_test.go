@@ -28,6 +28,27 @@ func TestDiverged(t *testing.T) {
 	}
 }
 
+// TestReleased: what csi-addons has let go waits for neither Ceph nor a driver.
+func TestReleased(t *testing.T) {
+	now := metav1.Now()
+	for name, tc := range map[string]struct {
+		deleted    *metav1.Time
+		finalizers []string
+		want       bool
+	}{
+		"not deleted":            {nil, []string{"example.com/backup"}, false},
+		"csi-addons ends it":     {&now, []string{"example.com/backup", "replication.storage.openshift.io"}, false},
+		"another tool has it":    {&now, []string{"example.com/backup"}, true},
+		"nothing holds it":       {&now, nil, false},
+		"not taken up, no holds": {nil, nil, false},
+	} {
+		vr := &replicationv1.VolumeReplication{ObjectMeta: metav1.ObjectMeta{DeletionTimestamp: tc.deleted, Finalizers: tc.finalizers}}
+		if got := released(vr); got != tc.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 // TestTroubleOf: a missing or unconnected CSIAddonsNode is named, with how to enable it for Rook.
 func TestTroubleOf(t *testing.T) {
 	node := func(driver string, state csiaddonsv1.CSIAddonsNodeState) csiaddonsv1.CSIAddonsNode {
