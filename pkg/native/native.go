@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -83,20 +84,11 @@ type entry struct {
 // Find finds the groups of one or two sites.
 func Find(profiles backend.Profiles, sites []Site, groupBy ...string) []Groups {
 	found := make([][]*entry, len(sites))
+	var read sync.WaitGroup
 	for i := range sites {
-		s := &sites[i]
-		for _, p := range profiles {
-			if p.Native == nil {
-				continue
-			}
-			for _, g := range p.Native.Groups(s.Listed, backend.NativeRequest{GroupBy: groupBy, Now: s.Now.Time}) {
-				if g.Owned && s.Ours || s.Owned[Object{APIVersion: g.APIVersion, Kind: g.Kind, Namespace: g.Object.Namespace, Name: g.Object.Name}] {
-					continue
-				}
-				found[i] = append(found[i], begin(i, s, p, g))
-			}
-		}
+		read.Go(func() { found[i] = find(profiles, i, &sites[i], groupBy) })
 	}
+	read.Wait()
 	out := make([]Groups, len(sites))
 	for i := range out {
 		out[i].Native = map[types.NamespacedName]overview.Native{}
@@ -124,6 +116,22 @@ func Find(profiles backend.Profiles, sites []Site, groupBy ...string) []Groups {
 	}
 	for _, o := range out {
 		slices.SortFunc(o.Groups, func(a, b vgrv1.VolumeGroupReplication) int { return overview.Compare(&a, &b) })
+	}
+	return out
+}
+
+// find finds the groups of one site that are not of ours.
+func find(profiles backend.Profiles, site int, s *Site, groupBy []string) (out []*entry) {
+	for _, p := range profiles {
+		if p.Native == nil {
+			continue
+		}
+		for _, g := range p.Native.Groups(s.Listed, backend.NativeRequest{GroupBy: groupBy, Now: s.Now.Time}) {
+			if g.Owned && s.Ours || s.Owned[Object{APIVersion: g.APIVersion, Kind: g.Kind, Namespace: g.Object.Namespace, Name: g.Object.Name}] {
+				continue
+			}
+			out = append(out, begin(site, s, p, g))
+		}
 	}
 	return out
 }

@@ -137,15 +137,18 @@ func (s *Site) Items(ctx context.Context, resource schema.GroupVersionResource, 
 	var list struct {
 		metav1.TypeMeta
 		metav1.ListMeta `json:"metadata"`
-		Items           []json.RawMessage `json:"items"`
 	}
-	if err := kjson.UnmarshalCaseSensitivePreserveInts(cut(body), &list); err != nil {
+	head, items, err := split(cut(body))
+	if err == nil {
+		err = kjson.UnmarshalCaseSensitivePreserveInts(head, &list)
+	}
+	if err != nil {
 		return nil, "", notAsked("the answer is no list of %s: %v", resource.Resource, err)
 	}
 	if list.APIVersion != resource.GroupVersion().String() || !strings.HasSuffix(list.Kind, "List") {
 		return nil, "", notAsked("the answer is no list of %s, but of kind %q of %q", resource.Resource, list.Kind, list.APIVersion)
 	}
-	return list.Items, list.Continue, nil
+	return items, list.Continue, nil
 }
 
 // itemsAre reports whether the items of a list are of its kind, where they name one: built-in types are listed without.
