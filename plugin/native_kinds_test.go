@@ -270,3 +270,52 @@ func TestNativeBeside(t *testing.T) {
 		t.Errorf("the name of what db drives: %+v", r)
 	}
 }
+
+// TestNativeRamenOther: volumes that Ramen replicates by VolSync have no VolumeReplication, and their times are Ramen's; of storage
+// that replicates synchronously Ramen reports no proof.
+func TestNativeRamenOther(t *testing.T) {
+	t.Parallel()
+	b := newNative(t)
+	vrg := func(c client.Client, name, role, kind, more string) {
+		says := map[string]string{"primary": "Primary", "secondary": "Secondary"}[role]
+		b.object(c, `{"apiVersion":"ramendr.openshift.io/v1alpha1","kind":"VolumeReplicationGroup","metadata":{"namespace":"default","name":%q},
+			"spec":{"replicationState":%q,"pvcSelector":{},"s3Profiles":["s3"],%s},
+			"status":{"state":%q,"observedGeneration":1,"conditions":[{"type":"DataReady","status":"True","reason":"Ready","message":"m","observedGeneration":1,"lastTransitionTime":%q}]%s}}`,
+			name, role, kind, says, ago(time.Hour), more)
+	}
+	const async, volSync = `"async":{"schedulingInterval":"5m"}`, `"async":{"schedulingInterval":"5m"},"volSync":{"rdSpec":[{"protectedPVC":{"name":"files","namespace":"default","protectedByVolSync":true,"resources":{}}}]}`
+	protected := func(pvc string, byVolSync bool, synced time.Duration) string {
+		return fmt.Sprintf(`,"lastGroupSyncTime":%q,"protectedPVCs":[{"namespace":"default","name":%q,"protectedByVolSync":%v,"lastSyncTime":%q,"resources":{}}]`, ago(synced), pvc, byVolSync, ago(synced))
+	}
+	for _, name := range []string{"files", "files-late", "metro"} {
+		b.claim(b.east, "default", name, "h-"+name, nil)
+	}
+	vrg(b.east, "files", "primary", async, protected("files", true, time.Minute))
+	vrg(b.west, "files", "secondary", volSync, "")
+	vrg(b.east, "files-late", "primary", async, protected("files-late", true, time.Hour/2))
+	vrg(b.west, "files-late", "secondary", async, "")
+	vrg(b.east, "metro", "primary", `"sync":{}`, `,"protectedPVCs":[{"namespace":"default","name":"metro","resources":{}}]`)
+	vrg(b.west, "metro", "secondary", `"sync":{}`, "")
+	got := b.listed("list", "-A", "--peer-context", "west")
+	for name, want := range map[string]struct {
+		phase         overview.Phase
+		backend, text string
+	}{
+		"default/files":      {overview.Protected, "volsync", "replicates in time"},
+		"default/files-late": {overview.Lagging, "volsync", "the schedule is 5m0s"},
+		"default/metro":      {overview.Unknown, "csi-addons", "replicates synchronously"},
+	} {
+		if g := got[name]; g.Verdict.Phase != want.phase || g.ManagedBy != "ramen" || g.Backend != want.backend || !strings.Contains(g.Verdict.Message, want.text) {
+			t.Errorf("%s: %+v, managed by %q, backend %q", name, g.Verdict, g.ManagedBy, g.Backend)
+		}
+	}
+	if len(got) != 3 {
+		t.Errorf("%d groups", len(got))
+	}
+	for name, g := range b.listed("list", "-A", "--peer-context", "dead") {
+		if g.Verdict.Phase != overview.Unreachable || g.Sites[0].State != "Primary" {
+			t.Errorf("alone: %s: %+v", name, g.Verdict)
+		}
+	}
+	t.Log(b.vgr("status", "-A", "--peer-context", "west").out)
+}
