@@ -5,6 +5,8 @@ package plugin_test
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -163,6 +165,44 @@ func TestVerdictsCommands(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestRefusalsCommands runs each command that a refusal of the planner, or a check, has printed in its own tests: each is one
+// that the plugin knows, without a placeholder. Whether it is refused depends on what a test does not have.
+func TestRefusalsCommands(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for _, c := range []client.Client{b.east, b.west} {
+		b.must(c.Create(t.Context(), &vgrv1.VolumeGroupReplicationClass{ObjectMeta: metav1.ObjectMeta{Name: "gold"}, Spec: vgrv1.ClassSpec{Provisioner: "rbd.csi.ceph.com", Parameters: map[string]string{"schedulingInterval": "5m"}}}))
+		b.must(c.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "production"}}))
+	}
+	b.groupIn(b.east, "production", "db", vgrv1.Primary, vgrv1.StatePrimary, ready("Promoted"))
+	b.groupIn(b.west, "production", "db", vgrv1.Secondary, vgrv1.StateSecondary, ready("Demoted"))
+	text, err := os.ReadFile(filepath.Join("..", "pkg", "recovery", "testdata", "refusals.golden"))
+	b.must(err)
+	ran := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		for _, args := range commandsOf(line) {
+			command := strings.Join(args, " ")
+			if ran[command] || !slices.Contains(args, "db") {
+				continue // or prose about a command, such as "kubectl vgr create prepares both sites"
+			}
+			ran[command] = true
+			if args[0] != "status" {
+				args = append(args, "--dry-run=client")
+			}
+			peer := "west"
+			if i := slices.Index(args, "--context"); i > 0 && args[i+1] == peer {
+				peer = "east"
+			}
+			if again := b.vgr(append(args, "--peer-context", peer)...); again.code == 1 || strings.Contains(command, "SITE") {
+				t.Errorf("kubectl vgr %s: exit code %d\n%s", command, again.code, again.errOut)
+			}
+		}
+	}
+	if len(ran) < 10 {
+		t.Errorf("only %d commands were found: %v", len(ran), ran)
 	}
 }
 

@@ -82,7 +82,7 @@ func without(members, other map[string]string) []string {
 // called: nothing is transferred again.
 func (c *checker) rename() string {
 	name, namespace := ShellQuote(c.facts.Name), ShellQuote(c.facts.Namespace)
-	return fmt.Sprintf("have their PersistentVolumes on %s retained: kubectl --context %s patch pv NAME -p '{\"spec\":{\"persistentVolumeReclaimPolicy\":\"Retain\"}}'; then kubectl vgr delete %s -n %s --context %s --end-replication, "+
+	return fmt.Sprintf("have their PersistentVolumes on %s retained: kubectl --context %s patch pv NAME -p '{\"spec\":{\"persistentVolumeReclaimPolicy\":\"Retain\"}}'; then kubectl vgr delete %s -n %s --context %s --end-replication; then "+
 		"delete these PVCs and PersistentVolumes there, and run kubectl vgr create on %s with --peer-context: it makes PVCs with the right names for the same copies",
 		c.to.Name, c.to.kubectl(), name, namespace, c.to.flag(), c.from.Name)
 }

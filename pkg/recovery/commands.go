@@ -88,15 +88,22 @@ func DiscardCommand(namespace, name string) string {
 	return fmt.Sprintf("kubectl vgr failover %s -n %s --discard-journal shows the journal, and removes it", name, namespace)
 }
 
-// takeBackCommand has the site that was given up follow the one that took over.
+// takeBackCommand has the site that was given up follow the one that took over; one command for each site where none was
+// given up.
 func (p *Pair) takeBackCommand(to, survived *Site) string {
-	site := "SITE"
-	if survived != nil {
-		site = ShellQuote(p.other(survived).Name)
-	} else if to.broken() != "" {
-		site = ShellQuote(to.Name)
+	discard := func(s *Site) string {
+		site := ShellQuote(s.Name)
+		return fmt.Sprintf("kubectl vgr reprotect %s -n %s --discard-site %s discards the writes that only %s has, and has it follow", p.Name, p.Namespace, site, site)
 	}
-	return fmt.Sprintf("kubectl vgr reprotect %s -n %s --discard-site %s discards the writes that only %s has, and has it follow; failback moves the role back as well", p.Name, p.Namespace, site, site)
+	const back = "; failback moves the role back as well"
+	switch {
+	case survived != nil:
+		return discard(p.other(survived)) + back
+	case to.broken() != "":
+		return discard(to) + back
+	default:
+		return discard(&p.Sites[0]) + "; or " + discard(&p.Sites[1])
+	}
 }
 
 // unplannedCommand has a site take over without the other one, accepting the loss to be expected.
