@@ -5,6 +5,7 @@ package e2e_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,6 +15,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/unified-replication/kubectl-vgr/hack/lab"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/array"
@@ -166,4 +170,38 @@ func TestTUITerminated(t *testing.T) {
 			term.shows("\necho\n", "\nicanon\n")
 		})
 	}
+}
+
+// TestLoginAsksBeforeScreen: a login plugin that has something to ask does so before the screen is taken, and once.
+func TestLoginAsksBeforeScreen(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	term := s.terminal(110, 30)
+	s.pair("orders")
+	config, err := clientcmd.LoadFromFile(s.lab.Kubeconfig())
+	s.must(err)
+	user := config.AuthInfos[config.Contexts["west"].AuthInfo]
+	answer, err := json.Marshal(map[string]any{
+		"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",
+		"status": map[string]any{"clientCertificateData": string(user.ClientCertificateData), "clientKeyData": string(user.ClientKeyData)},
+	})
+	s.must(err)
+	dir := t.TempDir()
+	s.must(os.WriteFile(filepath.Join(dir, "credential"), answer, 0o600))
+	login := filepath.Join(dir, "login")
+	s.must(os.WriteFile(login, []byte("#!/bin/sh\nprintf 'passcode: ' >&2\nread -r code\n[ \"$code\" = 1234 ] && cat "+filepath.Join(dir, "credential")+"\n"), 0o700)) //nolint:gosec // it is to be run
+	config.AuthInfos["asks"] = &clientcmdapi.AuthInfo{Exec: &clientcmdapi.ExecConfig{APIVersion: "client.authentication.k8s.io/v1", Command: login, InteractiveMode: clientcmdapi.AlwaysExecInteractiveMode}}
+	config.Contexts["west"].AuthInfo = "asks"
+	file := filepath.Join(dir, "kubeconfig")
+	s.must(clientcmd.WriteToFile(*config, file))
+	term.keys("KUBECONFIG="+file+" "+filepath.Join(s.bin, "kubectl-vgr")+" tui -n "+s.ns+" --context east --peer-context west", "Enter")
+	if screen := term.shows("passcode:"); strings.Contains(screen, "1 group") {
+		t.Errorf("the screen is taken already:\n%s", screen)
+	}
+	term.keys("1234", "Enter")
+	if screen := term.shows("1 group", "orders", "Protected"); strings.Contains(screen, "passcode") {
+		t.Errorf("it asks on the screen:\n%s", screen)
+	}
+	term.keys("q")
+	term.shows("passcode: 1234", "shell$ ")
 }
