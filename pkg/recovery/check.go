@@ -375,6 +375,8 @@ func (c *checker) synchronised() {
 	case !c.facts.Traits.ConfirmsSync || !handsIn || c.op.Force || c.op.SpecOnly || !c.from.askedToLead():
 	case c.from.replicated():
 		c.ok("sync", "%s has synchronised since it became primary", c.from.Name)
+	case c.from.Group != nil && c.from.Unwatched && c.from.Group.Status.StateSince == nil:
+		c.add("sync", CheckWarning, "the operation waits for it before it changes a role; --abort undoes it at any time before that", "%s", c.from.unreplicated(0, c.facts.Traits))
 	case c.from.Group == nil || c.from.Group.Status.StateSince == nil:
 		c.add("sync", CheckProblem, "kubectl vgr install", "%s", c.from.unreplicated(0, c.facts.Traits))
 	default:
@@ -441,7 +443,7 @@ func (c *checker) permissions() {
 func (c *checker) controllers() {
 	for i, a := range c.facts.Environments {
 		s := &c.facts.Sites[i]
-		if !s.Answered {
+		if !s.Answered || s.Unwatched {
 			continue
 		}
 		switch {

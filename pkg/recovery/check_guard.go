@@ -11,6 +11,11 @@ import (
 
 // guard warns of a group that every writer may promote.
 func (c *checker) guard() {
+	if c.from.Unwatched || c.to.Unwatched {
+		c.add("guard", CheckWarning, "kubectl vgr migrate brings the volumes into a group that a controller guards",
+			"no controller of kubectl vgr guards these objects: nothing refuses another tool that asks a second site to be primary")
+		return
+	}
 	for _, s := range c.both() {
 		if s.Group != nil && s.Group.Annotations[vgrv1.AnnotationPromotion] == vgrv1.PromotionUnguarded {
 			c.add("guard", CheckWarning, "remove the annotation "+vgrv1.AnnotationPromotion+" on "+s.Name,

@@ -22,7 +22,11 @@ var storages = map[string]backend.Traits{
 	"handover at the source": {Fences: true, HandsOver: true},
 	"promote first":          {PromoteFirst: true},
 	bySnapshot:               {PromoteFirst: true},
+	bare:                     {Fences: true, ConfirmsSync: true},
 }
+
+// bare is csi-addons directly below, whose objects no controller of ours watches or guards.
+const bare = "csi-addons alone"
 
 // bySnapshot is a storage that promotes to a snapshot of all volumes.
 const bySnapshot = "promote first, to a snapshot"
@@ -124,7 +128,18 @@ func TestExplore(t *testing.T) {
 	}
 	for name, traits := range storages {
 		all := scenarios
-		if traits.ConfirmsSync {
+		switch {
+		case name == bare: // nothing refuses a second primary that another tool asks for
+			all = maps.Clone(scenarios)
+			maps.DeleteFunc(all, func(scenario string, _ func(backend.Traits) world) bool {
+				return strings.Contains(scenario, "another tool") || strings.Contains(scenario, "made anew")
+			})
+			all["planned, another tool changes the source"] = func(t backend.Traits) world {
+				w := newWorld(t, recovery.Planned, 0)
+				w.edits, w.anyRole = 2, true
+				return w
+			}
+		case traits.ConfirmsSync:
 			all = maps.Clone(scenarios)
 			maps.Copy(all, perVolume)
 		}
@@ -132,6 +147,9 @@ func TestExplore(t *testing.T) {
 			t.Run(name+"/"+scenario, func(t *testing.T) {
 				t.Parallel()
 				w := start(traits)
+				if name == bare {
+					w = bared(w)
+				}
 				if w.snapshots = name == bySnapshot; w.snapshots {
 					w.report(east)
 					w.report(west)

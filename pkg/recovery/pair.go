@@ -44,6 +44,9 @@ type Site struct {
 	// ReadOnly is why the site takes no changes, although it answers; empty when it does. Only an operation that does
 	// without the site continues then.
 	ReadOnly string
+	// Unwatched is true when no controller of kubectl vgr watches the group: what is known of its role since when is what
+	// the operation writes beside its journal.
+	Unwatched bool
 	// Now is the cluster's clock.
 	Now time.Time
 	// Group is nil when the site has no such group, or did not answer. Journal is its last

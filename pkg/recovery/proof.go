@@ -14,6 +14,9 @@ import (
 // unreplicated says what a primary lacks for its demotion, by when to expect it, and what makes it come
 // sooner.
 func (s *Site) unreplicated(schedule time.Duration, t backend.Traits) string {
+	if s.Unwatched && s.Group != nil && s.Group.Status.StateSince == nil {
+		return fmt.Sprintf("no controller of kubectl vgr has watched %s, so a synchronisation that it has reported so far may be of an earlier role: the operation waits for the next one", s.Name)
+	}
 	if s.Group == nil || s.Group.Status.StateSince == nil {
 		return fmt.Sprintf("the controller on %s does not say since when it is primary; install the controller of this version there", s.Name)
 	}

@@ -20,6 +20,9 @@ func (n *next) verify(s Step) *Decision {
 		n.op.finish(s.ID, n.from.Now)
 		return nil
 	}
+	if n.from.Unwatched && n.from.Group.Status.StateSince == nil && n.from.is(vgrv1.Primary) {
+		return n.send(s, n.write(n.from)) // which notes since when it is primary
+	}
 	return &Decision{Operation: n.op, Step: s, Wait: n.from.unreplicated(n.op.schedule(), n.traits)}
 }
 

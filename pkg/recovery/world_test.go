@@ -84,6 +84,9 @@ type world struct {
 	faults, edits int
 	// anyRole: that tool may ask for any role.
 	anyRole bool
+	// bare: the objects are the backend's own, and no controller of ours is between them and the tools. In the groups here
+	// the synchronisation is what the backend reports, whatever role it is of.
+	bare bool
 	// remakes is how often a group may still be deleted, with what the storage has left in place, and
 	// made anew as an old file says: as primary on east, as secondary on west.
 	remakes int
@@ -170,6 +173,8 @@ type memory struct {
 	// objects has one object for each content.
 	objects map[string]*vgrv1.VolumeGroupReplication
 	reports map[reporting]*vgrv1.VolumeGroupReplication
+	// recalled are backends' own objects with what was remembered of their role.
+	recalled map[*vgrv1.VolumeGroupReplication]*vgrv1.VolumeGroupReplication
 	// ends are how runs end that begin in a truth.
 	ends map[[sha256.Size]byte]ending
 }
@@ -177,7 +182,7 @@ type memory struct {
 func newMemory() *memory {
 	return &memory{
 		journals: map[*vgrv1.VolumeGroupReplication]journal{}, objects: map[string]*vgrv1.VolumeGroupReplication{},
-		reports: map[reporting]*vgrv1.VolumeGroupReplication{}, ends: map[[sha256.Size]byte]ending{},
+		reports: map[reporting]*vgrv1.VolumeGroupReplication{}, recalled: map[*vgrv1.VolumeGroupReplication]*vgrv1.VolumeGroupReplication{}, ends: map[[sha256.Size]byte]ending{},
 	}
 }
 
@@ -232,9 +237,33 @@ func groupKey(g *vgrv1.VolumeGroupReplication) string {
 		b = append(append(append(b, c.Type...), c.Status...), c.Reason...)
 		b = strconv.AppendBool(b, c.ObservedGeneration == g.Generation)
 	}
+	if g.Annotations[vgrv1.AnnotationRemembered] != "" {
+		known := recalled(g).Status
+		b = appendTime(fmt.Append(b, known.StateSince != nil, known.DemotedAfterSync), known.SyncTimeBefore)
+	}
 	b = append(append(b, g.Status.LastSyncRequest...), '/')
 	b = fmt.Append(b, g.Status.LastSnapshotRequest, g.Status.Volumes[0].SnapshotHandle, g.Annotations[vgrv1.AnnotationSnapshotRequest], g.Annotations[vgrv1.AnnotationPeerSnapshots])
 	return string(append(append(b, g.Annotations[vgrv1.AnnotationSyncRequest]...), fate(g)...))
+}
+
+// recalled is a backend's own object with what was remembered of its role.
+func recalled(g *vgrv1.VolumeGroupReplication) *vgrv1.VolumeGroupReplication {
+	out := g.DeepCopy()
+	state.Unwatched{LastSync: g.Status.LastSyncTime}.Recall(out)
+	return out
+}
+
+// bared is a world without a controller of ours.
+func bared(w world) world {
+	w.bare = true
+	for i := range sites {
+		g := w.groups[i].DeepCopy()
+		st := &g.Status
+		st.StateSince, st.SyncTimeBefore, st.LastRole, st.DemotedAfterSync, st.ConfirmedGeneration = nil, nil, "", false, 0
+		w.change(i, g)
+		w.report(i)
+	}
+	return w
 }
 
 func appendTime(b []byte, t *metav1.Time) []byte {
@@ -330,7 +359,7 @@ func (w *world) observe(usage bool) recovery.Pair {
 	for i := range sites {
 		p.Sites[i] = recovery.Site{SiteRef: sites[i], Now: now, Answered: w.up[i], Alive: w.up[i]}
 		if w.up[i] {
-			p.Sites[i].Group, p.Sites[i].Journal = w.groups[i], w.read.of(w.groups[i]).op
+			p.Sites[i].Group, p.Sites[i].Journal, p.Sites[i].Unwatched = w.picture(w.groups[i]), w.read.of(w.groups[i]).op, w.bare
 		} else {
 			p.Sites[i].UnreachableReason = "cut off"
 		}
@@ -339,6 +368,19 @@ func (w *world) observe(usage bool) recovery.Pair {
 		}
 	}
 	return p
+}
+
+// picture is a group as a tool sees it.
+func (w *world) picture(g *vgrv1.VolumeGroupReplication) *vgrv1.VolumeGroupReplication {
+	if !w.bare {
+		return g
+	}
+	out, ok := w.read.recalled[g]
+	if !ok {
+		out = recalled(g)
+		w.read.recalled[g] = out
+	}
+	return out
 }
 
 func (w *world) usage(i int) *recovery.Usage {
@@ -480,7 +522,7 @@ func (w *world) events(add func(name string, change func(*world))) {
 		if w.traits.ConfirmsSync && w.shows(i) != w.shown[i] || w.unreported(i) {
 			add("the daemon of "+s.Name+" looks", func(n *world) { n.look(i) })
 		}
-		for _, role := range w.asks() {
+		for _, role := range w.asks(i) {
 			if w.up[i] && w.groups[i].Spec.ReplicationState != role {
 				add("another tool asks "+s.Name+" to be "+string(role), func(n *world) { n.edit(i, role); n.edits-- })
 			}
@@ -616,7 +658,7 @@ func (w *world) step(i int) {
 	if w.late {
 		for at := range sites {
 			if w.up[at] {
-				p.Sites[at].Group, p.Sites[at].Journal = t.pictures[at], w.read.of(t.pictures[at]).op
+				p.Sites[at].Group, p.Sites[at].Journal = w.picture(t.pictures[at]), w.read.of(t.pictures[at]).op
 			}
 		}
 	}
@@ -653,6 +695,11 @@ func (w *world) send(i int) {
 		panic(err)
 	}
 	old := w.groups[site]
+	if w.bare {
+		if err := (state.Unwatched{LastSync: old.Status.LastSyncTime}).Remember(old, g, metav1.NewTime(now)); err != nil {
+			panic(err)
+		}
+	}
 	if g.Spec.ReplicationState != old.Spec.ReplicationState || *g.Spec.AutoResync != *old.Spec.AutoResync {
 		g.Generation++
 	}
@@ -740,6 +787,9 @@ func (w *world) shows(i int) shown {
 func (w *world) look(i int) {
 	if w.unreported(i) {
 		w.reported[1-i] = &synced
+		if told := w.noted(1 - i); told != nil && !told.Before(&synced) {
+			w.reported[1-i] = new(metav1.NewTime(told.Add(time.Second)))
+		}
 	}
 	w.shown[i] = w.shows(i)
 }
@@ -747,7 +797,15 @@ func (w *world) look(i int) {
 // unreported reports whether the daemon of a site would tell of a synchronisation that was not told yet.
 func (w *world) unreported(i int) bool {
 	told := w.reported[1-i]
-	return w.traits.ConfirmsSync && w.replicated[1-i] && w.shows(i) == showsFollowing && (told == nil || !told.After(now))
+	return w.traits.ConfirmsSync && w.replicated[1-i] && w.shows(i) == showsFollowing && (told == nil || !told.After(now) || w.noted(1-i) != nil && !w.noted(1-i).Before(told))
+}
+
+// noted is the synchronisation that a bare primary had reported when it was first seen as one; nil of others.
+func (w *world) noted(i int) *metav1.Time {
+	if !w.bare {
+		return nil
+	}
+	return w.picture(w.groups[i]).Status.SyncTimeBefore
 }
 
 // remake deletes a group and makes it anew. The storage keeps what it has.
@@ -774,10 +832,14 @@ func inherits(g *vgrv1.VolumeGroupReplication) bool {
 }
 
 // asks are the roles that another tool may ask for.
-func (w *world) asks() []vgrv1.ReplicationState {
+func (w *world) asks(i int) []vgrv1.ReplicationState {
 	switch {
 	case w.edits == 0:
 		return nil
+	case w.bare && (i == west || w.decided(vgrv1.Primary) || w.primary[west] || w.promoting[west]): // nothing refuses a second primary
+		return nil
+	case w.bare:
+		return []vgrv1.ReplicationState{vgrv1.Primary, vgrv1.Secondary}
 	case w.anyRole:
 		return []vgrv1.ReplicationState{vgrv1.Primary, vgrv1.Secondary, vgrv1.Resync}
 	default:
@@ -812,7 +874,7 @@ func (w *world) act(i int) (says bool) {
 	case w.traits.HandsOver && g.Spec.ReplicationState == vgrv1.Primary && fate(g) != vgrv1.PeerLost:
 		// the peer has to hand over
 	case g.Spec.ReplicationState == vgrv1.Primary && !w.primary[i]:
-		if !state.MayPromote(g, &g.Status.ReplicationStatus) {
+		if !w.bare && !state.MayPromote(g, &g.Status.ReplicationStatus) {
 			break
 		}
 		w.promoting[i] = true
@@ -940,7 +1002,7 @@ func (w *world) said(i int, fresh bool) *vgrv1.VolumeGroupReplication {
 	g := w.groups[i].DeepCopy()
 	s := &g.Status
 	was := s.State
-	held := g.Spec.ReplicationState == vgrv1.Primary && !w.primary[i] && !state.MayPromote(g, &s.ReplicationStatus)
+	held := !w.bare && g.Spec.ReplicationState == vgrv1.Primary && !w.primary[i] && !state.MayPromote(g, &s.ReplicationStatus)
 	differs := g.Spec.ReplicationState == vgrv1.Secondary && w.primary[i] && inherits(g)
 	if !held && !differs {
 		s.ObservedGeneration = g.Generation
@@ -956,7 +1018,11 @@ func (w *world) said(i int, fresh bool) *vgrv1.VolumeGroupReplication {
 			all = [2]shown{showsFollowing, showsFollowing} // the worst counts
 		}
 	}
-	state.Remember(&s.ReplicationStatus, observed, reported, metav1.NewTime(now))
+	if w.bare {
+		s.State, s.LastSyncTime = observed, reported
+	} else {
+		state.Remember(&s.ReplicationStatus, observed, reported, metav1.NewTime(now))
+	}
 	if observed == vgrv1.StateUnknown {
 		state.RememberVolumes(&s.ReplicationStatus, []vgrv1.VolumeStatus{{State: vgrv1.StatePrimary}, {State: vgrv1.StateSecondary}})
 	}

@@ -188,6 +188,9 @@ const (
 	AnnotationOperation = "replication.unified.io/operation"
 	// AnnotationHistory are the journals before that, newest first, as JSON.
 	AnnotationHistory = "replication.unified.io/history"
+	// AnnotationRemembered is what is known of the role of a backend's own object that no controller of kubectl vgr
+	// watches, as JSON. The plugin writes it together with the journal.
+	AnnotationRemembered = "replication.unified.io/remembered"
 	// AnnotationWave is a number: of several groups that are moved at once, those with a lower one go
 	// first. The default is 0.
 	AnnotationWave = "replication.unified.io/wave"
