@@ -381,12 +381,18 @@ func stopped(stop func(), ended chan int) int {
 // nativeValidated: the checks of a group of another tool are of what is known of it.
 func (b *bench) nativeValidated() {
 	r := b.vgr("validate", "data", "--peer-context", "west")
-	for _, want := range []string{"default/data from east to west", "Protected", "east is Primary, west is Secondary", "managed by csi-addons", "kubectl vgr migrate"} {
+	for _, want := range []string{"default/data from east to west", "east is primary, west is secondary", "no controller of kubectl vgr guards these objects", "kubectl vgr migrate"} {
 		if r.code != 0 || !strings.Contains(strings.Join(strings.Fields(r.out), " "), want) {
 			b.t.Errorf("%q is not in %+v", want, r)
 		}
 	}
 	b.t.Log(r.out)
+	r = b.vgr("validate", "orders", "--peer-context", "west")
+	for _, want := range []string{"default/orders from east to west", "Protected", "east is Primary, west is Secondary", "managed by csi-addons", "kubectl vgr migrate"} {
+		if r.code != 0 || !strings.Contains(strings.Join(strings.Fields(r.out), " "), want) {
+			b.t.Errorf("%q is not in %+v", want, r)
+		}
+	}
 	if r := b.vgr("validate", "late", "--managed-by", "csi-addons", "--peer-context", "west"); r.code != 4 || !strings.Contains(r.errOut, "1 of 1 groups have a problem") {
 		b.t.Errorf("%+v", r)
 	}
@@ -475,19 +481,18 @@ func (b *bench) allowed(args []string, resource string) {
 	}
 }
 
-// nativeRefused: no command changes them.
+// nativeRefused: no command changes those that another tool decides over, or that are called otherwise on the other site.
 func (b *bench) nativeRefused() {
 	for _, tc := range []struct {
 		args []string
 		want []string
 	}{
-		{[]string{"failover", "data", "--to", "west"}, []string{"VolumeReplication default/data on east, managed by csi-addons", "Next: kubectl vgr migrate --peer-context west --from csi-addons data --into data -n default --context east"}},
-		{[]string{"failback", "data", "--to", "west"}, []string{"managed by csi-addons"}},
-		{[]string{"promote", "data"}, []string{"managed by csi-addons"}},
-		{[]string{"demote", "data"}, []string{"managed by csi-addons"}},
-		{[]string{"resync", "data"}, []string{"managed by csi-addons"}},
-		{[]string{"delete", "data"}, []string{"managed by csi-addons"}},
-		{[]string{"failover", "shop", "--to", "west"}, []string{"VolumeGroupReplication default/shop on east", "Next: kubectl vgr migrate --peer-context west --from csi-addons shop --into shop -n default --context east"}},
+		{[]string{"failover", "orders", "--to", "west"}, []string{"VolumeReplication default/orders on east, managed by csi-addons", "Next: kubectl vgr migrate --peer-context west --from csi-addons orders --into orders -n default --context east"}},
+		{[]string{"failback", "orders", "--to", "west"}, []string{"managed by csi-addons"}},
+		{[]string{"promote", "orders"}, []string{"managed by csi-addons"}},
+		{[]string{"demote", "orders"}, []string{"managed by csi-addons"}},
+		{[]string{"resync", "orders"}, []string{"managed by csi-addons"}},
+		{[]string{"delete", "orders"}, []string{"managed by csi-addons"}},
 		{[]string{"failover", "owned", "--to", "west"}, []string{"Ramen's VolumeReplicationGroup shop-drpc decides over it", "drplacementcontrols.ramendr.openshift.io"}},
 	} {
 		r := b.vgr(append(tc.args, "--peer-context", "west", "--yes")...)
@@ -497,7 +502,7 @@ func (b *bench) nativeRefused() {
 			}
 		}
 	}
-	if r := b.vgr("failover", "nothing", "--to", "west", "--peer-context", "west", "--yes"); r.code != 1 || !strings.Contains(r.errOut, "are not installed") {
+	if r := b.vgr("failover", "nothing", "--to", "west", "--peer-context", "west", "--yes"); r.code != 2 || !strings.Contains(r.errOut, "no group nothing") {
 		b.t.Errorf("no such group: %+v", r)
 	}
 }

@@ -70,6 +70,10 @@ type NativeGroup struct {
 	Keeper string
 	// Owned is true when the object belongs to a VolumeGroupReplication or VolumeReplication of ours.
 	Owned bool
+	// Bare is true when the object stands for the whole group, and no tool that is known decides over it.
+	Bare bool
+	// Inner is the generation of the object that the backend keeps inside this one and acts on; 0 without one.
+	Inner int64
 	// Group is what the backend was asked for, as if a group of ours had asked, and Observation what it said.
 	Group       Group
 	Observation Observation

@@ -93,9 +93,11 @@ func Find(profiles backend.Profiles, sites []Site, groupBy ...string) []Groups {
 	for i := range out {
 		out[i].Native = map[types.NamespacedName]overview.Native{}
 	}
-	names := namesOf(sites)
-	for _, p := range pair(found) {
+	names, pairs := namesOf(sites), pair(found)
+	called := named(sites, pairs)
+	for _, p := range pairs {
 		key := names.of(p, sites)
+		may, why := p.movable(key, called[key] == 1, sites)
 		first := p.entries[0]
 		for _, e := range p.entries {
 			if e == nil {
@@ -111,6 +113,7 @@ func Find(profiles backend.Profiles, sites []Site, groupBy ...string) []Groups {
 			out[e.site].Groups = append(out[e.site].Groups, g)
 			n := e.native()
 			n.Unproven = join(n.Unproven, p.unproven)
+			n.Movable, n.Immovable = may, why
 			out[e.site].Native[key] = n
 		}
 	}
@@ -181,7 +184,7 @@ func begin(site int, s *Site, p backend.Profile, g backend.NativeGroup) *entry {
 func (e *entry) native() overview.Native {
 	n := overview.Native{
 		ManagedBy: e.Manager, Keeper: e.Keeper, APIVersion: e.APIVersion, Kind: e.Kind, Namespace: e.Object.Namespace, Name: e.Object.Name, Unproven: e.Unproven,
-		Next: e.next, VolumesUnknown: e.VolumesUnknown,
+		Next: e.next, VolumesUnknown: e.VolumesUnknown, Unwatched: state.Unwatched{LastSync: e.Observation.LastSyncTime, Inner: e.Inner},
 	}
 	if every, ok := state.Interval(e.Schedule); ok {
 		n.ScheduleSeconds = new(int64(every.Seconds()))
@@ -195,7 +198,7 @@ func (e *entry) group(key types.NamespacedName, now metav1.Time) vgrv1.VolumeGro
 	o := e.Object
 	g := vgrv1.VolumeGroupReplication{ObjectMeta: metav1.ObjectMeta{
 		Namespace: key.Namespace, Name: key.Name, UID: o.UID, ResourceVersion: o.ResourceVersion, Generation: max(o.Generation, 1),
-		CreationTimestamp: o.CreationTimestamp, DeletionTimestamp: o.DeletionTimestamp, Labels: o.Labels,
+		CreationTimestamp: o.CreationTimestamp, DeletionTimestamp: o.DeletionTimestamp, Labels: o.Labels, Annotations: keptOf(o.Annotations),
 	}}
 	g.Spec.ReplicationState, g.Spec.VolumeGroupReplicationClass = e.Group.State, e.Group.Class.Name
 	g.Spec.AutoResync = &e.Group.AutoResync

@@ -13,6 +13,7 @@ import (
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
+	"github.com/unified-replication/kubectl-vgr/pkg/state"
 )
 
 // Native is the object of a group on a site that no controller of kubectl vgr manages.
@@ -32,6 +33,12 @@ type Native struct {
 	Next string `json:"next,omitempty"`
 	// VolumesUnknown is true when the object does not tell which volumes it has on this site.
 	VolumesUnknown bool `json:"volumesUnknown,omitempty"`
+	// Movable is true when failover and the other commands that change roles work on the object, and Immovable is why they do
+	// not although no other tool decides over it.
+	Movable   bool   `json:"movable,omitempty"`
+	Immovable string `json:"-"`
+	// Unwatched is what the object says of its role that has no place in a group of ours.
+	Unwatched state.Unwatched `json:"-"`
 	// ScheduleSeconds is the interval of the object's class.
 	ScheduleSeconds *int64 `json:"-"`
 }
@@ -63,16 +70,28 @@ func (g *Group) Called() string {
 
 // Refusal says why no command of kubectl vgr changes the group, and what does; empty for a group of ours.
 func (g *Group) Refusal() (why, next string) {
-	for _, s := range g.Sites {
-		if n := s.Native; n != nil {
-			owner := n.ManagedBy
-			if n.Keeper != "" {
-				owner += "; " + n.Keeper + " decides over it"
-			}
-			return fmt.Sprintf("group %s is not changed: it is %s on %s, managed by %s", g.Called(), n, s.Site, owner), n.Next
+	var told *GroupSite
+	for i := range g.Sites {
+		if n := g.Sites[i].Native; n != nil && (told == nil || told.Native.Keeper == "" && n.Keeper != "") {
+			told = &g.Sites[i]
 		}
 	}
-	return "", ""
+	if told == nil {
+		return "", ""
+	}
+	n := told.Native
+	owner := n.ManagedBy
+	if n.Keeper != "" {
+		owner += "; " + n.Keeper + " decides over it"
+	} else if n.Immovable != "" {
+		owner += "; " + n.Immovable
+	}
+	return fmt.Sprintf("group %s is not changed: it is %s on %s, managed by %s", g.Called(), n, told.Site, owner), n.Next
+}
+
+// Movable reports whether the commands that change roles work on a group that is not of kubectl vgr.
+func (g *Group) Movable() bool {
+	return g.ManagedBy != "" && !slices.ContainsFunc(g.Sites, func(s GroupSite) bool { return s.Native != nil && !s.Native.Movable })
 }
 
 // Checks are those of a group that another tool manages: what must be well before that tool moves it.
@@ -157,7 +176,7 @@ func (j judged) nativeVerdict(v Verdict) Verdict {
 			v.Message += "; " + text
 		}
 	}
-	if strings.Contains(v.Next, "kubectl vgr") {
+	if strings.Contains(v.Next, "kubectl vgr") && (!j.Movable() || v.Phase != Transitioning) {
 		v.Next = ""
 	}
 	return v

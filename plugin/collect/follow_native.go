@@ -4,12 +4,14 @@
 package collect
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 
+	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 )
 
@@ -37,7 +39,7 @@ func (f *Follower) followOthers(ctx context.Context) {
 		if pause = reconnect / 10; slices.ContainsFunc(inputs, func(in overview.SiteInput) bool { return in.Problem == overview.SiteAsking }) {
 			continue // which sites lack our API is not known yet
 		}
-		pause = again
+		pause = cmp.Or(f.query.Native.Every, again)
 		before := make([]overview.SiteInput, len(inputs))
 		copy(before, inputs)
 		began := f.clock.Now()
@@ -48,7 +50,9 @@ func (f *Follower) followOthers(ctx context.Context) {
 		pause = max(pause, share*f.clock.Since(began))
 		f.mu.Lock()
 		for i := range inputs {
+			old := f.others[i].input.Groups
 			f.others[i] = othersOf(before[i], inputs[i])
+			f.others[i].keep(old)
 		}
 		f.mu.Unlock()
 		f.mark()
@@ -66,6 +70,32 @@ func othersOf(before, after overview.SiteInput) others {
 		}
 	}
 	return o
+}
+
+// keep keeps objects that were put here while older versions of them were read.
+func (o *others) keep(old []vgrv1.VolumeGroupReplication) {
+	for i := range o.input.Groups {
+		g := &o.input.Groups[i]
+		if at := slices.IndexFunc(old, func(x vgrv1.VolumeGroupReplication) bool {
+			return x.Namespace == g.Namespace && x.Name == g.Name && newer(&x, g)
+		}); at >= 0 {
+			*g = old[at]
+		}
+	}
+}
+
+// put takes in a group of another tool that was just written; false when there is none of its name.
+func (o *others) put(g *vgrv1.VolumeGroupReplication) bool {
+	if _, is := o.input.Native[types.NamespacedName{Namespace: g.Namespace, Name: g.Name}]; !is {
+		return false
+	}
+	o.input.Groups = slices.Clone(o.input.Groups) // who has the list keeps it
+	for i := range o.input.Groups {
+		if old := &o.input.Groups[i]; old.Namespace == g.Namespace && old.Name == g.Name && !newer(old, g) {
+			*old = *g
+		}
+	}
+	return true
 }
 
 // with returns what a site says with its groups of others. What was said before the site changed counts no more.

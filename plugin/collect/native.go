@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -32,6 +33,8 @@ type Native struct {
 	GroupBy []string
 	// ManagedBy selects groups by who manages them, ours as vgr, and has those of others read on every site; empty for all.
 	ManagedBy string
+	// Every is how often they are read while they are followed; 0 for now and then.
+	Every time.Duration
 }
 
 // EveryManager selects the groups of all tools, and ours the groups of kubectl vgr.

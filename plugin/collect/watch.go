@@ -326,7 +326,16 @@ func (f *Follower) heartbeat(ctx context.Context, i int) error {
 }
 
 // Put takes in an object that was just read or written, which the watch may tell of later.
-func (f *Follower) Put(i int, g *vgrv1.VolumeGroupReplication) { f.apply(i, watch.Modified, g) }
+func (f *Follower) Put(i int, g *vgrv1.VolumeGroupReplication) {
+	f.mu.Lock()
+	others := f.others[i].put(g)
+	f.mu.Unlock()
+	if others {
+		f.mark()
+		return
+	}
+	f.apply(i, watch.Modified, g)
+}
 
 func (f *Follower) apply(i int, event watch.EventType, g *vgrv1.VolumeGroupReplication) {
 	if !f.query.selects(g) {

@@ -31,14 +31,25 @@ func (o *Operator) announce(ctx context.Context, jobs []*Job, inputs []overview.
 		}
 		for i, in := range inputs {
 			if g := in.Group(j.Namespace, j.Name); in.Answered && g != nil {
-				all.Go(func() { o.event(ctx, j, i, g) })
+				all.Go(func() { o.event(ctx, j, i, about(nativeOf(in, j), g)) })
 			}
 		}
 	}
 	all.Wait()
 }
 
-func (o *Operator) event(ctx context.Context, j *Job, i int, g *vgrv1.VolumeGroupReplication) {
+// about names the object of a group: that of a backend, if it has one.
+func about(n *overview.Native, g *vgrv1.VolumeGroupReplication) corev1.ObjectReference {
+	ref := corev1.ObjectReference{
+		APIVersion: vgrv1.GroupVersion.String(), Kind: "VolumeGroupReplication", Namespace: g.Namespace, Name: g.Name, UID: g.UID, ResourceVersion: g.ResourceVersion,
+	}
+	if n != nil {
+		ref.APIVersion, ref.Kind = n.APIVersion, n.Kind
+	}
+	return ref
+}
+
+func (o *Operator) event(ctx context.Context, j *Job, i int, object corev1.ObjectReference) {
 	c, err := o.Sites[i].Client()
 	if err != nil {
 		return
@@ -49,11 +60,9 @@ func (o *Operator) event(ctx context.Context, j *Job, i int, g *vgrv1.VolumeGrou
 	}
 	now := metav1.NewTime(o.Sites[i].Now())
 	_ = c.Create(ctx, &corev1.Event{
-		ObjectMeta: metav1.ObjectMeta{Namespace: j.Namespace, Name: eventName(j, reason)},
-		InvolvedObject: corev1.ObjectReference{
-			APIVersion: vgrv1.GroupVersion.String(), Kind: "VolumeGroupReplication", Namespace: g.Namespace, Name: g.Name, UID: g.UID, ResourceVersion: g.ResourceVersion,
-		},
-		Type: kind, Reason: reason, Message: message[:min(len(message), 1024)],
+		ObjectMeta:     metav1.ObjectMeta{Namespace: j.Namespace, Name: eventName(j, reason)},
+		InvolvedObject: object,
+		Type:           kind, Reason: reason, Message: message[:min(len(message), 1024)],
 		Source: corev1.EventSource{Component: "kubectl-vgr"}, FirstTimestamp: now, LastTimestamp: now, Count: 1,
 		ReportingController: "kubectl-vgr", ReportingInstance: o.Holder,
 	}, site.FieldManager)

@@ -40,8 +40,10 @@ const (
 // Job is one group's operation.
 type Job struct {
 	Namespace, Name string
-	Operation       recovery.Operation
-	Traits          backend.Traits
+	// Object names the backend's own object as kubectl get -o name does; empty for a group of ours.
+	Object    string
+	Operation recovery.Operation
+	Traits    backend.Traits
 	// Usual is how long steps took in earlier operations on the group.
 	Usual map[recovery.StepID]time.Duration
 
@@ -94,6 +96,8 @@ type Operator struct {
 	Progress  Progress
 	// Clocks are those that the operations were begun by.
 	Clocks *Clocks
+	// Native also has groups that are not of kubectl vgr read; nil for none.
+	Native *collect.Native
 
 	follower *collect.Follower
 	replies  chan reply
@@ -108,6 +112,8 @@ type reply struct {
 	err  error
 	// wrote is true when a change was accepted, or may have been.
 	wrote bool
+	// stale is true when the object had changed, and was not read again.
+	stale bool
 }
 
 // ErrTimeout is the cause of a context whose time is up.
@@ -128,7 +134,13 @@ func (o *Operator) Run(ctx context.Context, namespace string, jobs []*Job, known
 	following, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var done func()
-	o.follower, done = collect.Follow(following, o.Sites[:], collect.Query{Namespace: namespace, Names: names}, o.Clock, known)
+	q := collect.Query{Namespace: namespace, Names: names}
+	if o.Native != nil { // what is known has both mixed, so it is asked for again
+		n := *o.Native
+		n.Every = retryAfter
+		q.Native, known = &n, nil
+	}
+	o.follower, done = collect.Follow(following, o.Sites[:], q, o.Clock, known)
 	defer done()
 	o.replies = make(chan reply, len(jobs))
 	o.looks = looks{done: make(chan looked, 1)}
@@ -189,6 +201,7 @@ func (o *Operator) advance(ctx context.Context, jobs []*Job) {
 		case j.busy:
 		case ctx.Err() != nil:
 			j.cut(ctx, o.pair(inputs, j))
+		case asking(inputs): // one that has not answered yet is not one that does not answer
 		case o.Clock.Now().Before(j.pause):
 		default:
 			o.step(ctx, j, inputs)
@@ -230,7 +243,16 @@ func (o *Operator) step(ctx context.Context, j *Job, inputs []overview.SiteInput
 	case d.Write != nil:
 		j.busy = true
 		at, seen := target(&p, d.Write.Site)
-		go func() { o.replies <- o.write(ctx, j, at, seen.DeepCopy(), *d.Write) }()
+		n := nativeOf(inputs[at], j)
+		if n != nil && n.Keeper != "" {
+			j.busy = false
+			j.end(clierror.New(clierror.CodeFailed, n.Next, "%s/%s: nothing more is changed: %s decides over %s on %s now", j.Namespace, j.Name, n.Keeper, n, o.Sites[at].Name))
+			return
+		}
+		if n != nil { // what is remembered of its role is put in anew with the write
+			seen = inputs[at].Group(j.Namespace, j.Name)
+		}
+		go func() { o.replies <- o.write(ctx, j, at, seen.DeepCopy(), n, *d.Write) }()
 	}
 }
 
@@ -269,8 +291,8 @@ func versions(inputs []overview.SiteInput, j *Job) string {
 }
 
 // write sends a write that is bound to what was seen, and reads the object again when it has
-// changed meanwhile.
-func (o *Operator) write(ctx context.Context, j *Job, at int, g *vgrv1.VolumeGroupReplication, w recovery.Write) reply {
+// changed meanwhile. The object is the backend's own n, unless that is nil.
+func (o *Operator) write(ctx context.Context, j *Job, at int, g *vgrv1.VolumeGroupReplication, n *overview.Native, w recovery.Write) reply {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
 	r := reply{job: j, site: at}
@@ -282,6 +304,9 @@ func (o *Operator) write(ctx context.Context, j *Job, at int, g *vgrv1.VolumeGro
 	if len(w.Scale) > 0 {
 		r.wrote, r.err = scale(ctx, c, j.Namespace, w.Scale)
 		return r
+	}
+	if n != nil {
+		return o.writeNative(ctx, c, r, g, *n, w)
 	}
 	before := g.DeepCopy()
 	if r.err = w.Apply(g); r.err != nil {
@@ -340,7 +365,12 @@ func (o *Operator) DryRun(ctx context.Context, jobs []*Job, inputs []overview.Si
 			if w.State == vgrv1.Primary {
 				w.Peer = vgrv1.PeerDemoted // as far as the API server is concerned
 			}
-			err := o.dryRun(ctx, i, s.Group.DeepCopy(), w)
+			var err error
+			if n := nativeOf(inputs[i], j); n != nil {
+				err = o.dryRunNative(ctx, i, inputs[i].Group(j.Namespace, j.Name), *n, w)
+			} else {
+				err = o.dryRun(ctx, i, s.Group.DeepCopy(), w)
+			}
 			for _, x := range j.Operation.Stopped {
 				if err == nil && stoppedAt(x, s.SiteRef) {
 					err = o.dryRunScale(ctx, i, j.Namespace, x)
@@ -397,6 +427,8 @@ func (o *Operator) handleReply(r reply) {
 		d := r.job.last
 		d.Write, d.Wait = nil, r.job.readOnly[r.site].why
 		o.Progress(r.job, d)
+	case r.stale: // the next look shows it
+		r.job.pause = o.Clock.Now().Add(wait.Jitter(retryAfter, 1))
 	case r.err == nil:
 	case apierrors.IsForbidden(r.err), apierrors.IsInvalid(r.err), apierrors.IsUnauthorized(r.err):
 		r.job.end(clierror.New(clierror.CodeFailed, "fix that; then "+r.job.Operation.ResumeCommand(r.job.Namespace, r.job.Name), "cannot write group %s/%s on %s: %v", r.job.Namespace, r.job.Name, o.Sites[r.site].Name, r.err))
@@ -429,56 +461,4 @@ func Stopped(s *recovery.Stop) error {
 		return nil
 	}
 	return stopped(s)
-}
-
-// cut ends a job because the context has ended, with what is known now.
-func (j *Job) cut(ctx context.Context, p recovery.Pair) {
-	d := recovery.Next(p, j.Operation, j.Traits)
-	j.Operation = d.Operation
-	j.left = left(p, j.Began())
-	next := j.Operation.ResumeCommand(j.Namespace, j.Name)
-	if command := j.Operation.AbortCommand(j.Namespace, j.Name); command != "" && j.Began() {
-		next += "\n" + command
-	}
-	if !errors.Is(context.Cause(ctx), ErrTimeout) {
-		j.end(clierror.New(clierror.CodeInterrupted, next, "%s/%s: interrupted; %s", j.Namespace, j.Name, j.left))
-		return
-	}
-	code := clierror.CodeTimeout
-	switch {
-	case j.last.Missing:
-		code = clierror.CodeUnreachable
-	case j.last.Failing:
-		code = clierror.CodeFailed
-	}
-	j.end(clierror.New(code, next, "%s/%s: the time is up in step %s: %s; %s", j.Namespace, j.Name, j.last.Step.ID, j.last.Wait, j.left))
-}
-
-// left says which site is primary when an operation stops half-way.
-func left(p recovery.Pair, began bool) string {
-	if !began {
-		return "nothing was changed"
-	}
-	asked, primary := "", ""
-	for _, s := range p.Sites {
-		switch {
-		case !s.Answered || s.Group == nil:
-			return "whether a site is primary is not known: " + s.Name + " does not show the group"
-		case s.Group.Spec.ReplicationState == vgrv1.Primary:
-			asked = s.Name
-		}
-		if s.Group.Status.State == vgrv1.StatePrimary {
-			primary = s.Name
-		}
-	}
-	switch {
-	case primary == "" && asked == "":
-		return "no site is primary"
-	case asked == "":
-		return primary + " is giving up the primary role"
-	case asked != primary:
-		return asked + " was asked to be primary and has not confirmed it"
-	default:
-		return primary + " is primary"
-	}
 }

@@ -4,11 +4,15 @@
 package operate
 
 import (
+	"slices"
+	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
+	"github.com/unified-replication/kubectl-vgr/pkg/native"
 	"github.com/unified-replication/kubectl-vgr/pkg/overview"
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/plugin/site"
@@ -44,7 +48,29 @@ func Pair(inputs []overview.SiteInput, sites [2]*site.Site, clusters [2]string, 
 		}
 		p.Sites[i] = s
 	}
+	unwatched(&p, inputs)
 	return p
+}
+
+// unwatched completes what is known of a group by what its objects are: those of a backend, or ours.
+func unwatched(p *recovery.Pair, inputs []overview.SiteInput) {
+	key := types.NamespacedName{Namespace: p.Namespace, Name: p.Name}
+	bare := slices.ContainsFunc(inputs, func(in overview.SiteInput) bool { _, is := in.Native[key]; return is })
+	for i, in := range inputs {
+		s := &p.Sites[i]
+		n, is := in.Native[key]
+		s.Unwatched = bare
+		switch {
+		case !in.Answered:
+		case !bare && in.NativeOnly: // of groups of ours it has said nothing
+			s.Answered, s.UnreachableReason = false, "the CRDs of replication.unified.io are not installed"
+		case bare && in.Incomplete: // what it has not shown may be there
+			s.Read(nil)
+			s.Answered, s.UnreachableReason = false, strings.Join(in.Unread, "; ")
+		case is && s.Group != nil:
+			s.Read(native.Recalled(s.Group, n.Unwatched))
+		}
+	}
 }
 
 // Ref returns what names a site in operations.

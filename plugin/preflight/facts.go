@@ -43,18 +43,36 @@ type Observation struct {
 	// handles are those of the copies by the names of the PVCs, of groups whose handles differ between the sites.
 	handles [2]map[types.NamespacedName]map[string]string
 	Clocks  operate.Clocks
+	// native says how groups that are not of kubectl vgr were read; nil when they were not.
+	native *collect.Native
 }
 
 // inside is what one namespace of a site has.
 type inside struct {
-	// denied are the permissions that the user lacks for an operation; unasked says why that is not known.
+	// denied are the permissions that the user lacks for an operation; unasked says why that is not known. native is the same
+	// for groups that are not of kubectl vgr, by their kinds.
 	denied  []string
 	unasked string
+	native  map[string]lack
 	// machines are those that the user lacks to stop VirtualMachines.
 	machines []string
 	// follows are those that the user lacks to name the volumes that others follow, by the backend.
 	follows map[string][]string
 	usage   *consumers.Snapshot
+}
+
+// lack are permissions that the user lacks, or why that is not known.
+type lack struct {
+	denied  []string
+	unasked string
+}
+
+// Native says how groups that are not of kubectl vgr were read; nil when there are none.
+func (s *Observation) Native() *collect.Native {
+	if !slices.ContainsFunc(s.View.Groups, func(g overview.Group) bool { return g.ManagedBy != "" }) {
+		return nil
+	}
+	return s.native
 }
 
 // Read asks both sites at once, and about workloads if they are to be stopped. A
@@ -67,7 +85,7 @@ func Read(ctx context.Context, e *cli.Env, q collect.Query, scaling bool) (*Obse
 	if p.Peer == nil {
 		return nil, clierror.Refused("name the other site with --peer-context", "no peer is known")
 	}
-	s := &Observation{Sites: [2]*site.Site{p.Here, p.Peer}, Clocks: operate.Clocks{Local: e.Clock}}
+	s := &Observation{Sites: [2]*site.Site{p.Here, p.Peer}, Clocks: operate.Clocks{Local: e.Clock}, native: q.Native}
 	var asked sync.WaitGroup
 	asked.Go(func() { s.Inputs = collect.Sites(ctx, p.All(), q) })
 	for i, at := range s.Sites {
@@ -103,6 +121,7 @@ func Read(ctx context.Context, e *cli.Env, q collect.Query, scaling bool) (*Obse
 	s.connections(ctx, e)
 	s.copies(ctx, e)
 	s.View = overview.Build(s.Inputs, e.Clock.Now())
+	s.lacking(ctx, scaling)
 	seen := e.Memory(p.All())
 	seen.Refresh(&s.View)
 	seen.Save()
@@ -146,6 +165,9 @@ func (s *Observation) Facts(e *cli.Env, g overview.Group) recovery.Facts {
 	for i := range f.Environments {
 		in := s.inside[i][g.Namespace]
 		f.Environments[i].Denied, f.Environments[i].Unasked = in.denied, in.unasked
+		if n := g.Object(); n != nil {
+			f.Environments[i].Denied, f.Environments[i].Unasked = in.native[n.Kind].denied, in.native[n.Kind].unasked
+		}
 		f.Environments[i].CopyHandles = s.handles[i][types.NamespacedName{Namespace: g.Namespace, Name: g.Name}]
 	}
 	for i, in := range s.Inputs {
@@ -241,6 +263,55 @@ var run = []authorizationv1.ResourceAttributes{
 	{Verb: "get", Group: site.VirtualMachine().Group, Resource: "virtualmachines"},
 	{Verb: "patch", Group: site.VirtualMachine().Group, Resource: "virtualmachines"},
 }
+
+// lacking asks the sites for the permissions that operations on groups that are not of kubectl vgr need.
+func (s *Observation) lacking(ctx context.Context, scaling bool) {
+	type question struct {
+		at              int
+		namespace, kind string
+	}
+	answers := map[question]*lack{}
+	for _, g := range s.View.Groups {
+		if !g.Movable() {
+			continue
+		}
+		for i, gs := range g.Sites {
+			if gs.Native != nil {
+				answers[question{i, g.Namespace, gs.Native.Kind}] = &lack{}
+			}
+		}
+	}
+	var asked sync.WaitGroup
+	turns := make(chan struct{}, atATime)
+	for q, l := range answers {
+		asked.Go(func() {
+			turns <- struct{}{}
+			defer func() { <-turns }()
+			all := []authorizationv1.ResourceAttributes{{Verb: "patch", Group: replication, Resource: strings.ToLower(q.kind) + "s"}}
+			for _, a := range wanted(scaling) {
+				if a.Group != vgrv1.GroupVersion.Group {
+					all = append(all, a)
+				}
+			}
+			l.denied, l.unasked = denied(ctx, s.Sites[q.at], q.namespace, all)
+		})
+	}
+	asked.Wait()
+	for q, l := range answers {
+		in := s.inside[q.at][q.namespace]
+		if in.native == nil {
+			in.native = map[string]lack{}
+		}
+		in.native[q.kind] = *l
+		if s.inside[q.at] == nil {
+			s.inside[q.at] = map[string]inside{}
+		}
+		s.inside[q.at][q.namespace] = in
+	}
+}
+
+// replication is the API of csi-addons' objects.
+const replication = "replication.storage.openshift.io"
 
 // wanted are the permissions of an operation, which may scale workloads.
 func wanted(scaling bool) []authorizationv1.ResourceAttributes {

@@ -403,6 +403,9 @@ func (s Style) managers(b *strings.Builder, g overview.Group) {
 	for _, gs := range g.Sites {
 		if n := gs.Native; n != nil {
 			text := fmt.Sprintf("on %s: %s, managed by %s, which kubectl vgr only reads", gs.Site, n, n.ManagedBy)
+			if n.Movable {
+				text = fmt.Sprintf("on %s: %s, managed by %s; kubectl vgr failover moves it", gs.Site, n, n.ManagedBy)
+			}
 			if n.Keeper != "" {
 				text += "; " + n.Keeper + " decides over it"
 			}

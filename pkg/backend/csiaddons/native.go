@@ -99,7 +99,9 @@ func nativeGroups(l backend.Listed, r backend.NativeRequest) []backend.NativeGro
 			key := types.NamespacedName{Namespace: vr.Namespace, Name: value}
 			together[key], groupedBy[key] = append(together[key], vr), label
 		default:
-			out = append(out, in.ofVolumes(backend.Owner{Kind: backend.VolumeReplicationKind, NamespacedName: types.NamespacedName{Namespace: vr.Namespace, Name: vr.Name}}, vr))
+			g := in.ofVolumes(backend.Owner{Kind: backend.VolumeReplicationKind, NamespacedName: types.NamespacedName{Namespace: vr.Namespace, Name: vr.Name}}, vr)
+			g.Bare = bare(&g)
+			out = append(out, g)
 		}
 	}
 	for key, volumes := range together {
@@ -337,6 +339,9 @@ func (in *listed) ofVolumes(owner backend.Owner, volumes ...*replicationv1.Volum
 	return g
 }
 
+// bare reports whether an object is its user's own.
+func bare(g *backend.NativeGroup) bool { return g.Keeper == "" && g.Manager == Name && !g.Owned }
+
 // leaving says of an object that it is being deleted.
 func leaving(kind string, obj *metav1.ObjectMeta) *backend.Problem {
 	return backend.Problemf(vgrv1.ReasonBackendError, "%s %s is being deleted, which ends the replication%s", kind, obj.Name, state.WaitsFor("; it waits for ", obj))
@@ -371,6 +376,9 @@ func (in *listed) ofGroup(group *replicationv1.VolumeGroupReplication) backend.N
 	r.child = in.volumes[types.NamespacedName{Namespace: group.Namespace, Name: childName(group)}]
 	g.Observation = readGroup(r)
 	g.Since = since(g.Observation)
+	if g.Bare = bare(&g) && !group.Spec.External; r.child != nil {
+		g.Inner = r.child.Generation
+	}
 	if group.DeletionTimestamp != nil {
 		g.Observation.Problem = leaving(groupKind, &group.ObjectMeta)
 	}

@@ -58,7 +58,10 @@ first waits until the source has synchronised since it became primary: up to abo
 
 An unplanned failover needs only the target. You must ask for it with --unplanned and accept the loss with --accept-data-loss.
 
-The command writes each step to the group on both sites. After a crash, run the same command again to resume.`
+The command writes each step to the group on both sites. After a crash, run the same command again to resume.
+
+It also moves bare VolumeReplications and VolumeGroupReplications of csi-addons that you name or select with -l, with nothing
+installed; no controller guards these against a second primary.`
 	cmd.Flags().BoolVar(&f.unplanned, "unplanned", false, "the source is down: promote the target without it")
 	cmd.Flags().StringVar(&f.accept, "accept-data-loss", "", "how much an unplanned failover may lose: an age such as 10m, or unknown")
 	cmd.Flags().BoolVar(&f.sourceIsLost, "source-is-lost", false, sourceIsLost)

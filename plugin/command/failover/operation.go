@@ -17,6 +17,7 @@ import (
 	"github.com/unified-replication/kubectl-vgr/pkg/recovery"
 	"github.com/unified-replication/kubectl-vgr/plugin/cli"
 	"github.com/unified-replication/kubectl-vgr/plugin/clierror"
+	"github.com/unified-replication/kubectl-vgr/plugin/collect"
 	"github.com/unified-replication/kubectl-vgr/plugin/operate"
 	"github.com/unified-replication/kubectl-vgr/plugin/preflight"
 	"github.com/unified-replication/kubectl-vgr/plugin/present"
@@ -64,9 +65,18 @@ func (o *operation) run(ctx context.Context, e *cli.Env, args []string, workload
 	if err != nil {
 		return err
 	}
+	if len(args) > 0 || q.Selector != nil { // who asks for all groups means those of kubectl vgr
+		q.Native = &collect.Native{Profiles: e.Profiles}
+	}
 	s, err := preflight.Read(ctx, e, q, workloads)
 	if err != nil {
 		return err
+	}
+	if q.Native != nil && !known(s, q) {
+		q.Native.ManagedBy = collect.EveryManager
+		if s, err = preflight.Read(ctx, e, q, workloads); err != nil {
+			return err
+		}
 	}
 	request, err := prepare(s)
 	if err != nil {
@@ -109,6 +119,19 @@ func (o *operation) run(ctx context.Context, e *cli.Env, args []string, workload
 	return worstEnding(all)
 }
 
+// known reports whether groups of ours are what is asked for, or groups of other tools were read already.
+func known(s *preflight.Observation, q collect.Query) bool {
+	if slices.ContainsFunc(s.Inputs, func(in overview.SiteInput) bool { return in.Native != nil }) {
+		return true
+	}
+	if len(q.Names) == 0 {
+		return len(s.View.Groups) > 0
+	}
+	return !slices.ContainsFunc(q.Names, func(name string) bool {
+		return !slices.ContainsFunc(s.View.Groups, func(g overview.Group) bool { return collect.Named(name, g.Namespace, g.Name) })
+	})
+}
+
 func (o *operation) leaving() evacuation { return evacuation{o.sel.From, o.abort} }
 
 // plan shows what will be done to each group. One that is refused does not stop the others.
@@ -123,6 +146,11 @@ func (o *operation) plan(e *cli.Env, s *preflight.Observation, request requester
 		refuse := func(err error) {
 			refused = append(refused, ending{namespace: g.Namespace, name: g.Name, err: err})
 			w.Stop(wave)
+		}
+		if g.ManagedBy != "" && !g.Movable() {
+			why, next := g.Refusal()
+			refuse(clierror.Refused(next, "%s", why))
+			continue
 		}
 		if err != nil {
 			refuse(err)
@@ -167,6 +195,9 @@ func (o *operation) plan(e *cli.Env, s *preflight.Observation, request requester
 			continue
 		}
 		j := &operate.Job{Namespace: g.Namespace, Name: g.Name, Operation: op, Traits: facts.Traits, Usual: recovery.Usual(facts.Pair, op.Kind)}
+		if n := g.Object(); n != nil {
+			j.Object = n.ResourceName()
+		}
 		w.Put(j, wave)
 		jobs = append(jobs, j)
 	}
@@ -226,7 +257,8 @@ func remembered(o overview.Overview, g overview.Group) (seen []string) {
 
 func (o *operation) operator(e *cli.Env, s *preflight.Observation, jobs []*operate.Job) *operate.Operator {
 	return &operate.Operator{
-		Sites: s.Sites, Clusters: s.Clusters, Clock: e.Clock, Clocks: &s.Clocks, Holder: jobs[0].Operation.Holder, Concurrency: o.concurrency, MaxOutage: o.maxOutage, Progress: func(*operate.Job, recovery.Decision) {},
+		Native: s.Native(),
+		Sites:  s.Sites, Clusters: s.Clusters, Clock: e.Clock, Clocks: &s.Clocks, Holder: jobs[0].Operation.Holder, Concurrency: o.concurrency, MaxOutage: o.maxOutage, Progress: func(*operate.Job, recovery.Decision) {},
 	}
 }
 

@@ -4,6 +4,7 @@
 package failover
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,6 +19,8 @@ import (
 // ending is how it ended for one group.
 type ending struct {
 	namespace, name string
+	// object names the backend's own object as kubectl get -o name does; empty for a group of ours.
+	object string
 	// op is what was done; nil when nothing was begun.
 	op  *recovery.Operation
 	err error
@@ -194,7 +197,7 @@ func summarize(e *cli.Env, all []ending) error {
 	}
 	if len(all) == 1 {
 		if o := all[0]; o.err == nil {
-			fmt.Fprintf(e.Out, "volumegroupreplication.replication.unified.io/%s\n", present.Clean(o.name+" "+o.sentence()))
+			fmt.Fprintf(e.Out, "%s%s\n", present.Clean(cmp.Or(o.object, "volumegroupreplication.replication.unified.io/"+o.name)+" "), present.Clean(o.sentence()))
 		}
 		return nil
 	}

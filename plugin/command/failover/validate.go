@@ -104,7 +104,7 @@ func validate(ctx context.Context, e *cli.Env, sel cli.Selection, others cli.Oth
 	v := &validation{TypeMeta: metav1.TypeMeta{APIVersion: overview.APIVersion, Kind: "Validation"}, Groups: []validatedGroup{}}
 	refused, troubled, unplanned := 0, 0, 0
 	for _, g := range s.View.Groups {
-		if g.ManagedBy != "" {
+		if g.ManagedBy != "" && !g.Movable() {
 			checked := validatedGroup{Namespace: g.Namespace, Name: g.Name, Checks: g.Checks()}
 			checked.From, checked.To = roles(s, g)
 			if len(recovery.Problems(checked.Checks)) > 0 {
@@ -114,6 +114,14 @@ func validate(ctx context.Context, e *cli.Env, sel cli.Selection, others cli.Oth
 			continue
 		}
 		checked := validated(e, s, g, leaving, to, quiesce)
+		if g.ManagedBy != "" { // what its primary reports is no proof for an operation, and yet what is known of its health
+			health := g.Checks()[:1]
+			if checked.Checks = append(checked.Checks, health...); len(recovery.Problems(health)) > 0 && len(recovery.Problems(checked.Checks)) == 1 {
+				troubled++
+				v.Groups = append(v.Groups, checked)
+				continue
+			}
+		}
 		if len(recovery.Problems(checked.Checks)) > 0 || checked.Unplanned != nil {
 			refused++
 		}

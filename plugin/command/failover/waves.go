@@ -29,7 +29,7 @@ func (o *operation) operate(ctx context.Context, e *cli.Env, s *preflight.Observ
 		after := overview.Build(operator.Inputs(), e.Clock.Now())
 		seen.Refresh(&after) // what was seen before the operation is no longer so
 		for _, j := range jobs {
-			all = append(all, ending{namespace: j.Namespace, name: j.Name, op: &j.Operation, err: j.Err(), left: j.Left(), notStarted: j.Left() != "" && !j.Began(), readOnly: j.ReadOnly()})
+			all = append(all, ending{namespace: j.Namespace, name: j.Name, object: j.Object, op: &j.Operation, err: j.Err(), left: j.Left(), notStarted: j.Left() != "" && !j.Began(), readOnly: j.ReadOnly()})
 			if j.Err() != nil {
 				w.Stop(wave)
 			}

@@ -54,11 +54,17 @@ each.`
 		if err != nil {
 			return err
 		}
+		q.Native = &collect.Native{Profiles: e.Profiles}
 		inputs := collect.Sites(cmd.Context(), p.All(), q)
 		if err := cli.Ended(cmd.Context(), "", "not all sites were waited for"); err != nil {
 			return err
 		}
 		o := overview.Build(inputs, e.Clock.Now())
+		if len(o.Groups) == 0 { // it may be one of another tool, beside groups of kubectl vgr
+			q.Native.ManagedBy = collect.EveryManager
+			inputs = collect.Sites(cmd.Context(), p.All(), q)
+			o = overview.Build(inputs, e.Clock.Now())
+		}
 		if err := p.Once(cmd.Context(), o); err != nil {
 			return err
 		}
