@@ -189,7 +189,7 @@ func (b *bench) journal(c client.Client, name string) *recovery.Operation {
 	return op
 }
 
-// TestNativeAborted: a move that cannot end is taken back, by the same flag as a group of ours, or resumed.
+// TestNativeAborted: --abort makes the source primary again when a move cannot end; or the same command resumes it.
 func TestNativeAborted(t *testing.T) {
 	t.Parallel()
 	b, a := newMoved(t)
