@@ -328,7 +328,7 @@ func (f *Follower) heartbeat(ctx context.Context, i int) error {
 // Put takes in an object that was just read or written, which the watch may tell of later.
 func (f *Follower) Put(i int, g *vgrv1.VolumeGroupReplication) {
 	f.mu.Lock()
-	others := f.others[i].put(g)
+	others := f.query.Native != nil && f.others[i].put(g)
 	f.mu.Unlock()
 	if others {
 		f.mark()
