@@ -22,7 +22,6 @@ var storages = map[string]backend.Traits{
 	"handover at the source": {Fences: true, HandsOver: true},
 	"promote first":          {PromoteFirst: true},
 	bySnapshot:               {PromoteFirst: true},
-	bare:                     {Fences: true, ConfirmsSync: true},
 }
 
 // bare is csi-addons directly below, whose objects no controller of ours watches or guards.
@@ -126,7 +125,9 @@ func TestExplore(t *testing.T) {
 	if raceEnabled {
 		t.Skip("nothing runs at the same time here, and the race detector makes it many times slower; make test runs it without")
 	}
-	for name, traits := range storages {
+	explored := maps.Clone(storages)
+	explored[bare] = backend.Traits{Fences: true, ConfirmsSync: true}
+	for name, traits := range explored {
 		all := scenarios
 		switch {
 		case name == bare: // nothing refuses a second primary that another tool asks for
