@@ -65,18 +65,9 @@ func (o *operation) run(ctx context.Context, e *cli.Env, args []string, workload
 	if err != nil {
 		return err
 	}
-	if len(args) > 0 || q.Selector != nil { // who asks for all groups means those of kubectl vgr
-		q.Native = &collect.Native{Profiles: e.Profiles}
-	}
-	s, err := preflight.Read(ctx, e, q, workloads)
+	s, err := read(ctx, e, &q, workloads)
 	if err != nil {
 		return err
-	}
-	if q.Native != nil && !known(s, q) {
-		q.Native.ManagedBy = collect.EveryManager
-		if s, err = preflight.Read(ctx, e, q, workloads); err != nil {
-			return err
-		}
 	}
 	request, err := prepare(s)
 	if err != nil {
@@ -119,6 +110,38 @@ func (o *operation) run(ctx context.Context, e *cli.Env, args []string, workload
 	return worstEnding(all)
 }
 
+// read asks both sites for the groups, and for those of other tools where none of ours are meant.
+func read(ctx context.Context, e *cli.Env, q *collect.Query, workloads bool) (*preflight.Observation, error) {
+	if len(q.Names) > 0 || q.Selector != nil { // who asks for all groups means those of kubectl vgr
+		q.Native = &collect.Native{Profiles: e.Profiles}
+	}
+	s, err := preflight.Read(ctx, e, *q, workloads)
+	if err != nil || q.Native == nil || known(s, *q) {
+		return s, err
+	}
+	q.Native.ManagedBy = collect.EveryManager
+	return preflight.Read(ctx, e, *q, workloads)
+}
+
+// job makes the job of a group.
+func job(g overview.Group, op recovery.Operation, facts recovery.Facts) *operate.Job {
+	j := &operate.Job{Namespace: g.Namespace, Name: g.Name, Operation: op, Traits: facts.Traits, Usual: recovery.Usual(facts.Pair, op.Kind)}
+	if n := g.Object(); n != nil {
+		j.Object = n.ResourceName()
+	}
+	return j
+}
+
+// waveOf returns the wave of a group, and refuses one that another tool decides over.
+func waveOf(g overview.Group, facts recovery.Facts) (int, error) {
+	wave, err := operate.WaveOf(facts.Pair)
+	if g.ManagedBy != "" && !g.Movable() {
+		why, next := g.Refusal()
+		err = clierror.Refused(next, "%s", why)
+	}
+	return wave, err
+}
+
 // known reports whether groups of ours are what is asked for, or groups of other tools were read already.
 func known(s *preflight.Observation, q collect.Query) bool {
 	if slices.ContainsFunc(s.Inputs, func(in overview.SiteInput) bool { return in.Native != nil }) {
@@ -142,15 +165,10 @@ func (o *operation) plan(e *cli.Env, s *preflight.Observation, request requester
 	var plans []present.Plan
 	for _, g := range s.View.Groups {
 		facts := s.Facts(e, g)
-		wave, err := operate.WaveOf(facts.Pair)
+		wave, err := waveOf(g, facts)
 		refuse := func(err error) {
 			refused = append(refused, ending{namespace: g.Namespace, name: g.Name, err: err})
 			w.Stop(wave)
-		}
-		if g.ManagedBy != "" && !g.Movable() {
-			why, next := g.Refusal()
-			refuse(clierror.Refused(next, "%s", why))
-			continue
 		}
 		if err != nil {
 			refuse(err)
@@ -194,10 +212,7 @@ func (o *operation) plan(e *cli.Env, s *preflight.Observation, request requester
 		if p.Refused {
 			continue
 		}
-		j := &operate.Job{Namespace: g.Namespace, Name: g.Name, Operation: op, Traits: facts.Traits, Usual: recovery.Usual(facts.Pair, op.Kind)}
-		if n := g.Object(); n != nil {
-			j.Object = n.ResourceName()
-		}
+		j := job(g, op, facts)
 		w.Put(j, wave)
 		jobs = append(jobs, j)
 	}

@@ -104,26 +104,11 @@ func validate(ctx context.Context, e *cli.Env, sel cli.Selection, others cli.Oth
 	v := &validation{TypeMeta: metav1.TypeMeta{APIVersion: overview.APIVersion, Kind: "Validation"}, Groups: []validatedGroup{}}
 	refused, troubled, unplanned := 0, 0, 0
 	for _, g := range s.View.Groups {
-		if g.ManagedBy != "" && !g.Movable() {
-			checked := validatedGroup{Namespace: g.Namespace, Name: g.Name, Checks: g.Checks()}
-			checked.From, checked.To = roles(s, g)
-			if len(recovery.Problems(checked.Checks)) > 0 {
-				troubled++
-			}
-			v.Groups = append(v.Groups, checked)
-			continue
-		}
-		checked := validated(e, s, g, leaving, to, quiesce)
-		if g.ManagedBy != "" { // what its primary reports is no proof for an operation, and yet what is known of its health
-			health := g.Checks()[:1]
-			if checked.Checks = append(checked.Checks, health...); len(recovery.Problems(health)) > 0 && len(recovery.Problems(checked.Checks)) == 1 {
-				troubled++
-				v.Groups = append(v.Groups, checked)
-				continue
-			}
-		}
-		if len(recovery.Problems(checked.Checks)) > 0 || checked.Unplanned != nil {
-			refused++
+		checked, trouble := judged(e, s, g, leaving, to, quiesce)
+		if trouble {
+			troubled++
+		} else if g.ManagedBy == "" || g.Movable() {
+			refused += refusals(checked)
 		}
 		if u := checked.Unplanned; u != nil && u.Command != "" {
 			unplanned++
@@ -150,6 +135,32 @@ func validate(ctx context.Context, e *cli.Env, sel cli.Selection, others cli.Oth
 	default:
 		return nil
 	}
+}
+
+// judged returns the checks of one group, and whether it has no other problem than its health as another tool's group.
+func judged(e *cli.Env, s *preflight.Observation, g overview.Group, leaving evacuation, to string, quiesce bool) (checked validatedGroup, trouble bool) {
+	if g.ManagedBy != "" && !g.Movable() {
+		checked = validatedGroup{Namespace: g.Namespace, Name: g.Name, Checks: g.Checks()}
+		checked.From, checked.To = roles(s, g)
+		return checked, len(recovery.Problems(checked.Checks)) > 0
+	}
+	checked = validated(e, s, g, leaving, to, quiesce)
+	if g.ManagedBy == "" {
+		return checked, false
+	}
+	// What its primary reports is no proof for an operation, and yet what is known of its health.
+	health := g.Checks()[:1]
+	ill := len(recovery.Problems(health)) > 0 && refusals(checked) == 0
+	checked.Checks = append(checked.Checks, health...)
+	return checked, ill
+}
+
+// refusals is 1 when a planned failover would be refused.
+func refusals(checked validatedGroup) int {
+	if len(recovery.Problems(checked.Checks)) > 0 || checked.Unplanned != nil {
+		return 1
+	}
+	return 0
 }
 
 // roles returns the site that is primary, and the other one; the sites in their order while that is not certain.
