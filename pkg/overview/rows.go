@@ -102,9 +102,7 @@ func (g *Group) complete(r *Row) {
 			}
 			continue
 		}
-		leaves := s.Deleting && !meta.IsStatusConditionTrue(s.Conditions, vgrv1.ConditionDeletionHeld) // the controller looks at its volumes no more
-		on.Follows = !leaves && g.follows(s) && v.State == vgrv1.StateSecondary && v.Health != vgrv1.HealthError && v.Health != ""
-		on.Leftover = (leaves || g.cutOff(s)) && v.Health != vgrv1.HealthError
+		g.healthOf(s, on)
 		if led && p.Site == s.Site || led && r.Synced == nil && reportsNothing(p) {
 			r.Synced = v
 		}
@@ -124,6 +122,14 @@ func (g *Group) complete(r *Row) {
 	if led {
 		r.age(g, p)
 	}
+}
+
+// healthOf judges what a site says of the health of a copy.
+func (g *Group) healthOf(s *GroupSite, on *RowSite) {
+	v := on.Volume
+	leaves := s.Deleting && !meta.IsStatusConditionTrue(s.Conditions, vgrv1.ConditionDeletionHeld) // its controller observes the volumes no more
+	on.Follows = !leaves && g.follows(s) && v.State == vgrv1.StateSecondary && v.Health != vgrv1.HealthError && v.Health != ""
+	on.Leftover = (leaves || g.cutOff(s)) && v.Health != vgrv1.HealthError
 }
 
 // age counts the lag of a PVC from that of its group, so that both are of one clock.
