@@ -35,7 +35,7 @@ func TestBroken(t *testing.T) {
 // testMirrorDown: without west's rbd-mirror nothing arrives there, and west is not promoted until it has.
 func testMirrorDown(t *testing.T, w *world) {
 	s := newScene(t, w, map[string]string{"data": "24Mi"})
-	s.synced()
+	s.synced(lab.East)
 	s.must(w.cluster(lab.West).SetDaemon(t.Context(), false))
 	s.must(w.cluster(lab.East).Write(t.Context(), s.volumes["data"], 100))
 	s.acknowledged["data"][lab.East] = 100
@@ -87,7 +87,7 @@ func testMirrorStops(t *testing.T, w *world) {
 func testEastLost(t *testing.T, w *world) {
 	s := newScene(t, w, map[string]string{"data": "64Mi", "logs": "40Mi", "config": "32Mi"})
 	stop := s.write(lab.East, "east")
-	s.synced()
+	s.synced(lab.East)
 	time.Sleep(5 * time.Second) // so that there is something to lose
 	kill(t, w)
 	acknowledged := stop()

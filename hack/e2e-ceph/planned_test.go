@@ -4,6 +4,7 @@
 package e2eceph_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -23,6 +24,7 @@ func TestHealthy(t *testing.T) {
 		t.Run("BackToBack", func(t *testing.T) { testBackToBack(t, w, 2) })
 		t.Run("Busy", func(t *testing.T) { testBusy(t, w) })
 		t.Run("Split", func(t *testing.T) { testSplit(t, w) })
+		t.Run("Diverged", func(t *testing.T) { testDiverged(t, w) })
 		t.Run("Delete", func(t *testing.T) { testDelete(t, w) })
 	})
 }
@@ -85,7 +87,7 @@ func testSplit(t *testing.T, w *world) {
 	t.Parallel()
 	s := newScene(t, w, map[string]string{"data": "24Mi"})
 	stop := s.write(lab.East, "kept")
-	s.synced()
+	s.synced(lab.East)
 	stop()
 	s.must(s.cluster(lab.West).ForcePromote(t.Context(), s.volumes["data"]))
 	s.eventuallySplit()
@@ -94,6 +96,51 @@ func testSplit(t *testing.T, w *world) {
 		t.Error("a planned failover of a split group succeeds")
 	}
 	s.whole(lab.East)
+}
+
+// testDiverged: a copy that was in sync once diverges. csi-addons does not look at it again; only the primary's driver
+// tells no synchronisation any more. The next move waits, demotes nothing, and loses nothing when it is aborted; a resync
+// mends the copy. Once the primary was demoted, the daemons of both sites would say the same as of copies in sync.
+func testDiverged(t *testing.T, w *world) {
+	t.Parallel()
+	s := newScene(t, w, map[string]string{"data": "48Mi"})
+	s.moveUnderWriters(lab.East, "run-0")
+	s.synced(lab.West)
+	s.must(w.cluster(lab.East).Diverge(t.Context(), s.volumes["data"]))
+	s.eventuallySplit()
+	s.must(w.cluster(lab.West).Write(t.Context(), s.volumes["data"], 50))
+	s.acknowledged["data"][lab.West] = 50
+	s.says("no snapshot details")
+	r := s.vgr("failover", group, "-n", s.ns, "--to", lab.East, "--yes", "--timeout", "1m")
+	t.Logf("exit code %d\n%s%s", r.code, r.out, r.errOut)
+	if r.code == 0 || !s.images()["data"].Copies[lab.West].Primary {
+		t.Error("west was demoted, although its copy has diverged")
+	}
+	s.mend(lab.West)
+	s.agree(lab.West)
+	s.must(w.cluster(lab.West).Snapshot(t.Context(), s.volumes["data"]))
+	s.eventually("the copy to have it all", func(ctx context.Context) error {
+		blocks, err := w.cluster(lab.East).Blocks(ctx, s.volumes["data"])
+		if err == nil && blocks.Last(lab.West) < 50 {
+			err = fmt.Errorf("it has %+v", blocks)
+		}
+		return err
+	})
+	s.whole(lab.East)
+	s.equal()
+}
+
+// mend ends a move whose proof does not come, and makes the other site a copy of the primary again.
+func (s *scene) mend(primary string) {
+	s.t.Helper()
+	for _, c := range s.lab.Real {
+		s.t.Logf("%s:\n%s", c.Site, c.History(s.t.Context(), s.volumes["data"]))
+	}
+	s.t.Log(s.done("failover", group, "-n", s.ns, "--abort", "--yes", "--timeout", patience.String()))
+	s.whole(primary)
+	s.t.Log(s.done("status", group, "-n", s.ns))
+	s.t.Log(s.done("resync", group, "-n", s.ns, "--context", other(primary), "--peer-context", primary, "--yes", "--timeout", patience.String()))
+	s.synced(primary)
 }
 
 // testDelete: deleting the group leaves the replication; ending it leaves the primary's image and takes the copy's.

@@ -358,7 +358,7 @@ func (s *rehearsed) killedAfter(n int) bool {
 func testRehearsalMoves(t *testing.T, w *world) {
 	t.Parallel()
 	s := rehearsalScene(t, w, map[string]string{"data": "24Mi"})
-	s.synced()
+	s.synced(lab.East)
 	s.must(s.cluster(lab.East).Write(t.Context(), s.volumes["data"], 50))
 	s.acknowledged["data"][lab.East] = 50
 	ticks := s.ticking()

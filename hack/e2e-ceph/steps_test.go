@@ -14,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/unified-replication/kubectl-vgr/hack/lab"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/array"
 	"github.com/unified-replication/kubectl-vgr/hack/lab/ceph"
 )
@@ -184,12 +183,12 @@ func (s *scene) agree(primary string) {
 	s.t.Logf("%s: %s; last synchronisation %v", told.Verdict.Phase, told.Verdict.Message, told.LastSyncTime)
 }
 
-// synced waits until the tool tells a synchronisation of east's.
-func (s *scene) synced() {
+// synced waits until the tool tells a synchronisation since a site became primary.
+func (s *scene) synced(site string) {
 	s.t.Helper()
-	s.eventually("a synchronisation from east", func(ctx context.Context) error {
+	s.eventually("a synchronisation from "+site, func(ctx context.Context) error {
 		var g vgrv1.VolumeGroupReplication
-		if err := s.sites[lab.East].Get(ctx, client.ObjectKey{Namespace: s.ns, Name: group}, &g); err != nil {
+		if err := s.sites[site].Get(ctx, client.ObjectKey{Namespace: s.ns, Name: group}, &g); err != nil {
 			return err
 		}
 		if g.Status.LastSyncTime == nil {

@@ -382,7 +382,9 @@ func (c *checker) synchronised() {
 	default:
 		remedy := "the operation waits for it before it changes a role; --abort undoes it at any time before that"
 		c.add("sync", CheckWarning, remedy, "%s", c.from.unreplicated(c.facts.Schedule, c.facts.Traits))
-		c.checks[len(c.checks)-1].Brief = c.from.Name + " has not synchronised since it became primary, which takes up to two schedules"
+		if c.checks[len(c.checks)-1].Brief = c.from.Name + " has not synchronised since it became primary, which takes up to two schedules"; c.from.view().Doubt() != "" {
+			c.checks[len(c.checks)-1].Brief = "the storage of " + c.from.Name + " does not confirm that it still synchronises"
+		}
 	}
 }
 

@@ -20,6 +20,9 @@ func (s *Site) unreplicated(schedule time.Duration, t backend.Traits) string {
 	if s.Group == nil || s.Group.Status.StateSince == nil {
 		return fmt.Sprintf("the controller on %s does not say since when it is primary; install the controller of this version there", s.Name)
 	}
+	if doubt := s.view().Doubt(); doubt != "" {
+		return fmt.Sprintf("the storage of %s does not confirm that it still synchronises: %s; the copy may have stopped or diverged (on Ceph, see rbd mirror image status POOL/IMAGE on both sites)", s.Name, doubt)
+	}
 	since := s.Group.Status.StateSince.UTC()
 	text := fmt.Sprintf("%s has not reported a synchronisation since it became primary at %s; only that proves that the other site receives all writes",
 		s.Name, since.Format(time.RFC3339))

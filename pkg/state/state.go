@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
@@ -29,7 +30,7 @@ func Remember(st *vgrv1.ReplicationStatus, observed vgrv1.State, reported *metav
 		case observed == vgrv1.StatePrimary:
 			st.DemotedAfterSync = false
 		case st.State == vgrv1.StatePrimary:
-			st.DemotedAfterSync = st.StateSince != nil && Counts(st, st.LastSyncTime)
+			st.DemotedAfterSync = st.StateSince != nil && Counts(st, st.LastSyncTime) && doubt(st) == nil
 		}
 		st.StateSince, st.SyncTimeBefore = &now, reported
 	}
@@ -58,6 +59,16 @@ func Counts(st *vgrv1.ReplicationStatus, t *metav1.Time) bool {
 	}
 	// Times in the API have no fractions of a second.
 	return t.Unix() > st.StateSince.Unix() && (st.SyncTimeBefore == nil || t.Unix() > st.SyncTimeBefore.Unix())
+}
+
+// doubt returns what a primary's backend says instead of confirming that it replicates; nil if it does, or never reports
+// that. A copy that has diverged shows here only, and not in the time of the last synchronisation, which stays as it was.
+func doubt(st *vgrv1.ReplicationStatus) *metav1.Condition {
+	c := meta.FindStatusCondition(st.Conditions, vgrv1.ConditionReplicating)
+	if c == nil || c.Status == metav1.ConditionTrue || c.Reason == vgrv1.ReasonStatusNotReported {
+		return nil
+	}
+	return c
 }
 
 // Bound returns the value of AnnotationBoundTo for a write that makes a generation of an object.

@@ -134,6 +134,31 @@ func TestMayPromote(t *testing.T) {
 	}
 }
 
+// TestRememberDoubt: a primary whose backend did not confirm any more that it replicates proves nothing by being demoted.
+func TestRememberDoubt(t *testing.T) {
+	for name, tc := range map[string]struct {
+		c    []metav1.Condition
+		want bool
+	}{
+		"never reported":   {nil, true},
+		"confirmed":        {[]metav1.Condition{{Type: vgrv1.ConditionReplicating, Status: metav1.ConditionTrue}}, true},
+		"an older driver":  {[]metav1.Condition{{Type: vgrv1.ConditionReplicating, Status: metav1.ConditionUnknown, Reason: vgrv1.ReasonStatusNotReported}}, true},
+		"not known":        {[]metav1.Condition{{Type: vgrv1.ConditionReplicating, Status: metav1.ConditionUnknown, Reason: "Unknown"}}, false},
+		"it has an error":  {[]metav1.Condition{{Type: vgrv1.ConditionReplicating, Status: metav1.ConditionFalse, Reason: "Degraded"}}, false},
+		"another is false": {[]metav1.Condition{{Type: vgrv1.ConditionResyncing, Status: metav1.ConditionFalse}}, true},
+	} {
+		st := &vgrv1.ReplicationStatus{}
+		state.Remember(st, vgrv1.StatePrimary, nil, *at(10))
+		state.Remember(st, vgrv1.StatePrimary, at(15), *at(20))
+		st.Conditions = tc.c
+		state.Remember(st, vgrv1.StateUnknown, nil, *at(30))
+		state.Remember(st, vgrv1.StateSecondary, nil, *at(40))
+		if st.DemotedAfterSync != tc.want {
+			t.Errorf("%s: demoted after a synchronisation: %t", name, st.DemotedAfterSync)
+		}
+	}
+}
+
 // TestRememberVolumes: a volume of a copy that was primary on its own has writes that nothing else has.
 func TestRememberVolumes(t *testing.T) {
 	half := []vgrv1.VolumeStatus{{Name: "data", State: vgrv1.StatePrimary}, {Name: "logs", State: vgrv1.StateSecondary}}

@@ -135,9 +135,19 @@ func (v View) Replicates() bool {
 	return v.status != nil && meta.IsStatusConditionTrue(v.status.Conditions, vgrv1.ConditionReplicating)
 }
 
-// Replicated reports whether a primary has synchronised with its peer since it became primary.
+// Replicated reports whether a primary has synchronised with its peer since it became primary, and its backend confirms,
+// where it reports that, that it still does.
 func (v View) Replicated() bool {
-	return v.State() == vgrv1.StatePrimary && v.LastSync() != nil
+	return v.State() == vgrv1.StatePrimary && v.LastSync() != nil && doubt(v.status) == nil
+}
+
+// Doubt returns what the backend of a primary that has synchronised says instead of confirming that it still does. Empty
+// if it does, or never reports that.
+func (v View) Doubt() string {
+	if v.State() != vgrv1.StatePrimary || v.LastSync() == nil || doubt(v.status) == nil {
+		return ""
+	}
+	return doubt(v.status).Message
 }
 
 // Broken returns the error that a copy reports: it may be split from its peer; see Diverged. Empty without one.

@@ -42,6 +42,12 @@ func TestView(t *testing.T) {
 	split := func(says string) *vgrv1.VolumeGroupReplication {
 		return with(degraded(secondary(), metav1.ConditionTrue, "Error"), func(g *vgrv1.VolumeGroupReplication) { g.Status.Conditions[1].Message = says })
 	}
+	replicating := func(status metav1.ConditionStatus, reason string) *vgrv1.VolumeGroupReplication {
+		g := group(vgrv1.Primary, vgrv1.StatePrimary, metav1.ConditionTrue, vgrv1.ReasonPromoted)
+		g.Status.LastSyncTime, g.Status.StateSince = at(2), at(1)
+		g.Status.Conditions = append(g.Status.Conditions, metav1.Condition{Type: vgrv1.ConditionReplicating, Status: status, Reason: reason})
+		return g
+	}
 	cases := map[string]struct {
 		g    *vgrv1.VolumeGroupReplication
 		want string // the predicates that hold
@@ -67,14 +73,18 @@ func TestView(t *testing.T) {
 		"guarded, and told since": {with(refused(), func(g *vgrv1.VolumeGroupReplication) {
 			g.Annotations = map[string]string{vgrv1.AnnotationPeer: "demoted/1", vgrv1.AnnotationBoundTo: "uid/3"}
 		}), "ready current lead"},
-		"guarded before":                 {with(refused(), func(g *vgrv1.VolumeGroupReplication) { g.Generation = 4 }), "lead"},
-		"an older spec":                  {with(secondary(), func(g *vgrv1.VolumeGroupReplication) { g.Generation = 4 }), ""},
-		"the backend is behind":          {with(secondary(), func(g *vgrv1.VolumeGroupReplication) { g.Status.ObservedGeneration = 2 }), "ready"},
-		"deleted":                        {with(secondary(), func(g *vgrv1.VolumeGroupReplication) { g.DeletionTimestamp = at(0) }), "ready deleting"},
-		"a primary that has an error":    {degraded(group(vgrv1.Primary, vgrv1.StatePrimary, metav1.ConditionTrue, vgrv1.ReasonPromoted), metav1.ConditionTrue, "Error"), "ready current settled primary lead"},
-		"a time of an older controller":  {with(group(vgrv1.Primary, vgrv1.StatePrimary, metav1.ConditionTrue, vgrv1.ReasonPromoted), func(g *vgrv1.VolumeGroupReplication) { g.Status.LastSyncTime = at(0) }), "ready current settled primary lead unproven"},
-		"a time from before the role":    {with(group(vgrv1.Primary, vgrv1.StatePrimary, metav1.ConditionTrue, vgrv1.ReasonPromoted), func(g *vgrv1.VolumeGroupReplication) { g.Status.LastSyncTime, g.Status.StateSince = at(0), at(1) }), "ready current settled primary lead"},
-		"a synchronisation of this role": {with(group(vgrv1.Primary, vgrv1.StatePrimary, metav1.ConditionTrue, vgrv1.ReasonPromoted), func(g *vgrv1.VolumeGroupReplication) { g.Status.LastSyncTime, g.Status.StateSince = at(2), at(1) }), "ready current settled primary lead replicated"},
+		"guarded before":                          {with(refused(), func(g *vgrv1.VolumeGroupReplication) { g.Generation = 4 }), "lead"},
+		"an older spec":                           {with(secondary(), func(g *vgrv1.VolumeGroupReplication) { g.Generation = 4 }), ""},
+		"the backend is behind":                   {with(secondary(), func(g *vgrv1.VolumeGroupReplication) { g.Status.ObservedGeneration = 2 }), "ready"},
+		"deleted":                                 {with(secondary(), func(g *vgrv1.VolumeGroupReplication) { g.DeletionTimestamp = at(0) }), "ready deleting"},
+		"a primary that has an error":             {degraded(group(vgrv1.Primary, vgrv1.StatePrimary, metav1.ConditionTrue, vgrv1.ReasonPromoted), metav1.ConditionTrue, "Error"), "ready current settled primary lead"},
+		"a time of an older controller":           {with(group(vgrv1.Primary, vgrv1.StatePrimary, metav1.ConditionTrue, vgrv1.ReasonPromoted), func(g *vgrv1.VolumeGroupReplication) { g.Status.LastSyncTime = at(0) }), "ready current settled primary lead unproven"},
+		"a time from before the role":             {with(group(vgrv1.Primary, vgrv1.StatePrimary, metav1.ConditionTrue, vgrv1.ReasonPromoted), func(g *vgrv1.VolumeGroupReplication) { g.Status.LastSyncTime, g.Status.StateSince = at(0), at(1) }), "ready current settled primary lead"},
+		"a synchronisation of this role":          {with(group(vgrv1.Primary, vgrv1.StatePrimary, metav1.ConditionTrue, vgrv1.ReasonPromoted), func(g *vgrv1.VolumeGroupReplication) { g.Status.LastSyncTime, g.Status.StateSince = at(2), at(1) }), "ready current settled primary lead replicated"},
+		"one that the driver cannot tell more of": {replicating(metav1.ConditionUnknown, vgrv1.ReasonStatusNotReported), "ready current settled primary lead replicated"},
+		"one that is confirmed":                   {replicating(metav1.ConditionTrue, "Healthy"), "ready current settled primary lead replicated"},
+		"one that the driver does not confirm":    {replicating(metav1.ConditionUnknown, "Unknown"), "ready current settled primary lead"},
+		"one, and an error since":                 {replicating(metav1.ConditionFalse, "Degraded"), "ready current settled primary lead"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -54,6 +54,22 @@ func (c *Cluster) ForcePromote(ctx context.Context, handle string) error {
 	return c.promote(ctx, handle, true)
 }
 
+// Diverge has a copy go a way of its own and be a copy again, as an administrator of the storage could, or a fault of
+// rbd-mirror: it says split-brain, and nothing but a resync mends it.
+func (c *Cluster) Diverge(ctx context.Context, handle string) error {
+	if err := c.ForcePromote(ctx, handle); err != nil {
+		return err
+	}
+	return c.run(ctx, "rbd", "mirror", "image", "demote", spec(handle))
+}
+
+// History is what the cluster prints of an image's snapshots and its mirror, for a person who looks for a fault.
+func (c *Cluster) History(ctx context.Context, handle string) string {
+	snapshots, err := c.output(ctx, "rbd", "snap", "ls", "--all", spec(handle))
+	status, statusErr := c.output(ctx, "rbd", "mirror", "image", "status", spec(handle))
+	return fmt.Sprintf("%s%s%v %v", snapshots, status, err, statusErr)
+}
+
 // SetDaemon starts or stops rbd-mirror.
 func (c *Cluster) SetDaemon(ctx context.Context, up bool) error {
 	if up {
