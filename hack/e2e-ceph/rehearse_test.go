@@ -404,7 +404,7 @@ func testRehearsalMoves(t *testing.T, w *world) {
 func testRehearsalGivenUp(t *testing.T, w *world) {
 	t.Parallel()
 	s := rehearsalScene(t, w, map[string]string{"data": "8Mi"})
-	s.synced()
+	s.synced(lab.East)
 	s.must(s.cluster(lab.East).Write(t.Context(), s.volumes["data"], 30))
 	s.acknowledged["data"][lab.East] = 30
 	ticks := s.ticking()
