@@ -52,7 +52,9 @@ func (c *checker) delays(found Check) bool {
 	case found.ID == "health": // where the storage confirms nothing, it need not report this either
 		r := c.from.view().Condition(vgrv1.ConditionReplicating)
 		return c.facts.Traits.ConfirmsSync && (r == nil || r.Reason != vgrv1.ReasonStatusNotReported)
+	case found.ID == "sync": // of a doubt, health says the same
+		return c.from.view().Doubt() == ""
 	default:
-		return found.ID == "sync" || found.ID == "lag"
+		return found.ID == "lag"
 	}
 }
