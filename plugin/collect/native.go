@@ -211,21 +211,7 @@ func list(ctx context.Context, s *site.Site, q Query, in *overview.SiteInput) ba
 	var asked sync.WaitGroup
 	asked.Go(func() { versions, _ = s.Versions(ctx) }) // without them, what is not served is not there
 	for i, k := range kinds {
-		asked.Go(func() {
-			a := &answers[i] // of all namespaces, since the other site's object may be in another one
-			a.items, a.err = items(ctx, s, k.Resource, "")
-			if apierrors.IsForbidden(a.err) && k.Namespaced && q.Namespace != "" {
-				a.inside = true
-				a.items, a.err = items(ctx, s, k.Resource, q.Namespace)
-			}
-			if apierrors.IsForbidden(a.err) { // RBAC knows nothing of what is installed
-				served, cancel := context.WithTimeout(ctx, s.Timeout())
-				defer cancel()
-				if yes, err := s.Serves(served, k.Resource.GroupVersion()); err == nil && !yes {
-					a.err = apierrors.NewNotFound(k.Resource.GroupResource(), "")
-				}
-			}
-		})
+		asked.Go(func() { answers[i] = ask(ctx, s, q, k) })
 	}
 	asked.Wait()
 	for i, k := range kinds {
@@ -262,6 +248,23 @@ func list(ctx context.Context, s *site.Site, q Query, in *overview.SiteInput) ba
 		conclude(s, q, in, installed, first)
 	}
 	return out
+}
+
+// ask lists a kind of all namespaces, since the other site's object may be in another one, or else of the one that is asked for.
+func ask(ctx context.Context, s *site.Site, q Query, k backend.NativeKind) (a answer) {
+	a.items, a.err = items(ctx, s, k.Resource, "")
+	if apierrors.IsForbidden(a.err) && k.Namespaced && q.Namespace != "" {
+		a.inside = true
+		a.items, a.err = items(ctx, s, k.Resource, q.Namespace)
+	}
+	if apierrors.IsForbidden(a.err) { // RBAC knows nothing of what is installed
+		served, cancel := context.WithTimeout(ctx, s.Timeout())
+		defer cancel()
+		if yes, err := s.Serves(served, k.Resource.GroupVersion()); err == nil && !yes {
+			a.err = apierrors.NewNotFound(k.Resource.GroupResource(), "")
+		}
+	}
+	return a
 }
 
 // elsewhere says in which other versions a site has a kind; empty when it has none.
