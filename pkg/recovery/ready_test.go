@@ -49,8 +49,10 @@ func TestReady(t *testing.T) {
 			lost(p)
 			journal(p, recovery.Planned, recovery.StepTimes{ID: recovery.StepPromote, Asked: true})
 		}, to: west, planned: true},
-		"an unplanned one is in flight": {change: func(p *recovery.Pair) { lost(p); journal(p, recovery.Unplanned) }, to: west, unplanned: true,
-			command: "kubectl vgr failover db -n production --to west --unplanned --accept-data-loss 10m", says: "is in flight, begun by alice"},
+		"an unplanned one is in flight": {
+			change: func(p *recovery.Pair) { lost(p); journal(p, recovery.Unplanned) }, to: west, unplanned: true,
+			command: "kubectl vgr failover db -n production --to west --unplanned --accept-data-loss 10m", says: "is in flight, begun by alice",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, facts := ceph(func(p *recovery.Pair, _ *[2]recovery.Environment) { tc.change(p) })

@@ -248,10 +248,7 @@ func (c *console) key(k, text string) tea.Cmd {
 		c.asks = false
 	case c.phase == confirming:
 		return c.typed(k, text)
-	case c.busy() && k == "esc":
-		c.hidden = true
-	case c.busy() && (k == "q" || k == "ctrl+c"):
-		c.asks = true
+	case c.busy() && c.leaves(k):
 	case k == "esc" || k == "q" || k == "ctrl+c" || k == "enter" && c.phase == ended:
 		c.close()
 	case k == "up" || k == "k":
@@ -264,6 +261,12 @@ func (c *console) key(k, text string) tea.Cmd {
 		c.scroll(c.room() - 1)
 	}
 	return nil
+}
+
+// leaves is a key that would close the console while an action runs: the groups are shown, or whether to stop is asked.
+func (c *console) leaves(k string) bool {
+	c.hidden, c.asks = k == "esc", k == "q" || k == "ctrl+c"
+	return c.hidden || c.asks
 }
 
 // close stops what still runs, if that only looks, and gives the screen back.

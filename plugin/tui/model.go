@@ -141,8 +141,7 @@ func (m Model) key(msg tea.KeyPressMsg) (tea.Model, tea.Cmd) {
 		m.note, cmd = m.commandLine(k, msg.Text)
 	case m.chooses:
 		m.note, cmd = m.choose(k)
-	case m.console.busy() && (k == "ctrl+c" || k == "q" && !m.filters && !m.help):
-		m.console.show(true)
+	case m.returns(k):
 	case k == "ctrl+c":
 		return m, tea.Quit
 	case m.help && m.turnHelp(k):
@@ -152,8 +151,6 @@ func (m Model) key(msg tea.KeyPressMsg) (tea.Model, tea.Cmd) {
 		m.typed(k, msg.Text)
 	case k == "q":
 		return m, tea.Quit
-	case k == "t" && m.console.behind():
-		m.console.show(false)
 	case k == "?":
 		m.help = true
 	case m.asks(k):
@@ -170,6 +167,20 @@ func (m Model) key(msg tea.KeyPressMsg) (tea.Model, tea.Cmd) {
 		m.note, cmd = m.act(k)
 	}
 	return m, tea.Batch(cmd, m.place())
+}
+
+// returns is a key that goes back to a command that was left: to see it, or because leaving the screen would stop it.
+func (m *Model) returns(k string) bool {
+	typing := m.filters || m.help
+	switch {
+	case m.console.busy() && (k == "ctrl+c" || k == "q" && !typing):
+		m.console.show(true)
+	case m.console.behind() && k == "t" && !typing:
+		m.console.show(false)
+	default:
+		return false
+	}
+	return true
 }
 
 // asks begins what more keys follow: a filter, a command, the number of a step.

@@ -123,15 +123,21 @@ func validate(ctx context.Context, e *cli.Env, sel cli.Selection, others cli.Oth
 	} else {
 		err = out.Print(e, v)
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
+	}
+	return unready(len(v.Groups), refused, troubled, unplanned)
+}
+
+// unready is the error of groups that cannot be moved as planned.
+func unready(all, refused, troubled, unplanned int) error {
+	switch {
 	case unplanned > 0 && unplanned == refused:
-		return clierror.New(clierror.CodeFailed, "", "%d of %d groups could fail over only with accepted data loss; a planned failover would be refused", unplanned, len(v.Groups))
+		return clierror.New(clierror.CodeFailed, "", "%d of %d groups could fail over only with accepted data loss; a planned failover would be refused", unplanned, all)
 	case refused > 0:
-		return clierror.New(clierror.CodeFailed, "", "a planned failover would be refused for %d of %d groups", refused, len(v.Groups))
+		return clierror.New(clierror.CodeFailed, "", "a planned failover would be refused for %d of %d groups", refused, all)
 	case troubled > 0:
-		return clierror.New(clierror.CodeFailed, "", "%d of %d groups have a problem", troubled, len(v.Groups))
+		return clierror.New(clierror.CodeFailed, "", "%d of %d groups have a problem", troubled, all)
 	default:
 		return nil
 	}
