@@ -69,7 +69,7 @@ func (a *addons) act(ctx context.Context, at int, vr, copy *replicationv1.Volume
 	st.LastSyncTime = vr.Status.LastSyncTime
 	switch {
 	case vr.Spec.ReplicationState == replicationv1.Primary && peer == replicationv1.SecondaryState && copy.Spec.ReplicationState != replicationv1.Primary:
-		st.LastSyncTime = &metav1.Time{Time: time.Now().Truncate(time.Second)}
+		st.LastSyncTime = &metav1.Time{Time: time.Now().Truncate(time.Second)} //nolint:forbidigo // of a real storage
 	case vr.Spec.ReplicationState == replicationv1.Primary:
 	case vr.Status.State == replicationv1.PrimaryState && a.refuse != nil && a.refuse():
 		return
@@ -100,13 +100,13 @@ func mustJSON(st replicationv1.VolumeReplicationStatus) string {
 	return string(text)
 }
 
-// roles are what the objects of a name ask for and are, on east and west.
-func (b *bench) rolesOf(name string) string {
+// rolesOfData are what the objects named data ask for and are, on east and west.
+func (b *bench) rolesOfData() string {
 	b.t.Helper()
 	var said []string
 	for _, c := range []client.Client{b.east, b.west} {
 		var vr replicationv1.VolumeReplication
-		b.must(c.Get(b.t.Context(), keyOf("default", name), &vr))
+		b.must(c.Get(b.t.Context(), keyOf("default", "data"), &vr))
 		said = append(said, string(vr.Spec.ReplicationState)+"/"+string(vr.Status.State))
 	}
 	return strings.Join(said, " ")
@@ -143,7 +143,7 @@ func said(r result, text string) bool {
 func TestNativeMoved(t *testing.T) {
 	t.Parallel()
 	b, _ := newMoved(t)
-	b.nativePair("data", nil)
+	b.nativePair()
 
 	r := b.move("failover", "data", "--to", "west")
 	t.Logf("%s%s", r.out, r.errOut)
@@ -152,7 +152,7 @@ func TestNativeMoved(t *testing.T) {
 			t.Errorf("%q is not in the plan", want)
 		}
 	}
-	if got := b.rolesOf("data"); r.code != 0 || got != westPrimary {
+	if got := b.rolesOfData(); r.code != 0 || got != westPrimary {
 		t.Fatalf("%d: %s", r.code, got)
 	}
 	for _, c := range []client.Client{b.east, b.west} {
@@ -168,7 +168,7 @@ func TestNativeMoved(t *testing.T) {
 		t.Errorf("again: %+v", r)
 	}
 	r = b.move("failover", "data", "--to", "east")
-	if got := b.rolesOf("data"); r.code != 0 || got != eastPrimary {
+	if got := b.rolesOfData(); r.code != 0 || got != eastPrimary {
 		t.Fatalf("and back: %+v: %s", r, got)
 	}
 	r = b.vgr("history", "data", "--peer-context", "west")
@@ -193,19 +193,19 @@ func (b *bench) journal(c client.Client, name string) *recovery.Operation {
 func TestNativeAborted(t *testing.T) {
 	t.Parallel()
 	b, a := newMoved(t)
-	b.nativePair("data", nil)
+	b.nativePair()
 	var blocked atomic.Bool
 	a.refuse = blocked.Load
 	blocked.Store(true)
 	r := b.vgr("failover", "data", "--to", "west", "--peer-context", "west", "--yes", "--timeout", "20s")
-	if got := b.rolesOf("data"); r.code == 0 || got != "secondary/Primary secondary/Secondary" || !said(r, "--abort") {
+	if got := b.rolesOfData(); r.code == 0 || got != "secondary/Primary secondary/Secondary" || !said(r, "--abort") {
 		t.Fatalf("%+v: %s", r, got)
 	}
 	if g := b.listed("list", "--peer-context", "west")["default/data"]; g.Operation == nil || g.Operation.Result != "" || g.Verdict.Phase != overview.Transitioning {
 		t.Errorf("%+v: %+v", g.Operation, g.Verdict)
 	}
-	if r := b.move("failover", "data", "--abort"); r.code != 0 || b.rolesOf("data") != eastPrimary {
-		t.Fatalf("%+v: %s", r, b.rolesOf("data"))
+	if r := b.move("failover", "data", "--abort"); r.code != 0 || b.rolesOfData() != eastPrimary {
+		t.Fatalf("%+v: %s", r, b.rolesOfData())
 	}
 	if op := b.journal(b.west, "data"); op.Result != recovery.Aborted {
 		t.Errorf("%+v", op)
@@ -215,8 +215,8 @@ func TestNativeAborted(t *testing.T) {
 		t.Fatalf("%+v", r)
 	}
 	blocked.Store(false)
-	if r := b.move("failover", "data", "--to", "west"); r.code != 0 || b.rolesOf("data") != westPrimary || !said(r, "begun by") {
-		t.Errorf("resumed: %+v: %s", r, b.rolesOf("data"))
+	if r := b.move("failover", "data", "--to", "west"); r.code != 0 || b.rolesOfData() != westPrimary || !said(r, "begun by") {
+		t.Errorf("resumed: %+v: %s", r, b.rolesOfData())
 	}
 }
 
@@ -224,17 +224,17 @@ func TestNativeAborted(t *testing.T) {
 func TestNativeUnproven(t *testing.T) {
 	t.Parallel()
 	b, _ := newMoved(t)
-	b.nativePair("data", nil)
+	b.nativePair()
 	var vr replicationv1.VolumeReplication
 	b.must(b.east.Get(t.Context(), keyOf("default", "data"), &vr))
 	vr.Spec.ReplicationState = replicationv1.Secondary // as kubectl patch does: no one has seen that it had synchronised
 	b.must(b.east.Update(t.Context(), &vr))
-	for b.rolesOf("data") != "secondary/Secondary secondary/Secondary" {
-		time.Sleep(50 * time.Millisecond)
+	for b.rolesOfData() != "secondary/Secondary" {
+		time.Sleep(50 * time.Millisecond) //nolint:forbidigo // until a real server says so
 	}
 	for _, args := range [][]string{{"promote", "data", "--context", "west", "--peer-context", "east"}, {"failover", "data", "--to", "west", "--peer-context", "west"}} {
 		r := b.vgr(append(args, "--yes", "--timeout", "20s")...)
-		if got := b.rolesOf("data"); r.code == 0 || got != "secondary/Secondary secondary/Secondary" || !said(r, "proves nothing") {
+		if got := b.rolesOfData(); r.code == 0 || got != "secondary/Secondary" || !said(r, "proves nothing") {
 			t.Errorf("%v: %+v: %s", args, r, got)
 		}
 	}
@@ -244,13 +244,13 @@ func TestNativeUnproven(t *testing.T) {
 func TestNativeLost(t *testing.T) {
 	t.Parallel()
 	b, _ := newMoved(t)
-	b.nativePair("data", nil)
+	b.nativePair()
 	lost := []string{"failover", "data", "--to", "west", "--context", "dead", "--peer-context", "west", "--unplanned", "--timeout", "60s"}
 	if r := b.vgr(append(lost, "--yes")...); r.code == 0 || !said(r, "--accept-data-loss") {
 		t.Errorf("without the loss accepted: %+v", r)
 	}
 	r := b.vgr(append(lost, "--accept-data-loss", "unknown", "--yes")...)
-	if got := b.rolesOf("data"); r.code != 0 || got != "primary/Primary primary/Primary" {
+	if got := b.rolesOfData(); r.code != 0 || got != "primary/Primary" {
 		t.Fatalf("%+v: %s", r, got)
 	}
 	if r := b.move("failover", "data", "--to", "west"); r.code == 0 {
@@ -260,7 +260,7 @@ func TestNativeLost(t *testing.T) {
 		t.Errorf("without the site named: %+v", r)
 	}
 	r = b.move("failback", "data", "--to", "east", "--discard-site", "east")
-	if got := b.rolesOf("data"); r.code != 0 || got != eastPrimary {
+	if got := b.rolesOfData(); r.code != 0 || got != eastPrimary {
 		t.Errorf("%+v: %s", r, got)
 	}
 }

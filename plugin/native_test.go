@@ -142,10 +142,11 @@ func (b *bench) replication(c client.Client, namespace, name, pvc string, primar
 }
 
 // nativePair makes a volume that east replicates to west, by VolumeReplications of the same name.
-func (b *bench) nativePair(name string, labels map[string]string) {
+func (b *bench) nativePair() {
 	b.t.Helper()
-	b.claim(b.east, "default", name, "h-"+name, labels)
-	b.claim(b.west, "default", name, "h-"+name, labels)
+	const name = "data"
+	b.claim(b.east, "default", name, "h-"+name, nil)
+	b.claim(b.west, "default", name, "h-"+name, nil)
 	b.replication(b.east, "default", name, name, true, time.Minute)
 	b.replication(b.west, "default", name, name, false, 0)
 }
@@ -202,7 +203,7 @@ func TestNative(t *testing.T) {
 	t.Parallel()
 	b := newNative(t)
 	both := []client.Client{b.east, b.west}
-	b.nativePair("data", nil)
+	b.nativePair()
 	b.claim(b.east, "default", "orders", "h-orders", nil)
 	b.claim(b.west, "dr", "orders-dr", "h-orders", nil)
 	b.replication(b.east, "default", "orders", "orders", true, time.Minute)

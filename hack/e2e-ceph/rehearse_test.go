@@ -431,7 +431,7 @@ func testRehearsalGivenUp(t *testing.T, w *world) {
 		{lab.East, []string{"failover", group, "--unplanned", "--accept-data-loss", "unknown"}},
 		{lab.West, []string{"failback", group, "--discard-site", lab.West}},
 	} {
-		s.done(append(move.args, "-n", s.ns, "--to", move.to, "--yes", "--timeout", (2*patience).String())...)
+		s.done(append(move.args, "-n", s.ns, "--to", move.to, "--yes", "--timeout", (2 * patience).String())...)
 		s.whole(move.to)
 		if sum() != before {
 			t.Errorf("%v to %s has changed the clone", move.args, move.to)

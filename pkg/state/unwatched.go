@@ -29,7 +29,7 @@ type memory struct {
 	// Since is when the object was first seen as a confirmed primary, and SyncTimeBefore what it reported then.
 	Since          *metav1.Time `json:"since,omitempty"`
 	SyncTimeBefore *metav1.Time `json:"syncTimeBefore,omitempty"`
-	// DemotedAfterSync is true when the primary had synchronised in the very version that was demoted.
+	// DemotedAfterSync is true when the primary had synchronised in the very version that was demoted, and was not in doubt.
 	DemotedAfterSync bool `json:"demotedAfterSync,omitempty"`
 }
 
@@ -68,7 +68,7 @@ func (u Unwatched) Remember(before, after *vgrv1.VolumeGroupReplication, now met
 	v, from, to := Of(seen), before.Spec.ReplicationState, after.Spec.ReplicationState
 	switch {
 	case from == vgrv1.Primary && to == vgrv1.Secondary:
-		m.DemotedAfterSync = v.Is(vgrv1.Primary) && v.LastSync() != nil
+		m.DemotedAfterSync = v.Is(vgrv1.Primary) && v.Replicated()
 	case from == vgrv1.Secondary && to == vgrv1.Secondary:
 		m.DemotedAfterSync = seen.Status.DemotedAfterSync
 	case from == vgrv1.Primary && to == vgrv1.Primary && seen.Status.StateSince != nil:

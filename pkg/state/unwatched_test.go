@@ -76,6 +76,9 @@ func TestUnwatched(t *testing.T) {
 
 	demoted := confirm(write(fresh, begun, vgrv1.Secondary, at(30)), vgrv1.StateSecondary)
 	unproven := confirm(write(old, begun, vgrv1.Secondary, at(30)), vgrv1.StateSecondary)
+	doubted := begun.DeepCopy()
+	doubted.Status.Conditions = append(doubted.Status.Conditions, metav1.Condition{Type: "Replicating", Status: "Unknown", Reason: "Replicating"})
+	doubted = confirm(write(fresh, doubted, vgrv1.Secondary, at(30)), vgrv1.StateSecondary)
 	inside := write(state.Unwatched{LastSync: at(-10), Inner: 7}, primary(), vgrv1.Primary, at(0))
 	inside = confirm(write(state.Unwatched{LastSync: at(20), Inner: 7}, inside, vgrv1.Secondary, at(30)), vgrv1.StateSecondary)
 	for name, tc := range map[string]struct {
@@ -85,6 +88,7 @@ func TestUnwatched(t *testing.T) {
 	}{
 		"demoted after a synchronisation": {demoted, 0, true},
 		"demoted before one":              {unproven, 0, false},
+		"demoted while in doubt":          {doubted, 0, false},
 		"another tool asked for a role since": {func() *vgrv1.VolumeGroupReplication {
 			g := demoted.DeepCopy()
 			g.Generation += 2

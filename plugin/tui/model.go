@@ -144,9 +144,8 @@ func (m Model) key(msg tea.KeyPressMsg) (tea.Model, tea.Cmd) {
 	case m.returns(k):
 	case k == "ctrl+c":
 		return m, tea.Quit
-	case m.help && m.turnHelp(k):
 	case m.help:
-		m.help, m.helpTop = false, 0
+		m.turnOrEndHelp(k)
 	case m.filters:
 		m.typed(k, msg.Text)
 	case k == "q":
@@ -167,6 +166,13 @@ func (m Model) key(msg tea.KeyPressMsg) (tea.Model, tea.Cmd) {
 		m.note, cmd = m.act(k)
 	}
 	return m, tea.Batch(cmd, m.place())
+}
+
+// turnOrEndHelp shows more of the help, or ends it.
+func (m *Model) turnOrEndHelp(k string) {
+	if !m.turnHelp(k) {
+		m.help, m.helpTop = false, 0
+	}
 }
 
 // returns is a key that goes back to a command that was left: to see it, or because leaving the screen would stop it.
