@@ -235,8 +235,11 @@ func (s *scene) vgr(args ...string) result {
 	return r
 }
 
-func (s *scene) run(args ...string) (result, error) {
-	cmd := exec.CommandContext(s.t.Context(), filepath.Join(s.bin, "kubectl-vgr"), args...)
+func (s *scene) run(args ...string) (result, error) { return s.runUntil(s.t.Context(), args...) }
+
+// runUntil kills the plugin when the context ends.
+func (s *scene) runUntil(ctx context.Context, args ...string) (result, error) {
+	cmd := exec.CommandContext(ctx, filepath.Join(s.bin, "kubectl-vgr"), args...)
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	cmd.Env = s.env()
