@@ -71,3 +71,17 @@ func TestFlash(t *testing.T) {
 		})
 	}
 }
+
+// TestCounts: what has no room in the line of counts is counted together, and not cut.
+func TestCounts(t *testing.T) {
+	o := picture(now, live, "a", "b", "c", "d", "e", "f")
+	for i, phase := range []overview.Phase{overview.SplitBrain, overview.Failed, overview.Degraded, overview.Terminating, overview.Resyncing, overview.Lagging} {
+		o.Groups[i].Verdict = overview.Verdict{Level: overview.Problem, Phase: phase}
+	}
+	for width, want := range map[int]string{80: "  +2 more  ", 200: "1 Lagging  6 groups"} {
+		line := strings.Split(content(screen(t, tui.Options{Title: "x"}, tea.WindowSizeMsg{Width: width, Height: 24}, o)), "\n")[1]
+		if !strings.Contains(line, want) {
+			t.Errorf("at %d columns: %q, want %q", width, line, want)
+		}
+	}
+}

@@ -48,13 +48,21 @@ func (m *Model) apart(left, right string) string {
 	return left + strings.Repeat(" ", max(m.width-ansi.StringWidth(left)-ansi.StringWidth(right), 0)) + right
 }
 
-// counts returns how many groups are how, the worst first.
+// counts returns how many groups are how, the worst first; what has no room is counted together.
 func (m *Model) counts() string {
-	var texts []string
-	for _, c := range m.list.all.Counts() {
-		texts = append(texts, m.opts.Style.Count(c))
+	const beside = 16 // for the rest of that, and the position
+	text, left := "", len(m.list.all.Groups)
+	for i, c := range m.list.all.Counts() {
+		next := m.opts.Style.Count(c)
+		if i > 0 {
+			next = text + "  " + next
+		}
+		if i > 0 && ansi.StringWidth(next) > m.width-beside {
+			return fmt.Sprintf("%s  +%d more", text, left)
+		}
+		text, left = next, left-c.Groups
 	}
-	return strings.Join(texts, "  ")
+	return text
 }
 
 // site returns how a site is: silent or not, and the age of the last sign of its controller.
