@@ -82,14 +82,20 @@ func (s Style) nextSteps(b *strings.Builder, steps []Step) {
 	}
 }
 
-// PVCs draws one row per PVC, with what is to be said of it in the row where there is room, else below.
-func PVCs(s Style, o overview.Overview, g overview.Group, wide bool) ([]string, error) {
+// PVCs draws one row per PVC, with what is to be said of it in the row where there is room, else below. The names of those
+// that have changed are in reverse video, which is seen without colours.
+func PVCs(s Style, o overview.Overview, g overview.Group, wide bool, changed map[string]bool) ([]string, error) {
 	rows := g.Rows()
 	if len(rows) == 0 {
 		return []string{"  No site has told the PVCs of the group."}, nil
 	}
 	var b strings.Builder
 	t := s.volumeTable(o, g, rows, wide)
+	for i := range rows {
+		if changed[rows[i].PVC] {
+			t.rows[i][0] = reversed(t.rows[i][0])
+		}
+	}
 	noted := t
 	noted.head = append(noted.head, "NOTE")
 	noted.rows = make([][]string, len(rows))

@@ -171,13 +171,16 @@ type Change struct {
 	PVCs, Health bool
 }
 
+// reversed returns a cell in reverse video.
+func reversed(cell string) string { return "\x1b[7m" + ansi.Strip(cell) + "\x1b[0m" }
+
 // Changed returns the row of one group with the cells that have changed in reverse video, which is seen without colours.
 func (g *Groups) Changed(i int, c Change) string {
 	heads := siteHeads(g.o.Sites)
 	row := groupRow(g.o, &g.o.Groups[i], g.t.style, g.names, g.several, false)
 	flash := func(n int, changed bool) {
 		if changed && n >= 0 {
-			row[n] = "\x1b[7m" + ansi.Strip(row[n]) + "\x1b[0m"
+			row[n] = reversed(row[n])
 		}
 	}
 	first := slices.Index(g.t.head, "GROUP") + 1

@@ -23,6 +23,8 @@ type detail struct {
 	tab, last     tab
 	wide          bool // all conditions, and all of the volumes
 	top           int
+	// volumes mark the PVCs that have changed a moment ago.
+	volumes rowFlashes
 
 	// head has the tabs as its last line, and body is the open tab. Brief stands for its PVCs where they do not fit.
 	head, body []string
@@ -65,6 +67,7 @@ func (d *detail) show(picture int, o overview.Overview, g *overview.Group, lags 
 }
 
 func (d *detail) draw(o overview.Overview, g *overview.Group, lags []*int64) {
+	d.volumes.add(o, g)
 	next := steps(o, g)
 	told := *g
 	if len(next) > 0 {

@@ -89,3 +89,45 @@ func (f *flashes) change(g id, now time.Time) (c present.Change, ok bool) {
 	n := len(marks) - 2
 	return present.Change{Sites: marks[:n], PVCs: marks[n], Health: marks[n+1]}, slices.Contains(marks, true)
 }
+
+// rowFlashes remember what the PVCs of one group were like, to mark what changes.
+type rowFlashes struct {
+	of   id
+	said map[string]string
+	at   map[string]time.Time
+}
+
+// add compares the PVCs of a group with what they were. While a site is silent, which is told elsewhere, nothing changes.
+func (f *rowFlashes) add(o overview.Overview, g *overview.Group) {
+	if f.of != idOf(g) {
+		*f = rowFlashes{of: idOf(g), said: map[string]string{}, at: map[string]time.Time{}}
+	}
+	if slices.ContainsFunc(o.Sites, func(s overview.Site) bool { return !s.Answered }) {
+		return
+	}
+	said := map[string]string{}
+	for _, r := range g.Rows() {
+		text := fmt.Sprint(r.Trouble)
+		for _, on := range r.On {
+			if text += fmt.Sprint(on.Missing, on.Follows); on.Volume != nil {
+				text += string(on.Volume.State)
+			}
+		}
+		if last, known := f.said[r.PVC]; known && last != text {
+			f.at[r.PVC] = o.ObservedAt.Time
+		}
+		said[r.PVC] = text
+	}
+	f.said = said
+}
+
+// changed returns the PVCs that have changed a moment ago.
+func (f *rowFlashes) changed(now time.Time) map[string]bool {
+	out := map[string]bool{}
+	for pvc, at := range f.at {
+		if now.Sub(at) < flashFor {
+			out[pvc] = true
+		}
+	}
+	return out
+}

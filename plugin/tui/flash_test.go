@@ -85,3 +85,47 @@ func TestCounts(t *testing.T) {
 		}
 	}
 }
+
+// TestFlashOfPVC: the PVC that has changed is marked for a while; one that is new, or of another group, is not.
+func TestFlashOfPVC(t *testing.T) {
+	at := func(after time.Duration, change func(*overview.Group)) overview.Overview {
+		o := tenPVCs(now, live)
+		o.ObservedAt.Time = now.Add(after)
+		if change != nil {
+			change(&o.Groups[0])
+		}
+		return o
+	}
+	promoted := func(g *overview.Group) {
+		v := slices.Clone(g.Sites[1].Volumes)
+		v[2].State = vgrv1.StatePrimary
+		g.Sites[1].Volumes = v
+	}
+	fewer := func(g *overview.Group) {
+		for i := range g.Sites {
+			g.Sites[i].Volumes = g.Sites[i].Volumes[1:]
+		}
+	}
+	for name, tc := range map[string]struct {
+		pictures []overview.Overview
+		marked   int
+	}{
+		"nothing":            {[]overview.Overview{at(0, nil), at(time.Second, nil)}, 0},
+		"a role":             {[]overview.Overview{at(0, nil), at(time.Second, promoted)}, 1},
+		"and after a moment": {[]overview.Overview{at(0, nil), at(time.Second, promoted), at(8*time.Second, promoted)}, 0},
+		"one that is new":    {[]overview.Overview{at(0, fewer), at(time.Second, nil)}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			msgs := []any{tea.WindowSizeMsg{Width: 120, Height: 40}}
+			for _, o := range tc.pictures {
+				msgs = append(msgs, o)
+			}
+			frame := content(screen(t, tui.Options{Title: "x"}, msgs...))
+			_, rows, _ := strings.Cut(frame, "LAST SYNC")
+			_, rows, _ = strings.Cut(rows, "PVC ")
+			if n := strings.Count(rows, "\x1b[7m"); n != tc.marked {
+				t.Errorf("%d marked, want %d:\n%s", n, tc.marked, frame)
+			}
+		})
+	}
+}

@@ -68,7 +68,7 @@ func (d *detail) content(o overview.Overview, g *overview.Group) (labels [tabs]s
 	case yamlTab:
 		body, err = present.YAML(d.style, *g)
 	default:
-		body, err = present.PVCs(d.style, o, *g, d.wide)
+		body, err = present.PVCs(d.style, o, *g, d.wide, d.volumes.changed(o.ObservedAt.Time))
 	}
 	if err != nil {
 		body = append([]string{"  " + d.style.Warn(present.Clean(err.Error()))}, body...)
