@@ -14,6 +14,7 @@ import (
 	replicationv1 "github.com/csi-addons/kubernetes-csi-addons/api/replication.storage/v1alpha1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	vgrv1 "github.com/unified-replication/kubectl-vgr/pkg/api/v1alpha2"
@@ -115,6 +116,8 @@ func (b *bench) rolesOfData() string {
 const (
 	eastPrimary = "primary/Primary secondary/Secondary"
 	westPrimary = "secondary/Secondary primary/Primary"
+	noPrimary   = "secondary/Secondary " + "secondary/Secondary"
+	bothPrimary = "primary/Primary " + "primary/Primary"
 )
 
 // newMoved is a bench of two clusters without anything of ours, where csi-addons works.
@@ -229,12 +232,12 @@ func TestNativeUnproven(t *testing.T) {
 	b.must(b.east.Get(t.Context(), keyOf("default", "data"), &vr))
 	vr.Spec.ReplicationState = replicationv1.Secondary // as kubectl patch does: no one has seen that it had synchronised
 	b.must(b.east.Update(t.Context(), &vr))
-	for b.rolesOfData() != "secondary/Secondary" {
-		time.Sleep(50 * time.Millisecond) //nolint:forbidigo // until a real server says so
+	if err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, 2*time.Minute, true, func(context.Context) (bool, error) { return b.rolesOfData() == noPrimary, nil }); err != nil {
+		t.Fatalf("%v: %s", err, b.rolesOfData())
 	}
 	for _, args := range [][]string{{"promote", "data", "--context", "west", "--peer-context", "east"}, {"failover", "data", "--to", "west", "--peer-context", "west"}} {
 		r := b.vgr(append(args, "--yes", "--timeout", "20s")...)
-		if got := b.rolesOfData(); r.code == 0 || got != "secondary/Secondary" || !said(r, "proves nothing") {
+		if got := b.rolesOfData(); r.code == 0 || got != noPrimary || !said(r, "proves nothing") {
 			t.Errorf("%v: %+v: %s", args, r, got)
 		}
 	}
@@ -250,7 +253,7 @@ func TestNativeLost(t *testing.T) {
 		t.Errorf("without the loss accepted: %+v", r)
 	}
 	r := b.vgr(append(lost, "--accept-data-loss", "unknown", "--yes")...)
-	if got := b.rolesOfData(); r.code != 0 || got != "primary/Primary" {
+	if got := b.rolesOfData(); r.code != 0 || got != bothPrimary {
 		t.Fatalf("%+v: %s", r, got)
 	}
 	if r := b.move("failover", "data", "--to", "west"); r.code == 0 {
