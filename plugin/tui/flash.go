@@ -107,16 +107,16 @@ func (f *rowFlashes) add(o overview.Overview, g *overview.Group) {
 	}
 	said := map[string]string{}
 	for _, r := range g.Rows() {
-		text := fmt.Sprint(r.Trouble)
+		facts := []any{r.Trouble}
 		for _, on := range r.On {
-			if text += fmt.Sprint(on.Missing, on.Follows); on.Volume != nil {
-				text += string(on.Volume.State)
+			if facts = append(facts, on.Missing, on.Follows); on.Volume != nil {
+				facts = append(facts, on.Volume.State)
 			}
 		}
-		if last, known := f.said[r.PVC]; known && last != text {
+		said[r.PVC] = fmt.Sprint(facts...)
+		if last, known := f.said[r.PVC]; known && last != said[r.PVC] {
 			f.at[r.PVC] = o.ObservedAt.Time
 		}
-		said[r.PVC] = text
 	}
 	f.said = said
 }
