@@ -15,8 +15,7 @@ export CGO_ENABLED := 0
 TOOL    := go tool -modfile=hack/tools/go.mod
 TOOL_RELEASE := go tool -modfile=hack/tools/release/go.mod
 MODULES := . hack hack/tools hack/tools/release hack/tools/vulnerabilities
-# More tests than processors: they mostly wait for API servers, Leases and controllers.
-GOTEST  := env CGO_ENABLED=1 go test -race -shuffle=on -parallel=8
+GOTEST  := env CGO_ENABLED=1 go test -race -shuffle=on -parallel=4
 ON_SERVERS = KUBEBUILDER_CONTROLPLANE_START_TIMEOUT=2m KUBEBUILDER_CONTROLPLANE_STOP_TIMEOUT=2m KUBEBUILDER_ASSETS="$$(bin/lab assets)"
 
 .PHONY: help
