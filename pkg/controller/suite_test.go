@@ -264,7 +264,7 @@ func changeStatus[T client.Object](w *world, obj T, f func(T)) {
 
 func (w *world) eventually(what string, ok func(ctx context.Context) bool) {
 	w.t.Helper()
-	err := wait.PollUntilContextTimeout(w.t.Context(), 20*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) { return ok(ctx), nil })
+	err := wait.PollUntilContextTimeout(w.t.Context(), 20*time.Millisecond, 2*time.Minute, true, func(ctx context.Context) (bool, error) { return ok(ctx), nil })
 	if err != nil {
 		w.t.Fatalf("%s: %v\nlog so far:\n%s", what, err, w.log.String())
 	}
